@@ -1,0 +1,87 @@
+//! JSON to protobuf wire format and back, in one pass over the message tables, with no tree in between.
+
+use std::fmt;
+
+use crate::schema::tables::FieldIndex;
+
+/// How JSON is read. Names and defaults are SEMANTICS' "Parse options".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ParseOptions {
+    /// What becomes of a key that the message has no field for.
+    pub unknown_fields: UnknownFields,
+    /// What becomes of an enum name that the enum doesn't have.
+    pub unknown_enum_names: UnknownEnumNames,
+    /// Whether enum names match whatever their ASCII case.
+    pub case_insensitive_enums: bool,
+}
+
+/// What becomes of a key that the message has no field for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnknownFields {
+    /// Its value is skipped: a client may be newer than the schema.
+    #[default]
+    Ignore,
+    /// It is an error.
+    Reject,
+}
+
+/// What becomes of an enum name that the enum doesn't have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UnknownEnumNames {
+    /// It is an error.
+    #[default]
+    Reject,
+    /// The field, list element or map entry is left out.
+    Ignore,
+}
+
+/// How JSON is written. Names and defaults are protobuf's `JsonPrintOptions`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PrintOptions {
+    /// Print fields without presence, lists and maps also where they have their default value.
+    pub always_print_fields_with_no_presence: bool,
+    /// Print enum numbers instead of names.
+    pub always_print_enums_as_ints: bool,
+    /// Print the names of the `.proto` instead of lowerCamelCase.
+    pub preserve_proto_field_names: bool,
+    /// Print 64-bit integers without quotes where a double holds them exactly.
+    pub unquote_int64_if_possible: bool,
+    /// Print line breaks and indentation.
+    pub add_whitespace: bool,
+}
+
+/// A field that the path binds, and that the body therefore cannot set. A leaf has nothing `below`; else the fields
+/// below it are the bound ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoundField {
+    /// The field.
+    pub field: FieldIndex,
+    /// What is bound within that message field; empty when the field itself is.
+    pub below: Vec<BoundField>,
+}
+
+/// Why JSON is not a message, or wire bytes are not one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CodecError {
+    /// Where in the message, as a JSON path: `book.authors[2].name`; empty at the top.
+    pub path: String,
+    /// Where in the input, in bytes from its start.
+    pub offset: Option<usize>,
+    /// What was found and what was expected.
+    pub message: String,
+}
+
+impl fmt::Display for CodecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        f.write_str(&self.message)?;
+        match self.offset {
+            Some(offset) => write!(f, " (at byte {offset})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for CodecError {}

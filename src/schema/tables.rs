@@ -1,0 +1,720 @@
+//! Message tables: what the codec needs of a schema, laid out for reading in the hot path.
+//!
+//! Compiled once per configuration from a [`DescriptorPool`]; every message and enum of the pool gets a table.
+//! Nothing here changes after [`Tables::build`].
+
+use std::collections::{HashMap, HashSet};
+
+use prost_reflect::{DescriptorPool, EnumDescriptor, FieldDescriptor, MessageDescriptor, Syntax};
+
+/// Names a message table within its [`Tables`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MessageIndex(pub u32);
+
+/// Names an enum table within its [`Tables`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct EnumIndex(pub u32);
+
+/// Names a field within its [`MessageTable`]: its position in field number order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FieldIndex(pub u32);
+
+/// What edition features say and a proto2 or proto3 descriptor cannot, by full name.
+///
+/// Files in `edition = "2023"` are lowered to proto2 descriptors before prost-reflect sees them; where a feature
+/// has no proto2 form, the lowering notes it here.
+#[derive(Clone, Debug, Default)]
+pub struct Features {
+    /// Fields with `field_presence = IMPLICIT`.
+    pub implicit_presence: HashSet<String>,
+    /// Enums with `enum_type = OPEN`.
+    pub open_enums: HashSet<String>,
+}
+
+/// The tables of one schema.
+#[derive(Debug)]
+pub struct Tables {
+    messages: Vec<MessageTable>,
+    enums: Vec<EnumTable>,
+    by_name: HashMap<Box<str>, MessageIndex>,
+}
+
+impl Tables {
+    /// Compiles the tables of all messages and enums of `pool`. `seed` perturbs the hash of field names, so that
+    /// a client cannot choose keys that collide.
+    pub fn build(pool: &DescriptorPool, features: &Features, seed: u64) -> Self {
+        let message_descriptors: Vec<_> = pool.all_messages().collect();
+        let enum_descriptors: Vec<_> = pool.all_enums().collect();
+        let names = Names {
+            messages: message_descriptors
+                .iter()
+                .zip(0..)
+                .map(|(message, index)| (message.full_name(), MessageIndex(index)))
+                .collect(),
+            enums: enum_descriptors
+                .iter()
+                .zip(0..)
+                .map(|(enumeration, index)| (enumeration.full_name(), EnumIndex(index)))
+                .collect(),
+        };
+        let mut messages: Vec<_> = message_descriptors
+            .iter()
+            .map(|message| MessageTable::build(message, &names, features, seed))
+            .collect();
+        mark_needing_required_check(&mut messages);
+        Self {
+            enums: enum_descriptors
+                .iter()
+                .map(|enumeration| EnumTable::build(enumeration, features))
+                .collect(),
+            by_name: names
+                .messages
+                .iter()
+                .map(|(name, index)| (Box::from(*name), *index))
+                .collect(),
+            messages,
+        }
+    }
+
+    /// The message with this full name, without a leading dot.
+    pub fn message_index(&self, full_name: &str) -> Option<MessageIndex> {
+        self.by_name.get(full_name).copied()
+    }
+
+    /// The table of `index`, which must come from these tables.
+    #[inline]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "every MessageIndex is made by `build` from a position in `messages`"
+    )]
+    pub fn message(&self, index: MessageIndex) -> &MessageTable {
+        &self.messages[index.0 as usize]
+    }
+
+    /// The table of `index`, which must come from these tables.
+    #[inline]
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "every EnumIndex is made by `build` from a position in `enums`"
+    )]
+    pub fn enumeration(&self, index: EnumIndex) -> &EnumTable {
+        &self.enums[index.0 as usize]
+    }
+}
+
+/// One message type.
+#[derive(Debug)]
+pub struct MessageTable {
+    full_name: Box<str>,
+    fields: Box<[Field]>,
+    /// Field index by number for the small numbers; `NONE` where there is no such field.
+    dense: Box<[u32]>,
+    /// Open addressing over both names of every field; a power of two long, at most half full.
+    names: Box<[NameSlot]>,
+    seed: u64,
+    oneof_count: u32,
+    well_known: Option<WellKnown>,
+    needs_required_check: bool,
+}
+
+const NONE: u32 = u32::MAX;
+
+/// Numbers below this have a slot in `MessageTable::dense`; beyond, fields are found by binary search.
+const DENSE_LIMIT: u32 = 256;
+
+impl MessageTable {
+    fn build(descriptor: &MessageDescriptor, names: &Names<'_>, features: &Features, seed: u64) -> Self {
+        let mut descriptors: Vec<_> = descriptor.fields().collect();
+        descriptors.sort_by_key(FieldDescriptor::number);
+        // Synthetic oneofs (proto3 optional) restrict nothing; only real ones get a number.
+        let oneofs: Vec<_> = descriptor.oneofs().filter(|oneof| !oneof.is_synthetic()).collect();
+        let mut fields: Vec<_> = descriptors
+            .iter()
+            .map(|field| {
+                let oneof = field
+                    .containing_oneof()
+                    .and_then(|of| oneofs.iter().position(|oneof| oneof.name() == of.name()))
+                    .map(|position| position as u32);
+                Field::from_descriptor(field, oneof, names, features)
+            })
+            .collect();
+        // Extensions are keys in JSON too, as "[full.name]".
+        let mut extensions: Vec<_> = descriptor.extensions().collect();
+        extensions.sort_by_key(|extension| extension.number());
+        fields.extend(
+            extensions
+                .iter()
+                .map(|extension| Field::from_extension(extension, names)),
+        );
+        fields.sort_by_key(|field| field.number);
+
+        let dense_length = fields
+            .iter()
+            .map(|field| field.number)
+            .filter(|number| *number < DENSE_LIMIT)
+            .max()
+            .map_or(0, |number| number as usize + 1);
+        let mut dense = vec![NONE; dense_length];
+        for (field, index) in fields.iter().zip(0..) {
+            if let Some(slot) = dense.get_mut(field.number as usize) {
+                *slot = index;
+            }
+        }
+        let mut table = Self {
+            full_name: descriptor.full_name().into(),
+            names: vec![NameSlot { hash: 0, field: NONE }; (fields.len() * 4).next_power_of_two().max(4)].into(),
+            fields: fields.into(),
+            dense: dense.into(),
+            seed,
+            oneof_count: oneofs.len() as u32,
+            well_known: WellKnown::of(descriptor.full_name()),
+            needs_required_check: false,
+        };
+        table.fill_names();
+        table
+    }
+
+    fn fill_names(&mut self) {
+        let mask = self.names.len() - 1;
+        for (field, index) in self.fields.iter().zip(0..) {
+            for name in [&field.json_name, &field.name] {
+                let hash = hash_name(self.seed, name.as_bytes());
+                let mut at = hash as usize & mask;
+                // Half of the slots stay free, so the probe ends.
+                while let Some(slot) = self.names.get_mut(at) {
+                    if slot.field == NONE {
+                        *slot = NameSlot { hash, field: index };
+                        break;
+                    }
+                    if slot.field == index {
+                        break;
+                    }
+                    at = (at + 1) & mask;
+                }
+            }
+        }
+    }
+
+    /// The full name, without a leading dot.
+    pub fn full_name(&self) -> &str {
+        &self.full_name
+    }
+
+    /// All fields, extensions included, in number order.
+    #[inline]
+    pub fn fields(&self) -> &[Field] {
+        &self.fields
+    }
+
+    /// The field at `index`, if there is one.
+    #[inline]
+    pub fn field(&self, index: FieldIndex) -> Option<&Field> {
+        self.fields.get(index.0 as usize)
+    }
+
+    /// The field with this number.
+    #[inline]
+    pub fn field_by_number(&self, number: u32) -> Option<FieldIndex> {
+        if number < DENSE_LIMIT {
+            return match self.dense.get(number as usize) {
+                Some(&index) if index != NONE => Some(FieldIndex(index)),
+                _ => None,
+            };
+        }
+        self.fields
+            .binary_search_by_key(&number, |field| field.number)
+            .ok()
+            .map(|index| FieldIndex(index as u32))
+    }
+
+    /// The field that JSON calls `name`: its JSON name, its name in the `.proto`, or `[full.name]` of an extension.
+    #[inline]
+    pub fn field_by_name(&self, name: &[u8]) -> Option<FieldIndex> {
+        let hash = hash_name(self.seed, name);
+        let mask = self.names.len() - 1;
+        let mut at = hash as usize & mask;
+        loop {
+            let slot = self.names.get(at)?;
+            if slot.field == NONE {
+                return None;
+            }
+            if slot.hash == hash
+                && let Some(field) = self.fields.get(slot.field as usize)
+                && (field.json_name.as_bytes() == name || field.name.as_bytes() == name)
+            {
+                return Some(FieldIndex(slot.field));
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    /// How many real oneofs there are; [`Field::oneof`] is below this.
+    pub fn oneof_count(&self) -> u32 {
+        self.oneof_count
+    }
+
+    /// The special JSON form, for the well-known types.
+    #[inline]
+    pub fn well_known(&self) -> Option<WellKnown> {
+        self.well_known
+    }
+
+    /// Whether this message, or one reachable from it, has a required field.
+    pub fn needs_required_check(&self) -> bool {
+        self.needs_required_check
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct NameSlot {
+    hash: u32,
+    field: u32,
+}
+
+/// FNV-1a with a seed, folded: names are short, and the guess of the next field saves most look-ups.
+#[inline]
+fn hash_name(seed: u64, name: &[u8]) -> u32 {
+    let mut hash = seed ^ 0xcbf2_9ce4_8422_2325;
+    for byte in name {
+        hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    }
+    (hash ^ (hash >> 32)) as u32
+}
+
+/// One field, ready for both directions.
+#[derive(Debug)]
+pub struct Field {
+    /// The name in the `.proto`; `[full.name]` for an extension.
+    pub name: Box<str>,
+    /// The name in JSON; `[full.name]` for an extension.
+    pub json_name: Box<str>,
+    /// `"jsonName":`, ready to copy.
+    pub json_key: Box<[u8]>,
+    /// `"proto_name":`, ready to copy.
+    pub proto_key: Box<[u8]>,
+    /// The field number.
+    pub number: u32,
+    /// The type of the value, or of one element.
+    pub kind: Kind,
+    /// How many values there can be.
+    pub cardinality: Cardinality,
+    /// The tag of one value in wire form: number and the wire type of `kind` (LEN for packed fields).
+    pub tag: Tag,
+    /// Repeated scalars that are written as one length-delimited record.
+    pub packed: bool,
+    /// Whether absence can be told from the default value: proto2, `optional`, messages, members of a oneof.
+    pub presence: bool,
+    /// The real oneof that the field belongs to.
+    pub oneof: Option<u32>,
+    /// proto2 `required`.
+    pub required: bool,
+    /// What the field prints when it is absent: the declared default in proto2, else the zero value of its type.
+    pub default: DefaultValue,
+}
+
+impl Field {
+    fn from_descriptor(field: &FieldDescriptor, oneof: Option<u32>, names: &Names<'_>, features: &Features) -> Self {
+        let cardinality = if field.is_map() {
+            Cardinality::Map
+        } else if field.is_list() {
+            Cardinality::Repeated
+        } else {
+            Cardinality::Singular
+        };
+        let kind = Kind::of(&field.kind(), field.is_group(), names);
+        Self::new(FieldParts {
+            name: field.name().into(),
+            json_name: field.json_name().into(),
+            number: field.number(),
+            kind,
+            cardinality,
+            packed: field.is_packed(),
+            presence: field.supports_presence() && !features.implicit_presence.contains(field.full_name()),
+            oneof,
+            required: field.is_required(),
+            default: DefaultValue::of(&field.default_value(), cardinality),
+        })
+    }
+
+    fn from_extension(extension: &prost_reflect::ExtensionDescriptor, names: &Names<'_>) -> Self {
+        let name = format!("[{}]", extension.full_name());
+        let cardinality = if extension.is_list() {
+            Cardinality::Repeated
+        } else {
+            Cardinality::Singular
+        };
+        Self::new(FieldParts {
+            json_name: name.as_str().into(),
+            name: name.into(),
+            number: extension.number(),
+            kind: Kind::of(&extension.kind(), extension.is_group(), names),
+            cardinality,
+            packed: extension.is_packed(),
+            presence: extension.supports_presence(),
+            oneof: None,
+            required: false,
+            default: DefaultValue::of(&extension.default_value(), cardinality),
+        })
+    }
+
+    fn new(parts: FieldParts) -> Self {
+        let packed = parts.packed && parts.cardinality == Cardinality::Repeated;
+        let wire_type = if packed { WireType::Len } else { parts.kind.wire_type() };
+        Self {
+            json_key: quoted_key(&parts.json_name),
+            proto_key: quoted_key(&parts.name),
+            name: parts.name,
+            json_name: parts.json_name,
+            number: parts.number,
+            kind: parts.kind,
+            cardinality: parts.cardinality,
+            tag: Tag::new(parts.number, wire_type),
+            packed,
+            presence: parts.presence,
+            oneof: parts.oneof,
+            required: parts.required,
+            default: parts.default,
+        }
+    }
+}
+
+struct FieldParts {
+    name: Box<str>,
+    json_name: Box<str>,
+    number: u32,
+    kind: Kind,
+    cardinality: Cardinality,
+    packed: bool,
+    presence: bool,
+    oneof: Option<u32>,
+    required: bool,
+    default: DefaultValue,
+}
+
+fn quoted_key(name: &str) -> Box<[u8]> {
+    // serde_json escapes: a custom json_name may hold any character.
+    let mut key = serde_json::Value::from(name).to_string().into_bytes();
+    key.push(b':');
+    key.into()
+}
+
+/// How many values a field can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cardinality {
+    /// At most one.
+    Singular,
+    /// A list.
+    Repeated,
+    /// A map; the kind is [`Kind::Message`] of its entry type, whose field 1 is the key and field 2 the value.
+    Map,
+}
+
+/// The type of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "protobuf's own names")]
+pub enum Kind {
+    Double,
+    Float,
+    Int64,
+    Uint64,
+    Int32,
+    Fixed64,
+    Fixed32,
+    Bool,
+    String,
+    Bytes,
+    Uint32,
+    Sfixed32,
+    Sfixed64,
+    Sint32,
+    Sint64,
+    Enum(EnumIndex),
+    Message(MessageIndex),
+    /// A group (proto2) or a delimited message (editions).
+    Group(MessageIndex),
+}
+
+impl Kind {
+    fn of(kind: &prost_reflect::Kind, group: bool, names: &Names<'_>) -> Self {
+        use prost_reflect::Kind as Reflected;
+        match kind {
+            Reflected::Double => Self::Double,
+            Reflected::Float => Self::Float,
+            Reflected::Int64 => Self::Int64,
+            Reflected::Uint64 => Self::Uint64,
+            Reflected::Int32 => Self::Int32,
+            Reflected::Fixed64 => Self::Fixed64,
+            Reflected::Fixed32 => Self::Fixed32,
+            Reflected::Bool => Self::Bool,
+            Reflected::String => Self::String,
+            Reflected::Bytes => Self::Bytes,
+            Reflected::Uint32 => Self::Uint32,
+            Reflected::Sfixed32 => Self::Sfixed32,
+            Reflected::Sfixed64 => Self::Sfixed64,
+            Reflected::Sint32 => Self::Sint32,
+            Reflected::Sint64 => Self::Sint64,
+            Reflected::Enum(descriptor) => Self::Enum(names.enumeration(descriptor)),
+            Reflected::Message(descriptor) if group => Self::Group(names.message(descriptor)),
+            Reflected::Message(descriptor) => Self::Message(names.message(descriptor)),
+        }
+    }
+
+    /// The wire type of one value that isn't packed.
+    pub fn wire_type(self) -> WireType {
+        match self {
+            Self::Double | Self::Fixed64 | Self::Sfixed64 => WireType::I64,
+            Self::Float | Self::Fixed32 | Self::Sfixed32 => WireType::I32,
+            Self::String | Self::Bytes | Self::Message(_) => WireType::Len,
+            Self::Group(_) => WireType::StartGroup,
+            _ => WireType::Varint,
+        }
+    }
+}
+
+/// Wire types, by protobuf's encoding documentation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+#[expect(missing_docs, reason = "protobuf's own names")]
+pub enum WireType {
+    Varint = 0,
+    I64 = 1,
+    Len = 2,
+    StartGroup = 3,
+    EndGroup = 4,
+    I32 = 5,
+}
+
+/// The wire form of a tag: up to five bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Tag {
+    bytes: [u8; 5],
+    length: u8,
+}
+
+impl Tag {
+    /// The tag of a field number with a wire type.
+    pub fn new(number: u32, wire_type: WireType) -> Self {
+        let mut rest = (number << 3) | wire_type as u32;
+        let mut bytes = [0; 5];
+        let mut length = 0;
+        for byte in &mut bytes {
+            length += 1;
+            *byte = (rest & 0x7f) as u8;
+            rest >>= 7;
+            if rest == 0 {
+                break;
+            }
+            *byte |= 0x80;
+        }
+        Self { bytes, length }
+    }
+
+    /// The bytes to copy.
+    #[inline]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.bytes.get(..usize::from(self.length)).unwrap_or(&self.bytes)
+    }
+}
+
+/// What an absent field prints where it has to be printed.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "one variant a type")]
+pub enum DefaultValue {
+    Bool(bool),
+    I32(i32),
+    I64(i64),
+    U32(u32),
+    U64(u64),
+    F32(f32),
+    F64(f64),
+    String(Box<str>),
+    Bytes(Box<[u8]>),
+    Enum(i32),
+    Message,
+    List,
+    Map,
+}
+
+impl DefaultValue {
+    fn of(value: &prost_reflect::Value, cardinality: Cardinality) -> Self {
+        use prost_reflect::Value;
+        match (cardinality, value) {
+            (Cardinality::Repeated, _) | (_, Value::List(_)) => Self::List,
+            (Cardinality::Map, _) | (_, Value::Map(_)) => Self::Map,
+            (_, Value::Bool(value)) => Self::Bool(*value),
+            (_, Value::I32(value)) => Self::I32(*value),
+            (_, Value::I64(value)) => Self::I64(*value),
+            (_, Value::U32(value)) => Self::U32(*value),
+            (_, Value::U64(value)) => Self::U64(*value),
+            (_, Value::F32(value)) => Self::F32(*value),
+            (_, Value::F64(value)) => Self::F64(*value),
+            (_, Value::String(value)) => Self::String(value.as_str().into()),
+            (_, Value::Bytes(value)) => Self::Bytes(value.to_vec().into()),
+            (_, Value::EnumNumber(value)) => Self::Enum(*value),
+            (_, Value::Message(_)) => Self::Message,
+        }
+    }
+}
+
+/// The types of `google/protobuf` with a JSON form of their own (ProtoJSON, "well-known types").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "protobuf's own names; `Wrapper` is BoolValue to BytesValue")]
+pub enum WellKnown {
+    Any,
+    Duration,
+    Empty,
+    FieldMask,
+    ListValue,
+    Struct,
+    Timestamp,
+    Value,
+    Wrapper,
+}
+
+impl WellKnown {
+    fn of(full_name: &str) -> Option<Self> {
+        Some(match full_name.strip_prefix("google.protobuf.")? {
+            "Any" => Self::Any,
+            "Duration" => Self::Duration,
+            "Empty" => Self::Empty,
+            "FieldMask" => Self::FieldMask,
+            "ListValue" => Self::ListValue,
+            "Struct" => Self::Struct,
+            "Timestamp" => Self::Timestamp,
+            "Value" => Self::Value,
+            "BoolValue" | "Int32Value" | "UInt32Value" | "Int64Value" | "UInt64Value" | "FloatValue"
+            | "DoubleValue" | "StringValue" | "BytesValue" => Self::Wrapper,
+            _ => return None,
+        })
+    }
+}
+
+/// One enum type.
+#[derive(Debug)]
+pub struct EnumTable {
+    full_name: Box<str>,
+    /// `google.protobuf.NullValue`, whose JSON form is `null`.
+    null_value: bool,
+    closed: bool,
+    /// By number, the first declared name of each number only: what printing uses. Names are quoted, ready to copy.
+    by_number: Box<[(i32, Box<[u8]>)]>,
+    by_name: HashMap<Box<str>, i32>,
+    /// Names in lower case; the first declared wins.
+    by_folded_name: HashMap<Box<str>, i32>,
+}
+
+impl EnumTable {
+    fn build(descriptor: &EnumDescriptor, features: &Features) -> Self {
+        let mut by_number = Vec::<(i32, Box<[u8]>)>::new();
+        let mut by_name = HashMap::new();
+        let mut by_folded_name = HashMap::new();
+        // The descriptor's own order: `values()` of the reflected enum is sorted by number, and an alias must not
+        // take the place of the name that was declared first.
+        for value in &descriptor.enum_descriptor_proto().value {
+            let (name, number) = (value.name(), value.number());
+            by_name.insert(Box::from(name), number);
+            by_folded_name
+                .entry(Box::from(name.to_ascii_lowercase()))
+                .or_insert(number);
+            if !by_number.iter().any(|(known, _)| *known == number) {
+                by_number.push((number, format!("\"{name}\"").into_bytes().into()));
+            }
+        }
+        by_number.sort_by_key(|(number, _)| *number);
+        Self {
+            full_name: descriptor.full_name().into(),
+            null_value: descriptor.full_name() == "google.protobuf.NullValue",
+            closed: descriptor.parent_file().syntax() == Syntax::Proto2
+                && !features.open_enums.contains(descriptor.full_name()),
+            by_number: by_number.into(),
+            by_name,
+            by_folded_name,
+        }
+    }
+
+    /// The full name, without a leading dot.
+    pub fn full_name(&self) -> &str {
+        &self.full_name
+    }
+
+    /// Whether this is `google.protobuf.NullValue`.
+    #[inline]
+    pub fn is_null_value(&self) -> bool {
+        self.null_value
+    }
+
+    /// Whether a number without a name is an unknown field (closed) or a value (open).
+    #[inline]
+    pub fn is_closed(&self) -> bool {
+        self.closed
+    }
+
+    /// The quoted name of a number.
+    #[inline]
+    pub fn quoted_name(&self, number: i32) -> Option<&[u8]> {
+        // Most enums are numbered 0, 1, 2, …: try the position first.
+        if let Some((known, name)) = self.by_number.get(number as usize)
+            && *known == number
+        {
+            return Some(name);
+        }
+        let at = self.by_number.binary_search_by_key(&number, |(known, _)| *known).ok()?;
+        self.by_number.get(at).map(|(_, name)| &**name)
+    }
+
+    /// The number of a name; with `fold_case`, whatever its ASCII case.
+    #[inline]
+    pub fn number(&self, name: &str, fold_case: bool) -> Option<i32> {
+        match self.by_name.get(name) {
+            Some(number) => Some(*number),
+            None if fold_case => self.by_folded_name.get(name.to_ascii_lowercase().as_str()).copied(),
+            None => None,
+        }
+    }
+}
+
+struct Names<'d> {
+    messages: HashMap<&'d str, MessageIndex>,
+    enums: HashMap<&'d str, EnumIndex>,
+}
+
+impl Names<'_> {
+    /// A pool is closed under reference, so the name is there.
+    fn message(&self, descriptor: &MessageDescriptor) -> MessageIndex {
+        self.messages
+            .get(descriptor.full_name())
+            .copied()
+            .unwrap_or(MessageIndex(0))
+    }
+
+    fn enumeration(&self, descriptor: &EnumDescriptor) -> EnumIndex {
+        self.enums.get(descriptor.full_name()).copied().unwrap_or(EnumIndex(0))
+    }
+}
+
+/// A message needs the check when it has a required field or holds a message that needs it.
+fn mark_needing_required_check(messages: &mut [MessageTable]) {
+    let mut holders = vec![Vec::new(); messages.len()];
+    let mut pending = Vec::new();
+    for (message, index) in messages.iter().zip(0u32..) {
+        for field in &message.fields {
+            if let Kind::Message(below) | Kind::Group(below) = field.kind
+                && let Some(list) = holders.get_mut(below.0 as usize)
+            {
+                list.push(index);
+            }
+        }
+        if message.fields.iter().any(|field| field.required) {
+            pending.push(index);
+        }
+    }
+    while let Some(index) = pending.pop() {
+        let Some(message) = messages.get_mut(index as usize) else {
+            continue;
+        };
+        if !message.needs_required_check {
+            message.needs_required_check = true;
+            pending.extend(holders.get(index as usize).into_iter().flatten());
+        }
+    }
+}
