@@ -1,5 +1,6 @@
 //! JSON to protobuf wire format and back, in one pass over the message tables, with no tree in between.
 
+pub mod to_json;
 pub mod wire;
 
 use std::fmt;
