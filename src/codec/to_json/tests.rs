@@ -118,32 +118,32 @@ fn tag(number: u32, wire_type: u64) -> Vec<u8> {
     out
 }
 
-fn varint(number: u32, value: u64) -> Vec<u8> {
+pub(super) fn varint(number: u32, value: u64) -> Vec<u8> {
     let mut out = tag(number, 0);
     write_varint(value, &mut out);
     out
 }
 
-fn fixed64(number: u32, value: u64) -> Vec<u8> {
+pub(super) fn fixed64(number: u32, value: u64) -> Vec<u8> {
     [tag(number, 1), value.to_le_bytes().to_vec()].concat()
 }
 
-fn fixed32(number: u32, value: u32) -> Vec<u8> {
+pub(super) fn fixed32(number: u32, value: u32) -> Vec<u8> {
     [tag(number, 5), value.to_le_bytes().to_vec()].concat()
 }
 
-fn len(number: u32, contents: impl AsRef<[u8]>) -> Vec<u8> {
+pub(super) fn len(number: u32, contents: impl AsRef<[u8]>) -> Vec<u8> {
     let mut out = tag(number, 2);
     write_varint(contents.as_ref().len() as u64, &mut out);
     out.extend_from_slice(contents.as_ref());
     out
 }
 
-fn group(number: u32, contents: impl AsRef<[u8]>) -> Vec<u8> {
+pub(super) fn group(number: u32, contents: impl AsRef<[u8]>) -> Vec<u8> {
     [tag(number, 3), contents.as_ref().to_vec(), tag(number, 4)].concat()
 }
 
-fn double(number: u32, value: f64) -> Vec<u8> {
+pub(super) fn double(number: u32, value: f64) -> Vec<u8> {
     fixed64(number, value.to_bits())
 }
 
@@ -1345,7 +1345,10 @@ fn malformed_wire_is_an_error_that_says_where() {
             [vec![0x28], vec![0xff; 11]].concat(),
             "numbers: found a varint that is too long (at byte 1)",
         ),
-        (vec![0x0c], "name: found the end of group 1, which is not open (at byte 1)"),
+        (
+            vec![0x0c],
+            "name: found the end of group 1, which is not open (at byte 1)",
+        ),
         (vec![0x80], "the message ends in the middle of a value (at byte 0)"),
         (
             len(9, join([varint(1, 7), len(2, b"\xff")])),
