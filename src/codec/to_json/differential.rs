@@ -112,7 +112,7 @@ impl Generator<'_> {
                     return [len(1, "t/google.protobuf.Duration"), len(2, [])].concat();
                 }
                 let value = self.message(index, depth + 1);
-                let mut records = vec![len(1, format!("t/{name}")), len(2, value)];
+                let mut records = [len(1, format!("t/{name}")), len(2, value)];
                 if self.one_in(4) {
                     records.reverse();
                 }
