@@ -20,13 +20,13 @@ pub enum ErrorFormat {
 /// Appends the error body for `status` to `out`: JSON without whitespace.
 ///
 /// `http_status` is the one that goes out with the body. `print_detail` appends the JSON of one
-/// `google.protobuf.Any`, given in wire form; a detail that it fails on is left out.
-pub fn write_error<E>(
+/// `google.protobuf.Any`, given in wire form, and returns whether it could; a detail that it couldn't is left out.
+pub fn write_error(
     status: &Status,
     http_status: u16,
     format: ErrorFormat,
     out: &mut Vec<u8>,
-    mut print_detail: impl FnMut(&[u8], &mut Vec<u8>) -> Result<(), E>,
+    mut print_detail: impl FnMut(&[u8], &mut Vec<u8>) -> bool,
 ) {
     match format {
         ErrorFormat::Status => {
@@ -56,18 +56,15 @@ fn write_message(message: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(serde_json::Value::from(message).to_string().as_bytes());
 }
 
-fn write_details<E>(
-    status: &Status,
-    out: &mut Vec<u8>,
-    print_detail: &mut impl FnMut(&[u8], &mut Vec<u8>) -> Result<(), E>,
-) {
+fn write_details(status: &Status, out: &mut Vec<u8>, print_detail: &mut impl FnMut(&[u8], &mut Vec<u8>) -> bool) {
     let mut open = false;
     for detail in status.details() {
         let before = out.len();
         out.extend_from_slice(if open { b"," } else { b",\"details\":[" });
-        match print_detail(detail, out) {
-            Ok(()) => open = true,
-            Err(_) => out.truncate(before),
+        if print_detail(detail, out) {
+            open = true;
+        } else {
+            out.truncate(before);
         }
     }
     if open {
@@ -109,14 +106,14 @@ mod tests {
     use crate::grpc::Code;
 
     /// Prints a detail as a JSON string, and fails in the middle of `bad`.
-    fn quote(detail: &[u8], out: &mut Vec<u8>) -> Result<(), ()> {
+    fn quote(detail: &[u8], out: &mut Vec<u8>) -> bool {
         out.push(b'"');
         if detail == b"bad" {
-            return Err(());
+            return false;
         }
         out.extend_from_slice(detail);
         out.push(b'"');
-        Ok(())
+        true
     }
 
     fn body(status: &Status, format: ErrorFormat) -> String {

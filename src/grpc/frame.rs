@@ -27,11 +27,11 @@ pub struct FrameReader {
 }
 
 impl FrameReader {
-    /// A reader that refuses messages over `max_message_bytes`. With `grpc_web` the body may end with a trailers frame.
-    pub fn new(max_message_bytes: usize, grpc_web: bool) -> Self {
+    /// A reader of gRPC's body that refuses messages over `max_message_bytes`.
+    pub fn new(max_message_bytes: usize) -> Self {
         Self {
             max_message_bytes,
-            grpc_web,
+            grpc_web: false,
             carry: Vec::new(),
             carry_start: 0,
             seen_trailers: false,
@@ -39,8 +39,16 @@ impl FrameReader {
         }
     }
 
+    /// The same for gRPC-Web, whose body ends with a trailers frame.
+    pub fn grpc_web(max_message_bytes: usize) -> Self {
+        Self {
+            grpc_web: true,
+            ..Self::new(max_message_bytes)
+        }
+    }
+
     /// The frames that `chunk`, the next bytes of the body, completes.
-    pub fn read<'a>(&'a mut self, chunk: &'a [u8]) -> Frames<'a> {
+    pub fn push<'a>(&'a mut self, chunk: &'a [u8]) -> Frames<'a> {
         Frames { reader: self, chunk }
     }
 
@@ -104,11 +112,7 @@ pub struct Frames<'a> {
 
 impl Frames<'_> {
     /// The next whole frame; `None` when more bytes are needed. After an error there are only errors.
-    #[expect(
-        clippy::should_implement_trait,
-        reason = "the frame may borrow from the reader: no Iterator lends"
-    )]
-    pub fn next(&mut self) -> Result<Option<Frame<'_>>, FrameError> {
+    pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, FrameError> {
         if let Some(error) = self.reader.failed {
             return Err(error);
         }
@@ -249,35 +253,26 @@ impl<'a> TrailerBlock<'a> {
     }
 }
 
-/// Appends the prefix of a message that the caller then appends itself; where the prefix lies, for [`finish_frame`].
+/// Appends the prefix of a message that the caller then appends itself; where the prefix lies, for [`finish`].
 #[inline]
-pub fn begin_frame(out: &mut Vec<u8>) -> usize {
+pub fn begin(out: &mut Vec<u8>) -> usize {
     let at = out.len();
     out.extend_from_slice(&[0; PREFIX_LENGTH]);
     at
 }
 
-/// Writes the length of the message into the prefix at `at`, which [`begin_frame`] returned for this same `out`. All
-/// bytes behind it are the message. Fails where their number is over `max_message_bytes` or over 32 bits.
+/// Writes the length of the message into the prefix at `at`, which [`begin`] returned for this same `out`. All bytes
+/// behind it are the message: no more than 32 bits can count, which the caller's limit sees to.
 #[inline]
-pub fn finish_frame(out: &mut [u8], at: usize, max_message_bytes: usize) -> Result<(), FrameError> {
-    let Some((prefix, message)) = out
+pub fn finish(out: &mut [u8], at: usize) {
+    if let Some((prefix, message)) = out
         .get_mut(at..)
         .and_then(|frame| frame.split_first_chunk_mut::<PREFIX_LENGTH>())
-    else {
-        return Err(FrameError::Truncated);
-    };
-    let limit = max_message_bytes;
-    let length = u32::try_from(message.len()).map_err(|_| FrameError::TooLarge {
-        length: u32::MAX,
-        limit,
-    })?;
-    if message.len() > limit {
-        return Err(FrameError::TooLarge { length, limit });
+    {
+        // Beyond 32 bits the frame is one that its reader refuses, never one with another message's bounds.
+        let [a, b, c, d] = u32::try_from(message.len()).unwrap_or(u32::MAX).to_be_bytes();
+        *prefix = [0, a, b, c, d];
     }
-    let [a, b, c, d] = length.to_be_bytes();
-    *prefix = [0, a, b, c, d];
-    Ok(())
 }
 
 /// Why a body is not a sequence of frames. From an upstream it is 502, code [`FrameError::code`].
@@ -332,11 +327,18 @@ mod tests {
 
     fn frame(flags: u8, message: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        let at = begin_frame(&mut out);
+        let at = begin(&mut out);
         out.extend_from_slice(message);
-        finish_frame(&mut out, at, usize::MAX).unwrap();
+        finish(&mut out, at);
         out[0] = flags;
         out
+    }
+
+    fn reader(grpc_web: bool) -> FrameReader {
+        match grpc_web {
+            true => FrameReader::grpc_web(1000),
+            false => FrameReader::new(1000),
+        }
     }
 
     /// The frames of a body as (is trailers, bytes), and how the body ended.
@@ -345,9 +347,9 @@ mod tests {
     fn read_all<'c>(reader: &mut FrameReader, chunks: impl IntoIterator<Item = &'c [u8]>) -> Read {
         let mut found = Vec::new();
         for chunk in chunks {
-            let mut frames = reader.read(chunk);
+            let mut frames = reader.push(chunk);
             loop {
-                match frames.next() {
+                match frames.next_frame() {
                     Ok(Some(Frame::Message(bytes))) => found.push((false, bytes.to_vec())),
                     Ok(Some(Frame::Trailers(block))) => found.push((true, block.0.to_vec())),
                     Ok(None) => break,
@@ -377,25 +379,25 @@ mod tests {
         ];
         for (grpc_web, frames) in table {
             let body = frames.concat();
-            let whole = read_all(&mut FrameReader::new(1000, grpc_web), [body.as_slice()]);
+            let whole = read_all(&mut reader(grpc_web), [body.as_slice()]);
             for first in 0..=body.len() {
                 for second in first..=body.len() {
                     let chunks = [&body[..first], &body[first..second], &body[second..]];
                     assert_eq!(
-                        read_all(&mut FrameReader::new(1000, grpc_web), chunks),
+                        read_all(&mut reader(grpc_web), chunks),
                         whole,
                         "{frames:?} cut at {first} and {second}"
                     );
                 }
             }
-            assert_eq!(read_all(&mut FrameReader::new(1000, grpc_web), body.chunks(1)), whole);
+            assert_eq!(read_all(&mut reader(grpc_web), body.chunks(1)), whole);
         }
     }
 
     #[test]
     fn frames_come_out_as_they_went_in() {
         let body = [frame(0, b"one"), frame(0, b""), frame(0x80, b"a:b\r\n")].concat();
-        let (found, end) = read_all(&mut FrameReader::new(3, true), [body.as_slice()]);
+        let (found, end) = read_all(&mut FrameReader::grpc_web(3), [body.as_slice()]);
         assert_eq!(end, Ok(()));
         assert_eq!(
             found,
@@ -406,9 +408,9 @@ mod tests {
     #[test]
     fn a_whole_frame_is_borrowed_from_its_chunk() {
         let body = frame(0, b"hello");
-        let mut reader = FrameReader::new(1000, false);
-        let mut frames = reader.read(&body);
-        let Ok(Some(Frame::Message(message))) = frames.next() else {
+        let mut reader = FrameReader::new(1000);
+        let mut frames = reader.push(&body);
+        let Ok(Some(Frame::Message(message))) = frames.next_frame() else {
             panic!("no message");
         };
         assert_eq!(message.as_ptr(), body[PREFIX_LENGTH..].as_ptr());
@@ -440,7 +442,7 @@ mod tests {
             (true, [frame(0x80, b""), vec![0]].concat(), FrameError::Truncated),
         ];
         for (grpc_web, body, expected) in table {
-            let mut reader = FrameReader::new(1000, grpc_web);
+            let mut reader = reader(grpc_web);
             let (_, end) = read_all(&mut reader, [body.as_slice()]);
             assert_eq!(end, Err(expected), "{body:x?}");
             assert_eq!(
@@ -452,7 +454,7 @@ mod tests {
 
     #[test]
     fn the_length_is_checked_before_anything_is_buffered() {
-        let mut reader = FrameReader::new(10, false);
+        let mut reader = FrameReader::new(10);
         let (_, end) = read_all(&mut reader, [&[0, 0, 0][..], &[1, 0, 7, 7]]);
         assert_eq!(end, Err(FrameError::TooLarge { length: 256, limit: 10 }));
         assert!(reader.carry.len() <= PREFIX_LENGTH);
@@ -461,17 +463,17 @@ mod tests {
     #[test]
     fn messages_up_to_the_limit_and_trailers_beyond_it_are_taken() {
         let body = [frame(0, &[1; 10]), frame(0x80, &[b'a'; 11])].concat();
-        let (found, end) = read_all(&mut FrameReader::new(10, true), [body.as_slice()]);
+        let (found, end) = read_all(&mut FrameReader::grpc_web(10), [body.as_slice()]);
         assert_eq!((found.len(), end), (2, Ok(())));
     }
 
     #[test]
     fn after_an_error_there_are_only_errors() {
-        let mut reader = FrameReader::new(1000, false);
+        let mut reader = FrameReader::new(1000);
         let bad = frame(1, b"x");
         let good = frame(0, b"x");
-        assert_eq!(reader.read(&bad).next(), Err(FrameError::Compressed));
-        assert_eq!(reader.read(&good).next(), Err(FrameError::Compressed));
+        assert_eq!(reader.push(&bad).next_frame(), Err(FrameError::Compressed));
+        assert_eq!(reader.push(&good).next_frame(), Err(FrameError::Compressed));
         assert_eq!(reader.finish(), Err(FrameError::Compressed));
     }
 
@@ -479,9 +481,9 @@ mod tests {
     fn frames_that_nobody_asked_for_are_kept() {
         let body: Vec<u8> = (0..20).flat_map(|number| frame(0, &[number; 3])).collect();
         let (first, second) = body.split_at(70);
-        let mut reader = FrameReader::new(1000, false);
-        assert_eq!(reader.read(first).next(), Ok(Some(Frame::Message(&[0; 3]))));
-        assert_eq!(reader.read(&[]).next(), Ok(Some(Frame::Message(&[1; 3]))));
+        let mut reader = FrameReader::new(1000);
+        assert_eq!(reader.push(first).next_frame(), Ok(Some(Frame::Message(&[0; 3]))));
+        assert_eq!(reader.push(&[]).next_frame(), Ok(Some(Frame::Message(&[1; 3]))));
         let (found, end) = read_all(&mut reader, [second]);
         assert_eq!(end, Ok(()));
         assert_eq!(
@@ -516,17 +518,10 @@ mod tests {
     #[test]
     fn a_frame_is_written_in_place_behind_what_is_there() {
         let mut out = b"before".to_vec();
-        let at = begin_frame(&mut out);
+        let at = begin(&mut out);
         out.extend_from_slice(&[9; 258]);
-        assert_eq!(finish_frame(&mut out, at, 258), Ok(()));
+        finish(&mut out, at);
         assert_eq!(&out[..11], b"before\0\0\0\x01\x02");
         assert_eq!(out.len(), 6 + 5 + 258);
-        assert_eq!(
-            finish_frame(&mut out, at, 257),
-            Err(FrameError::TooLarge {
-                length: 258,
-                limit: 257
-            })
-        );
     }
 }

@@ -4,51 +4,66 @@
 //! are compared whatever their ASCII case: a host may hand them out as an HTTP/1.1 peer wrote them. Every function
 //! here is called for each header of each request, so a name is told by its length first.
 
-/// What becomes of a header of an HTTP request.
+/// What becomes of a header field of an HTTP request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RequestHeader {
-    /// It is metadata, if its value is: [`is_metadata_value`].
+    /// It is metadata.
     Forward,
-    /// It ends here: it belongs to the connection or to the body, or gRPC reserves its name.
+    /// Its name ends here: it belongs to the connection or to the body, or gRPC reserves it.
     Drop,
+    /// Its value cannot be metadata ([`is_metadata_value`]); another field of that name may.
+    Invalid,
 }
 
-/// What becomes of a header of an HTTP request, by its name. [`connection_names`] ends further ones here.
+/// What becomes of a header field of an HTTP request.
 #[inline]
-pub fn request_header(name: &[u8]) -> RequestHeader {
+pub fn request_header(name: &[u8], value: &[u8], connection: &ConnectionOptions<'_>) -> RequestHeader {
     if is_connection_header(name)
         || is_framing_header(name)
         || is_request_only(name)
         || (is_reserved(name) && !is_tracing(name))
         || !is_metadata_name(name)
+        || connection.names(name)
     {
         RequestHeader::Drop
-    } else {
+    } else if is_metadata_value(name, value) {
         RequestHeader::Forward
-    }
-}
-
-/// What becomes of one of the upstream's initial or trailing metadata.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ResponseMetadata {
-    /// It is a response header, if its value may be one: [`is_header_value`].
-    Forward,
-    /// It ends here: it belongs to the connection, to the body or to gRPC.
-    Drop,
-    /// `x-http-code`: it sets the status of a success ([`success_status`]) and ends here.
-    HttpCode,
-}
-
-/// What becomes of one of the upstream's initial or trailing metadata, by its name.
-#[inline]
-pub fn response_metadata(name: &[u8]) -> ResponseMetadata {
-    if is(name, b"x-http-code") {
-        ResponseMetadata::HttpCode
-    } else if is_connection_header(name) || is_framing_header(name) || is_reserved(name) || !is_metadata_name(name) {
-        ResponseMetadata::Drop
     } else {
-        ResponseMetadata::Forward
+        RequestHeader::Invalid
     }
+}
+
+/// The names in a request's `connection` header: the client's further hop-by-hop headers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ConnectionOptions<'h>(&'h [u8]);
+
+/// The names in `connection`, the value of the header of that name.
+pub fn connection_options(connection: Option<&[u8]>) -> ConnectionOptions<'_> {
+    ConnectionOptions(connection.unwrap_or_default())
+}
+
+impl ConnectionOptions<'_> {
+    /// Whether `name` is one of them.
+    #[inline]
+    pub fn names(&self, name: &[u8]) -> bool {
+        !self.0.is_empty()
+            && self
+                .0
+                .split(|byte| *byte == b',')
+                .any(|option| is(option.trim_ascii(), name))
+    }
+}
+
+/// Whether one of the upstream's initial or trailing metadata becomes a response header. Those of the connection, of
+/// the body and of gRPC don't, nor does `x-http-code` ([`success_status`]).
+#[inline]
+pub fn is_response_header(name: &[u8], value: &[u8]) -> bool {
+    !is_connection_header(name)
+        && !is_framing_header(name)
+        && !is_reserved(name)
+        && !is_http_code(name)
+        && is_metadata_name(name)
+        && is_header_value(value)
 }
 
 /// Whether a value may be sent as metadata under this name: printable ASCII; for a name in `-bin`, base64 with the
@@ -71,18 +86,11 @@ pub fn is_header_value(value: &[u8]) -> bool {
     value.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~' | 0x80..))
 }
 
-/// The names in a `connection` header: the sender's further hop-by-hop headers.
-pub fn connection_names(value: &[u8]) -> impl Iterator<Item = &[u8]> {
-    value
-        .split(|byte| *byte == b',')
-        .map(<[u8]>::trim_ascii)
-        .filter(|name| !name.is_empty())
-}
-
-/// The HTTP status that the value of `x-http-code` sets: 200 to 299, nothing else.
-pub fn success_status(value: &[u8]) -> Option<u16> {
+/// The HTTP status that a service chooses for a success by the metadata `x-http-code`: 200 to 299. `None` for any
+/// other value, and for metadata of any other name.
+pub fn success_status(name: &[u8], value: &[u8]) -> Option<u16> {
     match value.trim_ascii() {
-        [b'2', tens @ b'0'..=b'9', units @ b'0'..=b'9'] => {
+        [b'2', tens @ b'0'..=b'9', units @ b'0'..=b'9'] if is_http_code(name) => {
             Some(200 + u16::from(tens - b'0') * 10 + u16::from(units - b'0'))
         }
         _ => None,
@@ -154,6 +162,11 @@ fn is_tracing(name: &[u8]) -> bool {
     }
 }
 
+#[inline]
+fn is_http_code(name: &[u8]) -> bool {
+    is(name, b"x-http-code")
+}
+
 /// Whether a name may be metadata: letters, digits, `_`, `-`, `.`. Pseudo headers (`:path`) are not.
 #[inline]
 fn is_metadata_name(name: &[u8]) -> bool {
@@ -185,6 +198,14 @@ fn is_base64(value: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    fn header(name: &str, connection: &str) -> RequestHeader {
+        request_header(
+            name.as_bytes(),
+            b"AAEC",
+            &connection_options(Some(connection.as_bytes())),
+        )
+    }
+
     #[test]
     fn request_headers_are_metadata_except_those_of_connection_body_and_grpc() {
         for name in [
@@ -205,7 +226,7 @@ mod tests {
             "x_custom.name-bin",
             "X-Mixed-Case",
         ] {
-            assert_eq!(request_header(name.as_bytes()), RequestHeader::Forward, "{name}");
+            assert_eq!(header(name, ""), RequestHeader::Forward, "{name}");
         }
         for name in [
             "",
@@ -247,7 +268,7 @@ mod tests {
             "x\r\ny",
             "caf\u{e9}",
         ] {
-            assert_eq!(request_header(name.as_bytes()), RequestHeader::Drop, "{name}");
+            assert_eq!(header(name, ""), RequestHeader::Drop, "{name}");
         }
     }
 
@@ -262,7 +283,7 @@ mod tests {
             "x-data-bin",
             "location",
         ] {
-            assert_eq!(response_metadata(name.as_bytes()), ResponseMetadata::Forward, "{name}");
+            assert!(is_response_header(name.as_bytes(), b"x"), "{name}");
         }
         for name in [
             "",
@@ -284,12 +305,13 @@ mod tests {
             "trailer",
             "transfer-encoding",
             "upgrade",
+            "x-http-code",
+            "X-Http-Code",
             "x\r\ny",
             "x y",
         ] {
-            assert_eq!(response_metadata(name.as_bytes()), ResponseMetadata::Drop, "{name}");
+            assert!(!is_response_header(name.as_bytes(), b"x"), "{name}");
         }
-        assert_eq!(response_metadata(b"X-Http-Code"), ResponseMetadata::HttpCode);
     }
 
     #[test]
@@ -359,6 +381,7 @@ mod tests {
         ];
         for (value, expected) in table {
             assert_eq!(is_header_value(value), expected, "{value:?}");
+            assert_eq!(is_response_header(b"x-name", value), expected, "{value:?}");
         }
         for control in (0..0x20).filter(|byte| *byte != b'\t').chain([0x7f]) {
             assert!(!is_header_value(&[b'a', control, b'b']), "{control:#x}");
@@ -366,14 +389,38 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_header_names_further_headers() {
-        let table: [(&[u8], &[&[u8]]); 3] = [
-            (b"", &[]),
-            (b"close", &[b"close"]),
-            (b" keep-alive ,X-One,, x-two", &[b"keep-alive", b"X-One", b"x-two"]),
-        ];
-        for (value, expected) in table {
-            assert_eq!(connection_names(value).collect::<Vec<_>>(), expected);
+    fn headers_that_the_connection_header_names_end_here() {
+        for (connection, name, expected) in [
+            ("", "x-one", RequestHeader::Forward),
+            ("close", "x-one", RequestHeader::Forward),
+            ("x-one", "x-one", RequestHeader::Drop),
+            (" keep-alive ,X-One,, x-two", "x-one", RequestHeader::Drop),
+            (" keep-alive ,X-One,, x-two", "X-Two", RequestHeader::Drop),
+            ("x-one, x-two", "x-on", RequestHeader::Forward),
+            ("x-one, x-two", "", RequestHeader::Drop),
+        ] {
+            assert_eq!(header(name, connection), expected, "{name} under {connection:?}");
+        }
+        assert_eq!(
+            request_header(b"x-one", b"1", &connection_options(None)),
+            RequestHeader::Forward
+        );
+    }
+
+    #[test]
+    fn a_bad_value_is_told_from_a_bad_name() {
+        let none = ConnectionOptions::default();
+        for (name, value, expected) in [
+            ("x-name", &b"\xff"[..], RequestHeader::Invalid),
+            ("x-data-bin", b"*", RequestHeader::Invalid),
+            ("x-data-bin", b"AA==", RequestHeader::Forward),
+            ("grpc-timeout", b"\xff", RequestHeader::Drop),
+        ] {
+            assert_eq!(
+                request_header(name.as_bytes(), value, &none),
+                expected,
+                "{name} {value:?}"
+            );
         }
     }
 
@@ -392,7 +439,9 @@ mod tests {
             ("2x1", None),
             ("", None),
         ] {
-            assert_eq!(success_status(value.as_bytes()), expected, "{value}");
+            assert_eq!(success_status(b"x-http-code", value.as_bytes()), expected, "{value}");
         }
+        assert_eq!(success_status(b"X-Http-Code", b"201"), Some(201));
+        assert_eq!(success_status(b"x-http-codes", b"201"), None);
     }
 }

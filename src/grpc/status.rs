@@ -121,8 +121,8 @@ impl BadStatus {
 impl fmt::Display for BadStatus {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Missing => f.write_str("the upstream's answer has no grpc-status"),
-            Self::NotANumber(found) => write!(f, "the upstream's grpc-status is {found:?}, expected a number"),
+            Self::Missing => f.write_str("no grpc-status"),
+            Self::NotANumber(found) => write!(f, "grpc-status is {found:?}, expected a number"),
         }
     }
 }
@@ -272,10 +272,7 @@ mod tests {
         let error = Status::from_trailers(Some(&[b'x'; 5000]), None, None).unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!(
-                "the upstream's grpc-status is \"{}\", expected a number",
-                "x".repeat(MAX_SHOWN)
-            )
+            format!("grpc-status is \"{}\", expected a number", "x".repeat(MAX_SHOWN))
         );
     }
 
