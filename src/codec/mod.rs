@@ -1,6 +1,9 @@
 //! JSON to protobuf wire format and back, in one pass over the message tables, with no tree in between.
 
+mod to_wire;
 pub mod wire;
+
+pub use to_wire::JsonToWire;
 
 use std::fmt;
 
