@@ -34,6 +34,8 @@ pub(super) mod failure;
 mod lengths;
 pub(super) mod scalar;
 mod scan;
+#[cfg(test)]
+pub(super) mod tests;
 pub(super) mod well_known;
 
 /// Reads JSON messages. Keeps what it learns about lengths, and its scratch memory, from message to message.
