@@ -74,7 +74,7 @@ def main() -> int:
                     stay()
                 return 1 if problems else 0
     except Failure as failure:
-        print(f"\n{failure}", file=sys.stderr)
+        report([str(failure)], 1)
         return 1
     except KeyboardInterrupt:
         print("\nStopped.")
@@ -182,7 +182,7 @@ def take(step: Step, address: str) -> str | None:
     if expected == got:
         return None
     lines = difflib.unified_diff(expected.splitlines(), got.splitlines(), "expected", "got", n=100, lineterm="")
-    return f"# {step.title}\n" + "\n".join(lines)
+    return f"{step.title}\n" + "\n".join(lines)
 
 
 def shown(words: list[str]) -> str:
@@ -230,7 +230,7 @@ def drift(config: Path) -> list[str]:
 
 def report(problems: list[str], checks: int) -> None:
     for problem in problems:
-        print(f"\nNOT AS EXPECTED\n{problem}")
+        print(f"\nNOT AS EXPECTED: {problem}")
     verdict = "FAILED" if problems else "ok"
     print(f"\ndemo result: {verdict}. {checks - len(problems)} passed; {len(problems)} failed", flush=True)
 
