@@ -1,5 +1,7 @@
 //! JSON to protobuf wire format and back, in one pass over the message tables, with no tree in between.
 
+pub mod wire;
+
 use std::fmt;
 
 use crate::schema::tables::FieldIndex;

@@ -1,0 +1,398 @@
+//! Which HTTP headers are metadata and which metadata are HTTP headers: the one list of names.
+//!
+//! Sources: RFC 9110 section 7.6.1 (hop-by-hop), `doc/PROTOCOL-HTTP2.md` ("Custom-Metadata", reserved names). Names
+//! are compared whatever their ASCII case: a host may hand them out as an HTTP/1.1 peer wrote them. Every function
+//! here is called for each header of each request, so a name is told by its length first.
+
+/// What becomes of a header of an HTTP request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestHeader {
+    /// It is metadata, if its value is: [`is_metadata_value`].
+    Forward,
+    /// It ends here: it belongs to the connection or to the body, or gRPC reserves its name.
+    Drop,
+}
+
+/// What becomes of a header of an HTTP request, by its name. [`connection_names`] ends further ones here.
+#[inline]
+pub fn request_header(name: &[u8]) -> RequestHeader {
+    if is_connection_header(name)
+        || is_framing_header(name)
+        || is_request_only(name)
+        || (is_reserved(name) && !is_tracing(name))
+        || !is_metadata_name(name)
+    {
+        RequestHeader::Drop
+    } else {
+        RequestHeader::Forward
+    }
+}
+
+/// What becomes of one of the upstream's initial or trailing metadata.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ResponseMetadata {
+    /// It is a response header, if its value may be one: [`is_header_value`].
+    Forward,
+    /// It ends here: it belongs to the connection, to the body or to gRPC.
+    Drop,
+    /// `x-http-code`: it sets the status of a success ([`success_status`]) and ends here.
+    HttpCode,
+}
+
+/// What becomes of one of the upstream's initial or trailing metadata, by its name.
+#[inline]
+pub fn response_metadata(name: &[u8]) -> ResponseMetadata {
+    if is(name, b"x-http-code") {
+        ResponseMetadata::HttpCode
+    } else if is_connection_header(name) || is_framing_header(name) || is_reserved(name) || !is_metadata_name(name) {
+        ResponseMetadata::Drop
+    } else {
+        ResponseMetadata::Forward
+    }
+}
+
+/// Whether a value may be sent as metadata under this name: printable ASCII; for a name in `-bin`, base64 with the
+/// standard alphabet, padded or not, several values separated by commas.
+#[inline]
+pub fn is_metadata_value(name: &[u8], value: &[u8]) -> bool {
+    if is_binary(name) {
+        value
+            .split(|byte| *byte == b',')
+            .all(|part| is_base64(part.trim_ascii()))
+    } else {
+        value.iter().all(|byte| matches!(byte, b' '..=b'~'))
+    }
+}
+
+/// Whether a value may be a header of an HTTP response (RFC 9110 section 5.5): with a CR, LF or NUL in it, it could
+/// end its own line and begin another.
+#[inline]
+pub fn is_header_value(value: &[u8]) -> bool {
+    value.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~' | 0x80..))
+}
+
+/// The names in a `connection` header: the sender's further hop-by-hop headers.
+pub fn connection_names(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value
+        .split(|byte| *byte == b',')
+        .map(<[u8]>::trim_ascii)
+        .filter(|name| !name.is_empty())
+}
+
+/// The HTTP status that the value of `x-http-code` sets: 200 to 299, nothing else.
+pub fn success_status(value: &[u8]) -> Option<u16> {
+    match value.trim_ascii() {
+        [b'2', tens @ b'0'..=b'9', units @ b'0'..=b'9'] => {
+            Some(200 + u16::from(tens - b'0') * 10 + u16::from(units - b'0'))
+        }
+        _ => None,
+    }
+}
+
+/// Whether the name ends in `-bin`: its value is base64.
+#[inline]
+pub fn is_binary(name: &[u8]) -> bool {
+    name.last_chunk::<4>()
+        .is_some_and(|suffix| suffix.eq_ignore_ascii_case(b"-bin"))
+}
+
+/// Headers that belong to one connection, not to the message.
+#[inline]
+fn is_connection_header(name: &[u8]) -> bool {
+    match name.len() {
+        2 => is(name, b"te"),
+        7 => is(name, b"trailer") || is(name, b"upgrade"),
+        10 => is(name, b"connection") || is(name, b"keep-alive"),
+        14 => is(name, b"http2-settings"),
+        16 => is(name, b"proxy-connection"),
+        17 => is(name, b"transfer-encoding"),
+        18 => is(name, b"proxy-authenticate"),
+        19 => is(name, b"proxy-authorization"),
+        _ => false,
+    }
+}
+
+/// Headers that describe a body, which is another one on the other side.
+#[inline]
+fn is_framing_header(name: &[u8]) -> bool {
+    match name.len() {
+        6 => is(name, b"digest"),
+        11 => is(name, b"content-md5") || is(name, b"repr-digest"),
+        12 => is(name, b"content-type"),
+        13 => is(name, b"content-range"),
+        14 => is(name, b"content-length") || is(name, b"content-digest"),
+        16 => is(name, b"content-encoding"),
+        _ => false,
+    }
+}
+
+/// Headers of a request that concern its body, its answer's body or its host, and mean nothing in an answer.
+#[inline]
+fn is_request_only(name: &[u8]) -> bool {
+    match name.len() {
+        4 => is(name, b"host"),
+        6 => is(name, b"expect"),
+        15 => is(name, b"accept-encoding"),
+        _ => false,
+    }
+}
+
+/// Names that gRPC keeps for itself: `grpc-timeout`, `grpc-status`, `grpc-encoding`, …
+#[inline]
+fn is_reserved(name: &[u8]) -> bool {
+    name.first_chunk::<5>()
+        .is_some_and(|prefix| prefix.eq_ignore_ascii_case(b"grpc-"))
+}
+
+/// Reserved names that carry trace context and census tags from peer to peer, and change nothing in the call.
+#[inline]
+fn is_tracing(name: &[u8]) -> bool {
+    match name.len() {
+        13 => is(name, b"grpc-tags-bin"),
+        14 => is(name, b"grpc-trace-bin"),
+        _ => false,
+    }
+}
+
+/// Whether a name may be metadata: letters, digits, `_`, `-`, `.`. Pseudo headers (`:path`) are not.
+#[inline]
+fn is_metadata_name(name: &[u8]) -> bool {
+    !name.is_empty()
+        && name
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+}
+
+#[inline]
+fn is(name: &[u8], lower_case: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(lower_case)
+}
+
+fn is_base64(value: &[u8]) -> bool {
+    let unpadded = value
+        .strip_suffix(b"==")
+        .or_else(|| value.strip_suffix(b"="))
+        .unwrap_or(value);
+    let whole = unpadded.len() == value.len() || value.len().is_multiple_of(4);
+    whole
+        && unpadded.len() % 4 != 1
+        && unpadded
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn request_headers_are_metadata_except_those_of_connection_body_and_grpc() {
+        for name in [
+            "accept",
+            "authorization",
+            "baggage",
+            "cookie",
+            "forwarded",
+            "grpc-tags-bin",
+            "grpc-trace-bin",
+            "grpcish",
+            "traceparent",
+            "tracestate",
+            "user-agent",
+            "x-forwarded-for",
+            "x-http-code",
+            "x-request-id",
+            "x_custom.name-bin",
+            "X-Mixed-Case",
+        ] {
+            assert_eq!(request_header(name.as_bytes()), RequestHeader::Forward, "{name}");
+        }
+        for name in [
+            "",
+            ":authority",
+            ":method",
+            ":path",
+            ":scheme",
+            "accept-encoding",
+            "connection",
+            "Connection",
+            "content-digest",
+            "content-encoding",
+            "content-length",
+            "content-md5",
+            "content-range",
+            "content-type",
+            "Content-Type",
+            "digest",
+            "expect",
+            "grpc-accept-encoding",
+            "grpc-encoding",
+            "grpc-message",
+            "grpc-previous-rpc-attempts",
+            "grpc-status",
+            "grpc-status-details-bin",
+            "grpc-timeout",
+            "Grpc-Timeout",
+            "host",
+            "http2-settings",
+            "keep-alive",
+            "proxy-authorization",
+            "proxy-connection",
+            "repr-digest",
+            "te",
+            "trailer",
+            "transfer-encoding",
+            "upgrade",
+            "not a name",
+            "x\r\ny",
+            "caf\u{e9}",
+        ] {
+            assert_eq!(request_header(name.as_bytes()), RequestHeader::Drop, "{name}");
+        }
+    }
+
+    #[test]
+    fn metadata_become_response_headers_except_those_of_connection_body_and_grpc() {
+        for name in [
+            "server",
+            "date",
+            "set-cookie",
+            "etag",
+            "x-trace-id",
+            "x-data-bin",
+            "location",
+        ] {
+            assert_eq!(response_metadata(name.as_bytes()), ResponseMetadata::Forward, "{name}");
+        }
+        for name in [
+            "",
+            ":status",
+            "connection",
+            "content-encoding",
+            "content-length",
+            "content-type",
+            "grpc-accept-encoding",
+            "grpc-encoding",
+            "grpc-message",
+            "Grpc-Status",
+            "grpc-status",
+            "grpc-status-details-bin",
+            "grpc-trace-bin",
+            "keep-alive",
+            "proxy-authenticate",
+            "te",
+            "trailer",
+            "transfer-encoding",
+            "upgrade",
+            "x\r\ny",
+            "x y",
+        ] {
+            assert_eq!(response_metadata(name.as_bytes()), ResponseMetadata::Drop, "{name}");
+        }
+        assert_eq!(response_metadata(b"X-Http-Code"), ResponseMetadata::HttpCode);
+    }
+
+    #[test]
+    fn metadata_values_are_printable_ascii() {
+        let table: [(&[u8], bool); 9] = [
+            (b"", true),
+            (b"plain ~!", true),
+            (b"Bearer abc.def==", true),
+            (b"tab\there", false),
+            (b"line\r\nbreak", false),
+            (b"nul\0", false),
+            (b"del\x7f", false),
+            ("caf\u{e9}".as_bytes(), false),
+            (b"\xff", false),
+        ];
+        for (value, expected) in table {
+            assert_eq!(is_metadata_value(b"x-name", value), expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn binary_values_are_base64() {
+        for (value, expected) in [
+            ("", true),
+            ("AAEC", true),
+            ("+/==", true),
+            ("AA==", true),
+            ("AA", true),
+            ("AAE=", true),
+            ("AAE", true),
+            ("AAEC, AA==,AAE", true),
+            ("A", false),
+            ("AAECA", false),
+            ("AA=", false),
+            ("A===", false),
+            ("====", false),
+            ("=", false),
+            ("AAEC=", false),
+            ("AAEC==", false),
+            ("A=A=", false),
+            ("-_8", false),
+            ("not base64!", false),
+            ("AAEC,*", false),
+        ] {
+            for name in ["x-data-bin", "X-Data-BIN"] {
+                assert_eq!(
+                    is_metadata_value(name.as_bytes(), value.as_bytes()),
+                    expected,
+                    "{value}"
+                );
+            }
+        }
+        assert!(!is_metadata_value(b"x-data-bin", b"\xff"));
+        assert!(is_metadata_value(b"x-cabin", b"not base64!"));
+    }
+
+    #[test]
+    fn nothing_ends_a_header_line() {
+        let table: [(&[u8], bool); 7] = [
+            (b"", true),
+            (b"a b\tc", true),
+            ("caf\u{e9}".as_bytes(), true),
+            (b"\xff", true),
+            (b"a\r\nset-cookie: x", false),
+            (b"a\nb", false),
+            (b"a\0", false),
+        ];
+        for (value, expected) in table {
+            assert_eq!(is_header_value(value), expected, "{value:?}");
+        }
+        for control in (0..0x20).filter(|byte| *byte != b'\t').chain([0x7f]) {
+            assert!(!is_header_value(&[b'a', control, b'b']), "{control:#x}");
+        }
+    }
+
+    #[test]
+    fn a_connection_header_names_further_headers() {
+        let table: [(&[u8], &[&[u8]]); 3] = [
+            (b"", &[]),
+            (b"close", &[b"close"]),
+            (b" keep-alive ,X-One,, x-two", &[b"keep-alive", b"X-One", b"x-two"]),
+        ];
+        for (value, expected) in table {
+            assert_eq!(connection_names(value).collect::<Vec<_>>(), expected);
+        }
+    }
+
+    #[test]
+    fn only_a_status_of_success_can_be_set() {
+        for (value, expected) in [
+            ("200", Some(200)),
+            ("201", Some(201)),
+            (" 204 ", Some(204)),
+            ("299", Some(299)),
+            ("199", None),
+            ("300", None),
+            ("404", None),
+            ("20", None),
+            ("2000", None),
+            ("2x1", None),
+            ("", None),
+        ] {
+            assert_eq!(success_status(value.as_bytes()), expected, "{value}");
+        }
+    }
+}
