@@ -23,8 +23,9 @@ build: toolchain
 	cargo build --locked --release --target wasm32-wasip1 --lib
 
 # To the end: one failure doesn't hide the next.
-test: prerequisites build lint .venv/installed
+test: prerequisites build .venv/installed
 	@failed=0; \
+	$(MAKE) --no-print-directory lint || failed=1; \
 	cargo test --locked --no-fail-fast || failed=1; \
 	.venv/bin/python examples/bookstore/demo.py --check || failed=1; \
 	exit $$failed
