@@ -1,5 +1,6 @@
 """A native gRPC client for the bookstore: it can talk to the backend itself, or through Envoy and protobridge.
 
+Example:
     .venv/bin/python examples/bookstore/client.py 127.0.0.1:8080 get shelves/fiction/books/solaris
 """
 
@@ -8,8 +9,9 @@ from __future__ import annotations
 import argparse
 import itertools
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 import grpc
 from google.protobuf import json_format
@@ -45,7 +47,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Calls the bookstore over gRPC.")
     parser.add_argument("target", help="host:port")
     parser.add_argument("command", choices=("get", "watch", "services", "health"))
-    parser.add_argument("argument", nargs="?", default="", help="get: a book's name; watch: shelf[:events]; health: service")
+    parser.add_argument(
+        "argument", nargs="?", default="", help="get: a book's name; watch: shelf[:events]; health: service"
+    )
     arguments = parser.parse_args()
     with grpc.insecure_channel(arguments.target) as channel:
         try:

@@ -1,6 +1,7 @@
 """Runs the bookstore behind a real Envoy with protobridge, and shows what curl gets from it.
 
-Without options it stays up after the tour, until Ctrl-C. With --check it leaves, non-zero when an answer wasn't the expected one.
+Without options it stays up after the tour, until Ctrl-C. With --check it leaves, non-zero when an answer wasn't the
+expected one.
 Everything listens on free ports of 127.0.0.1, and everything that was started ends with this script.
 `make demo` and `make demo-check` install what it needs.
 """
@@ -22,8 +23,9 @@ import sys
 import tempfile
 import textwrap
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Callable, Iterator, TypeVar
+from typing import Any, TypeVar
 
 from tour import TIME, TOUR, Step
 
@@ -47,7 +49,9 @@ class Failure(Exception):
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="compare the answers and leave")
-    parser.add_argument("--config", type=Path, default=ROOT / "envoy.yaml", help="instead of envoy.yaml, with the same ports")
+    parser.add_argument(
+        "--config", type=Path, default=ROOT / "envoy.yaml", help="instead of envoy.yaml, with the same ports"
+    )
     arguments = parser.parse_args()
 
     # Ctrl-C, `kill` and a closed terminal all leave through the context managers below.
@@ -158,7 +162,9 @@ def wait(process: subprocess.Popen[bytes], log: Path, ready: Callable[[], T | No
         if (answer := ready()) is not None:
             return answer
         time.sleep(0.05)
-    ended = f"ended with {process.returncode}" if process.returncode is not None else f"isn't ready after {START_LIMIT} s"
+    ended = (
+        f"ended with {process.returncode}" if process.returncode is not None else f"isn't ready after {START_LIMIT} s"
+    )
     raise Failure(f"{log.stem} {ended}. It says:\n\n" + "\n".join(log.read_text(errors="replace").splitlines()[-30:]))
 
 
@@ -258,12 +264,13 @@ The bookstore stays up until Ctrl-C. Some more to try, in another terminal:
 
     curl -i 'http://{address}/v1/books'
     curl -i 'http://{address}/v1/books?filter.authors=Stanis%C5%82aw+Lem'
-    curl -i 'http://{address}/v1/shelves/mystery/books' -H 'content-type: application/json' -d '{{"title": "Farewell, My Lovely"}}'
+    curl -i 'http://{address}/v1/shelves/mystery/books' -H 'content-type: application/json' -d '{{"title": "Playback"}}'
     curl -i 'http://{address}/v1/shelves/mystery/books' -H 'content-type: application/json' -d '{{"title": ["a list"]}}'
     .venv/bin/python examples/bookstore/client.py {address} watch fiction
 
 The configuration in use is {folder}/envoy.yaml, Envoy's log is beside it.
-To see what a mistake in a .proto looks like: stop this, make one in envoy.yaml (`strin title = 2;`), and run `make demo` again."""
+To see what a mistake in a .proto looks like: stop this, make one in envoy.yaml (`strin title = 2;`), and run
+`make demo` again."""
 
 
 if __name__ == "__main__":

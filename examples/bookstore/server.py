@@ -3,6 +3,7 @@
 It knows nothing of HTTP or JSON, and keeps its books in memory. Once it serves, it prints one line,
 `bookstore listening on 127.0.0.1:<port>`.
 
+Example:
     .venv/bin/python examples/bookstore/server.py --port 50051
 """
 
@@ -14,9 +15,10 @@ import re
 import signal
 import sys
 import threading
+from collections.abc import Iterable, Iterator
 from concurrent import futures
 from pathlib import Path
-from typing import Any, Iterable, Iterator, NoReturn
+from typing import Any, NoReturn
 
 import grpc
 from google.api.httpbody_pb2 import HttpBody

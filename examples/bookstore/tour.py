@@ -29,7 +29,14 @@ class Step:
 
 
 def curl(
-    title: str, method: str, path: str, body: str | None = None, *, answer: Any, status: int = 200, content_type: str = JSON
+    title: str,
+    method: str,
+    path: str,
+    body: str | None = None,
+    *,
+    answer: Any,
+    status: int = 200,
+    content_type: str = JSON,
 ) -> Step:
     """An HTTP request, by the command line that a reader would type."""
     command = ["curl"]
