@@ -23,7 +23,7 @@ use prost_reflect::ServiceDescriptor;
 pub use self::binding::{Binding, Body};
 use self::matcher::{Found, Matcher, PathSegment, Scratch};
 use self::percent::Decoding;
-pub use self::query::{QueryOptions, UnknownParameters};
+pub use self::query::{BindError, Binder, Bound, QueryOptions, UnknownParameters};
 use self::rule::{Declared, Origin};
 use self::template::Template;
 use crate::schema::tables::{MessageIndex, Tables};

@@ -33,7 +33,6 @@ const ANNOTATIONS: &str = r#"
 
 /// What every test schema starts with.
 const HEADER: &str = r#"
-    syntax = "proto3";
     package t;
     import "google/api/annotations.proto";
     import "google/protobuf/any.proto";
@@ -99,6 +98,7 @@ impl FileResolver for Sources {
 }
 
 pub(super) struct Fixture {
+    pub(super) pool: DescriptorPool,
     pub(super) tables: Tables,
     services: Vec<ServiceDescriptor>,
 }
@@ -106,9 +106,21 @@ pub(super) struct Fixture {
 impl Fixture {
     /// Compiles `text` behind the header and the messages.
     pub(super) fn new(text: &str) -> Self {
+        Self::compiled(format!("syntax = \"proto3\"; {HEADER} {MESSAGES} {text}"))
+    }
+
+    /// A proto2 schema of `messages` and a method `t.S.A` from `Req` to `Req`.
+    pub(super) fn proto2(messages: &str, rule: &str) -> Self {
+        Self::compiled(format!(
+            "syntax = \"proto2\"; {HEADER} {messages}
+             service S {{ rpc A(Req) returns (Req) {{ option (google.api.http) = {{ {rule} }}; }} }}"
+        ))
+    }
+
+    fn compiled(text: String) -> Self {
         let mut resolver = ChainFileResolver::new();
         resolver.add(Sources(vec![
-            ("test.proto", format!("{HEADER}{MESSAGES}{text}")),
+            ("test.proto", text),
             ("google/api/http.proto", HTTP.into()),
             ("google/api/annotations.proto", ANNOTATIONS.into()),
         ]));
@@ -122,6 +134,7 @@ impl Fixture {
         Self {
             tables: Tables::build(&pool, &Features::default(), 1),
             services: pool.services().collect(),
+            pool,
         }
     }
 
@@ -171,6 +184,9 @@ fn router(templates: &[&str]) -> Router {
     fixture.router(&rules, false).unwrap()
 }
 
+/// Templates as `router` takes them, and requests with what `found` says of them.
+type RoutingTable = (&'static [&'static str], &'static [(&'static str, &'static str)]);
+
 /// What `find` says: `M1 capture|capture`, or what went wrong.
 fn found(router: &Router, request: &str) -> String {
     let (http_method, path) = request.split_once(' ').unwrap();
@@ -193,8 +209,8 @@ fn found_bytes(router: &Router, http_method: &str, path: &[u8]) -> String {
 
 #[test]
 fn a_path_finds_its_most_specific_template_whatever_the_order() {
-    // Templates, then requests with what they find.
-    let tables: &[(&[&str], &[(&str, &str)])] = &[
+    // What a request finds is a position among the templates.
+    let tables: &[RoutingTable] = &[
         (
             &["GET /a/b", "GET /a/*", "GET /a/**"],
             &[
@@ -403,7 +419,7 @@ fn escapes_are_decoded_once_and_by_the_kind_of_capture() {
 
 #[test]
 fn a_colon_is_a_verb_where_the_node_has_that_verb() {
-    let tables: &[(&[&str], &[(&str, &str)])] = &[
+    let tables: &[RoutingTable] = &[
         (
             &["GET /a/{id}", "POST /a/{id}:cancel", "POST /a:batch", "GET /a"],
             &[
@@ -578,7 +594,7 @@ fn annotations_are_read_with_all_their_parts() {
         below: Vec::new(),
     };
     assert_eq!(route.binding.body, Body::Field(FieldIndex(5)));
-    assert_eq!(route.binding.body_bound, [book.clone()]);
+    assert_eq!(route.binding.body_bound, std::slice::from_ref(&book));
     assert_eq!(
         route.binding.bound,
         [BoundField {
