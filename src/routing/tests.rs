@@ -1061,10 +1061,10 @@ fn the_trie_agrees_with_a_plain_reading_of_random_templates() {
 }
 
 /// Marsaglia's xorshift: the same sequence in every run.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn below(&mut self, limit: usize) -> usize {
+    pub(super) fn below(&mut self, limit: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use super::*;
 use crate::codec::UnknownEnumNames;
 use crate::routing::Match;
-use crate::routing::tests::Fixture;
+use crate::routing::tests::{Fixture, Random};
 
 /// A schema with a method `t.S.A`, and what is set for its requests.
 struct Bench {
@@ -455,4 +455,75 @@ fn a_query_of_many_parameters_costs_its_length() {
         .records(&format!("GET /a?id.{}=1", "x".repeat(20_000)))
         .unwrap_err();
     assert!(error.field.len() < 1_000);
+}
+
+#[test]
+fn no_path_and_no_query_makes_it_panic() {
+    let fixture = Fixture::methods([
+        ("A", r#"get: "/a/{id}/{book.author_info.born=**}/z:v""#),
+        ("B", r#"post: "/a/{left=**}" body: "book""#),
+        ("C", r#"get: "/{name=a/*}:v" additional_bindings { get: "/**" }"#),
+    ]);
+    let router = fixture.router(&[], true).unwrap();
+    let pieces: [&[u8]; 24] = [
+        b"/",
+        b"a",
+        b"z",
+        b":v",
+        b":",
+        b"%",
+        b"%2",
+        b"%2F",
+        b"%00",
+        b"%ff",
+        b"\xff",
+        b"\xc3\xa9",
+        b"&",
+        b"=",
+        b"+",
+        b".",
+        b"id",
+        b"book",
+        b"left",
+        b"inner",
+        b"self",
+        b"tags",
+        b"1",
+        b"colors",
+    ];
+    let mut random = Random(1);
+    let mut text = |length| {
+        (0..random.below(length))
+            .flat_map(|_| pieces[random.below(pieces.len())])
+            .copied()
+            .collect::<Vec<u8>>()
+    };
+    let mut captures = Captures::default();
+    let mut binder = Binder::default();
+    let mut bound = 0;
+    for _ in 0..20_000 {
+        let path = [b"/a/".as_slice(), &text(8)].concat();
+        let query = text(12);
+        for http_method in ["GET", "POST"] {
+            if let Match::Route(route) = router.find(http_method, &path, &mut captures) {
+                let (parse, options, mut out) = (ParseOptions::default(), QueryOptions::default(), Vec::new());
+                let result = binder.bind(
+                    &fixture.tables,
+                    route,
+                    &captures,
+                    Some(&query),
+                    &parse,
+                    &options,
+                    true,
+                    &mut out,
+                );
+                if result.is_ok() {
+                    let descriptor = fixture.pool.get_message_by_name("t.Req").unwrap();
+                    assert!(DynamicMessage::decode(descriptor, out.as_slice()).is_ok());
+                    bound += 1;
+                }
+            }
+        }
+    }
+    assert!(bound > 1_000, "only {bound} were bound");
 }
