@@ -48,7 +48,7 @@ pub struct HttpRule {
 /// All bindings of a configuration, ready to be searched.
 #[derive(Debug)]
 pub struct Router {
-    routes: Vec<Route>,
+    routes: Vec<Rc<Route>>,
     matcher: Matcher,
 }
 
@@ -136,7 +136,7 @@ impl Router {
             )));
         }
         let binding = Binding::build(tables, &method, &rule, &template).map_err(refuse)?;
-        self.routes.push(Route { method, binding });
+        self.routes.push(Rc::new(Route { method, binding }));
         Ok(true)
     }
 }
@@ -145,7 +145,7 @@ impl Router {
 #[derive(Debug)]
 pub enum Match<'r> {
     /// It is this route's; the captures are filled.
-    Route(&'r Route),
+    Route(&'r Rc<Route>),
     /// The path is bound, but not for this HTTP method.
     WrongMethod {
         /// The methods that it is bound for, as the `allow` header lists them: sorted, `GET, POST`.
