@@ -23,7 +23,6 @@ pub mod routing;
 pub mod schema;
 
 #[cfg(target_arch = "wasm32")]
-#[expect(missing_docs, reason = "the macro makes a public function for the host, named by the ABI")]
 mod entry_point {
     proxy_wasm::main! {{
         crate::filter::start();
