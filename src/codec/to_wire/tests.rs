@@ -48,7 +48,7 @@ pub(in crate::codec) fn decode(pool: &DescriptorPool, message: &str, wire: &[u8]
     String::from_utf8(json).unwrap()
 }
 
-const PROTO: &str = r#"
+pub(super) const PROTO: &str = r#"
     syntax = "proto3";
     package t;
     import "google/protobuf/any.proto";
@@ -86,7 +86,7 @@ const PROTO: &str = r#"
         int32 far = 1000; M far_child = 536870911;
     }"#;
 
-const PROTO2: &str = r#"
+pub(super) const PROTO2: &str = r#"
     syntax = "proto2";
     package p2;
     enum Closed { A = 0; B = 1; }
