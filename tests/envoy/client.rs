@@ -9,6 +9,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use super::schema;
 use super::upstream::{Call, LIMIT, SCRIPT_KEY};
 
 /// The version of HTTP between client and Envoy.
@@ -159,12 +160,13 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The body as JSON.
+    /// The body as JSON, with [`schema::plain_numbers`].
     ///
     /// # Panics
     /// When it is none; with the answer.
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("not JSON ({error}): {self:?}"))
+        let json = serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("not JSON ({error}): {self:?}"));
+        schema::plain_numbers(json)
     }
 
     /// The first value of a header; `None` when it isn't there.
