@@ -18,6 +18,7 @@ use envoy::client::{self, Answer, Connection, Http, Request};
 use envoy::upstream::{RawAnswer, Script, frame};
 use envoy::{Bench, schema, script};
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 fn bench() -> &'static Bench {
     static BENCH: OnceLock<Bench> = OnceLock::new();
@@ -140,25 +141,31 @@ async fn an_upstream_that_speaks_no_http_is_502_or_503() {
 
 #[tokio::test]
 async fn an_upstream_that_does_not_answer_in_time_is_504_and_its_call_is_cancelled() {
-    for (listener, timeout) in [
+    // Each waits for its deadline: all at once.
+    let mut rows = JoinSet::new();
+    let deadlines = [
         ("slow-auto", None),
         ("slow-call", None),
         ("auto", Some("300m")),
         ("call", Some("300m")),
-    ] {
+    ];
+    for (listener, timeout) in deadlines {
         for version in Http::BOTH {
             for mut request in [post(), get()] {
                 if let Some(timeout) = timeout {
                     request = request.header("grpc-timeout", timeout);
                 }
-                let row = format!("{listener} {version:?} {request:?}");
-                let (answer, received) = bench().at(listener).exchange(version, request, Script::silence()).await;
-                assert_eq!(answer.status, 504, "{row}: {answer:?}");
-                assert_error(&answer, 504, 4);
-                received.cancelled().await;
+                rows.spawn(async move {
+                    let row = format!("{listener} {version:?} {request:?}");
+                    let (answer, received) = bench().at(listener).exchange(version, request, Script::silence()).await;
+                    assert_eq!(answer.status, 504, "{row}: {answer:?}");
+                    assert_error(&answer, 504, 4);
+                    received.cancelled().await;
+                });
             }
         }
     }
+    rows.join_all().await;
 }
 
 #[tokio::test]

@@ -30,7 +30,7 @@ use super::schema;
 pub const SCRIPT_KEY: &str = "x-script";
 
 /// How long a test waits for something that must happen: far longer than it takes on a busy machine.
-pub const LIMIT: Duration = Duration::from_secs(60);
+pub const LIMIT: Duration = Duration::from_secs(30);
 
 /// The servers of this test process. They run on threads of their own and end with the process.
 pub struct Upstream {
