@@ -14,5 +14,6 @@
 //! All but `filter` compiles, is tested and is measured natively.
 
 pub mod codec;
+pub mod grpc;
 pub mod routing;
 pub mod schema;

@@ -61,6 +61,11 @@ impl Tables {
             .iter()
             .map(|message| MessageTable::build(message, &names, features, seed))
             .collect();
+        let mut first_ordinal = 0;
+        for message in &mut messages {
+            message.first_ordinal = first_ordinal;
+            first_ordinal += message.fields.len();
+        }
         mark_needing_required_check(&mut messages);
         Self {
             enums: enum_descriptors
@@ -112,6 +117,8 @@ pub struct MessageTable {
     /// Open addressing over both names of every field; a power of two long, at most half full.
     names: Box<[NameSlot]>,
     seed: u64,
+    /// How many fields the messages before this one have.
+    first_ordinal: usize,
     oneof_count: u32,
     well_known: Option<WellKnown>,
     needs_required_check: bool,
@@ -166,6 +173,7 @@ impl MessageTable {
             fields: fields.into(),
             dense: dense.into(),
             seed,
+            first_ordinal: 0,
             oneof_count: oneofs.len() as u32,
             well_known: WellKnown::of(descriptor.full_name()),
             needs_required_check: false,
@@ -210,6 +218,12 @@ impl MessageTable {
     #[inline]
     pub fn field(&self, index: FieldIndex) -> Option<&Field> {
         self.fields.get(index.0 as usize)
+    }
+
+    /// The position of a field among the fields of all messages: a key for what is remembered of each field.
+    #[inline]
+    pub fn ordinal(&self, index: FieldIndex) -> usize {
+        self.first_ordinal + index.0 as usize
     }
 
     /// The field with this number.
@@ -509,6 +523,20 @@ impl Tag {
         Self { bytes, length }
     }
 
+    /// Appends the tag.
+    #[inline]
+    pub fn append_to(&self, out: &mut Vec<u8>) {
+        let [first, ..] = self.bytes;
+        if self.length == 1 {
+            out.push(first);
+            return;
+        }
+        // All five bytes, cut to size: a copy of a fixed length is a few instructions, one of a varying length is a call.
+        let end = out.len() + usize::from(self.length);
+        out.extend_from_slice(&self.bytes);
+        out.truncate(end);
+    }
+
     /// The bytes to copy.
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
@@ -660,6 +688,12 @@ impl EnumTable {
         }
         let at = self.by_number.binary_search_by_key(&number, |(known, _)| *known).ok()?;
         self.by_number.get(at).map(|(_, name)| &**name)
+    }
+
+    /// The number of a name; with `fold_case`, whatever its ASCII case.
+    #[inline]
+    pub fn number_of(&self, name: &[u8], fold_case: bool) -> Option<i32> {
+        self.number(std::str::from_utf8(name).ok()?, fold_case)
     }
 
     /// The number of a name; with `fold_case`, whatever its ASCII case.

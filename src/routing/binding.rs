@@ -1,0 +1,316 @@
+//! Which fields of a request message path, query and body fill, and which field of the response is printed: one
+//! `google.api.HttpRule` compiled against the message tables, and everything checked that can be wrong with it.
+
+use super::nearest::nearest;
+use super::template::{Template, Variable};
+use super::{HttpRule, Method};
+use crate::codec::BoundField;
+use crate::schema::tables::{Cardinality, Field, FieldIndex, Kind, MessageIndex, MessageTable, Tables, WellKnown};
+
+/// How the request message of a route is filled and what of the response is printed.
+#[derive(Debug)]
+pub struct Binding {
+    /// The HTTP method; `*` for any.
+    pub http_method: Box<str>,
+    /// The path template as it is written.
+    pub template: Box<str>,
+    /// What the request body fills.
+    pub body: Body,
+    /// The only field of the response that is printed.
+    pub response_body: Option<FieldIndex>,
+    /// What the path binds, as a tree at the request message.
+    pub bound: Vec<BoundField>,
+    /// The part of `bound` below the body field, as a tree at that field's message.
+    pub body_bound: Vec<BoundField>,
+    /// Where the paths present in the body go: for PATCH with a message as the body field, the request's singular
+    /// FieldMask `update_mask`, unless the path binds it.
+    pub update_mask: Option<FieldIndex>,
+    /// The variables of the template, in its order.
+    pub(super) variables: Box<[BoundVariable]>,
+}
+
+/// What the request body fills.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// Nothing: a body is ignored.
+    None,
+    /// Every field that the path doesn't bind.
+    Whole,
+    /// This field of the request message.
+    Field(FieldIndex),
+}
+
+impl Binding {
+    /// Compiles `rule`, whose template is `template`, for `method`. On error says what is wrong with it.
+    pub(super) fn build(
+        tables: &Tables,
+        method: &Method,
+        rule: &HttpRule,
+        template: &Template,
+    ) -> Result<Self, String> {
+        let mut bound = Vec::new();
+        let mut variables = Vec::with_capacity(template.variables.len());
+        for variable in &template.variables {
+            let path = format!("path `{}`, variable `{}`", rule.template, variable.name());
+            let fields = leaf(tables, method.input, variable).map_err(|message| format!("{path}: {message}"))?;
+            bind(tables, method.input, &fields, &mut bound).map_err(|message| format!("{path}: {message}"))?;
+            variables.push(BoundVariable {
+                name: variable.name().into(),
+                fields: fields.into(),
+                segments: CapturedSegments::new(template, variable),
+                multi_segment: variable.multi_segment,
+            });
+        }
+
+        let input = tables.message(method.input);
+        let body = match rule.body.as_str() {
+            "" => Body::None,
+            "*" => Body::Whole,
+            name => Body::Field(top_level(input, name).map_err(|message| format!("body: {message}"))?),
+        };
+        let mut body_bound = Vec::new();
+        if let Body::Field(index) = body {
+            if let Some(member) = bound
+                .iter()
+                .find(|bound| bound.field != index && shares_oneof(input, bound.field, index))
+            {
+                return Err(format!(
+                    "body: `{}` is a member of the same oneof as `{}`, which the path binds: expected one of them",
+                    rule.body,
+                    name_of(input, member.field),
+                ));
+            }
+            if let Some(field) = bound.iter().find(|bound| bound.field == index) {
+                if field.below.is_empty() {
+                    return Err(format!(
+                        "body: expected a field that the path doesn't bind, found `{}`",
+                        rule.body
+                    ));
+                }
+                body_bound.clone_from(&field.below);
+            }
+        }
+        let response_body = match rule.response_body.as_str() {
+            "" => None,
+            name => Some(
+                top_level(tables.message(method.output), name)
+                    .map_err(|message| format!("response_body: {message}"))?,
+            ),
+        };
+        Ok(Self {
+            http_method: rule.http_method.as_str().into(),
+            template: rule.template.as_str().into(),
+            update_mask: update_mask(tables, input, &rule.http_method, body, &bound),
+            body,
+            response_body,
+            bound,
+            body_bound,
+            variables: variables.into(),
+        })
+    }
+}
+
+/// A template's variable and the field that it binds.
+#[derive(Debug)]
+pub(super) struct BoundVariable {
+    /// The field path as it is written.
+    pub(super) name: Box<str>,
+    /// The fields on the way, the bound one last; never empty.
+    pub(super) fields: Box<[FieldIndex]>,
+    pub(super) segments: CapturedSegments,
+    /// Whether `%2F` stays as it is.
+    pub(super) multi_segment: bool,
+}
+
+/// The segments of a path that a variable captures.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CapturedSegments {
+    start: usize,
+    end: usize,
+    template_length: usize,
+    /// Where in the template `**` is; from behind it, positions count from the end of the path.
+    multi: usize,
+}
+
+impl CapturedSegments {
+    fn new(template: &Template, variable: &Variable) -> Self {
+        Self {
+            start: variable.start,
+            end: variable.end,
+            template_length: template.segments.len(),
+            multi: template.multi().unwrap_or(usize::MAX),
+        }
+    }
+
+    /// The first captured segment of a matching path of `length` segments, and one past the last.
+    pub(super) fn of(self, length: usize) -> (usize, usize) {
+        let position = |at: usize| {
+            if at <= self.multi {
+                at
+            } else {
+                (at + length).saturating_sub(self.template_length)
+            }
+        };
+        (position(self.start), position(self.end))
+    }
+}
+
+/// The fields on the way to the one that `variable` binds, which has to have a text form.
+fn leaf(tables: &Tables, input: MessageIndex, variable: &Variable) -> Result<Vec<FieldIndex>, String> {
+    let mut message = input;
+    let mut fields = Vec::with_capacity(variable.field_path.len());
+    let mut names = variable.field_path.iter().peekable();
+    while let Some(name) = names.next() {
+        let table = tables.message(message);
+        let (index, field) = named(table, name)?;
+        fields.push(index);
+        match field.cardinality {
+            Cardinality::Singular => {}
+            Cardinality::Repeated => return Err(format!("expected a singular field, but `{name}` is repeated")),
+            Cardinality::Map => return Err(format!("expected a singular field, but `{name}` is a map")),
+        }
+        if names.peek().is_some() {
+            message = match below(tables, field) {
+                Some(message) => message,
+                None => return Err(format!("expected a message before the dot, but `{name}` has no fields")),
+            };
+        } else if !has_text_form(tables, field.kind) {
+            let (Kind::Message(kind) | Kind::Group(kind)) = field.kind else {
+                return Err(format!("`{name}` has no text form"));
+            };
+            return Err(format!(
+                "expected a scalar, an enum or a well-known type that is a string in JSON, but `{name}` is the \
+                 message `{}`",
+                tables.message(kind).full_name()
+            ));
+        }
+    }
+    Ok(fields)
+}
+
+/// The message in a singular field, where a field path may go on: not in well-known types, which in JSON are values
+/// without named fields.
+pub(super) fn below(tables: &Tables, field: &Field) -> Option<MessageIndex> {
+    match field.kind {
+        Kind::Message(message) | Kind::Group(message) => {
+            matches!(tables.message(message).well_known(), None | Some(WellKnown::Empty)).then_some(message)
+        }
+        _ => None,
+    }
+}
+
+/// Adds a leaf to the tree of what the path binds.
+fn bind(
+    tables: &Tables,
+    input: MessageIndex,
+    fields: &[FieldIndex],
+    bound: &mut Vec<BoundField>,
+) -> Result<(), String> {
+    let mut message = input;
+    let mut level = bound;
+    for index in fields {
+        let table = tables.message(message);
+        let known = level.iter().position(|bound| bound.field == *index);
+        let at = match known {
+            Some(at) => at,
+            None => {
+                if let Some(member) = level.iter().find(|bound| shares_oneof(table, bound.field, *index)) {
+                    return Err(format!(
+                        "`{}` is a member of the same oneof as `{}`, which the path binds too: expected one of them",
+                        name_of(table, *index),
+                        name_of(table, member.field),
+                    ));
+                }
+                level.push(BoundField {
+                    field: *index,
+                    below: Vec::new(),
+                });
+                level.len() - 1
+            }
+        };
+        if let Some(next) = table.field(*index).and_then(|field| below(tables, field)) {
+            message = next;
+        }
+        match level.get_mut(at) {
+            Some(bound) => level = &mut bound.below,
+            None => break,
+        }
+    }
+    Ok(())
+}
+
+/// Whether two different fields are members of one oneof.
+pub(super) fn shares_oneof(table: &MessageTable, one: FieldIndex, other: FieldIndex) -> bool {
+    let oneof = |index| table.field(index).and_then(|field| field.oneof);
+    one != other && oneof(one).is_some() && oneof(one) == oneof(other)
+}
+
+fn name_of(table: &MessageTable, index: FieldIndex) -> &str {
+    table.field(index).map_or("", |field| &field.name)
+}
+
+/// The field that a `body` or `response_body` names.
+fn top_level(table: &MessageTable, name: &str) -> Result<FieldIndex, String> {
+    if name.contains('.') {
+        return Err(format!(
+            "expected a field of `{}` itself, found the path `{name}`",
+            table.full_name()
+        ));
+    }
+    named(table, name).map(|(index, _)| index)
+}
+
+/// The field with this name in the `.proto`. Rules name fields so; `jsonName`s are for clients.
+fn named<'t>(table: &'t MessageTable, name: &str) -> Result<(FieldIndex, &'t Field), String> {
+    let mut fields = table.fields().iter().zip(0..);
+    match fields.find(|(field, _)| *field.name == *name) {
+        Some((field, index)) => Ok((FieldIndex(index), field)),
+        None => {
+            let meant = match nearest(name, table.fields().iter().map(|field| &*field.name)) {
+                Some(meant) => format!("; did you mean `{meant}`?"),
+                None => String::new(),
+            };
+            Err(format!("`{}` has no field `{name}`{meant}", table.full_name()))
+        }
+    }
+}
+
+/// See [`Binding::update_mask`].
+fn update_mask(
+    tables: &Tables,
+    input: &MessageTable,
+    http_method: &str,
+    body: Body,
+    bound: &[BoundField],
+) -> Option<FieldIndex> {
+    let Body::Field(body) = body else {
+        return None;
+    };
+    let (mask, field) = named(input, "update_mask").ok()?;
+    let Kind::Message(mask_type) = field.kind else {
+        return None;
+    };
+    let content = input
+        .field(body)
+        .filter(|body| body.cardinality == Cardinality::Singular)?;
+    // Of a well-known type and of raw bytes no fields are present.
+    let content = tables.message(below(tables, content)?);
+    (http_method == "PATCH"
+        && field.cardinality == Cardinality::Singular
+        && field.oneof.is_none()
+        && tables.message(mask_type).well_known() == Some(WellKnown::FieldMask)
+        && content.full_name() != "google.api.HttpBody"
+        && bound.iter().all(|bound| bound.field != mask))
+    .then_some(mask)
+}
+
+fn has_text_form(tables: &Tables, kind: Kind) -> bool {
+    match kind {
+        Kind::Message(message) => matches!(
+            tables.message(message).well_known(),
+            Some(WellKnown::Duration | WellKnown::FieldMask | WellKnown::Timestamp | WellKnown::Wrapper)
+        ),
+        Kind::Group(_) => false,
+        _ => true,
+    }
+}

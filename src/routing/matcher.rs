@@ -1,0 +1,489 @@
+//! Finds the most specific template that a path matches: a trie over path segments.
+//!
+//! Specificity is compared segment by segment from the left: a literal before `*` before `**`. With literals after
+//! `**`, more of them come first. Declaration order plays no part. A template that matches the path but isn't bound
+//! for the HTTP method doesn't end the search: the next less specific one is tried, and only when none has the
+//! method is the answer that the method is wrong.
+//!
+//! **Cost.** A node of the trie is visited at most once for a request, as its depth says which segment it is compared
+//! with; a look-up among a node's literals is a binary search. So the routes beside the path cost nothing, a longer
+//! path costs no more than its own length, and backtracking is bounded by the templates that share a prefix with the
+//! path. The stack is explicit and, like all scratch memory, reused from request to request.
+//!
+//! **Verbs.** What follows the last `:` of a path is a verb where the node reached has that verb; `*` and `**` then
+//! match what precedes it and never the whole. Elsewhere the colon is data. An escaped colon always is.
+
+use super::percent::{self, Decoding};
+use super::template::{Segment, Template};
+
+/// A binding as the matcher names it: a position in the list of its owner.
+pub(super) type RouteIndex = u32;
+
+/// The trie.
+#[derive(Debug)]
+pub(super) struct Matcher {
+    nodes: Vec<Node>,
+}
+
+impl Matcher {
+    /// A matcher that matches nothing.
+    pub(super) fn new() -> Self {
+        Self {
+            nodes: vec![Node::default()],
+        }
+    }
+
+    /// Adds a template for an HTTP method (`*`: any). If an equivalent template has that method already, nothing is
+    /// added and the route that has it is returned.
+    pub(super) fn insert(
+        &mut self,
+        template: &Template,
+        http_method: &str,
+        route: RouteIndex,
+    ) -> Result<(), RouteIndex> {
+        let mut node = ROOT;
+        let (before, after) = match template.multi() {
+            Some(multi) => template.segments.split_at(multi),
+            None => (template.segments.as_slice(), [].as_slice()),
+        };
+        for segment in before {
+            node = match segment {
+                Segment::Literal(text) => self.literal_child(node, text),
+                Segment::Single | Segment::Multi => self.wildcard_child(node, |node| &mut node.single),
+            };
+        }
+        if let Some((_, tail)) = after.split_first() {
+            node = self.wildcard_child(node, |node| &mut node.multi);
+            // What follows `**` is compared from the end of the path, so it is kept from its end.
+            for segment in tail.iter().rev() {
+                if let Segment::Literal(text) = segment {
+                    node = self.literal_child(node, text);
+                }
+            }
+        }
+        let Some(node) = self.nodes.get_mut(node as usize) else {
+            return Ok(());
+        };
+        let Some(verb) = &template.verb else {
+            return node.plain.insert(http_method, route);
+        };
+        match node.verbs.binary_search_by(|(known, _)| known.cmp(verb)) {
+            Ok(at) => match node.verbs.get_mut(at) {
+                Some((_, methods)) => methods.insert(http_method, route),
+                None => Ok(()),
+            },
+            Err(at) => {
+                let mut methods = Methods::default();
+                let inserted = methods.insert(http_method, route);
+                node.verbs.insert(at, (verb.clone(), methods));
+                inserted
+            }
+        }
+    }
+
+    /// Looks for the route of `http_method` and `path` (as received, without the query).
+    pub(super) fn find(&self, http_method: &str, path: &[u8], scratch: &mut Scratch) -> Found {
+        if !scratch.split(path) {
+            return Found::Nothing;
+        }
+        let mut bound = false;
+        let hit = self.search(path, scratch, |methods, with_verb| {
+            bound = true;
+            methods.get(http_method).map(|route| Found::Route { route, with_verb })
+        });
+        match hit {
+            Some(hit) => hit,
+            None if bound => {
+                let mut allow = Vec::new();
+                self.search(path, scratch, |methods, _| {
+                    allow.extend(methods.0.iter().map(|(method, _)| &**method));
+                    None::<()>
+                });
+                allow.sort_unstable();
+                allow.dedup();
+                Found::OtherMethods(allow.join(", "))
+            }
+            None => Found::Nothing,
+        }
+    }
+
+    /// Shows `visit` the methods of every template that matches, the most specific first, until it returns something.
+    fn search<'m, T>(
+        &'m self,
+        path: &[u8],
+        scratch: &mut Scratch,
+        mut visit: impl FnMut(&'m Methods, bool) -> Option<T>,
+    ) -> Option<T> {
+        let Scratch {
+            segments,
+            verb,
+            decoded,
+            stack,
+            tail,
+            ..
+        } = scratch;
+        let texts = Texts {
+            path,
+            decoded,
+            segments,
+            verb: verb.as_ref(),
+        };
+        let end_of_wildcard = |single: bool| match texts.verb {
+            None => Ending::Whole,
+            Some(verb) => Ending::Either {
+                with_verb: !single || !verb.base.is_empty(),
+            },
+        };
+        stack.clear();
+        stack.push(Step::At(ROOT, 0, Ending::Whole));
+        while let Some(step) = stack.pop() {
+            match step {
+                Step::At(node, depth, ending) => {
+                    let Some(node) = self.nodes.get(node as usize) else {
+                        continue;
+                    };
+                    let Some(segment) = texts.segments.get(depth) else {
+                        // The path is used up: its templates, then those that go on with an empty `**`.
+                        if let Some(hit) = texts.end(node, ending, &mut visit) {
+                            return Some(hit);
+                        }
+                        if let Some(multi) = node.multi.and_then(|multi| self.nodes.get(multi as usize))
+                            && let Some(hit) = texts.end(multi, ending, &mut visit)
+                        {
+                            return Some(hit);
+                        }
+                        continue;
+                    };
+                    let last = depth + 1 == texts.segments.len();
+                    // Pushed in reverse: the most specific comes off the stack first.
+                    if let Some(multi) = node.multi {
+                        stack.push(Step::Rest(multi, depth));
+                    }
+                    if let Some(single) = node.single
+                        && !segment.is_empty()
+                    {
+                        let ending = if last { end_of_wildcard(true) } else { Ending::Whole };
+                        stack.push(Step::At(single, depth + 1, ending));
+                    }
+                    if let Some(literal) = texts.literal(node, segment) {
+                        stack.push(Step::At(literal, depth + 1, Ending::Whole));
+                    }
+                    if last
+                        && let Some(verb) = texts.verb
+                        && let Some(literal) = texts.literal(node, &verb.base)
+                    {
+                        stack.push(Step::At(literal, depth + 1, Ending::Verb));
+                    }
+                }
+                Step::Rest(multi, depth) => {
+                    let Some(node) = self.nodes.get(multi as usize) else {
+                        continue;
+                    };
+                    // Literals after `**`, from the end of the path towards `depth`: the longest tail wins.
+                    tail.clear();
+                    let remaining = texts.segments.get(depth..).unwrap_or_default();
+                    for ending in [Ending::Whole, Ending::Verb] {
+                        let mut at = node;
+                        for (segment, length) in remaining.iter().rev().zip(1u32..) {
+                            let base = texts.verb.map(|verb| &verb.base);
+                            let segment = match ending {
+                                Ending::Verb if length == 1 => match base {
+                                    Some(base) => base,
+                                    None => break,
+                                },
+                                _ => segment,
+                            };
+                            let Some(child) = texts.literal(at, segment) else {
+                                break;
+                            };
+                            let Some(node) = self.nodes.get(child as usize) else {
+                                break;
+                            };
+                            tail.push((length, ending == Ending::Verb, child));
+                            at = node;
+                        }
+                    }
+                    tail.sort_unstable();
+                    for (_, with_verb, child) in tail.iter().rev() {
+                        let ending = if *with_verb { Ending::Verb } else { Ending::Whole };
+                        if let Some(node) = self.nodes.get(*child as usize)
+                            && let Some(hit) = texts.end(node, ending, &mut visit)
+                        {
+                            return Some(hit);
+                        }
+                    }
+                    if let Some(hit) = texts.end(node, end_of_wildcard(false), &mut visit) {
+                        return Some(hit);
+                    }
+                }
+            }
+        }
+        None
+    }
+
+    fn literal_child(&mut self, node: u32, text: &[u8]) -> u32 {
+        let new = self.nodes.len() as u32;
+        let Some(parent) = self.nodes.get_mut(node as usize) else {
+            return node;
+        };
+        match parent.literals.binary_search_by(|(known, _)| (**known).cmp(text)) {
+            Ok(at) => parent.literals.get(at).map_or(node, |(_, child)| *child),
+            Err(at) => {
+                parent.literals.insert(at, (text.into(), new));
+                self.nodes.push(Node::default());
+                new
+            }
+        }
+    }
+
+    fn wildcard_child(&mut self, node: u32, child: impl Fn(&mut Node) -> &mut Option<u32>) -> u32 {
+        let new = self.nodes.len() as u32;
+        let Some(parent) = self.nodes.get_mut(node as usize) else {
+            return node;
+        };
+        let slot = child(parent);
+        match *slot {
+            Some(child) => child,
+            None => {
+                *slot = Some(new);
+                self.nodes.push(Node::default());
+                new
+            }
+        }
+    }
+}
+
+const ROOT: u32 = 0;
+
+/// How many segments' memory is kept between requests.
+const KEPT_SEGMENTS: usize = 1024;
+
+/// What [`Matcher::find`] says.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// The route, and whether a verb ended the path: the captures then end before it.
+    Route { route: RouteIndex, with_verb: bool },
+    /// The path is bound, for these methods alone: sorted, separated by a comma and a space.
+    OtherMethods(String),
+    /// No template matches the path.
+    Nothing,
+}
+
+/// Memory for one search, reused by the next.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    /// The segments of the path, the last one with its verb if it has any.
+    pub(super) segments: Vec<PathSegment>,
+    /// How the last segment is cut into base and verb, if it has a colon.
+    pub(super) verb: Option<PathVerb>,
+    /// The decoded text of what has an escape.
+    decoded: Vec<u8>,
+    stack: Vec<Step>,
+    /// Tails that match: length, whether before a verb, node.
+    tail: Vec<(u32, bool, u32)>,
+}
+
+impl Scratch {
+    /// Cuts `path` into segments. `false` if it isn't an absolute path.
+    fn split(&mut self, path: &[u8]) -> bool {
+        self.segments.clear();
+        // A path of slashes alone must not hold its memory for ever.
+        self.segments.shrink_to(KEPT_SEGMENTS);
+        self.decoded.clear();
+        self.verb = None;
+        if path.first() != Some(&b'/') {
+            return false;
+        }
+        let mut start = 1;
+        for end in memchr::memchr_iter(b'/', path).skip(1).chain([path.len()]) {
+            let segment = PathSegment::new(path, start, end, &mut self.decoded);
+            self.segments.push(segment);
+            start = end + 1;
+        }
+        if let Some(last) = self.segments.last()
+            && let Some(colon) = path
+                .get(last.start..last.end)
+                .and_then(|text| memchr::memrchr(b':', text))
+                .map(|at| last.start + at)
+        {
+            let (start, end) = (last.start, last.end);
+            let name = PathSegment::new(path, colon + 1, end, &mut self.decoded);
+            let base = PathSegment::new(path, start, colon, &mut self.decoded);
+            self.verb = Some(PathVerb { base, name });
+        }
+        true
+    }
+}
+
+/// One segment of a path, as a range of its bytes.
+#[derive(Clone, Debug)]
+pub(super) struct PathSegment {
+    pub(super) start: usize,
+    pub(super) end: usize,
+    form: Form,
+}
+
+impl PathSegment {
+    fn new(path: &[u8], start: usize, end: usize, decoded: &mut Vec<u8>) -> Self {
+        let text = path.get(start..end).unwrap_or_default();
+        let form = if memchr::memchr(b'%', text).is_none() {
+            Form::Plain
+        } else {
+            let from = decoded.len();
+            match percent::decode(text, Decoding::Segment, decoded) {
+                Ok(()) => Form::Escaped {
+                    start: from,
+                    end: decoded.len(),
+                },
+                Err(at) => Form::Malformed { position: start + at },
+            }
+        };
+        Self { start, end, form }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Where in the path an escape is malformed.
+    pub(super) fn malformed(&self) -> Option<usize> {
+        match self.form {
+            Form::Malformed { position } => Some(position),
+            Form::Plain | Form::Escaped { .. } => None,
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Form {
+    /// Without escapes: the bytes of the path are the text.
+    Plain,
+    /// With escapes: a range of [`Scratch::decoded`] is the text.
+    Escaped { start: usize, end: usize },
+    /// It is no text, and equals no literal.
+    Malformed { position: usize },
+}
+
+/// The last segment of a path, cut at its last colon.
+#[derive(Clone, Debug)]
+pub(super) struct PathVerb {
+    /// What precedes the colon.
+    pub(super) base: PathSegment,
+    name: PathSegment,
+}
+
+/// A node: what may follow the segments on the way to it, and what ends at it.
+#[derive(Debug, Default)]
+struct Node {
+    /// Sorted by text.
+    literals: Vec<(Box<[u8]>, u32)>,
+    single: Option<u32>,
+    /// The root of the tails after `**`, each kept from its end.
+    multi: Option<u32>,
+    plain: Methods,
+    /// Sorted by verb.
+    verbs: Vec<(Box<[u8]>, Methods)>,
+}
+
+/// The routes of one template by HTTP method, sorted by it.
+#[derive(Debug, Default)]
+struct Methods(Vec<(Box<str>, RouteIndex)>);
+
+impl Methods {
+    fn insert(&mut self, http_method: &str, route: RouteIndex) -> Result<(), RouteIndex> {
+        match self.position(http_method) {
+            Ok(at) => Err(self.0.get(at).map_or(route, |(_, known)| *known)),
+            Err(at) => {
+                self.0.insert(at, (http_method.into(), route));
+                Ok(())
+            }
+        }
+    }
+
+    /// The route of this method, else that of any method.
+    fn get(&self, http_method: &str) -> Option<RouteIndex> {
+        let at = self.position(http_method).or_else(|_| self.position("*")).ok()?;
+        self.0.get(at).map(|(_, route)| *route)
+    }
+
+    fn position(&self, http_method: &str) -> Result<usize, usize> {
+        self.0.binary_search_by(|(known, _)| (**known).cmp(http_method))
+    }
+}
+
+/// A place still to be searched.
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    /// This node has been reached with so many segments used.
+    At(u32, usize, Ending),
+    /// `**` of which this is the root of the tails starts at this segment.
+    Rest(u32, usize),
+}
+
+/// How the last segment was used on the way to a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// All of it.
+    Whole,
+    /// Without its verb, which the node has to have.
+    Verb,
+    /// By a wildcard that may end before the verb: if the node has that verb it must, else the colon is data.
+    Either {
+        /// Whether the wildcard matches what precedes the verb.
+        with_verb: bool,
+    },
+}
+
+/// The texts of a path that is being matched.
+struct Texts<'p> {
+    path: &'p [u8],
+    decoded: &'p [u8],
+    segments: &'p [PathSegment],
+    verb: Option<&'p PathVerb>,
+}
+
+impl<'p> Texts<'p> {
+    /// The child of `node` for a literal that equals `segment`.
+    fn literal(&self, node: &Node, segment: &PathSegment) -> Option<u32> {
+        if node.literals.is_empty() {
+            return None;
+        }
+        let text = self.text(segment)?;
+        let at = node.literals.binary_search_by(|(known, _)| (**known).cmp(text)).ok()?;
+        node.literals.get(at).map(|(_, child)| *child)
+    }
+
+    /// Shows `visit` what ends at `node`.
+    fn end<'m, T>(
+        &self,
+        node: &'m Node,
+        ending: Ending,
+        visit: &mut impl FnMut(&'m Methods, bool) -> Option<T>,
+    ) -> Option<T> {
+        let verb = || {
+            let name = self.text(&self.verb?.name)?;
+            let at = node.verbs.binary_search_by(|(known, _)| (**known).cmp(name)).ok()?;
+            node.verbs.get(at).map(|(_, methods)| methods)
+        };
+        let plain = (!node.plain.0.is_empty()).then_some((&node.plain, false));
+        let (methods, with_verb) = match ending {
+            Ending::Whole => plain?,
+            Ending::Verb => (verb()?, true),
+            Ending::Either { with_verb } => match verb() {
+                Some(methods) if with_verb => (methods, true),
+                Some(_) => return None,
+                None => plain?,
+            },
+        };
+        visit(methods, with_verb)
+    }
+
+    /// The decoded text, unless an escape is malformed.
+    fn text(&self, segment: &PathSegment) -> Option<&'p [u8]> {
+        match segment.form {
+            Form::Plain => self.path.get(segment.start..segment.end),
+            Form::Escaped { start, end } => self.decoded.get(start..end),
+            Form::Malformed { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! Percent-encoding (RFC 3986, section 2.1) as paths and queries use it.
+
+/// Which escapes stand for data where.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Decoding {
+    /// One path segment: every escape is decoded.
+    Segment,
+    /// Several path segments: `%2F` and `%2f` stay, so that a slash in the data is not taken for a separator.
+    Segments,
+    /// A name or a value in a query: every escape is decoded, and `+` is a space.
+    Query,
+}
+
+/// Appends `text`, decoded, to `out`. On error, the position in `text` of the escape that isn't `%` and two
+/// hexadecimal digits; `out` then holds what came before it.
+pub(super) fn decode(text: &[u8], decoding: Decoding, out: &mut Vec<u8>) -> Result<(), usize> {
+    let mut rest = text;
+    while let Some((&byte, tail)) = rest.split_first() {
+        rest = tail;
+        match byte {
+            b'%' => {
+                let Some((value, tail)) = escape(tail) else {
+                    return Err(text.len() - tail.len() - 1);
+                };
+                if value == b'/' && decoding == Decoding::Segments {
+                    out.push(b'%');
+                } else {
+                    out.push(value);
+                    rest = tail;
+                }
+            }
+            b'+' if decoding == Decoding::Query => out.push(b' '),
+            _ => out.push(byte),
+        }
+    }
+    Ok(())
+}
+
+/// The position of the first malformed escape in `text`.
+pub(super) fn malformed_escape(text: &[u8]) -> Option<usize> {
+    memchr::memchr_iter(b'%', text).find(|at| text.get(at + 1..).and_then(escape).is_none())
+}
+
+/// The escape at `position` of `text` as a message shows it: `%` and up to two characters after it.
+pub(super) fn shown(text: &[u8], position: usize) -> String {
+    let escape = text.iter().skip(position).take(3).copied().collect::<Vec<_>>();
+    String::from_utf8_lossy(&escape).into_owned()
+}
+
+/// The value of two hexadecimal digits at the start of `text`, and what follows them.
+fn escape(text: &[u8]) -> Option<(u8, &[u8])> {
+    let [high, low, rest @ ..] = text else {
+        return None;
+    };
+    Some((hexadecimal(*high)? << 4 | hexadecimal(*low)?, rest))
+}
+
+fn hexadecimal(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_decoding_decodes_its_escapes_once() {
+        let cases = [
+            ("a%20b", Decoding::Segment, "a b"),
+            ("a%2Fb%2fc", Decoding::Segment, "a/b/c"),
+            ("a%2Fb%2fc%20d", Decoding::Segments, "a%2Fb%2fc d"),
+            ("%252F", Decoding::Segment, "%2F"),
+            ("%252F", Decoding::Segments, "%2F"),
+            ("a+b", Decoding::Segment, "a+b"),
+            ("a+b%2B", Decoding::Query, "a b+"),
+            ("", Decoding::Query, ""),
+        ];
+        for (text, decoding, expected) in cases {
+            let mut out = Vec::new();
+            assert_eq!(decode(text.as_bytes(), decoding, &mut out), Ok(()), "{text}");
+            assert_eq!(String::from_utf8_lossy(&out), expected, "{text} as {decoding:?}");
+        }
+    }
+
+    #[test]
+    fn a_malformed_escape_is_found_where_it_starts() {
+        for (text, position) in [("%", 0), ("a%2", 1), ("ab%zz", 2), ("%20%2g", 3), ("%%20", 0)] {
+            let mut out = Vec::new();
+            assert_eq!(
+                decode(text.as_bytes(), Decoding::Segment, &mut out),
+                Err(position),
+                "{text}"
+            );
+            assert_eq!(malformed_escape(text.as_bytes()), Some(position), "{text}");
+        }
+        assert_eq!(malformed_escape(b"a%20%7Eb"), None);
+    }
+}

@@ -1,0 +1,268 @@
+//! Which HTTP rules each method has: `google.api.http` annotations, the plugin configuration's rules that replace them,
+//! and the automatic `POST /pkg.Service/Method`.
+
+use std::collections::HashSet;
+use std::rc::Rc;
+
+use prost_reflect::{DynamicMessage, MethodDescriptor, ServiceDescriptor, Value};
+
+use super::nearest::nearest;
+use super::{HttpRule, Method, RoutingError};
+use crate::schema::tables::Tables;
+
+/// One way to a method, and where it is declared. Its `additional_bindings` count no more.
+#[derive(Debug)]
+pub(super) struct Declared {
+    pub(super) method: Rc<Method>,
+    pub(super) origin: Origin,
+    pub(super) rule: HttpRule,
+}
+
+/// Where a binding is declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The method's `google.api.http`.
+    Annotation {
+        /// The position in `additional_bindings`; none for the rule itself.
+        additional: Option<usize>,
+    },
+    /// The plugin configuration's `http_rules`.
+    Rule { index: usize, additional: Option<usize> },
+    /// `auto_mapping`.
+    Auto,
+}
+
+impl Origin {
+    /// The key path in the plugin configuration, for what comes from there.
+    pub(super) fn key(self) -> Option<String> {
+        match self {
+            Self::Annotation { .. } => None,
+            Self::Rule { index, additional } => Some(format!("http_rules[{index}]{}", suffix(additional))),
+            Self::Auto => Some("auto_mapping".into()),
+        }
+    }
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Annotation { additional } => write!(f, "google.api.http{}", suffix(*additional)),
+            Self::Rule { index, additional } => write!(f, "http_rules[{index}]{}", suffix(*additional)),
+            Self::Auto => f.write_str("auto_mapping"),
+        }
+    }
+}
+
+fn suffix(additional: Option<usize>) -> String {
+    additional.map_or_else(String::new, |index| format!(".additional_bindings[{index}]"))
+}
+
+/// All bindings of the methods of `services`: those that are declared, method by method, then the automatic ones.
+///
+/// A rule of the configuration replaces the annotation of each method that it selects; of several rules that select
+/// one method the last wins, as google/api/http.proto says of service configurations.
+pub(super) fn declared(
+    tables: &Tables,
+    services: &[ServiceDescriptor],
+    rules: &[HttpRule],
+    auto_mapping: bool,
+) -> Result<Vec<Declared>, RoutingError> {
+    let mut seen = HashSet::new();
+    let descriptors: Vec<_> = services
+        .iter()
+        .flat_map(ServiceDescriptor::methods)
+        .filter(|method| seen.insert(method.full_name().to_owned()))
+        .collect();
+    let mut replaced: Vec<Option<usize>> = vec![None; descriptors.len()];
+    for (rule, index) in rules.iter().zip(0..) {
+        let mut selected = false;
+        for (descriptor, by) in descriptors.iter().zip(&mut replaced) {
+            if selects(&rule.selector, descriptor.full_name()) {
+                *by = Some(index);
+                selected = true;
+            }
+        }
+        if !selected {
+            return Err(selects_nothing(index, &rule.selector, &descriptors));
+        }
+    }
+
+    let mut declared = Vec::new();
+    let mut automatic = Vec::new();
+    for (descriptor, replaced) in descriptors.iter().zip(replaced) {
+        let method = Rc::new(method(tables, descriptor)?);
+        match replaced.and_then(|index| Some((index, rules.get(index)?))) {
+            Some((index, rule)) => flatten(&method, rule, &mut declared, |additional| Origin::Rule {
+                index,
+                additional,
+            })?,
+            None => {
+                if let Some(rule) = annotation(descriptor) {
+                    flatten(&method, &rule, &mut declared, |additional| Origin::Annotation {
+                        additional,
+                    })?;
+                }
+            }
+        }
+        if auto_mapping {
+            automatic.push(Declared {
+                rule: HttpRule {
+                    selector: method.full_name.to_string(),
+                    http_method: "POST".into(),
+                    template: method.path.to_string(),
+                    body: "*".into(),
+                    response_body: String::new(),
+                    additional_bindings: Vec::new(),
+                },
+                origin: Origin::Auto,
+                method,
+            });
+        }
+    }
+    declared.append(&mut automatic);
+    Ok(declared)
+}
+
+/// A selector is a method's full name, or a prefix of it that ends at a dot and a `*`.
+fn selects(selector: &str, full_name: &str) -> bool {
+    match selector.strip_suffix('*') {
+        Some(prefix) if prefix.ends_with('.') => full_name.starts_with(prefix),
+        _ => selector == full_name,
+    }
+}
+
+fn selects_nothing(index: usize, selector: &str, methods: &[MethodDescriptor]) -> RoutingError {
+    let meant = match nearest(selector, methods.iter().map(MethodDescriptor::full_name)) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => "expected the full name of a method of the configured services, `package.Service.Method`, or such \
+                 a name's beginning with `.*` after it"
+            .into(),
+    };
+    RoutingError {
+        key: Some(format!("http_rules[{index}].selector")),
+        method: None,
+        message: format!("`{selector}` selects no method: {meant}"),
+    }
+}
+
+fn method(tables: &Tables, descriptor: &MethodDescriptor) -> Result<Method, RoutingError> {
+    let message = |name: &str| {
+        tables.message_index(name).ok_or_else(|| RoutingError {
+            key: None,
+            method: Some(descriptor.full_name().into()),
+            message: format!("the schema has no message `{name}`"),
+        })
+    };
+    let service = descriptor.parent_service().full_name();
+    Ok(Method {
+        full_name: descriptor.full_name().into(),
+        service: service.into(),
+        name: descriptor.name().into(),
+        path: format!("/{service}/{}", descriptor.name()).into(),
+        input: message(descriptor.input().full_name())?,
+        output: message(descriptor.output().full_name())?,
+        client_streaming: descriptor.is_client_streaming(),
+        server_streaming: descriptor.is_server_streaming(),
+    })
+}
+
+/// The rule and its additional bindings, one after the other.
+fn flatten(
+    method: &Rc<Method>,
+    rule: &HttpRule,
+    declared: &mut Vec<Declared>,
+    origin: impl Fn(Option<usize>) -> Origin,
+) -> Result<(), RoutingError> {
+    let additional = rule
+        .additional_bindings
+        .iter()
+        .zip(0..)
+        .map(|(rule, index)| (rule, Some(index)));
+    for (rule, additional) in [(rule, None)].into_iter().chain(additional) {
+        let origin = origin(additional);
+        let refuse = |message: &str| RoutingError::new(origin, method, message.into());
+        if rule.template.is_empty() && rule.http_method.is_empty() {
+            return Err(refuse(
+                "expected an HTTP method and a path: get, put, post, delete, patch or custom",
+            ));
+        }
+        if !is_token(&rule.http_method) {
+            return Err(refuse(&format!(
+                "expected an HTTP method (or `*` for any), found `{}`",
+                rule.http_method
+            )));
+        }
+        if additional.is_some() && !rule.additional_bindings.is_empty() {
+            return Err(refuse("expected no additional_bindings within additional_bindings"));
+        }
+        declared.push(Declared {
+            method: method.clone(),
+            origin,
+            rule: HttpRule {
+                additional_bindings: Vec::new(),
+                ..rule.clone()
+            },
+        });
+    }
+    Ok(())
+}
+
+/// RFC 9110, section 9.1: a method is a token (section 5.6.2).
+fn is_token(text: &str) -> bool {
+    !text.is_empty()
+        && text
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte))
+}
+
+/// The method's `google.api.http` (google/api/annotations.proto).
+fn annotation(method: &MethodDescriptor) -> Option<HttpRule> {
+    let options = method.options();
+    let (_, value) = options
+        .extensions()
+        .find(|(extension, _)| extension.number() == HTTP_EXTENSION)?;
+    Some(rule(value.as_message()?, 2))
+}
+
+/// The field number of `google.api.http` in `google.protobuf.MethodOptions`.
+const HTTP_EXTENSION: u32 = 72_295_728;
+
+/// Reads a `google.api.HttpRule`, with its additional bindings down to `levels`.
+fn rule(message: &DynamicMessage, levels: u32) -> HttpRule {
+    let text = |message: &DynamicMessage, number| {
+        message
+            .get_field_by_number(number)
+            .and_then(|value| value.as_str().map(str::to_owned))
+            .unwrap_or_default()
+    };
+    let (http_method, template) = PATTERNS
+        .iter()
+        .find(|(number, _)| message.has_field_by_number(*number))
+        .map(|(number, http_method)| ((*http_method).to_owned(), text(message, *number)))
+        .or_else(|| {
+            let custom = message
+                .has_field_by_number(8)
+                .then(|| message.get_field_by_number(8))??;
+            let custom = custom.as_message()?;
+            Some((text(custom, 1), text(custom, 2)))
+        })
+        .unwrap_or_default();
+    let additional = message.get_field_by_number(11);
+    let additional = additional.as_deref().and_then(Value::as_list).unwrap_or_default();
+    HttpRule {
+        selector: text(message, 1),
+        http_method,
+        template,
+        body: text(message, 7),
+        response_body: text(message, 12),
+        additional_bindings: if levels == 0 {
+            Vec::new()
+        } else {
+            let below = additional.iter().filter_map(Value::as_message);
+            below.map(|message| rule(message, levels - 1)).collect()
+        },
+    }
+}
+
+/// The fields of `google.api.HttpRule` that name a path by HTTP method.
+const PATTERNS: [(u32, &str); 5] = [(2, "GET"), (3, "PUT"), (4, "POST"), (5, "DELETE"), (6, "PATCH")];

@@ -1,0 +1,909 @@
+use prost_reflect::{DescriptorPool, ServiceDescriptor};
+use protox::Compiler;
+use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
+
+use super::*;
+use crate::codec::BoundField;
+use crate::schema::tables::{Features, FieldIndex};
+
+/// google/api/http.proto and annotations.proto, without their comments.
+const HTTP: &str = r#"
+    syntax = "proto3";
+    package google.api;
+    message Http { repeated HttpRule rules = 1; bool fully_decode_reserved_expansion = 2; }
+    message HttpRule {
+      string selector = 1;
+      oneof pattern {
+        string get = 2; string put = 3; string post = 4; string delete = 5; string patch = 6;
+        CustomHttpPattern custom = 8;
+      }
+      string body = 7;
+      string response_body = 12;
+      repeated HttpRule additional_bindings = 11;
+    }
+    message CustomHttpPattern { string kind = 1; string path = 2; }
+"#;
+const ANNOTATIONS: &str = r#"
+    syntax = "proto3";
+    package google.api;
+    import "google/api/http.proto";
+    import "google/protobuf/descriptor.proto";
+    extend google.protobuf.MethodOptions { HttpRule http = 72295728; }
+"#;
+
+/// What every test schema starts with.
+const HEADER: &str = r#"
+    syntax = "proto3";
+    package t;
+    import "google/api/annotations.proto";
+    import "google/protobuf/any.proto";
+    import "google/protobuf/duration.proto";
+    import "google/protobuf/empty.proto";
+    import "google/protobuf/field_mask.proto";
+    import "google/protobuf/struct.proto";
+    import "google/protobuf/timestamp.proto";
+    import "google/protobuf/wrappers.proto";
+"#;
+
+/// A request message with every sort of field, and a response.
+const MESSAGES: &str = r#"
+    message Req {
+      string id = 1;
+      string name = 2;
+      int32 page_size = 3 [json_name = "pageSize"];
+      repeated string tags = 4;
+      map<string, string> labels = 5;
+      Book book = 6;
+      repeated Book books = 7;
+      Color color = 8;
+      oneof choice { string left = 9; string right = 10; Book inner = 11; }
+      google.protobuf.Timestamp time = 12;
+      google.protobuf.Struct data = 13;
+      google.protobuf.Value value = 14;
+      google.protobuf.Any any = 15;
+      google.protobuf.ListValue list = 16;
+      google.protobuf.StringValue wrapped = 17;
+      google.protobuf.FieldMask update_mask = 18;
+      bytes raw = 19;
+      bool flag = 20;
+      repeated Color colors = 21;
+      google.protobuf.Empty empty = 22;
+      Req self = 23;
+      repeated int32 numbers = 24;
+      google.protobuf.Duration span = 25;
+      repeated google.protobuf.Timestamp times = 26;
+      optional string maybe = 27;
+    }
+    message Book {
+      string title = 1;
+      Author author_info = 2;
+      int64 pages = 3;
+      oneof kind { string paper = 4; string audio = 5; }
+      repeated string words = 6;
+    }
+    message Author { string full_name = 1; int32 born = 2; }
+    enum Color { NONE = 0; RED = 1; BLUE = 2; }
+    message Res { string text = 1; repeated string items = 2; Book book = 3; }
+"#;
+
+#[derive(Debug)]
+struct Sources(Vec<(&'static str, String)>);
+
+impl FileResolver for Sources {
+    fn open_file(&self, name: &str) -> Result<File, protox::Error> {
+        match self.0.iter().find(|(known, _)| *known == name) {
+            Some((_, text)) => File::from_source(name, text),
+            None => Err(protox::Error::file_not_found(name)),
+        }
+    }
+}
+
+pub(super) struct Fixture {
+    pub(super) tables: Tables,
+    services: Vec<ServiceDescriptor>,
+}
+
+impl Fixture {
+    /// Compiles `text` behind the header and the messages.
+    pub(super) fn new(text: &str) -> Self {
+        let mut resolver = ChainFileResolver::new();
+        resolver.add(Sources(vec![
+            ("test.proto", format!("{HEADER}{MESSAGES}{text}")),
+            ("google/api/http.proto", HTTP.into()),
+            ("google/api/annotations.proto", ANNOTATIONS.into()),
+        ]));
+        resolver.add(GoogleFileResolver::new());
+        let mut compiler = Compiler::with_file_resolver(resolver);
+        compiler.include_imports(true);
+        if let Err(error) = compiler.open_file("test.proto") {
+            panic!("{error:?}");
+        }
+        let pool = DescriptorPool::decode(compiler.encode_file_descriptor_set().as_slice()).unwrap();
+        Self {
+            tables: Tables::build(&pool, &Features::default(), 1),
+            services: pool.services().collect(),
+        }
+    }
+
+    /// A service `t.S` with one method a line: `Name options`, `Name` taking `Req` and giving `Res`.
+    pub(super) fn methods<'m>(methods: impl IntoIterator<Item = (&'m str, &'m str)>) -> Self {
+        let methods: Vec<_> = methods
+            .into_iter()
+            .map(|(name, rule)| {
+                let option = match rule {
+                    "" => String::new(),
+                    rule => format!("option (google.api.http) = {{ {rule} }};"),
+                };
+                format!("rpc {name}(Req) returns (Res) {{ {option} }}\n")
+            })
+            .collect();
+        Self::new(&format!("service S {{ {} }}", methods.concat()))
+    }
+
+    pub(super) fn router(&self, rules: &[HttpRule], auto_mapping: bool) -> Result<Router, RoutingError> {
+        Router::build(&self.tables, &self.services, rules, auto_mapping)
+    }
+}
+
+fn rule(selector: &str, http_method: &str, template: &str) -> HttpRule {
+    HttpRule {
+        selector: selector.into(),
+        http_method: http_method.into(),
+        template: template.into(),
+        body: String::new(),
+        response_body: String::new(),
+        additional_bindings: Vec::new(),
+    }
+}
+
+/// A router with one method for each of `templates`, `GET /a/{id}`, named M0, M1, … in their order.
+fn router(templates: &[&str]) -> Router {
+    let names: Vec<_> = (0..templates.len()).map(|index| format!("M{index}")).collect();
+    let fixture = Fixture::methods(names.iter().map(|name| (name.as_str(), "")));
+    let rules: Vec<_> = names
+        .iter()
+        .zip(templates)
+        .map(|(name, template)| {
+            let (http_method, template) = template.split_once(' ').unwrap();
+            rule(&format!("t.S.{name}"), http_method, template)
+        })
+        .collect();
+    fixture.router(&rules, false).unwrap()
+}
+
+/// What `find` says: `M1 capture|capture`, or what went wrong.
+fn found(router: &Router, request: &str) -> String {
+    let (http_method, path) = request.split_once(' ').unwrap();
+    found_bytes(router, http_method, path.as_bytes())
+}
+
+fn found_bytes(router: &Router, http_method: &str, path: &[u8]) -> String {
+    let mut captures = Captures::default();
+    match router.find(http_method, path, &mut captures) {
+        Match::Route(route) => {
+            let values: Vec<_> = captures.values().collect();
+            assert_eq!(values.len(), route.binding.variables.len());
+            format!("{} {}", route.method.name, values.join("|")).trim_end().into()
+        }
+        Match::WrongMethod { allow } => format!("405 {allow}"),
+        Match::NoRoute => "404".into(),
+        Match::Malformed(message) => format!("400 {message}"),
+    }
+}
+
+#[test]
+fn a_path_finds_its_most_specific_template_whatever_the_order() {
+    // Templates, then requests with what they find.
+    let tables: &[(&[&str], &[(&str, &str)])] = &[
+        (
+            &["GET /a/b", "GET /a/*", "GET /a/**"],
+            &[
+                ("GET /a/b", "0"),
+                ("GET /a/c", "1"),
+                ("GET /a/b/c", "2"),
+                ("GET /a", "2"),
+                ("GET /a/", "2"),
+                ("GET /", "404"),
+                ("GET /b", "404"),
+            ],
+        ),
+        (
+            // The literal `b` leads nowhere: back to `*`.
+            &["GET /a/b/c", "GET /a/*/d", "GET /**"],
+            &[
+                ("GET /a/b/d", "1"),
+                ("GET /a/b/c", "0"),
+                ("GET /a/b/e", "2"),
+                ("GET /", "2"),
+                ("GET /a", "2"),
+            ],
+        ),
+        (
+            // An earlier literal outweighs a later one.
+            &["GET /a/*/*", "GET /*/b/c"],
+            &[("GET /a/b/c", "0"), ("GET /x/b/c", "1"), ("GET /x/b/d", "404")],
+        ),
+        (
+            // Literals after `**`: the longest tail, and any tail before none.
+            &["GET /a/**", "GET /a/**/z", "GET /a/**/y/z", "GET /a/*/z"],
+            &[
+                ("GET /a/1/2/z", "1"),
+                ("GET /a/1/y/z", "2"),
+                ("GET /a/y/z", "3"),
+                ("GET /a/z", "1"),
+                ("GET /a/1/z", "3"),
+                ("GET /a/1/2", "0"),
+                ("GET /a/1/z/", "0"),
+            ],
+        ),
+        (
+            &["GET /**/z", "GET /a/**/z"],
+            &[
+                ("GET /z", "0"),
+                ("GET /a/z", "1"),
+                ("GET /b/z", "0"),
+                ("GET /z/a", "404"),
+            ],
+        ),
+        (
+            // A less specific template that has the method, before 405.
+            &["POST /a/b", "GET /a/*", "PUT /a/**", "DELETE /a/b"],
+            &[
+                ("POST /a/b", "0"),
+                ("GET /a/b", "1"),
+                ("PUT /a/b", "2"),
+                ("PATCH /a/b", "405 DELETE, GET, POST, PUT"),
+                ("PATCH /a/x", "405 GET, PUT"),
+                ("HEAD /a/b", "405 DELETE, GET, POST, PUT"),
+                ("HEAD /b", "404"),
+            ],
+        ),
+        (
+            &["* /a", "GET /a", "HEAD /b", "PURGE /b"],
+            &[
+                ("GET /a", "1"),
+                ("POST /a", "0"),
+                ("OPTIONS /a", "0"),
+                ("HEAD /b", "2"),
+                ("PURGE /b", "3"),
+                ("purge /b", "405 HEAD, PURGE"),
+            ],
+        ),
+        (
+            &["GET /"],
+            &[
+                ("GET /", "0"),
+                ("GET //", "404"),
+                ("GET /a", "404"),
+                ("POST /", "405 GET"),
+            ],
+        ),
+    ];
+    for (templates, requests) in tables {
+        for reversed in [false, true] {
+            let mut order: Vec<_> = (0..templates.len()).collect();
+            if reversed {
+                order.reverse();
+            }
+            let router = router(&order.iter().map(|index| templates[*index]).collect::<Vec<_>>());
+            for (request, expected) in *requests {
+                let expected = match expected.parse::<usize>() {
+                    Ok(index) if index < templates.len() => {
+                        format!("M{}", order.iter().position(|at| *at == index).unwrap())
+                    }
+                    _ => (*expected).to_owned(),
+                };
+                assert_eq!(
+                    found(&router, request),
+                    expected,
+                    "{request} in {templates:?}, reversed: {reversed}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn wildcards_capture_what_they_should() {
+    let cases = [
+        ("/a/{id}", "/a/x", "M0 x"),
+        ("/a/{id}", "/a/", "404"),
+        ("/a/{id}", "/a", "404"),
+        ("/a/{id}", "/a/x/", "404"),
+        ("/a/{id}", "/a/x/y", "404"),
+        ("/a/{id=*}", "/a/x", "M0 x"),
+        ("/a/{id=**}", "/a/x/y", "M0 x/y"),
+        ("/a/{id=**}", "/a", "M0"),
+        ("/a/{id=**}", "/a/", "M0"),
+        ("/a/{id=**}", "/a//x", "M0 /x"),
+        ("/a/{id=**}", "/a/x/", "M0 x/"),
+        ("/{id=**}", "/", "M0"),
+        ("/{id=**}", "/x", "M0 x"),
+        ("/{id=rooms/**}", "/rooms", "M0 rooms"),
+        ("/{id=rooms/**}", "/rooms/", "M0 rooms/"),
+        ("/{id=rooms/**}", "/rooms/1/2", "M0 rooms/1/2"),
+        ("/{id=rooms/**}", "/room", "404"),
+        (
+            "/{id=rooms/*}/x/{name=beds/*}",
+            "/rooms/1/x/beds/2",
+            "M0 rooms/1|beds/2",
+        ),
+        ("/{name}/{id}", "/x/y", "M0 x|y"),
+        ("/a/{id=**}/z", "/a/z", "M0"),
+        ("/a/{id=**}/z", "/a/1/2/z", "M0 1/2"),
+        ("/a/{id=b/**/y}/z", "/a/b/y/z", "M0 b/y"),
+        ("/a/{id=b/**/y}/z", "/a/b/1/y/z", "M0 b/1/y"),
+        ("/a/{id=b/**}/{name=z}", "/a/b/1/z", "M0 b/1|z"),
+        ("/{id}/**/{name=z}", "/1/z", "M0 1|z"),
+        ("/{id=a}/b", "/a/b", "M0 a"),
+        ("/a/*/{id}", "/a/x/y", "M0 y"),
+    ];
+    for (template, path, expected) in cases {
+        let router = router(&[&format!("GET {template}")]);
+        assert_eq!(found(&router, &format!("GET {path}")), expected, "{path} in {template}");
+    }
+}
+
+#[test]
+fn escapes_are_decoded_once_and_by_the_kind_of_capture() {
+    let cases = [
+        ("/a/{id}", "/a/x%20y", "M0 x y"),
+        ("/a/{id}", "/a/x%2Fy%2fz", "M0 x/y/z"),
+        ("/a/{id=**}", "/a/x%2Fy%2fz%20/q", "M0 x%2Fy%2fz /q"),
+        ("/a/{id=b/*}", "/a/b/x%2Fy", "M0 b/x%2Fy"),
+        ("/a/{id=b/*}", "/a/%62/x", "M0 b/x"),
+        ("/a/{id}", "/a/%252F", "M0 %2F"),
+        ("/a/{id=**}", "/a/%252F", "M0 %2F"),
+        ("/a/{id}", "/a/x+y", "M0 x+y"),
+        ("/a/{id}", "/a/%C3%A9", "M0 é"),
+        ("/a/{id}", "/a/é", "M0 é"),
+        ("/a/{id}", "/a/%E2%82", "400 the path's value of `id` isn't UTF-8"),
+        ("/a/{id}", "/a/%00", "M0 \0"),
+        ("/caf%C3%A9/{id}", "/café/x", "M0 x"),
+        ("/café/{id}", "/caf%c3%a9/x", "M0 x"),
+        ("/a%2Fb/{id}", "/a%2fb/x", "M0 x"),
+        ("/a%2Fb/{id}", "/a/b/x", "404"),
+        ("/a/{id}", "/%61/x", "M0 x"),
+        (
+            "/a/{id}",
+            "/a/x%zz",
+            "400 malformed escape `%zz` at byte 4 of the path: expected `%` and two hexadecimal digits",
+        ),
+        (
+            "/a/{id}",
+            "/a/%",
+            "400 malformed escape `%` at byte 3 of the path: expected `%` and two hexadecimal digits",
+        ),
+        (
+            "/a/*",
+            "/a/%2",
+            "400 malformed escape `%2` at byte 3 of the path: expected `%` and two hexadecimal digits",
+        ),
+        (
+            "/a/{id=**}",
+            "/a/b/%4g/c",
+            "400 malformed escape `%4g` at byte 5 of the path: expected `%` and two hexadecimal digits",
+        ),
+        // Not this router's to judge.
+        ("/a/{id}", "/b/%zz", "404"),
+        ("/a/{id}", "/%61%/x", "404"),
+    ];
+    for (template, path, expected) in cases {
+        let router = router(&[&format!("GET {template}")]);
+        assert_eq!(found(&router, &format!("GET {path}")), expected, "{path} in {template}");
+    }
+    let router = router(&["GET /a/{id}"]);
+    assert_eq!(
+        found_bytes(&router, "GET", b"/a/\xff"),
+        "400 the path's value of `id` isn't UTF-8"
+    );
+    assert_eq!(found_bytes(&router, "GET", b"/\xff/x"), "404");
+    assert_eq!(found(&router, "POST /a/%zz"), "405 GET");
+}
+
+#[test]
+fn a_colon_is_a_verb_where_the_node_has_that_verb() {
+    let tables: &[(&[&str], &[(&str, &str)])] = &[
+        (
+            &["GET /a/{id}", "POST /a/{id}:cancel", "POST /a:batch", "GET /a"],
+            &[
+                ("GET /a/x", "M0 x"),
+                ("POST /a/x:cancel", "M1 x"),
+                ("GET /a/x:cancel", "405 POST"),
+                ("POST /a/x", "405 GET"),
+                ("GET /a/x:other", "M0 x:other"),
+                ("POST /a/x:other", "405 GET"),
+                ("GET /a/x%3Acancel", "M0 x:cancel"),
+                ("POST /a/x%3Acancel", "405 GET"),
+                ("POST /a/x:y:cancel", "M1 x:y"),
+                ("GET /a/x:cancel:y", "M0 x:cancel:y"),
+                ("POST /a/x:can%63el", "M1 x"),
+                (
+                    "GET /a/x:%zz",
+                    "400 malformed escape `%zz` at byte 5 of the path: expected `%` and two hexadecimal digits",
+                ),
+                ("POST /a:batch", "M2"),
+                ("GET /a:batch", "405 POST"),
+                ("GET /a:other", "404"),
+                ("GET /a", "M3"),
+                ("POST /a/:cancel", "404"),
+                ("GET /a/:cancel", "404"),
+                ("GET /a/:other", "M0 :other"),
+                ("GET /a/x:", "M0 x:"),
+                ("POST /a/x:cancel/", "404"),
+            ],
+        ),
+        (
+            &["GET /a/**", "POST /a/{id=**}:cancel", "POST /{name=rooms/**}:cancel"],
+            &[
+                ("POST /a/x/y:cancel", "M1 x/y"),
+                ("GET /a/x/y:cancel", "405 POST"),
+                ("GET /a/x/y:other", "M0"),
+                ("POST /a:cancel", "M1"),
+                ("POST /a/:cancel", "M1"),
+                ("POST /rooms:cancel", "M2 rooms"),
+                ("POST /rooms/1:cancel", "M2 rooms/1"),
+                ("POST /rooms", "404"),
+            ],
+        ),
+        (
+            // Another node doesn't have the verb: there the colon is data.
+            &["POST /a/*:cancel", "GET /a/{id=**}", "GET /a/b"],
+            &[
+                ("GET /a/x:cancel", "M1 x:cancel"),
+                ("GET /a/b:cancel", "M1 b:cancel"),
+                ("POST /a/b:cancel", "M0"),
+            ],
+        ),
+        (
+            // The literal `b` has no such verb, `*` has.
+            &["GET /a/b", "GET /a/b:x", "GET /a/{id}:y", "GET /a/b%3Ay"],
+            &[
+                ("GET /a/b:x", "M1"),
+                ("GET /a/b:y", "M3"),
+                ("GET /a/c:y", "M2 c"),
+                ("GET /a/b", "M0"),
+                ("GET /a/b%3Ay", "M3"),
+            ],
+        ),
+        (
+            &["GET /a:b", "GET /a%3Ab", "GET /**/z:v", "GET /**/z%3Av", "GET /**/z"],
+            &[
+                ("GET /a:b", "M0"),
+                ("GET /a%3Ab", "M1"),
+                ("GET /1/z:v", "M2"),
+                ("GET /1/z%3Av", "M3"),
+                ("GET /1/z", "M4"),
+                ("GET /z:v", "M2"),
+                ("GET /z:w", "404"),
+            ],
+        ),
+    ];
+    for (templates, requests) in tables {
+        let router = router(templates);
+        for (request, expected) in *requests {
+            assert_eq!(found(&router, request), *expected, "{request} in {templates:?}");
+        }
+    }
+}
+
+#[test]
+fn a_target_that_is_no_absolute_path_finds_nothing() {
+    let router = router(&["* /**"]);
+    for path in ["", "*", "a/b", "http://host/a"] {
+        assert_eq!(found(&router, &format!("OPTIONS {path}")), "404", "{path}");
+    }
+}
+
+#[test]
+fn hostile_paths_and_templates_cost_no_more_than_their_length() {
+    // 2^n ways through literal and `*`, none of which ends: each node is still visited once. The tails make every
+    // prefix start a `**`.
+    let depth = 200;
+    let mut templates = Vec::new();
+    for at in 0..depth {
+        templates.push(format!("GET {}/*/x{at}", "/a".repeat(at)));
+        templates.push(format!("GET {}/**/b/x{at}", "/a".repeat(at)));
+        templates.push(format!("GET {}/a/y{at}", "/*".repeat(at)));
+    }
+    let router = router(&templates.iter().map(String::as_str).collect::<Vec<_>>());
+    let mut captures = Captures::default();
+    for path in [
+        "/a".repeat(20_000),
+        "/".repeat(60_000),
+        "/a:b".repeat(10_000),
+        "/a/b".repeat(10_000),
+    ] {
+        for _ in 0..20 {
+            assert!(matches!(
+                router.find("GET", path.as_bytes(), &mut captures),
+                Match::NoRoute
+            ));
+        }
+    }
+    let path = format!("{}/b/x150", "/a".repeat(20_000));
+    assert!(
+        matches!(router.find("GET", path.as_bytes(), &mut captures), Match::Route(route) if format!("GET {}", route.binding.template) == templates[451])
+    );
+}
+
+#[test]
+fn annotations_are_read_with_all_their_parts() {
+    let fixture = Fixture::methods([
+        ("Get", r#"get: "/v1/{id}" response_body: "items""#),
+        ("Put", r#"put: "/v1/{id}" body: "book""#),
+        ("Post", r#"post: "/v1" body: "*""#),
+        ("Delete", r#"delete: "/v1/{id}""#),
+        ("Patch", r#"patch: "/v1/{book.title}" body: "book""#),
+        ("Custom", r#"custom { kind: "PURGE" path: "/v1/{id}" }"#),
+        ("Any", r#"custom { kind: "*" path: "/any" } body: "*""#),
+        (
+            "Many",
+            r#"get: "/many" additional_bindings { post: "/many" body: "*" } additional_bindings { get: "/more/{name}" }"#,
+        ),
+        ("Plain", ""),
+    ]);
+    let router = fixture.router(&[], false).unwrap();
+    let cases = [
+        ("GET /v1/x", "Get x"),
+        ("PUT /v1/x", "Put x"),
+        ("POST /v1", "Post"),
+        ("DELETE /v1/x", "Delete x"),
+        ("PATCH /v1/x", "Patch x"),
+        ("PURGE /v1/x", "Custom x"),
+        ("TRACE /any", "Any"),
+        ("GET /many", "Many"),
+        ("POST /many", "Many"),
+        ("GET /more/x", "Many x"),
+        ("POST /t.S/Plain", "404"),
+        ("OPTIONS /v1/x", "405 DELETE, GET, PATCH, PURGE, PUT"),
+    ];
+    for (request, expected) in cases {
+        assert_eq!(found(&router, request), expected, "{request}");
+    }
+    let mut captures = Captures::default();
+    let Match::Route(route) = router.find("GET", b"/v1/x", &mut captures) else {
+        panic!("no route");
+    };
+    assert_eq!(route.binding.response_body, Some(FieldIndex(1)));
+    assert_eq!(route.binding.body, Body::None);
+    assert_eq!(&*route.method.full_name, "t.S.Get");
+    assert_eq!(&*route.method.service, "t.S");
+    assert_eq!(&*route.method.path, "/t.S/Get");
+    let Match::Route(route) = router.find("PATCH", b"/v1/x", &mut captures) else {
+        panic!("no route");
+    };
+    let book = BoundField {
+        field: FieldIndex(0),
+        below: Vec::new(),
+    };
+    assert_eq!(route.binding.body, Body::Field(FieldIndex(5)));
+    assert_eq!(route.binding.body_bound, [book.clone()]);
+    assert_eq!(
+        route.binding.bound,
+        [BoundField {
+            field: FieldIndex(5),
+            below: vec![book]
+        }]
+    );
+    assert_eq!(route.binding.update_mask, Some(FieldIndex(17)));
+    let Match::Route(route) = router.find("PUT", b"/v1/x", &mut captures) else {
+        panic!("no route");
+    };
+    assert_eq!(route.binding.update_mask, None);
+}
+
+#[test]
+fn auto_mapping_stands_beside_the_others_and_repeats_none() {
+    let fixture = Fixture::methods([
+        ("Get", r#"get: "/v1/{id}""#),
+        ("Own", r#"post: "/t.S/Own" body: "book""#),
+        ("Plain", ""),
+    ]);
+    let router = fixture.router(&[], true).unwrap();
+    let cases = [
+        ("GET /v1/x", "Get x"),
+        ("POST /t.S/Get", "Get"),
+        ("POST /t.S/Own", "Own"),
+        ("POST /t.S/Plain", "Plain"),
+        ("GET /t.S/Plain", "405 POST"),
+    ];
+    for (request, expected) in cases {
+        assert_eq!(found(&router, request), expected, "{request}");
+    }
+    let mut captures = Captures::default();
+    let Match::Route(own) = router.find("POST", b"/t.S/Own", &mut captures) else {
+        panic!("no route");
+    };
+    assert_eq!(own.binding.body, Body::Field(FieldIndex(5)));
+    let Match::Route(plain) = router.find("POST", b"/t.S/Plain", &mut captures) else {
+        panic!("no route");
+    };
+    assert_eq!(plain.binding.body, Body::Whole);
+}
+
+#[test]
+fn configured_rules_replace_annotations_and_the_last_wins() {
+    let fixture = Fixture::methods([
+        ("A", r#"get: "/a" additional_bindings { get: "/a2" }"#),
+        ("B", r#"get: "/b""#),
+        ("C", ""),
+    ]);
+    let rules = [
+        rule("t.S.A", "GET", "/lost"),
+        HttpRule {
+            additional_bindings: vec![rule("", "PUT", "/new/{id}")],
+            ..rule("t.S.A", "GET", "/new")
+        },
+        rule("t.S.C", "GET", "/c"),
+    ];
+    let router = fixture.router(&rules, false).unwrap();
+    let cases = [
+        ("GET /a", "404"),
+        ("GET /a2", "404"),
+        ("GET /lost", "404"),
+        ("GET /new", "A"),
+        ("PUT /new/1", "A 1"),
+        ("GET /b", "B"),
+        ("GET /c", "C"),
+    ];
+    for (request, expected) in cases {
+        assert_eq!(found(&router, request), expected, "{request}");
+    }
+    // A pattern that selects one method alone is a selector like any other.
+    let one = Fixture::methods([("A", "")]);
+    for selector in ["t.S.*", "t.*", "t.S.A"] {
+        let router = one.router(&[rule(selector, "GET", "/x")], false).unwrap();
+        assert_eq!(found(&router, "GET /x"), "A", "{selector}");
+    }
+    // Of two, all but one may have a later rule.
+    let rules = [
+        rule("t.S.*", "GET", "/any"),
+        rule("t.S.A", "GET", "/a"),
+        rule("t.S.B", "GET", "/b"),
+    ];
+    let router = fixture.router(&rules, false).unwrap();
+    assert_eq!(found(&router, "GET /any"), "C");
+}
+
+#[test]
+fn what_is_wrong_with_an_annotation_is_said_with_its_method() {
+    let cases = [
+        (r#"body: "*""#, "google.api.http: expected an HTTP method and a path"),
+        (
+            r#"get: "v1""#,
+            "google.api.http: path `v1`: expected `/`, found `v` (at byte 0)",
+        ),
+        (
+            r#"get: """#,
+            "path ``: expected `/`, found the end of the template (at byte 0)",
+        ),
+        (
+            r#"custom { kind: "A B" path: "/" }"#,
+            "expected an HTTP method (or `*` for any), found `A B`",
+        ),
+        (
+            r#"custom { path: "/" }"#,
+            "expected an HTTP method (or `*` for any), found ``",
+        ),
+        (
+            r#"get: "/{nam}""#,
+            "path `/{nam}`, variable `nam`: `t.Req` has no field `nam`; did you mean `name`?",
+        ),
+        (
+            r#"get: "/{pageSize}""#,
+            "`t.Req` has no field `pageSize`; did you mean `page_size`?",
+        ),
+        (
+            r#"get: "/{book.titel}""#,
+            "variable `book.titel`: `t.Book` has no field `titel`; did you mean `title`?",
+        ),
+        (r#"get: "/{zzzzzz}""#, "`t.Req` has no field `zzzzzz`"),
+        (r#"get: "/{tags}""#, "expected a singular field, but `tags` is repeated"),
+        (
+            r#"get: "/{labels}""#,
+            "expected a singular field, but `labels` is a map",
+        ),
+        (
+            r#"get: "/{books.title}""#,
+            "expected a singular field, but `books` is repeated",
+        ),
+        (
+            r#"get: "/{labels.key}""#,
+            "expected a singular field, but `labels` is a map",
+        ),
+        (r#"get: "/{book}""#, "but `book` is the message `t.Book`"),
+        (
+            r#"get: "/{data}""#,
+            "but `data` is the message `google.protobuf.Struct`",
+        ),
+        (
+            r#"get: "/{value}""#,
+            "but `value` is the message `google.protobuf.Value`",
+        ),
+        (r#"get: "/{any}""#, "but `any` is the message `google.protobuf.Any`"),
+        (
+            r#"get: "/{empty}""#,
+            "but `empty` is the message `google.protobuf.Empty`",
+        ),
+        (
+            r#"get: "/{name.x}""#,
+            "expected a message before the dot, but `name` has no fields",
+        ),
+        (
+            r#"get: "/{wrapped.value}""#,
+            "expected a message before the dot, but `wrapped` has no fields",
+        ),
+        (
+            r#"get: "/{name}/{name}""#,
+            "expected each variable once, found `name` again",
+        ),
+        (
+            r#"get: "/{left}/{right}""#,
+            "`right` is a member of the same oneof as `left`",
+        ),
+        (
+            r#"get: "/{left}/{inner.title}""#,
+            "`inner` is a member of the same oneof as `left`",
+        ),
+        (
+            r#"get: "/{book.paper}/{book.audio}""#,
+            "`audio` is a member of the same oneof as `paper`",
+        ),
+        (
+            r#"post: "/{left}" body: "right""#,
+            "body: `right` is a member of the same oneof as `left`",
+        ),
+        (
+            r#"post: "/{name}" body: "name""#,
+            "body: expected a field that the path doesn't bind, found `name`",
+        ),
+        (
+            r#"post: "/" body: "nme""#,
+            "body: `t.Req` has no field `nme`; did you mean `name`?",
+        ),
+        (r#"post: "/" body: "pageSize""#, "did you mean `page_size`?"),
+        (
+            r#"post: "/" body: "book.title""#,
+            "body: expected a field of `t.Req` itself, found the path `book.title`",
+        ),
+        (
+            r#"get: "/" response_body: "itms""#,
+            "response_body: `t.Res` has no field `itms`; did you mean `items`?",
+        ),
+        (
+            r#"get: "/" response_body: "*""#,
+            "response_body: `t.Res` has no field `*`",
+        ),
+        (
+            r#"get: "/a" additional_bindings { get: "/{x}" }"#,
+            "google.api.http.additional_bindings[0]: path `/{x}`, variable `x`",
+        ),
+        (
+            r#"get: "/a" additional_bindings { get: "/b" additional_bindings { get: "/c" } }"#,
+            "additional_bindings[0]: expected no additional_bindings within additional_bindings",
+        ),
+        (
+            r#"get: "/a/{id}" additional_bindings { get: "/a/{name=*}" }"#,
+            "GET `/a/{name=*}` is already bound to the same method by google.api.http, as `/a/{id}`",
+        ),
+    ];
+    for (rule, message) in cases {
+        let error = Fixture::methods([("Bad", rule)]).router(&[], true).unwrap_err();
+        assert_eq!(error.method.as_deref(), Some("t.S.Bad"), "{rule}");
+        assert_eq!(error.key, None, "{rule}");
+        assert!(error.to_string().contains(message), "{rule}: {error}");
+    }
+}
+
+#[test]
+fn paths_and_bodies_of_every_allowed_type_are_accepted() {
+    for path in [
+        "/{id}/{page_size}/{color}/{time}/{wrapped}/{update_mask}/{raw}/{flag}/{span}/{maybe}",
+        "/{book.author_info.born}/{book.pages}/{inner.title}",
+        "/{self.self.self.id}/{self.self.id}",
+    ] {
+        router(&[&format!("GET {path}")]);
+    }
+    for body in [
+        "book", "tags", "books", "labels", "name", "color", "data", "time", "inner", "value",
+    ] {
+        let fixture = Fixture::methods([("A", format!(r#"post: "/" body: "{body}""#).as_str())]);
+        assert!(fixture.router(&[], true).is_ok(), "{body}");
+    }
+    let fixture = Fixture::new(
+        r#"service S { rpc A(stream Req) returns (stream Res) { option (google.api.http) = { post: "/{id}" body: "book" response_body: "text" }; } }"#,
+    );
+    let router = fixture.router(&[], true).unwrap();
+    let Match::Route(route) = router.find("POST", b"/x", &mut Captures::default()) else {
+        panic!("no route");
+    };
+    assert!(route.method.client_streaming && route.method.server_streaming);
+}
+
+#[test]
+fn what_is_wrong_with_a_configured_rule_is_said_with_its_key() {
+    let fixture = Fixture::methods([("First", r#"get: "/first/{id}""#), ("Second", "")]);
+    let cases = [
+        (
+            vec![rule("t.S.Frist", "GET", "/")],
+            "http_rules[0].selector: `t.S.Frist` selects no method: did you mean `t.S.First`?",
+        ),
+        (
+            vec![rule("x.Y.*", "GET", "/")],
+            "http_rules[0].selector: `x.Y.*` selects no method: expected the full name",
+        ),
+        (
+            vec![rule("*", "GET", "/")],
+            "http_rules[0].selector: `*` selects no method",
+        ),
+        (
+            vec![rule("t.S.Fir*", "GET", "/")],
+            "http_rules[0].selector: `t.S.Fir*` selects no method",
+        ),
+        (
+            vec![rule("t.S", "GET", "/")],
+            "http_rules[0].selector: `t.S` selects no method",
+        ),
+        (
+            vec![rule("t.S.*", "GET", "/x")],
+            "http_rules[0]: t.S.Second: GET `/x` is already bound to t.S.First by http_rules[0], as `/x`: \
+             a selector that ends in `.*` must select a single method",
+        ),
+        (
+            vec![rule("t.S.Second", "GET", "/first/{name=*}")],
+            "http_rules[0]: t.S.Second: GET `/first/{name=*}` is already bound to t.S.First by google.api.http, as \
+             `/first/{id}`",
+        ),
+        (
+            vec![rule("t.S.First", "GET", "/a"), rule("t.S.Second", "GET", "/{x}")],
+            "http_rules[1]: t.S.Second: path `/{x}`, variable `x`: `t.Req` has no field `x`",
+        ),
+        (
+            vec![HttpRule {
+                additional_bindings: vec![rule("", "GET", "/a"), rule("", "GET", "a")],
+                ..rule("t.S.Second", "GET", "/b")
+            }],
+            "http_rules[0].additional_bindings[1]: t.S.Second: path `a`: expected `/`, found `a` (at byte 0)",
+        ),
+        (
+            vec![rule("t.S.First", "POST", "/t.S/Second")],
+            "auto_mapping: t.S.Second: POST `/t.S/Second` is already bound to t.S.First by http_rules[0], as \
+             `/t.S/Second`: set `auto_mapping: false`, or change that path",
+        ),
+    ];
+    for (rules, message) in cases {
+        let error = fixture.router(&rules, true).unwrap_err();
+        assert!(error.to_string().starts_with(message), "{error}");
+    }
+}
+
+#[test]
+fn equivalent_templates_are_refused_and_different_ones_are_not() {
+    let cases = [
+        ("GET /a/{id}", "GET /a/{name}", false),
+        ("GET /a/{id=*}", "GET /a/*", false),
+        ("GET /a/{id=b/*}", "GET /{name=a/b}/{id}", false),
+        ("GET /a/%62", "GET /a/b", false),
+        ("GET /**/x", "GET /{id=**/x}", false),
+        ("GET /a:v", "GET /a:%76", false),
+        ("GET /a/*", "POST /a/*", true),
+        ("GET /a/*", "* /a/*", true),
+        ("GET /a/*", "GET /a/**", true),
+        ("GET /a/*", "GET /a/*:v", true),
+        ("GET /a:v", "GET /a%3Av", true),
+        ("GET /**/x/y", "GET /**/y/x", true),
+        ("GET /**/x", "GET /x", true),
+    ];
+    let fixture = Fixture::methods([("A", ""), ("B", "")]);
+    for (left, right, accepted) in cases {
+        let rules: Vec<_> = [("t.S.A", left), ("t.S.B", right)]
+            .iter()
+            .map(|(selector, text)| {
+                let (http_method, template) = text.split_once(' ').unwrap();
+                rule(selector, http_method, template)
+            })
+            .collect();
+        assert_eq!(fixture.router(&rules, false).is_ok(), accepted, "{left} and {right}");
+    }
+}

@@ -1,0 +1,449 @@
+//! A compiled `google.protobuf.FileDescriptorSet`, checked and brought to a form that prost-reflect reads.
+//!
+//! prost-reflect trusts a descriptor set to come from a compiler, and panics on some that don't. A panic in the module
+//! is an outage, so everything that it relies on is checked here first. Options stay bytes: they hold extensions, such
+//! as `google.api.http`, that only the finished pool can read.
+
+use std::collections::HashSet;
+
+use prost::Message;
+use prost_types::field_descriptor_proto::{Label, Type};
+
+use super::editions;
+use super::error::SchemaError;
+use super::link::MAX_NAME;
+use super::tables::Features;
+
+/// Decodes a set. Files in edition 2023 become proto2 files; what proto2 can't say is added to `features`.
+pub(super) fn read(bytes: &[u8], features: &mut Features) -> Result<Vec<RawFile>, SchemaError> {
+    let set = RawSet::decode(bytes).map_err(|error| {
+        SchemaError::new(format!(
+            "expected a serialized google.protobuf.FileDescriptorSet, but found other bytes ({error})"
+        ))
+    })?;
+    if set.file.is_empty() {
+        return Err(SchemaError::new(
+            "expected a google.protobuf.FileDescriptorSet with at least one file, but found none",
+        ));
+    }
+    let mut names = HashSet::new();
+    for file in &set.file {
+        if file.name().is_empty() {
+            return Err(SchemaError::new("a file has no name"));
+        }
+        if !names.insert(file.name()) {
+            return Err(SchemaError::in_file(file.name(), "the file is there twice"));
+        }
+    }
+    let mut files = set.file;
+    for file in &mut files {
+        let name = file.name().to_owned();
+        Checker::check(file).map_err(|message| SchemaError::in_file(&name, message))?;
+        editions::lower(file, features).map_err(|message| SchemaError::in_file(&name, message))?;
+    }
+    Ok(files)
+}
+
+/// The serialized set of `files`, with which `others`, serialized files, go first.
+pub(super) fn write(files: &[RawFile], others: &[Vec<u8>]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for bytes in others.iter().cloned().chain(files.iter().map(Message::encode_to_vec)) {
+        prost::encoding::bytes::encode(1, &bytes, &mut out);
+    }
+    out
+}
+
+/// The fields of descriptor.proto that are kept. Options are bytes, so that nothing of them is lost.
+#[derive(Clone, PartialEq, Message)]
+struct RawSet {
+    #[prost(message, repeated, tag = "1")]
+    file: Vec<RawFile>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct RawFile {
+    #[prost(string, optional, tag = "1")]
+    pub(super) name: Option<String>,
+    #[prost(string, optional, tag = "2")]
+    pub(super) package: Option<String>,
+    #[prost(string, repeated, tag = "3")]
+    pub(super) dependency: Vec<String>,
+    #[prost(int32, repeated, packed = "false", tag = "10")]
+    pub(super) public_dependency: Vec<i32>,
+    #[prost(message, repeated, tag = "4")]
+    pub(super) message_type: Vec<RawMessage>,
+    #[prost(message, repeated, tag = "5")]
+    pub(super) enum_type: Vec<RawEnum>,
+    #[prost(message, repeated, tag = "6")]
+    pub(super) service: Vec<RawService>,
+    #[prost(message, repeated, tag = "7")]
+    pub(super) extension: Vec<RawField>,
+    #[prost(bytes = "vec", optional, tag = "8")]
+    pub(super) options: Option<Vec<u8>>,
+    #[prost(string, optional, tag = "12")]
+    pub(super) syntax: Option<String>,
+    #[prost(int32, optional, tag = "14")]
+    pub(super) edition: Option<i32>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct RawMessage {
+    #[prost(string, optional, tag = "1")]
+    pub(super) name: Option<String>,
+    #[prost(message, repeated, tag = "2")]
+    pub(super) field: Vec<RawField>,
+    #[prost(message, repeated, tag = "3")]
+    pub(super) nested_type: Vec<RawMessage>,
+    #[prost(message, repeated, tag = "4")]
+    pub(super) enum_type: Vec<RawEnum>,
+    #[prost(message, repeated, tag = "5")]
+    pub(super) extension_range: Vec<RawExtensionRange>,
+    #[prost(message, repeated, tag = "6")]
+    pub(super) extension: Vec<RawField>,
+    #[prost(bytes = "vec", optional, tag = "7")]
+    pub(super) options: Option<Vec<u8>>,
+    #[prost(message, repeated, tag = "8")]
+    pub(super) oneof_decl: Vec<RawOneof>,
+    #[prost(message, repeated, tag = "9")]
+    pub(super) reserved_range: Vec<RawRange>,
+    #[prost(string, repeated, tag = "10")]
+    pub(super) reserved_name: Vec<String>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct RawExtensionRange {
+    #[prost(int32, optional, tag = "1")]
+    pub(super) start: Option<i32>,
+    #[prost(int32, optional, tag = "2")]
+    pub(super) end: Option<i32>,
+    #[prost(bytes = "vec", optional, tag = "3")]
+    pub(super) options: Option<Vec<u8>>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct RawRange {
+    #[prost(int32, optional, tag = "1")]
+    pub(super) start: Option<i32>,
+    #[prost(int32, optional, tag = "2")]
+    pub(super) end: Option<i32>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct RawField {
+    #[prost(string, optional, tag = "1")]
+    pub(super) name: Option<String>,
+    #[prost(string, optional, tag = "2")]
+    pub(super) extendee: Option<String>,
+    #[prost(int32, optional, tag = "3")]
+    pub(super) number: Option<i32>,
+    #[prost(int32, optional, tag = "4")]
+    pub(super) label: Option<i32>,
+    #[prost(int32, optional, tag = "5")]
+    pub(super) r#type: Option<i32>,
+    #[prost(string, optional, tag = "6")]
+    pub(super) type_name: Option<String>,
+    #[prost(string, optional, tag = "7")]
+    pub(super) default_value: Option<String>,
+    #[prost(bytes = "vec", optional, tag = "8")]
+    pub(super) options: Option<Vec<u8>>,
+    #[prost(int32, optional, tag = "9")]
+    pub(super) oneof_index: Option<i32>,
+    #[prost(string, optional, tag = "10")]
+    pub(super) json_name: Option<String>,
+    #[prost(bool, optional, tag = "17")]
+    pub(super) proto3_optional: Option<bool>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct RawOneof {
+    #[prost(string, optional, tag = "1")]
+    pub(super) name: Option<String>,
+    #[prost(bytes = "vec", optional, tag = "2")]
+    pub(super) options: Option<Vec<u8>>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct RawEnum {
+    #[prost(string, optional, tag = "1")]
+    pub(super) name: Option<String>,
+    #[prost(message, repeated, tag = "2")]
+    pub(super) value: Vec<RawEnumValue>,
+    #[prost(bytes = "vec", optional, tag = "3")]
+    pub(super) options: Option<Vec<u8>>,
+    #[prost(message, repeated, tag = "4")]
+    pub(super) reserved_range: Vec<RawRange>,
+    #[prost(string, repeated, tag = "5")]
+    pub(super) reserved_name: Vec<String>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct RawEnumValue {
+    #[prost(string, optional, tag = "1")]
+    pub(super) name: Option<String>,
+    #[prost(int32, optional, tag = "2")]
+    pub(super) number: Option<i32>,
+    #[prost(bytes = "vec", optional, tag = "3")]
+    pub(super) options: Option<Vec<u8>>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct RawService {
+    #[prost(string, optional, tag = "1")]
+    pub(super) name: Option<String>,
+    #[prost(message, repeated, tag = "2")]
+    pub(super) method: Vec<RawMethod>,
+    #[prost(bytes = "vec", optional, tag = "3")]
+    pub(super) options: Option<Vec<u8>>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+pub(super) struct RawMethod {
+    #[prost(string, optional, tag = "1")]
+    pub(super) name: Option<String>,
+    #[prost(string, optional, tag = "2")]
+    pub(super) input_type: Option<String>,
+    #[prost(string, optional, tag = "3")]
+    pub(super) output_type: Option<String>,
+    #[prost(bytes = "vec", optional, tag = "4")]
+    pub(super) options: Option<Vec<u8>>,
+    #[prost(bool, optional, tag = "5")]
+    pub(super) client_streaming: Option<bool>,
+    #[prost(bool, optional, tag = "6")]
+    pub(super) server_streaming: Option<bool>,
+}
+
+/// The options that matter here: their features, whatever their number, are read in [`editions`].
+#[derive(Clone, PartialEq, Message)]
+struct CheckedOptions {
+    #[prost(bytes = "vec", repeated, tag = "999")]
+    uninterpreted_option: Vec<Vec<u8>>,
+}
+
+#[derive(Clone, PartialEq, Message)]
+struct CheckedMessageOptions {
+    #[prost(bool, optional, tag = "7")]
+    map_entry: Option<bool>,
+}
+
+/// Whether a message is the entry type of a map field.
+pub(super) fn is_map_entry(message: &RawMessage) -> bool {
+    message
+        .options
+        .as_deref()
+        .and_then(|options| CheckedMessageOptions::decode(options).ok())
+        .is_some_and(|options| options.map_entry())
+}
+
+struct Checker {
+    /// The full name of the element at hand.
+    scope: String,
+}
+
+type Checked = Result<(), String>;
+
+impl Checker {
+    fn check(file: &RawFile) -> Checked {
+        if !matches!(file.syntax.as_deref(), None | Some("proto2" | "proto3" | "editions")) {
+            return Err(format!(
+                "expected syntax proto2, proto3 or editions, but found '{}'",
+                file.syntax().escape_debug()
+            ));
+        }
+        let package = file.package();
+        if !package.is_empty() && !package.split('.').all(is_identifier) {
+            return Err(format!(
+                "expected a package name, but found '{}'",
+                package.escape_debug()
+            ));
+        }
+        if package.len() > MAX_NAME {
+            return Err(format!(
+                "expected a package of at most {MAX_NAME} bytes, but found {}",
+                package.len()
+            ));
+        }
+        let mut checker = Self {
+            scope: package.to_owned(),
+        };
+        checker.options(&file.options)?;
+        for message in &file.message_type {
+            checker.message(message)?;
+        }
+        for enumeration in &file.enum_type {
+            checker.enumeration(enumeration)?;
+        }
+        for extension in &file.extension {
+            checker.field(extension, None)?;
+        }
+        for service in &file.service {
+            checker.within(service.name(), |checker| {
+                checker.options(&service.options)?;
+                for method in &service.method {
+                    checker.within(method.name(), |checker| {
+                        if method.input_type().is_empty() || method.output_type().is_empty() {
+                            return Err(format!("method {} has no input or no output type", checker.scope));
+                        }
+                        checker.options(&method.options)
+                    })?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(())
+    }
+
+    /// The decoder bounds the recursion: it refuses messages that nest deeper than 100.
+    fn message(&mut self, message: &RawMessage) -> Checked {
+        self.within(message.name(), |checker| {
+            checker.options(&message.options)?;
+            if is_map_entry(message) {
+                checker.map_entry(message)?;
+            }
+            for oneof in &message.oneof_decl {
+                checker.within(oneof.name(), |checker| checker.options(&oneof.options))?;
+            }
+            for field in &message.field {
+                checker.field(field, Some(message))?;
+            }
+            for extension in &message.extension {
+                checker.field(extension, None)?;
+            }
+            for enumeration in &message.enum_type {
+                checker.enumeration(enumeration)?;
+            }
+            for range in &message.extension_range {
+                checker.options(&range.options)?;
+            }
+            message
+                .nested_type
+                .iter()
+                .try_for_each(|nested| checker.message(nested))
+        })
+    }
+
+    /// `message`: the message that has the field; none for an extension.
+    fn field(&mut self, field: &RawField, message: Option<&RawMessage>) -> Checked {
+        self.within(field.name(), |checker| {
+            let name = &checker.scope;
+            let kind = match field.r#type.map(Type::try_from) {
+                Some(Ok(kind)) => Some(kind),
+                Some(Err(_)) => return Err(format!("field {name} has the unknown type {}", field.r#type())),
+                None => None,
+            };
+            let named = !field.type_name().is_empty();
+            match (kind, named) {
+                (None | Some(Type::Message | Type::Enum | Type::Group), true) => {}
+                (Some(Type::Message | Type::Enum | Type::Group) | None, false) => {
+                    return Err(format!("field {name} has no type"));
+                }
+                (Some(_), false) => {}
+                (Some(_), true) => return Err(format!("field {name} has two types, {}", field.type_name())),
+            }
+            let label = match field.label.map(Label::try_from) {
+                Some(Ok(label)) => label,
+                Some(Err(_)) => return Err(format!("field {name} has the unknown label {}", field.label())),
+                None => Label::Optional,
+            };
+            if let Some(index) = field.oneof_index {
+                let oneofs = message.map_or(0, |message| message.oneof_decl.len());
+                if usize::try_from(index).map_or(true, |index| index >= oneofs) {
+                    return Err(format!(
+                        "field {name} is in oneof number {index}, but there are {oneofs}"
+                    ));
+                }
+                if label != Label::Optional {
+                    return Err(format!("field {name} is in a oneof and is not optional"));
+                }
+            }
+            match (message, &field.extendee) {
+                (Some(_), Some(_)) => return Err(format!("field {name} of a message extends another")),
+                (None, None) => return Err(format!("extension {name} extends nothing")),
+                _ => {}
+            }
+            checker.options(&field.options)
+        })
+    }
+
+    fn enumeration(&mut self, enumeration: &RawEnum) -> Checked {
+        self.within(enumeration.name(), |checker| checker.options(&enumeration.options))?;
+        // Values are siblings of their enum.
+        enumeration
+            .value
+            .iter()
+            .try_for_each(|value| self.within(value.name(), |checker| checker.options(&value.options)))
+    }
+
+    /// A map entry that is none makes prost-reflect panic where the map is used.
+    fn map_entry(&self, message: &RawMessage) -> Checked {
+        let is_entry = match message.field.as_slice() {
+            [key, value] => {
+                let key_type = key.r#type.and_then(|number| Type::try_from(number).ok());
+                let plain = |field: &RawField| {
+                    field.label.unwrap_or(Label::Optional as i32) == Label::Optional as i32
+                        && field.oneof_index.is_none()
+                };
+                (key.name(), key.number(), value.name(), value.number()) == ("key", 1, "value", 2)
+                    && plain(key)
+                    && plain(value)
+                    && key_type.is_some_and(|kind| {
+                        !matches!(
+                            kind,
+                            Type::Double | Type::Float | Type::Bytes | Type::Message | Type::Group | Type::Enum
+                        )
+                    })
+                    && value.r#type != Some(Type::Group as i32)
+            }
+            _ => false,
+        };
+        let alone = message.nested_type.is_empty() && message.enum_type.is_empty() && message.extension.is_empty();
+        if is_entry && alone && message.extension_range.is_empty() {
+            Ok(())
+        } else {
+            Err(format!("message {} is marked as a map entry, but is none", self.scope))
+        }
+    }
+
+    fn options(&self, options: &Option<Vec<u8>>) -> Checked {
+        let Some(options) = options else {
+            return Ok(());
+        };
+        match CheckedOptions::decode(options.as_slice()) {
+            Ok(options) if options.uninterpreted_option.is_empty() => Ok(()),
+            Ok(_) => Err(format!(
+                "an option of '{}' was never interpreted by a compiler",
+                self.scope
+            )),
+            Err(error) => Err(format!("the options of '{}' cannot be read ({error})", self.scope)),
+        }
+    }
+
+    /// Runs `check` for the element `name` in this scope.
+    fn within(&mut self, name: &str, check: impl FnOnce(&mut Self) -> Checked) -> Checked {
+        if !is_identifier(name) {
+            return Err(format!(
+                "expected a name in '{}', but found '{}'",
+                self.scope,
+                name.escape_debug()
+            ));
+        }
+        let outer = self.scope.len();
+        if outer > 0 {
+            self.scope.push('.');
+        }
+        self.scope.push_str(name);
+        if self.scope.len() > MAX_NAME {
+            return Err(format!(
+                "expected a full name of at most {MAX_NAME} bytes, but found {}",
+                self.scope.len()
+            ));
+        }
+        check(self)?;
+        self.scope.truncate(outer);
+        Ok(())
+    }
+}
+
+fn is_identifier(name: &str) -> bool {
+    name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
+}

@@ -1,0 +1,449 @@
+//! Names in parsed `.proto` texts, made absolute.
+//!
+//! prost-reflect could do this, but it looks for a name among everything that the pool holds, imported or not, so that
+//! an unrelated file's package can shadow a name; and it follows public imports to a depth of one. Here each file
+//! sees exactly what it imports, by protobuf's own scoping ("innermost scope first, by the name's first part").
+
+use std::collections::{HashMap, HashSet};
+
+use prost_types::{
+    DescriptorProto, EnumDescriptorProto, FieldDescriptorProto, FileDescriptorProto, UninterpretedOption,
+    field_descriptor_proto::{Label, Type},
+};
+
+use super::nearest::nearest;
+
+/// Longest full name, in bytes. Every element repeats the names of all that it stands in, so names without a bound
+/// would make the schema quadratic in the text.
+pub(super) const MAX_NAME: usize = 1000;
+
+/// How many parts an option's name may have: each but the last is a message to step into.
+const MAX_OPTION_PARTS: usize = 20;
+
+/// Resolves the names in `files`, each seeing the files at its positions in `visible` (its own included; `outside`
+/// starts at position `files.len()`).
+pub(super) fn link(
+    files: &mut [FileDescriptorProto],
+    outside: &[&FileDescriptorProto],
+    visible: &[Vec<usize>],
+) -> Result<(), LinkError> {
+    let mut symbols = HashMap::new();
+    for (position, file) in files.iter().chain(outside.iter().copied()).enumerate() {
+        collect(file, position, &mut symbols);
+    }
+    let packages: Vec<_> = files
+        .iter()
+        .chain(outside.iter().copied())
+        .map(|file| file.package().to_owned())
+        .collect();
+    let names: Vec<_> = files
+        .iter()
+        .chain(outside.iter().copied())
+        .map(|file| file.name().to_owned())
+        .collect();
+    for (position, (file, sees)) in files.iter_mut().zip(visible).enumerate() {
+        let mut linker = Linker {
+            symbols: &symbols,
+            file_names: &names,
+            sees: sees.iter().copied().collect(),
+            packages: sees
+                .iter()
+                .filter_map(|seen| packages.get(*seen))
+                .flat_map(|package| prefixes(package))
+                .collect(),
+            path: Vec::new(),
+            candidate: String::new(),
+        };
+        linker.file(file).map_err(|message| LinkError {
+            file: position,
+            path: linker.path,
+            message,
+        })?;
+    }
+    Ok(())
+}
+
+/// A name that resolves to nothing, or to the wrong kind of thing.
+pub(super) struct LinkError {
+    /// The position of the file.
+    pub(super) file: usize,
+    /// The element, as in `google.protobuf.SourceCodeInfo.Location`.
+    pub(super) path: Vec<i32>,
+    pub(super) message: String,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum SymbolKind {
+    Message,
+    Enum,
+    Extension,
+}
+
+#[derive(Clone, Copy)]
+struct Symbol {
+    file: usize,
+    kind: SymbolKind,
+}
+
+/// What a name must stand for.
+#[derive(Clone, Copy)]
+enum Wanted {
+    Message,
+    MessageOrEnum,
+    Extension,
+}
+
+impl Wanted {
+    fn is(self, kind: SymbolKind) -> bool {
+        match self {
+            Self::Message => kind == SymbolKind::Message,
+            Self::MessageOrEnum => kind != SymbolKind::Extension,
+            Self::Extension => kind == SymbolKind::Extension,
+        }
+    }
+
+    fn text(self) -> &'static str {
+        match self {
+            Self::Message => "a message type",
+            Self::MessageOrEnum => "a message or enum type",
+            Self::Extension => "an extension",
+        }
+    }
+}
+
+struct Linker<'s> {
+    symbols: &'s HashMap<String, Symbol>,
+    file_names: &'s [String],
+    sees: HashSet<usize>,
+    packages: HashSet<&'s str>,
+    /// The element at hand; stays where it is when an error is found.
+    path: Vec<i32>,
+    /// Scratch.
+    candidate: String,
+}
+
+type Linked = Result<(), String>;
+
+impl Linker<'_> {
+    fn file(&mut self, file: &mut FileDescriptorProto) -> Linked {
+        let package = file.package().to_owned();
+        if package.len() > MAX_NAME {
+            return Err(too_long("package", &package));
+        }
+        if let Some(options) = &mut file.options {
+            self.options(&[8], &mut options.uninterpreted_option, &package)?;
+        }
+        self.each(&[4], &mut file.message_type, |linker, message| {
+            linker.message(message, &package)
+        })?;
+        self.each(&[5], &mut file.enum_type, |linker, enumeration| {
+            linker.enumeration(enumeration, &package)
+        })?;
+        self.each(&[7], &mut file.extension, |linker, extension| {
+            linker.field(extension, &package)
+        })?;
+        self.each(&[6], &mut file.service, |linker, service| {
+            let scope = full_name(&package, service.name())?;
+            if let Some(options) = &mut service.options {
+                linker.options(&[3], &mut options.uninterpreted_option, &scope)?;
+            }
+            linker.each(&[2], &mut service.method, |linker, method| {
+                let name = full_name(&scope, method.name())?;
+                linker.name(&[2], &mut method.input_type, &scope, Wanted::Message)?;
+                linker.name(&[3], &mut method.output_type, &scope, Wanted::Message)?;
+                match &mut method.options {
+                    Some(options) => linker.options(&[4], &mut options.uninterpreted_option, &name),
+                    None => Ok(()),
+                }
+            })
+        })
+    }
+
+    /// The parser bounds the recursion: messages nest 31 deep at most.
+    fn message(&mut self, message: &mut DescriptorProto, scope: &str) -> Linked {
+        let name = full_name(scope, message.name())?;
+        if let Some(options) = &mut message.options {
+            self.options(&[7], &mut options.uninterpreted_option, &name)?;
+        }
+        self.each(&[2], &mut message.field, |linker, field| linker.field(field, &name))?;
+        self.each(&[3], &mut message.nested_type, |linker, nested| {
+            linker.message(nested, &name)
+        })?;
+        self.each(&[4], &mut message.enum_type, |linker, enumeration| {
+            linker.enumeration(enumeration, &name)
+        })?;
+        self.each(&[5], &mut message.extension_range, |linker, range| {
+            match &mut range.options {
+                Some(options) => linker.options(&[3], &mut options.uninterpreted_option, &name),
+                None => Ok(()),
+            }
+        })?;
+        self.each(&[6], &mut message.extension, |linker, extension| {
+            linker.field(extension, &name)
+        })?;
+        self.each(&[8], &mut message.oneof_decl, |linker, oneof| {
+            let name = full_name(&name, oneof.name())?;
+            match &mut oneof.options {
+                Some(options) => linker.options(&[2], &mut options.uninterpreted_option, &name),
+                None => Ok(()),
+            }
+        })
+    }
+
+    fn field(&mut self, field: &mut FieldDescriptorProto, scope: &str) -> Linked {
+        let name = full_name(scope, field.name())?;
+        self.name(&[2], &mut field.extendee, scope, Wanted::Message)?;
+        self.name(&[6], &mut field.type_name, scope, Wanted::MessageOrEnum)?;
+        let packable = field.label() == Label::Repeated
+            && !matches!(
+                field.r#type.map(Type::try_from),
+                Some(Ok(Type::String | Type::Bytes | Type::Message | Type::Group))
+            );
+        let Some(options) = &mut field.options else {
+            return Ok(());
+        };
+        // prost-reflect fixes how a field is packed before it interprets options: this one is interpreted here.
+        let is_packed = |option: &UninterpretedOption| is_plain(option, "packed");
+        if let Some(option) = options.uninterpreted_option.iter().find(|option| is_packed(option)) {
+            options.packed = match (packable, option.identifier_value.as_deref()) {
+                (true, Some("true")) => Some(true),
+                (true, Some("false")) => Some(false),
+                (true, _) => return Err("expected true or false for option packed".to_owned()),
+                (false, _) => return Err("option packed is for repeated numbers, bools and enums only".to_owned()),
+            };
+            options.uninterpreted_option.retain(|option| !is_packed(option));
+        }
+        self.options(&[8], &mut options.uninterpreted_option, &name)
+    }
+
+    fn enumeration(&mut self, enumeration: &mut EnumDescriptorProto, scope: &str) -> Linked {
+        let name = full_name(scope, enumeration.name())?;
+        if let Some(options) = &mut enumeration.options {
+            self.options(&[3], &mut options.uninterpreted_option, &name)?;
+        }
+        self.each(&[2], &mut enumeration.value, |linker, value| {
+            // Values are siblings of their enum.
+            let name = full_name(scope, value.name())?;
+            match &mut value.options {
+                Some(options) => linker.options(&[3], &mut options.uninterpreted_option, &name),
+                None => Ok(()),
+            }
+        })
+    }
+
+    fn options(&mut self, path: &[i32], options: &mut [UninterpretedOption], scope: &str) -> Linked {
+        self.path.extend(path);
+        self.each(&[999], options, |linker, option| {
+            if option.name.len() > MAX_OPTION_PARTS {
+                return Err(format!(
+                    "expected an option name of at most {MAX_OPTION_PARTS} parts, but found {}",
+                    option.name.len()
+                ));
+            }
+            // The compiler's own; set by hand they would make a schema that contradicts itself.
+            for reserved in ["map_entry", "uninterpreted_option", "features"] {
+                if option
+                    .name
+                    .first()
+                    .is_some_and(|part| !part.is_extension && part.name_part == reserved)
+                {
+                    return Err(format!("option {reserved} cannot be set in proto2 and proto3"));
+                }
+            }
+            for part in option.name.iter_mut().filter(|part| part.is_extension) {
+                part.name_part = linker.resolve(&part.name_part, scope, Wanted::Extension)?;
+            }
+            Ok(())
+        })?;
+        self.path.truncate(self.path.len() - path.len());
+        Ok(())
+    }
+
+    fn name(&mut self, path: &[i32], name: &mut Option<String>, scope: &str, wanted: Wanted) -> Linked {
+        if let Some(name) = name {
+            self.path.extend(path);
+            *name = self.resolve(name, scope, wanted)?;
+            self.path.truncate(self.path.len() - path.len());
+        }
+        Ok(())
+    }
+
+    fn each<E>(
+        &mut self,
+        path: &[i32],
+        elements: &mut [E],
+        mut link: impl FnMut(&mut Self, &mut E) -> Linked,
+    ) -> Linked {
+        let depth = self.path.len();
+        for (element, index) in elements.iter_mut().zip(0..) {
+            self.path.extend(path);
+            self.path.push(index);
+            link(self, element)?;
+            self.path.truncate(depth);
+        }
+        Ok(())
+    }
+
+    /// The absolute form, with a leading dot, of `name` as `scope` sees it.
+    fn resolve(&mut self, name: &str, scope: &str, wanted: Wanted) -> Result<String, String> {
+        if let Some(absolute) = name.strip_prefix('.') {
+            return match self.symbols.get(absolute) {
+                Some(symbol) if self.sees.contains(&symbol.file) && wanted.is(symbol.kind) => Ok(name.to_owned()),
+                found => Err(self.unresolved(name, found.copied(), wanted)),
+            };
+        }
+        let first = name.split('.').next().unwrap_or(name);
+        let mut scope = Some(scope);
+        let mut other = None;
+        while let Some(within) = scope {
+            let mut candidate = std::mem::take(&mut self.candidate);
+            candidate.clear();
+            if !within.is_empty() {
+                candidate.push_str(within);
+                candidate.push('.');
+            }
+            candidate.push_str(first);
+            if first.len() < name.len() && !self.is_scope(&candidate) {
+                // Not a scope, so the name's first part is meant to be found further out.
+            } else {
+                candidate.push_str(name.get(first.len()..).unwrap_or_default());
+                match self.symbols.get(&candidate) {
+                    Some(symbol) if self.sees.contains(&symbol.file) && wanted.is(symbol.kind) => {
+                        candidate.insert(0, '.');
+                        return Ok(candidate);
+                    }
+                    found => {
+                        other = other.or(found.copied());
+                        if first.len() < name.len() {
+                            let hint = self.unresolved(name, found.copied(), wanted);
+                            return Err(if within.is_empty() || hint.contains("import") {
+                                hint
+                            } else {
+                                format!(
+                                    "{hint} (the innermost '{first}' is searched, '{candidate}'; a leading dot starts at the top)"
+                                )
+                            });
+                        }
+                    }
+                }
+            }
+            self.candidate = candidate;
+            scope = match within.rfind('.') {
+                Some(dot) => within.get(..dot),
+                None if within.is_empty() => None,
+                None => Some(""),
+            };
+        }
+        Err(self.unresolved(name, other, wanted))
+    }
+
+    /// Whether names can stand below `full_name`.
+    fn is_scope(&self, full_name: &str) -> bool {
+        self.packages.contains(full_name)
+            || self
+                .symbols
+                .get(full_name)
+                .is_some_and(|symbol| symbol.kind == SymbolKind::Message && self.sees.contains(&symbol.file))
+    }
+
+    fn unresolved(&self, name: &str, found: Option<Symbol>, wanted: Wanted) -> String {
+        let expected = wanted.text();
+        match found {
+            Some(symbol) if self.sees.contains(&symbol.file) => format!("'{name}' is not {expected}"),
+            Some(symbol) => {
+                let unseen = self.file_names.get(symbol.file).map_or("", String::as_str);
+                format!("'{name}' is not defined here, expected {expected}; it is in {unseen}, which is not imported")
+            }
+            None => {
+                let short = name.rsplit('.').next().unwrap_or(name);
+                let mut known: Vec<_> = self
+                    .symbols
+                    .iter()
+                    .filter(|(_, symbol)| wanted.is(symbol.kind) && self.sees.contains(&symbol.file))
+                    .map(|(full_name, _)| full_name.rsplit('.').next().unwrap_or(full_name))
+                    .collect();
+                known.sort_unstable();
+                match nearest(short, known) {
+                    Some(near) if near != short => {
+                        format!("'{name}' is not defined, expected {expected}; did you mean '{near}'?")
+                    }
+                    _ => format!("'{name}' is not defined, expected {expected}"),
+                }
+            }
+        }
+    }
+}
+
+/// Whether the option is the one that protobuf itself calls `name`.
+fn is_plain(option: &UninterpretedOption, name: &str) -> bool {
+    matches!(option.name.as_slice(), [part] if !part.is_extension && part.name_part == name)
+}
+
+fn full_name(scope: &str, name: &str) -> Result<String, String> {
+    let full_name = if scope.is_empty() {
+        name.to_owned()
+    } else {
+        format!("{scope}.{name}")
+    };
+    if full_name.len() > MAX_NAME {
+        return Err(too_long("full name", &full_name));
+    }
+    Ok(full_name)
+}
+
+fn too_long(what: &str, name: &str) -> String {
+    format!(
+        "expected a {what} of at most {MAX_NAME} bytes, but found {}",
+        name.len()
+    )
+}
+
+/// `a`, `a.b`, `a.b.c` of `a.b.c`.
+fn prefixes(package: &str) -> impl Iterator<Item = &str> {
+    package
+        .match_indices('.')
+        .filter_map(|(dot, _)| package.get(..dot))
+        .chain((!package.is_empty()).then_some(package))
+}
+
+/// Adds the types and extensions of a file. Of two with one name the first stays; prost-reflect reports them.
+fn collect(file: &FileDescriptorProto, position: usize, symbols: &mut HashMap<String, Symbol>) {
+    let mut add = |scope: &str, name: &str, kind| {
+        let full_name = if scope.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{scope}.{name}")
+        };
+        // The linker reports a name that is too long; its likes must not fill the memory before.
+        let kept = full_name.len() <= MAX_NAME;
+        if kept {
+            symbols
+                .entry(full_name.clone())
+                .or_insert(Symbol { file: position, kind });
+        }
+        kept.then_some(full_name)
+    };
+    let mut messages: Vec<(String, &DescriptorProto)> = file
+        .message_type
+        .iter()
+        .map(|message| (file.package().to_owned(), message))
+        .collect();
+    for enumeration in &file.enum_type {
+        add(file.package(), enumeration.name(), SymbolKind::Enum);
+    }
+    for extension in &file.extension {
+        add(file.package(), extension.name(), SymbolKind::Extension);
+    }
+    while let Some((scope, message)) = messages.pop() {
+        let Some(full_name) = add(&scope, message.name(), SymbolKind::Message) else {
+            continue;
+        };
+        for enumeration in &message.enum_type {
+            add(&full_name, enumeration.name(), SymbolKind::Enum);
+        }
+        for extension in &message.extension {
+            add(&full_name, extension.name(), SymbolKind::Extension);
+        }
+        messages.extend(message.nested_type.iter().map(|nested| (full_name.clone(), nested)));
+    }
+}

@@ -1,0 +1,190 @@
+//! One `.proto` text to its unlinked descriptor, and from a place in that descriptor back to a place in the text.
+
+use prost_types::FileDescriptorProto;
+use prost_types::source_code_info::Location;
+use protox::file::File;
+
+use super::error::{Position, SchemaError};
+
+/// How deep brackets and braces of any kind may nest. protox and prost-reflect recurse into messages and option
+/// values, and the module's stack is small; messages alone nest 31 deep at most, as in protoc.
+const MAX_NESTING: usize = 60;
+
+/// Parses the text of one file. The descriptor keeps its source code info; names in it are not resolved yet.
+pub(super) fn parse(name: &str, text: &str) -> Result<FileDescriptorProto, SchemaError> {
+    // protoc skips a byte order mark, too.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    scan(name, text)?;
+    match File::from_source(name, text) {
+        Ok(file) => Ok(file.into()),
+        Err(error) => Err(parse_error(name, text, &error)),
+    }
+}
+
+/// Where the element at `path` (of `google.protobuf.SourceCodeInfo.Location`) stands in the text, or the closest
+/// thing around it.
+pub(super) fn locate(name: &str, text: &str, path: &[i32]) -> Option<Position> {
+    // Source info costs several times the rest, so it isn't kept: an error parses its file once more.
+    let descriptor = parse(name, text).ok()?;
+    let closest = |location: &&Location| {
+        if path.starts_with(&location.path) {
+            location.path.len()
+        } else {
+            0
+        }
+    };
+    let location = descriptor
+        .source_code_info
+        .as_ref()?
+        .location
+        .iter()
+        .max_by_key(closest)?;
+    let mut span = location.span.iter().map(|number| *number as usize + 1);
+    Some(Position {
+        line: span.next()?,
+        column: span.next()?,
+    })
+}
+
+/// What has to be known before protox parses: nothing nests too deep, and the text isn't in an edition.
+fn scan(name: &str, text: &str) -> Result<(), SchemaError> {
+    let mut depth = 0;
+    for (index, token) in (Tokens { text, at: 0 }).enumerate() {
+        match token.text {
+            "{" | "[" | "(" | "<" => {
+                depth += 1;
+                if depth > MAX_NESTING {
+                    return Err(
+                        SchemaError::in_file(name, format!("brackets nest deeper than {MAX_NESTING} levels"))
+                            .at(Some(Position::of(text, token.offset))),
+                    );
+                }
+            }
+            "}" | "]" | ")" | ">" => depth = depth.saturating_sub(1),
+            "edition" if index == 0 => {
+                return Err(SchemaError::in_file(
+                    name,
+                    "expected syntax = \"proto2\" or syntax = \"proto3\", but found an edition; text in an edition \
+                     cannot be compiled here: give a descriptor_set (protoc --include_imports --descriptor_set_out)",
+                )
+                .at(Some(Position::of(text, token.offset))));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// protox's error with the place that its `Debug` form has and its fields have not.
+fn parse_error(name: &str, text: &str, error: &protox::Error) -> SchemaError {
+    let message = error.to_string();
+    let debug = format!("{error:?}");
+    let position = debug
+        .strip_suffix(&message)
+        .and_then(|place| place.strip_prefix(name)?.strip_prefix(':'))
+        .and_then(|place| {
+            let mut numbers = place.split(':').map(str::trim);
+            Some(Position {
+                line: numbers.next()?.parse().ok()?,
+                column: numbers.next()?.parse().ok()?,
+            })
+        })
+        .unwrap_or_else(|| place_of_unplaced(text, &message));
+    let found = match text.lines().nth(position.line - 1).map(str::trim) {
+        Some(line) if !message.contains("found '") && !line.is_empty() => format!(", in `{}`", clip(line)),
+        _ => String::new(),
+    };
+    SchemaError::in_file(name, format!("{message}{found}")).at(Some(position))
+}
+
+/// protox gives no place for the end of the file and for a second `package`.
+fn place_of_unplaced(text: &str, message: &str) -> Position {
+    let mut tokens = Tokens { text, at: 0 };
+    let mut depth = 0;
+    let package = tokens.by_ref().filter(|token| {
+        match token.text {
+            "{" => depth += 1,
+            "}" => depth -= 1,
+            _ => {}
+        }
+        depth == 0 && token.text == "package"
+    });
+    let second_package = package.skip(1).next();
+    match second_package {
+        Some(token) if message.contains("package") => Position::of(text, token.offset),
+        _ => Position::of(text, text.trim_end().len()),
+    }
+}
+
+/// The start of a line, short enough for a log.
+fn clip(line: &str) -> &str {
+    match line.char_indices().nth(80) {
+        Some((end, _)) => line.get(..end).unwrap_or(line),
+        None => line,
+    }
+}
+
+/// The words, strings and punctuation of a `.proto` text without comments. Only as exact as [`scan`] needs it.
+struct Tokens<'t> {
+    text: &'t str,
+    at: usize,
+}
+
+struct Token<'t> {
+    offset: usize,
+    text: &'t str,
+}
+
+impl<'t> Iterator for Tokens<'t> {
+    type Item = Token<'t>;
+
+    fn next(&mut self) -> Option<Token<'t>> {
+        let bytes = self.text.as_bytes();
+        loop {
+            let rest = bytes.get(self.at..)?;
+            let offset = self.at;
+            let length = match rest {
+                [] => return None,
+                [b'/', b'/', ..] | [b'#', ..] => {
+                    self.at += memchr::memchr(b'\n', rest).unwrap_or(rest.len());
+                    continue;
+                }
+                [b'/', b'*', inside @ ..] => {
+                    self.at += memchr::memmem::find(inside, b"*/").map_or(rest.len(), |end| end + 4);
+                    continue;
+                }
+                [quote @ (b'"' | b'\''), inside @ ..] => 1 + string_length(inside, *quote),
+                [first, ..] if is_word(*first) => rest.iter().position(|byte| !is_word(*byte)).unwrap_or(rest.len()),
+                [first, ..] if first.is_ascii_whitespace() => {
+                    self.at += 1;
+                    continue;
+                }
+                [..] => 1,
+            };
+            self.at += length;
+            return Some(Token {
+                offset,
+                // Every byte of a character beyond ASCII is a word's, so this cuts between characters.
+                text: self.text.get(offset..self.at).unwrap_or_default(),
+            });
+        }
+    }
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte == b'_' || !byte.is_ascii()
+}
+
+/// How long a string is that starts before `inside`, with its closing quote. It ends with its line at the latest.
+fn string_length(inside: &[u8], quote: u8) -> usize {
+    let mut escaped = false;
+    for (at, byte) in inside.iter().enumerate() {
+        match byte {
+            b'\n' => return at,
+            b'\\' if !escaped => escaped = true,
+            byte if *byte == quote && !escaped => return at + 1,
+            _ => escaped = false,
+        }
+    }
+    inside.len()
+}
