@@ -15,5 +15,6 @@
 
 pub mod codec;
 pub mod grpc;
+pub mod config;
 pub mod routing;
 pub mod schema;
