@@ -35,6 +35,8 @@ pub enum Progress {
     WaitsForUpstream,
     /// The client has not ended its request.
     WaitsForClient,
+    /// The filter holds something back and has a tick to come.
+    WaitsForTime,
     /// The filter holds something back, and nothing is left that could make it go on.
     Hangs,
 }
@@ -71,6 +73,11 @@ impl Exchange {
     pub fn progress(&self) -> Progress {
         let mut vm = self.vm();
         let calling = vm.waits_for_call(self.context);
+        let stuck = if vm.ticks() {
+            Progress::WaitsForTime
+        } else {
+            Progress::Hangs
+        };
         let stream = vm.stream(self.context);
         match stream.end {
             Some(End::Answered) => return Progress::Answered,
@@ -82,11 +89,11 @@ impl Exchange {
         if calling {
             Progress::WaitsForCall
         } else if held(stream.response.flow, stream.response.end_seen) {
-            Progress::Hangs
+            stuck
         } else if stream.request.passed.ended || stream.response.begun {
             Progress::WaitsForUpstream
         } else if held(stream.request.flow, stream.request.end_seen) {
-            Progress::Hangs
+            stuck
         } else {
             Progress::WaitsForClient
         }

@@ -18,7 +18,7 @@
 //!
 //! Not reproduced: route selection (`:path` may be changed, and nothing else follows from it), even and odd tokens of
 //! gRPC streams and calls (they count up from 1), the context of gRPC callbacks (here the root's, in Envoy the caller's;
-//! the SDK finds the caller by token), HTTP dispatch (refused), time.
+//! the SDK finds the caller by token), and HTTP dispatch (refused).
 
 mod calls;
 mod exchange;
@@ -27,6 +27,7 @@ mod ledger;
 mod message;
 mod profile;
 mod stream;
+mod time;
 mod vm;
 
 use std::cell::RefCell;
@@ -42,6 +43,7 @@ use proxy_wasm_host::{Engine, Limits, Module};
 use self::calls::Calls;
 use self::ledger::Ledger;
 use self::stream::{Properties, Streams};
+use self::time::Time;
 use self::vm::Vm;
 
 pub use self::exchange::{Exchange, Progress};
@@ -126,7 +128,8 @@ impl Host {
         };
         let ledger = Arc::new(Ledger::default());
         let calls = Arc::new(Calls::new(self.clusters, self.profile, Arc::clone(&ledger)));
-        let guest = Guest::new(&runtime.host, &module, Vm::services(&ledger, &calls), &limits())
+        let time = Arc::new(Time::default());
+        let guest = Guest::new(&runtime.host, &module, Vm::services(&ledger, &calls, &time), &limits())
             .unwrap_or_else(|error| panic!("the module is not instantiated: {error:?}"));
         let streams = Streams {
             open: Default::default(),
@@ -134,7 +137,7 @@ impl Host {
             properties: self.properties,
             ledger: Arc::clone(&ledger),
         };
-        match Vm::start(guest, configuration, streams, calls) {
+        match Vm::start(guest, configuration, streams, calls, time) {
             Ok(Some(vm)) => Ok(Gateway {
                 vm: Rc::new(RefCell::new(vm)),
             }),
@@ -165,6 +168,11 @@ impl Gateway {
     /// The same, with properties of this exchange alone.
     pub fn request_with(&self, properties: &[(Vec<&str>, &[u8])], request: Request) -> Exchange {
         Exchange::start(&self.vm, properties, request)
+    }
+
+    /// Lets time pass, with the ticks that are due in it. Else it stands still.
+    pub fn advance(&self, duration: Duration) {
+        self.vm.borrow_mut().advance(duration);
     }
 
     /// The log so far, one line each, with its level in front.

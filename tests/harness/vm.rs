@@ -3,6 +3,7 @@
 
 use std::borrow::Cow;
 use std::sync::Arc;
+use std::time::Duration;
 
 use proxy_wasm_host::abi::v0_2_1::types::Action;
 use proxy_wasm_host::abi::v0_2_1::{
@@ -15,6 +16,7 @@ use super::ledger::{Ledger, Metrics};
 use super::message::{GuestHeaders, Headers};
 use super::profile::Profile;
 use super::stream::{Asked, Direction, End, Event, Flow, LocalReply, Stream, Streams};
+use super::time::Time;
 
 /// A virtual machine that has accepted its configuration.
 pub(super) struct Vm {
@@ -25,6 +27,9 @@ pub(super) struct Vm {
     pub calls: Arc<Calls>,
     pub ledger: Arc<Ledger>,
     profile: Profile,
+    time: Arc<Time>,
+    /// The period that the guest has set, and when its next tick is due.
+    timer: Option<(Duration, Duration)>,
 }
 
 impl Vm {
@@ -34,6 +39,7 @@ impl Vm {
         configuration: &[u8],
         streams: Streams,
         calls: Arc<Calls>,
+        time: Arc<Time>,
     ) -> Result<Option<Self>, GuestError> {
         let ledger = Arc::clone(&streams.ledger);
         let profile = streams.profile;
@@ -45,18 +51,24 @@ impl Vm {
             let accepted = scope.on_vm_start(root)? && scope.on_configure(root, plugin)?;
             Ok::<_, GuestError>(accepted.then_some(root))
         });
-        Ok(started?.map(|root| Self {
-            guest,
-            root,
-            streams: Some(streams),
-            calls,
-            ledger,
-            profile,
+        Ok(started?.map(|root| {
+            let mut vm = Self {
+                guest,
+                root,
+                streams: Some(streams),
+                calls,
+                ledger,
+                profile,
+                time,
+                timer: None,
+            };
+            vm.set_timer();
+            vm
         }))
     }
 
     /// The services of a guest.
-    pub fn services(ledger: &Arc<Ledger>, calls: &Arc<Calls>) -> VmServices {
+    pub fn services(ledger: &Arc<Ledger>, calls: &Arc<Calls>, time: &Arc<Time>) -> VmServices {
         let metrics = Metrics {
             store: InMemoryStore::new(),
             ledger: Arc::clone(ledger),
@@ -64,6 +76,7 @@ impl Vm {
         VmServices::new(Arc::clone(ledger) as _)
             .with_callouts(Arc::clone(calls) as _)
             .with_shared(Arc::new(metrics))
+            .with_clock(Arc::clone(time) as _)
     }
 
     /// A new exchange.
@@ -106,6 +119,26 @@ impl Vm {
     /// The client of `context` goes away.
     pub fn client_leaves(&mut self, context: ContextId) {
         self.finish(context, End::ClientLeft);
+    }
+
+    /// Lets time pass, with the ticks that are due in it.
+    pub fn advance(&mut self, duration: Duration) {
+        let end = self.time.now() + duration;
+        while let Some((period, due)) = self.timer
+            && due <= end
+        {
+            self.time.set(due);
+            self.timer = Some((period, due + period));
+            let root = self.root;
+            self.run("proxy_on_tick", |scope| scope.on_tick(root));
+            self.settle();
+        }
+        self.time.set(end);
+    }
+
+    /// Whether the guest has a tick to come.
+    pub fn ticks(&self) -> bool {
+        self.timer.is_some()
     }
 
     /// One callback of the gRPC call `id`, which must be open.
@@ -365,6 +398,7 @@ impl Vm {
         let streams = self.streams.take().expect("no callback runs within another");
         let (result, streams) = self.guest.with(streams, callbacks);
         self.streams = Some(streams);
+        self.set_timer();
         let result = result.unwrap_or_else(|error| {
             let message = self.ledger.panic_message().unwrap_or_else(|| error.to_string());
             panic!(
@@ -375,6 +409,14 @@ impl Vm {
         let faults = self.ledger.take_faults();
         assert!(faults.is_empty(), "in {callback}: {}", faults.join("; "));
         result
+    }
+
+    /// Starts the timer anew when the guest has changed its period.
+    fn set_timer(&mut self) {
+        let period = self.guest.tick_period(self.root);
+        if self.timer.map(|(period, _)| period) != period {
+            self.timer = period.map(|period| (period, self.time.now() + period));
+        }
     }
 
     fn streams_mut(&mut self) -> &mut Streams {

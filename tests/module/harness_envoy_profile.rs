@@ -1,6 +1,7 @@
 //! The in-process gateway does what Envoy does: each fact that it claims, shown by a small guest.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
 
 use crate::harness::{Exchange, Gateway, Host, HostCall, Progress, Request, Response, frame};
 
@@ -556,6 +557,27 @@ fn a_callback_of_a_call_acts_on_the_exchange_through_the_effective_context() {
 // The rest
 
 #[test]
+fn time_stands_still_but_for_the_test_and_ticks_when_the_guest_says() {
+    let gateway = load(&[
+        (
+            "proxy_on_request_headers",
+            "(i32.store (i32.const 20) (local.get 0)) (drop (call $tick (i32.const 50))) (i32.const 1)",
+        ),
+        (
+            "proxy_on_tick",
+            "(call $say 'tick') (call $answer) (drop (call $tick (i32.const 0)))",
+        ),
+    ]);
+    let exchange = gateway.request(Request::get("/"));
+    assert_eq!(exchange.progress(), Progress::WaitsForTime);
+    gateway.advance(Duration::from_millis(49));
+    assert_eq!(exchange.progress(), Progress::WaitsForTime);
+    gateway.advance(Duration::from_millis(100));
+    assert_eq!(logged(&gateway), ["tick"]);
+    assert_eq!(exchange.answer().text(), "answer");
+}
+
+#[test]
 fn properties_are_found_or_not_found() {
     let get = "(call $status 'property' (call $get_property 'xds\\00cluster_name' (i32.const 0) (i32.const 4))) \
                (call $status 'ngx' (call $get_property 'ngx\\00nginx_version' (i32.const 0) (i32.const 4))) (i32.const 0)";
@@ -735,7 +757,7 @@ fn guest(callbacks: &[(&str, &str)]) -> String {
         let (parameters, result) = match *name {
             "proxy_on_configure" => (2, true),
             "proxy_on_done" => (1, true),
-            "proxy_on_log" | "proxy_on_delete" => (1, false),
+            "proxy_on_log" | "proxy_on_delete" | "proxy_on_tick" => (1, false),
             "proxy_on_request_trailers" | "proxy_on_response_trailers" => (2, true),
             name if name.starts_with("proxy_on_grpc") => (3, false),
             _ => (3, true),
@@ -780,6 +802,7 @@ const PRELUDE: &str = r#"
     (import "env" "proxy_grpc_stream" (func $grpc_stream (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
     (import "env" "proxy_grpc_send" (func $grpc_send (param i32 i32 i32 i32) (result i32)))
     (import "env" "proxy_grpc_cancel" (func $cancel (param i32) (result i32)))
+    (import "env" "proxy_set_tick_period_milliseconds" (func $tick (param i32) (result i32)))
     (import "env" "proxy_define_metric" (func $define_metric (param i32 i32 i32 i32) (result i32)))
     (import "env" "proxy_increment_metric" (func $increment_metric (param i32 i64) (result i32)))
     (memory (export "memory") 4)
