@@ -14,7 +14,18 @@
 //! All but `filter` compiles, is tested and is measured natively.
 
 pub mod codec;
-pub mod grpc;
 pub mod config;
+pub mod exchange;
+#[cfg(target_arch = "wasm32")]
+mod filter;
+pub mod grpc;
 pub mod routing;
 pub mod schema;
+
+#[cfg(target_arch = "wasm32")]
+#[expect(missing_docs, reason = "the macro makes a public function for the host, named by the ABI")]
+mod entry_point {
+    proxy_wasm::main! {{
+        crate::filter::start();
+    }}
+}
