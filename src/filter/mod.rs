@@ -44,6 +44,7 @@ impl Gateway {
         Abilities {
             calls: true,
             fills_bodyless: false,
+            streams_requests: true,
             holds_response: self.holding.verdict() == Verdict::Holds,
         }
     }
@@ -183,6 +184,15 @@ impl HttpContext for Filter {
     }
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        if self.exchange.borrow().uploads() {
+            self.body_size = size;
+            return match host::buffer(Buffer::RequestBody, size) {
+                Ok(chunk) => {
+                    self.request(|exchange, _, workspace| exchange.request_chunk(&chunk, end_of_stream, workspace))
+                }
+                Err(status) => self.fail(&refused("to show the request body", status)),
+            };
+        }
         if !self.exchange.borrow().awaits_body() {
             return Action::Continue;
         }
@@ -195,6 +205,9 @@ impl HttpContext for Filter {
     }
 
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        if self.exchange.borrow().uploads() {
+            return self.end_upload();
+        }
         if !self.exchange.borrow().awaits_body() {
             return Action::Continue;
         }
@@ -229,6 +242,14 @@ impl HttpContext for Filter {
             return Action::Continue;
         }
         self.body_size = size;
+        if self.exchange.borrow().response_flows() {
+            return match host::buffer(Buffer::ResponseBody, size) {
+                Ok(chunk) => {
+                    self.response(|exchange, _, workspace| exchange.response_chunk(&chunk, end_of_stream, workspace))
+                }
+                Err(status) => self.fail(&refused("to show the response body", status)),
+            };
+        }
         if end_of_stream {
             return self.complete_response(None);
         }
@@ -242,7 +263,10 @@ impl HttpContext for Filter {
         let trailers = host::headers(Map::ResponseTrailers);
         // gRPC's trailers never reach an HTTP client.
         match trailers.and_then(|trailers| host::clear_headers(Map::ResponseTrailers).map(|()| trailers)) {
-            Ok(trailers) => self.complete_response(Some(&trailers)),
+            Ok(trailers) if self.exchange.borrow().response_flows() => {
+                self.response(|exchange, _, workspace| exchange.response_chunks_ended(trailers, workspace))
+            }
+            Ok(trailers) => self.complete_response(Some(trailers)),
             Err(status) => self.fail(&refused("to take the response trailers", status)),
         }
     }
@@ -318,6 +342,21 @@ impl Filter {
         }
     }
 
+    /// The trailers behind a streamed request: what is left in front of them can go nowhere any more.
+    fn end_upload(&mut self) -> Action {
+        self.body_size = 0;
+        let action = self.request(
+            |exchange, _, workspace| match exchange.request_chunk(b"", true, workspace) {
+                RequestStep::Chunk(b"") => RequestStep::PassThrough,
+                step => step,
+            },
+        );
+        match host::clear_headers(Map::RequestTrailers) {
+            Ok(()) => action,
+            Err(status) => self.fail(&refused("to drop the request trailers", status)),
+        }
+    }
+
     fn complete_request(&mut self) -> Action {
         // Without a body the host has no buffer to put one into.
         let body = match self.body_size {
@@ -345,7 +384,7 @@ impl Filter {
         followed.unwrap_or_else(|failure| self.fail(&failure))
     }
 
-    fn complete_response(&mut self, trailers: Option<&Headers>) -> Action {
+    fn complete_response(&mut self, trailers: Option<Headers>) -> Action {
         match host::buffer(Buffer::ResponseBody, self.body_size) {
             Ok(body) => self.response(|exchange, _, workspace| exchange.response_complete(&body, trailers, workspace)),
             Err(status) => self.fail(&refused("to show the response body", status)),
@@ -408,6 +447,9 @@ fn follow_request(step: RequestStep<'_>, headers_wait: bool, body_size: usize) -
             send(reply);
             Ok(Followed::Pause)
         }
+        RequestStep::Chunk(body) => host::replace_buffer(Buffer::RequestBody, body_size, body)
+            .map(|()| Followed::Continue)
+            .map_err(|status| refused("to change the request body", status)),
         RequestStep::ForwardHeaders { edits, timeout } => edit_request(edits, timeout)
             .map(|()| Followed::Continue)
             .map_err(|status| refused("to change the request headers", status)),
@@ -440,6 +482,21 @@ fn follow_response(step: ResponseStep<'_>, headers_gone: bool, body_size: usize)
                 .map(|()| Action::Continue)
                 .map_err(|status| refused("to change the response body", status))
         }
+        ResponseStep::Chunk { edits, body } => {
+            if let Some(edits) = edits {
+                host::edit_headers(Map::ResponseHeaders, edits)
+                    .map_err(|status| refused("to change the response headers", status))?;
+            }
+            host::replace_buffer(Buffer::ResponseBody, body_size, body)
+                .map(|()| Action::Continue)
+                .map_err(|status| refused("to change the response body", status))
+        }
+        ResponseStep::Drop => host::replace_buffer(Buffer::ResponseBody, body_size, b"")
+            .map(|()| Action::Pause)
+            .map_err(|status| refused("to change the response body", status)),
+        ResponseStep::Reset => host::close_stream(Stream::Response)
+            .map(|()| Action::Pause)
+            .map_err(|status| refused("to reset the response", status)),
         // With the headers gone and no body to rewrite, breaking off is the one way left not to look complete.
         ResponseStep::Reply(_) if headers_gone => host::close_stream(Stream::Response)
             .map(|()| Action::Pause)
@@ -480,7 +537,11 @@ fn start_call(call: &Call<'_>) -> Result<u32, Failure> {
     };
     let token = host::open_grpc_stream(&upstream, call.service, call.method, &metadata)
         .map_err(|status| unreachable(format!("{status:?}")))?;
-    host::send_grpc_message(token, call.message, true).map_err(|status| unreachable(status.to_string()))?;
+    match call.message {
+        Some(message) => host::send_grpc_message(token, message, true),
+        None => host::close_grpc_stream(token),
+    }
+    .map_err(|status| unreachable(status.to_string()))?;
     Ok(token)
 }
 
