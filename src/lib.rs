@@ -14,6 +14,17 @@
 //! All but `filter` compiles, is tested and is measured natively.
 
 pub mod codec;
+pub mod config;
+pub mod exchange;
+#[cfg(target_arch = "wasm32")]
+mod filter;
 pub mod grpc;
 pub mod routing;
 pub mod schema;
+
+#[cfg(target_arch = "wasm32")]
+mod entry_point {
+    proxy_wasm::main! {{
+        crate::filter::start();
+    }}
+}

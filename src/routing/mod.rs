@@ -8,7 +8,6 @@
 
 pub mod binding;
 mod matcher;
-pub mod nearest;
 mod percent;
 pub mod query;
 mod rule;
@@ -23,7 +22,7 @@ use prost_reflect::ServiceDescriptor;
 pub use self::binding::{Binding, Body};
 use self::matcher::{Found, Matcher, PathSegment, Scratch};
 use self::percent::Decoding;
-pub use self::query::{QueryOptions, UnknownParameters};
+pub use self::query::{BindError, Binder, Bound, QueryOptions, UnknownParameters};
 use self::rule::{Declared, Origin};
 use self::template::Template;
 use crate::schema::tables::{MessageIndex, Tables};
@@ -239,9 +238,10 @@ impl Captures {
                 Decoding::Segment
             };
             self.decoded.clear();
-            let value = match percent::decode(raw, decoding, &mut self.decoded) {
-                Ok(()) => std::str::from_utf8(&self.decoded),
-                Err(_) => std::str::from_utf8(raw),
+            // No escape in it is malformed: that has been looked at above.
+            let value = match memchr::memchr(b'%', raw).map(|_| percent::decode(raw, decoding, &mut self.decoded)) {
+                Some(Ok(())) => std::str::from_utf8(&self.decoded),
+                Some(Err(_)) | None => std::str::from_utf8(raw),
             };
             let Ok(value) = value else {
                 return Err(format!("the path's value of `{}` isn't UTF-8", variable.name));

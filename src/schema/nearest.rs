@@ -1,77 +1,69 @@
-//! "Did you mean": the known name that a wrong one was probably meant to be.
+//! The name that was probably meant.
 
-/// The candidate closest to `name`, if one is close enough to be a likely misspelling. Of equally close ones the
-/// first wins.
-pub(crate) fn nearest<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
-    // A third of the letters may differ; more, and the guess would be noise.
-    let allowed = (name.chars().count() / 3).max(1);
-    candidates
+/// The one of `known` that is nearest to `name`, if any is near enough to be a slip of the pen: at most a third of the
+/// characters differ. Case and underscores don't count as differences. The first of several equally near wins.
+pub fn nearest<'n>(name: &str, known: impl IntoIterator<Item = &'n str>) -> Option<&'n str> {
+    let folded = fold(name);
+    known
         .into_iter()
-        .filter(|candidate| candidate.len().abs_diff(name.len()) <= allowed * 4)
-        .map(|candidate| (distance(name, candidate), candidate))
-        .filter(|(distance, _)| *distance <= allowed)
+        .map(|candidate| (distance(&folded, &fold(candidate)), candidate))
+        .filter(|(distance, candidate)| distance * 3 <= folded.len().max(candidate.len()))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
 
-/// The Levenshtein distance of two names, ASCII case and `_` against `-` counting nothing.
-fn distance(from: &str, to: &str) -> usize {
-    let fold = |name: &str| {
-        name.chars()
-            .map(|letter| {
-                if letter == '-' {
-                    '_'
-                } else {
-                    letter.to_ascii_lowercase()
-                }
-            })
-            .collect::<Vec<_>>()
-    };
-    let (from, to) = (fold(from), fold(to));
-    let mut row: Vec<usize> = (0..=to.len()).collect();
-    for (at, letter) in from.iter().enumerate() {
-        let mut diagonal = at;
-        let mut left = at + 1;
-        if let Some(first) = row.first_mut() {
-            *first = left;
+fn fold(name: &str) -> Vec<char> {
+    name.chars()
+        .filter(|c| *c != '_')
+        .flat_map(char::to_lowercase)
+        .take(MAX_LENGTH)
+        .collect()
+}
+
+/// Longer names are compared by this much of them: the distance costs the product of the lengths.
+const MAX_LENGTH: usize = 100;
+
+/// How many characters to insert, delete, replace or swap with their neighbour (optimal string alignment).
+fn distance(left: &[char], right: &[char]) -> usize {
+    let mut before = Vec::new();
+    let mut row: Vec<usize> = (0..=right.len()).collect();
+    for (at, l) in left.iter().enumerate() {
+        let mut next = Vec::with_capacity(row.len());
+        next.push(at + 1);
+        for (to, r) in right.iter().enumerate() {
+            let of = |row: &[usize], position: usize| row.get(position).copied().unwrap_or(usize::MAX / 2);
+            let mut cost = (of(&row, to) + usize::from(l != r))
+                .min(of(&row, to + 1) + 1)
+                .min(of(&next, to) + 1);
+            let swapped = at > 0 && to > 0 && left.get(at - 1) == Some(r) && right.get(to - 1) == Some(l);
+            if swapped {
+                cost = cost.min(of(&before, to - 1) + 1);
+            }
+            next.push(cost);
         }
-        for (other, cell) in to.iter().zip(row.iter_mut().skip(1)) {
-            let above = *cell;
-            left = (diagonal + usize::from(letter != other)).min(above + 1).min(left + 1);
-            diagonal = above;
-            *cell = left;
-        }
+        before = std::mem::replace(&mut row, next);
     }
     row.last().copied().unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::nearest;
+    use super::*;
 
     #[test]
-    fn a_likely_misspelling_finds_its_name_and_anything_else_does_not() {
-        let known = [
-            "proto",
-            "protos",
-            "descriptor_set",
-            "services",
-            "limits",
-            "max_request_bytes",
-        ];
-        for (wrong, expected) in [
-            ("protoo", Some("proto")),
-            ("Proto", Some("proto")),
-            ("descriptorSet", Some("descriptor_set")),
-            ("descriptor-set", Some("descriptor_set")),
-            ("service", Some("services")),
-            ("max_requests_byte", Some("max_request_bytes")),
-            ("limit", Some("limits")),
-            ("x", None),
+    fn the_nearest_name_is_offered_and_a_far_one_is_not() {
+        let known = ["shelf", "book_name", "author", "page_size", "title"];
+        let cases = [
+            ("shelv", Some("shelf")),
+            ("bookName", Some("book_name")),
+            ("auhtor", Some("author")),
+            ("titel", Some("title")),
+            ("pagesize", Some("page_size")),
+            ("zzz", None),
             ("", None),
-            ("completely_different", None),
-        ] {
-            assert_eq!(nearest(wrong, known), expected, "{wrong}");
+        ];
+        for (name, expected) in cases {
+            assert_eq!(nearest(name, known), expected, "{name}");
         }
     }
 }
