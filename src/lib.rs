@@ -14,7 +14,7 @@
 //! All but `filter` compiles, is tested and is measured natively.
 
 pub mod codec;
-pub mod grpc;
 pub mod config;
+pub mod grpc;
 pub mod routing;
 pub mod schema;
