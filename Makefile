@@ -10,7 +10,7 @@ export CARGO_TARGET_DIR := target
 export PATH := $(PATH):$(HOME)/.cargo/bin
 export PYTHON
 
-.PHONY: help build test demo demo-check lint toolchain prerequisites
+.PHONY: help build test demo demo-check lint toolchain prerequisites .venv
 
 help:
 	@echo 'make build       the module, $(MODULE)'
@@ -23,17 +23,17 @@ build: toolchain
 	cargo build --locked --release --target wasm32-wasip1 --lib
 
 # To the end: one failure doesn't hide the next.
-test: prerequisites build .venv/installed
+test: prerequisites build .venv
 	@failed=0; \
 	$(MAKE) --no-print-directory lint || failed=1; \
 	cargo test --locked --no-fail-fast || failed=1; \
 	.venv/bin/python examples/bookstore/demo.py --check || failed=1; \
 	exit $$failed
 
-demo: prerequisites build .venv/installed
+demo: prerequisites build .venv
 	@.venv/bin/python examples/bookstore/demo.py
 
-demo-check: prerequisites build .venv/installed
+demo-check: prerequisites build .venv
 	@.venv/bin/python examples/bookstore/demo.py --check
 
 # The filter is compiled for wasm only.
@@ -50,6 +50,8 @@ toolchain:
 # All at once, before the long work begins.
 prerequisites:
 	@.ci/prerequisites rustup cc python3 curl
+
+.venv: .venv/installed
 
 .venv/installed: examples/requirements.txt
 	@.ci/prerequisites python3

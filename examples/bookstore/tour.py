@@ -198,10 +198,48 @@ TOUR = (
         "/v1/shelves/fiction/books",
         '{"title": "Emma", "authors": [{"displayName": "Jane Austen", "birthYear": "1775?"}]}',
         status=400,
-        answer={},
+        answer={
+            "code": 3,
+            "message": 'request body: authors[0].birthYear: expected a 32-bit integer, found string "1775?" (at byte 74)',
+            "details": [bad_request("authors[0].birthYear", 'expected a 32-bit integer, found string "1775?"')],
+        },
     ),
-    curl("A typing error in the query", "GET", "/v1/books?filter.genre=FANTASSY", status=400, answer={}),
-    curl("A method that this path doesn't have", "PUT", "/v1/shelves/fiction/books/dune", "{}", status=405, answer={}),
+    curl(
+        "A typing error in the query",
+        "GET",
+        "/v1/books?filter.genre=FANTASSY",
+        status=400,
+        answer={
+            "code": 3,
+            "message": 'filter.genre: expected a name or number of bookstore.v1.Genre, found "FANTASSY"',
+            "details": [
+                bad_request("filter.genre", 'expected a name or number of bookstore.v1.Genre, found "FANTASSY"')
+            ],
+        },
+    ),
+    curl(
+        "A book without a title: this time it is the service that says no",
+        "POST",
+        "/v1/shelves/fiction/books",
+        "{}",
+        status=400,
+        answer={
+            "code": 3,
+            "message": "book.title: a book needs a title",
+            "details": [bad_request("book.title", "a book needs a title")],
+        },
+    ),
+    curl(
+        "A method that this path doesn't have",
+        "PUT",
+        "/v1/shelves/fiction/books/dune",
+        "{}",
+        status=405,
+        answer={
+            "code": 12,
+            "message": "/v1/shelves/fiction/books/dune is not bound to PUT; it allows DELETE, GET, PATCH",
+        },
+    ),
     curl("Delete the book", "DELETE", "/v1/shelves/fiction/books/dune", answer={}),
     native(
         "gRPC itself goes through the same port untouched: a call",

@@ -29,6 +29,8 @@ use scalar::{Integer, NotAFloat, NotAnInteger};
 use scan::{JsonString, Scanner};
 
 mod any;
+#[cfg(test)]
+mod differential;
 mod duplicates;
 pub(super) mod failure;
 mod lengths;

@@ -8,7 +8,6 @@
 
 pub mod binding;
 mod matcher;
-pub mod nearest;
 mod percent;
 pub mod query;
 mod rule;

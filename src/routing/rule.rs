@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use prost_reflect::{DynamicMessage, MethodDescriptor, ServiceDescriptor, Value};
 
-use super::nearest::nearest;
 use super::{HttpRule, Method, RoutingError};
+use crate::schema::nearest;
 use crate::schema::tables::Tables;
 
 /// One way to a method, and where it is declared. Its `additional_bindings` count no more.

@@ -117,11 +117,15 @@ impl Listener {
                     // Both HTTP/1.1 and HTTP/2 without TLS, told apart by the first bytes.
                     "codec_type": "AUTO",
                     "http_filters": filters,
-                    "route_config": { "virtual_hosts": [{
-                        "name": "all",
-                        "domains": ["*"],
-                        "routes": [{ "match": { "prefix": "/" }, "route": { "cluster": self.cluster } }],
-                    }] },
+                    "route_config": {
+                        // A route may name a cluster that isn't there.
+                        "validate_clusters": false,
+                        "virtual_hosts": [{
+                            "name": "all",
+                            "domains": ["*"],
+                            "routes": [{ "match": { "prefix": "/" }, "route": { "cluster": self.cluster } }],
+                        }],
+                    },
                 },
             }] }],
         });

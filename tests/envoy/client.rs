@@ -1,5 +1,6 @@
 //! HTTP clients that send exactly what they are told: HTTP/1.1 by hand, so that it can be malformed, and HTTP/2.
 
+use std::fmt;
 use std::future::poll_fn;
 use std::net::SocketAddr;
 
@@ -9,6 +10,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use super::schema;
 use super::upstream::{Call, LIMIT, SCRIPT_KEY};
 
 /// The version of HTTP between client and Envoy.
@@ -26,7 +28,7 @@ impl Http {
 }
 
 /// A request, for either version.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Request {
     method: String,
     target: String,
@@ -145,8 +147,15 @@ impl Request {
     }
 }
 
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let request = self.to_http1();
+        write!(f, "`{}`", request[..request.len().min(600)].escape_ascii())
+    }
+}
+
 /// An answer, whole.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Answer {
     /// The HTTP status.
     pub status: u16,
@@ -159,17 +168,25 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// The body as JSON.
+    /// The body as JSON, with [`schema::plain_numbers`].
     ///
     /// # Panics
     /// When it is none; with the answer.
     pub fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("not JSON ({error}): {self:?}"))
+        let json = serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("not JSON ({error}): {self:?}"));
+        schema::plain_numbers(json)
     }
 
     /// The first value of a header; `None` when it isn't there.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+}
+
+impl fmt::Debug for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let body = self.body[..self.body.len().min(600)].escape_ascii();
+        write!(f, "{} {:?} `{body}` {:?}", self.status, self.headers, self.trailers)
     }
 }
 

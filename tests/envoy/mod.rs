@@ -50,15 +50,16 @@ impl Bench {
         &self.envoy
     }
 
-    /// How many virtual machines Envoy has had to replace after a trap.
-    pub fn traps(&self) -> u64 {
-        let stats = self.envoy.admin_get("/stats?filter=wasm");
-        stats
+    /// The calls into the module that have trapped, one line each, as Envoy logged them; and any virtual machine that it
+    /// had to replace.
+    pub fn traps(&self) -> String {
+        let log = self.envoy.log();
+        let failed = log
             .lines()
-            .filter_map(|line| line.split_once(": "))
-            .filter(|(name, _)| name.contains("vm_reload") || name.contains("vm_fail"))
-            .map(|(_, count)| count.trim().parse::<u64>().unwrap_or(0))
-            .sum()
+            .filter(|line| line.contains("Function: ") && line.contains(" failed: "));
+        let stats = self.envoy.admin_get("/stats?filter=vm_reload");
+        let replaced = stats.lines().filter(|line| !line.ends_with(": 0"));
+        failed.chain(replaced).map(|line| format!("{line}\n")).collect()
     }
 }
 

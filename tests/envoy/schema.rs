@@ -11,14 +11,30 @@ use serde_json::Value;
 /// `proto-fixtures/everything.proto`.
 pub const PROTO: &str = include_str!("../../proto-fixtures/everything.proto");
 
-/// A message in ProtoJSON, with protobuf's default print options.
+/// A message in ProtoJSON, with protobuf's default print options, and [`plain_numbers`].
 ///
 /// # Panics
 /// When `message` is not one.
 pub fn to_json(descriptor: &MessageDescriptor, message: &[u8]) -> Value {
     let message = DynamicMessage::decode(descriptor.clone(), message)
         .unwrap_or_else(|error| panic!("not a {}: {error}: {message:02x?}", descriptor.full_name()));
-    serde_json::to_value(message).unwrap()
+    plain_numbers(serde_json::to_value(message).unwrap())
+}
+
+/// The same JSON with every whole number in one form: `1.0` and `1` are equal in JSON, and not in serde_json.
+pub fn plain_numbers(json: Value) -> Value {
+    match json {
+        Value::Number(number) => match number.as_f64() {
+            Some(float) if number.is_f64() && float.fract() == 0.0 && float.abs() < 1e15 => Value::from(float as i64),
+            _ => Value::Number(number),
+        },
+        Value::Array(elements) => elements.into_iter().map(plain_numbers).collect(),
+        Value::Object(members) => members
+            .into_iter()
+            .map(|(key, value)| (key, plain_numbers(value)))
+            .collect(),
+        other => other,
+    }
 }
 
 /// A message from ProtoJSON.

@@ -30,7 +30,7 @@ use super::schema;
 pub const SCRIPT_KEY: &str = "x-script";
 
 /// How long a test waits for something that must happen: far longer than it takes on a busy machine.
-pub const LIMIT: Duration = Duration::from_secs(60);
+pub const LIMIT: Duration = Duration::from_secs(30);
 
 /// The servers of this test process. They run on threads of their own and end with the process.
 pub struct Upstream {
@@ -325,6 +325,8 @@ impl Call {
 pub struct Received {
     /// `/package.Service/Method`.
     pub path: String,
+    /// `:authority`.
+    pub authority: Option<String>,
     /// All headers but the pseudo-headers.
     pub headers: HeaderMap,
     /// The messages.
@@ -487,7 +489,7 @@ async fn scripted(scripts: Scripts, request: HttpRequest) -> HttpResponse {
     }
     let performance = Performance {
         registered,
-        path: request.uri().path().to_owned(),
+        uri: request.uri().clone(),
     };
     tonic::server::Grpc::new(BytesCodec)
         .max_decoding_message_size(usize::MAX)
@@ -505,9 +507,11 @@ async fn raw(registered: &Registered, answer: &RawAnswer, request: HttpRequest) 
     }
     let (_, gone) = oneshot::channel();
     let path = head.uri.path().to_owned();
+    let authority = head.uri.authority().map(ToString::to_string);
     // Nobody listens when the test doesn't look at the request.
     let _ = registered.received.send(Received {
         path,
+        authority,
         headers: head.headers,
         messages,
         gone,
@@ -535,7 +539,7 @@ async fn raw(registered: &Registered, answer: &RawAnswer, request: HttpRequest) 
 /// One call that is being answered by its script.
 struct Performance {
     registered: Arc<Registered>,
-    path: String,
+    uri: http::Uri,
 }
 
 impl tonic::server::StreamingService<Bytes> for Performance {
@@ -544,16 +548,18 @@ impl tonic::server::StreamingService<Bytes> for Performance {
     type Future = Answering<Result<Response<Self::ResponseStream>, Status>>;
 
     fn call(&mut self, request: Request<Streaming<Bytes>>) -> Self::Future {
-        Box::pin(perform(self.registered.clone(), self.path.clone(), request))
+        Box::pin(perform(self.registered.clone(), self.uri.clone(), request))
     }
 }
 
 async fn perform(
     registered: Arc<Registered>,
-    path: String,
+    uri: http::Uri,
     request: Request<Streaming<Bytes>>,
 ) -> Result<Response<ReceiverStream<Result<Bytes, Status>>>, Status> {
     let script = &registered.script;
+    let path = uri.path().to_owned();
+    let authority = uri.authority().map(ToString::to_string);
     let headers = request.metadata().clone().into_headers();
     let mut incoming = request.into_inner();
     let mut messages = Vec::new();
@@ -566,6 +572,7 @@ async fn perform(
     // Nobody listens when the test doesn't look at the request.
     let _ = registered.received.send(Received {
         path: path.clone(),
+        authority,
         headers,
         messages: messages.clone(),
         gone,
