@@ -73,7 +73,7 @@ impl RootContext for Root {
                 true
             }
             Err(error) => {
-                log::error!("configuration: {error}");
+                log::error!("{error}");
                 false
             }
         }
@@ -116,8 +116,10 @@ impl RootContext for Root {
                 gateway: Rc::clone(gateway),
                 released: Rc::default(),
                 body_size: 0,
+                response_began: false,
                 response_released: false,
                 call: None,
+                stands_in: false,
             }),
             None => Box::new(Unconfigured),
         })
@@ -134,7 +136,8 @@ impl Gateway {
             Ok(_) => return false,
             Err(failure) => failure,
         };
-        send(exchange.fail(&failure, workspace));
+        let reply = exchange.fail(&failure, workspace);
+        send(reply, reply.status);
         false
     }
 }
@@ -148,10 +151,14 @@ struct Filter {
     released: Rc<Cell<Option<u64>>>,
     /// How much of the body that is coming the host has buffered.
     body_size: usize,
-    /// Whether the response headers went on without the body.
+    /// Whether the upstream's response has begun to come.
+    response_began: bool,
+    /// Whether its headers went on without the body.
     response_released: bool,
     /// The gRPC stream in flight.
     call: Option<u32>,
+    /// Whether the answer on its way is a 400 under another status.
+    stands_in: bool,
 }
 
 impl HttpContext for Filter {
@@ -224,6 +231,11 @@ impl HttpContext for Filter {
             // sent on any more.
             self.exchange.borrow_mut().answered_elsewhere();
             self.cancel_call();
+            if std::mem::take(&mut self.stands_in)
+                && let Err(status) = host::set_header(Map::ResponseHeaders, b":status", b"400")
+            {
+                log::error!("cannot set the status of an answer: {status}");
+            }
             return Action::Continue;
         }
         let headers = match host::headers(Map::ResponseHeaders) {
@@ -232,6 +244,7 @@ impl HttpContext for Filter {
         };
         let host_reply = envoy::host_reply(&headers, end_of_stream);
         self.body_size = 0;
+        self.response_began = true;
         self.response(|exchange, abilities, workspace| {
             exchange.response_headers(headers, end_of_stream, host_reply, abilities, workspace)
         })
@@ -338,6 +351,10 @@ impl Filter {
                 self.call = Some(token);
                 Action::Pause
             }
+            Ok(Followed::Answered { stands_in }) => {
+                self.stands_in = stands_in;
+                Action::Pause
+            }
             Err(failure) => self.fail(&failure),
         }
     }
@@ -399,11 +416,11 @@ impl Filter {
             match event(&mut exchange, &mut workspace) {
                 CallStep::Await => false,
                 CallStep::Reply(reply) => {
-                    send(reply);
+                    self.stands_in = send_through(reply);
                     false
                 }
                 CallStep::CancelAndReply(reply) => {
-                    send(reply);
+                    self.stands_in = send_through(reply);
                     true
                 }
             }
@@ -426,7 +443,13 @@ impl Filter {
     fn fail(&mut self, failure: &Failure) -> Action {
         self.cancel_call();
         let mut workspace = self.gateway.workspace.borrow_mut();
-        send(self.exchange.borrow_mut().fail(failure, &mut workspace));
+        let mut exchange = self.exchange.borrow_mut();
+        let reply = exchange.fail(failure, &mut workspace);
+        if self.response_began {
+            send(reply, reply.status);
+        } else {
+            self.stands_in = send_through(reply);
+        }
         Action::Pause
     }
 }
@@ -437,16 +460,19 @@ enum Followed {
     Pause,
     /// A gRPC stream with this token was opened.
     Called(u32),
+    /// An answer is on its way, maybe with another status for now.
+    Answered {
+        stands_in: bool,
+    },
 }
 
 fn follow_request(step: RequestStep<'_>, headers_wait: bool, body_size: usize) -> Result<Followed, Failure> {
     match step {
         RequestStep::PassThrough => Ok(Followed::Continue),
         RequestStep::Await => Ok(Followed::Pause),
-        RequestStep::Reply(reply) => {
-            send(reply);
-            Ok(Followed::Pause)
-        }
+        RequestStep::Reply(reply) => Ok(Followed::Answered {
+            stands_in: send_through(reply),
+        }),
         RequestStep::Chunk(body) => host::replace_buffer(Buffer::RequestBody, body_size, body)
             .map(|()| Followed::Continue)
             .map_err(|status| refused("to change the request body", status)),
@@ -502,7 +528,7 @@ fn follow_response(step: ResponseStep<'_>, headers_gone: bool, body_size: usize)
             .map(|()| Action::Pause)
             .map_err(|status| refused("to reset the response", status)),
         ResponseStep::Reply(reply) => {
-            send(reply);
+            send(reply, reply.status);
             Ok(Action::Pause)
         }
     }
@@ -545,8 +571,22 @@ fn start_call(call: &Call<'_>) -> Result<u32, Failure> {
     Ok(token)
 }
 
-fn send(reply: &Reply) {
-    if let Err(status) = host::send_local_response(reply.status, &reply.headers, &reply.body) {
+/// Answers a client to whom nothing of an answer has gone: the host takes it through this filter's own response
+/// callbacks. Returns whether it has another status until then.
+fn send_through(reply: &Reply) -> bool {
+    let stands_in = reply.status == 400;
+    send(
+        reply,
+        match stands_in {
+            true => envoy::BAD_REQUEST_STAND_IN,
+            false => reply.status,
+        },
+    );
+    stands_in
+}
+
+fn send(reply: &Reply, status: u16) {
+    if let Err(status) = host::send_local_response(status, &reply.headers, &reply.body) {
         log::error!("cannot answer a request: {status}");
     }
 }
@@ -577,7 +617,7 @@ impl HttpContext for Unconfigured {
         reply
             .body
             .extend_from_slice(br#"{"code":13,"message":"protobridge has no valid configuration"}"#);
-        send(&reply);
+        send(&reply, reply.status);
         Action::Pause
     }
 }
