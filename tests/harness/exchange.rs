@@ -194,14 +194,12 @@ impl Exchange {
         self.call_event(CallEvent::Message(message.as_ref().to_vec()));
     }
 
-    /// The gRPC call ends without an answer of the server, as for a refused connection or a timeout: empty trailing
-    /// metadata, then the status that the gateway made up.
-    pub fn call_fails(&self, code: u32, message: &str) {
-        self.call_event(CallEvent::TrailingMetadata(Headers::default()));
-        self.call_event(CallEvent::Close {
-            code,
-            message: message.to_owned(),
-        });
+    /// The gateway ends the gRPC call without an answer of the server, as for a refused connection or a timeout;
+    /// `details` are its response code details.
+    pub fn call_fails(&self, code: u32, message: &str, details: &str) {
+        for event in grpc::failure_events(code, message, details) {
+            self.call_event(event);
+        }
     }
 
     /// What the client sees.

@@ -166,7 +166,8 @@ fn an_upstream_that_refuses_is_503() {
     let exchange = gateway.request(Request::get("/v1/echo"));
     exchange.call_fails(
         14,
-        "upstream connect error or disconnect/reset before headers. reset reason: connection refused",
+        "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure",
+        "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}",
     );
     assert_eq!((error(&exchange).0, error(&exchange).1), (503, 14));
     let exchange = gateway.request(Request::post("/v1/echo").json("{}"));
@@ -183,7 +184,7 @@ fn an_upstream_that_refuses_is_503() {
 fn an_upstream_that_is_too_slow_is_504() {
     let gateway = gateway(json!({}));
     let exchange = gateway.request(Request::get("/v1/echo"));
-    exchange.call_fails(14, "upstream request timeout");
+    exchange.call_fails(14, "upstream request timeout", "response_timeout");
     assert_eq!((error(&exchange).0, error(&exchange).1), (504, 4));
     let exchange = gateway.request(Request::post("/v1/echo").json("{}"));
     exchange.gateway_fails("response_timeout");
