@@ -15,5 +15,16 @@
 
 pub mod codec;
 pub mod config;
+pub mod exchange;
+#[cfg(target_arch = "wasm32")]
+mod filter;
+pub mod grpc;
 pub mod routing;
 pub mod schema;
+
+#[cfg(target_arch = "wasm32")]
+mod entry_point {
+    proxy_wasm::main! {{
+        crate::filter::start();
+    }}
+}

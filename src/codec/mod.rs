@@ -1,6 +1,16 @@
 //! JSON to protobuf wire format and back, in one pass over the message tables, with no tree in between.
 
+pub mod http_body;
+mod required;
+mod text_to_wire;
+mod to_json;
+mod to_wire;
 pub mod wire;
+
+pub use required::check_required;
+pub use text_to_wire::{has_text_form, text_to_wire};
+pub use to_json::WireToJson;
+pub use to_wire::JsonToWire;
 
 use std::fmt;
 

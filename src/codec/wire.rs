@@ -203,11 +203,16 @@ impl<'w> Reader<'w> {
 
 /// Appends a varint.
 #[inline]
-pub fn write_varint(mut value: u64, out: &mut Vec<u8>) {
+pub fn write_varint(value: u64, out: &mut Vec<u8>) {
     if value < 0x80 {
         out.push(value as u8);
-        return;
+    } else {
+        write_long_varint(value, out);
     }
+}
+
+fn write_long_varint(mut value: u64, out: &mut Vec<u8>) {
+    // All ten bytes, cut to size: a copy of a fixed length is a few instructions, one of a varying length is a call.
     let mut bytes = [0; MAX_VARINT_LENGTH];
     let mut length = 0;
     for byte in &mut bytes {
@@ -219,7 +224,9 @@ pub fn write_varint(mut value: u64, out: &mut Vec<u8>) {
         }
         *byte |= 0x80;
     }
-    out.extend_from_slice(bytes.get(..length).unwrap_or(&bytes));
+    let end = out.len() + length;
+    out.extend_from_slice(&bytes);
+    out.truncate(end);
 }
 
 /// How many bytes [`write_varint`] appends: 1 to 10.
@@ -336,7 +343,8 @@ mod tests {
 
     #[test]
     fn tags_have_a_number_and_a_wire_type() {
-        let cases: [(&[u8], Result<(u32, WireType), WireError>); 8] = [
+        type Tag = Result<(u32, WireType), WireError>;
+        let cases: [(&[u8], Tag); 8] = [
             (&[0x08], Ok((1, WireType::Varint))),
             (&[0xfd, 0xff, 0xff, 0xff, 0x0f], Ok((MAX_FIELD_NUMBER, WireType::I32))),
             (&[0x00], Err(WireError::FieldNumber(0))),

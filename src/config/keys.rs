@@ -143,8 +143,9 @@ pub const KEYS: &[Key] = &[
     key(
         "upstream.timeout",
         Kind::Duration,
-        Some("\"15s\""),
-        "The longest that a call may take; also caps the client's grpc-timeout.",
+        None,
+        "The longest that an answer may take; caps the client's grpc-timeout. Unset, the timeout of the gateway's own \
+         route holds, and 15s for calls.",
     ),
     key(
         "upstream.grpc_web",
@@ -327,8 +328,8 @@ impl Checked {
     }
 
     /// A [`Kind::Duration`].
-    pub(super) fn duration(&self, path: &str) -> std::time::Duration {
-        self.text(path).and_then(|text| duration(&text)).unwrap_or_default()
+    pub(super) fn duration(&self, path: &str) -> Option<std::time::Duration> {
+        self.text(path).and_then(|text| duration(&text))
     }
 
     /// A [`Kind::Texts`].

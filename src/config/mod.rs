@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use self::keys::Checked;
 use crate::codec::{ParseOptions, PrintOptions, UnknownEnumNames, UnknownFields};
+use crate::grpc::ErrorFormat;
 use crate::routing::{HttpRule, QueryOptions, Router, UnknownParameters};
 use crate::schema::tables::Tables;
 use crate::schema::{Schema, Source, nearest};
@@ -164,8 +165,8 @@ pub struct Upstream {
     pub cluster: Option<String>,
     /// The `:authority` of calls; none: the host's own choice.
     pub authority: Option<String>,
-    /// The longest that a call may take, at least a millisecond.
-    pub timeout: Duration,
+    /// The longest that an answer may take, at least a millisecond; none: the gateway's own, and 15 s for calls.
+    pub timeout: Option<Duration>,
     /// Whether Envoy's grpc_web filter is right behind this one.
     pub grpc_web: bool,
 }
@@ -177,15 +178,6 @@ pub enum Unmatched {
     Reject,
     /// It goes on untouched.
     PassThrough,
-}
-
-/// How errors are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ErrorFormat {
-    /// `google.rpc.Status` as it is.
-    Status,
-    /// AIP-193's `{"error": …}`.
-    Google,
 }
 
 /// How streams are written.

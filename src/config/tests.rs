@@ -45,7 +45,7 @@ fn a_proto_alone_is_enough_and_the_rest_has_its_documented_defaults() {
             upstream: Upstream {
                 cluster: None,
                 authority: None,
-                timeout: Duration::from_secs(15),
+                timeout: None,
                 grpc_web: false,
             },
             unmatched: Unmatched::Reject,

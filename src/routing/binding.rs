@@ -1,10 +1,10 @@
 //! Which fields of a request message path, query and body fill, and which field of the response is printed: one
 //! `google.api.HttpRule` compiled against the message tables, and everything checked that can be wrong with it.
 
-use super::nearest::nearest;
 use super::template::{Template, Variable};
 use super::{HttpRule, Method};
-use crate::codec::BoundField;
+use crate::codec::{BoundField, has_text_form};
+use crate::schema::nearest;
 use crate::schema::tables::{Cardinality, Field, FieldIndex, Kind, MessageIndex, MessageTable, Tables, WellKnown};
 
 /// How the request message of a route is filled and what of the response is printed.
@@ -302,15 +302,4 @@ fn update_mask(
         && content.full_name() != "google.api.HttpBody"
         && bound.iter().all(|bound| bound.field != mask))
     .then_some(mask)
-}
-
-fn has_text_form(tables: &Tables, kind: Kind) -> bool {
-    match kind {
-        Kind::Message(message) => matches!(
-            tables.message(message).well_known(),
-            Some(WellKnown::Duration | WellKnown::FieldMask | WellKnown::Timestamp | WellKnown::Wrapper)
-        ),
-        Kind::Group(_) => false,
-        _ => true,
-    }
 }

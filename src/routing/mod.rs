@@ -8,7 +8,6 @@
 
 pub mod binding;
 mod matcher;
-pub mod nearest;
 mod percent;
 pub mod query;
 mod rule;
@@ -23,7 +22,7 @@ use prost_reflect::ServiceDescriptor;
 pub use self::binding::{Binding, Body};
 use self::matcher::{Found, Matcher, PathSegment, Scratch};
 use self::percent::Decoding;
-pub use self::query::{QueryOptions, UnknownParameters};
+pub use self::query::{BindError, Binder, Bound, QueryOptions, UnknownParameters};
 use self::rule::{Declared, Origin};
 use self::template::Template;
 use crate::schema::tables::{MessageIndex, Tables};
@@ -48,7 +47,7 @@ pub struct HttpRule {
 /// All bindings of a configuration, ready to be searched.
 #[derive(Debug)]
 pub struct Router {
-    routes: Vec<Route>,
+    routes: Vec<Rc<Route>>,
     matcher: Matcher,
 }
 
@@ -136,7 +135,7 @@ impl Router {
             )));
         }
         let binding = Binding::build(tables, &method, &rule, &template).map_err(refuse)?;
-        self.routes.push(Route { method, binding });
+        self.routes.push(Rc::new(Route { method, binding }));
         Ok(true)
     }
 }
@@ -145,7 +144,7 @@ impl Router {
 #[derive(Debug)]
 pub enum Match<'r> {
     /// It is this route's; the captures are filled.
-    Route(&'r Route),
+    Route(&'r Rc<Route>),
     /// The path is bound, but not for this HTTP method.
     WrongMethod {
         /// The methods that it is bound for, as the `allow` header lists them: sorted, `GET, POST`.
@@ -239,9 +238,10 @@ impl Captures {
                 Decoding::Segment
             };
             self.decoded.clear();
-            let value = match percent::decode(raw, decoding, &mut self.decoded) {
-                Ok(()) => std::str::from_utf8(&self.decoded),
-                Err(_) => std::str::from_utf8(raw),
+            // No escape in it is malformed: that has been looked at above.
+            let value = match memchr::memchr(b'%', raw).map(|_| percent::decode(raw, decoding, &mut self.decoded)) {
+                Some(Ok(())) => std::str::from_utf8(&self.decoded),
+                Some(Err(_)) | None => std::str::from_utf8(raw),
             };
             let Ok(value) = value else {
                 return Err(format!("the path's value of `{}` isn't UTF-8", variable.name));

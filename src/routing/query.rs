@@ -1,17 +1,34 @@
 //! Path captures and query parameters as wire records of the request message.
+//!
+//! Each capture and each parameter becomes one record of its own, nested as deep as its field is: protobuf merges the
+//! records of one message, so nothing is collected first. What must not merge is refused: a singular field given
+//! twice, two members of one oneof.
+//!
+//! A parameter's name is decoded, then cut at its dots. Names go through messages only; the well-known types are what
+//! they are in JSON, so that Timestamp, Duration, FieldMask and the wrappers are values with no fields below.
 
-use std::collections::BTreeSet;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+
+use super::binding::{self, Binding, Body};
+use super::percent::{self, Decoding};
+use super::{Captures, Route};
+use crate::codec::wire::{DEPTH_LIMIT, varint_length, write_varint};
+use crate::codec::{CodecError, ParseOptions, has_text_form, text_to_wire};
+use crate::schema::tables::{Cardinality, Field, FieldIndex, Kind, MessageIndex, Tables, Tag, WellKnown, WireType};
 
 /// Which query parameters are bound, and what becomes of the others. SEMANTICS' "Query parameters that bind to nothing".
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QueryOptions {
     /// What becomes of a parameter that binds to nothing.
     pub unknown: UnknownParameters,
-    /// Parameters that are never bound and never unknown, by their decoded names.
+    /// Parameters that are never bound and never unknown, by their whole decoded names.
     pub ignored: BTreeSet<String>,
 }
 
-/// What becomes of a query parameter that binds to nothing.
+/// What becomes of a query parameter that binds to nothing: one that names no field, or one that the path or the body
+/// fills.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UnknownParameters {
     /// It is left out.
@@ -20,3 +37,409 @@ pub enum UnknownParameters {
     /// It is an error.
     Reject,
 }
+
+/// Writes path captures and query parameters. Holds memory that is reused from request to request.
+#[derive(Debug, Default)]
+pub struct Binder {
+    name: Vec<u8>,
+    value: Vec<u8>,
+    given: Given,
+    record: Record,
+}
+
+impl Binder {
+    /// Appends to `out` the wire records of the path captures of `route`, then those of `query` (what follows the
+    /// `?`, as received).
+    ///
+    /// `has_body`: the request has a body that isn't blank, so a body field counts as set where it is a member of a
+    /// oneof.
+    ///
+    /// With [`Body::Whole`] every parameter binds to nothing; they are not even looked at unless such parameters are
+    /// rejected. Otherwise a malformed escape is an error wherever in the query it is. On error `out` may hold some
+    /// of the records.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "they are what a request consists of, and its options"
+    )]
+    pub fn bind(
+        &mut self,
+        tables: &Tables,
+        route: &Route,
+        captures: &Captures,
+        query: Option<&[u8]>,
+        parse: &ParseOptions,
+        options: &QueryOptions,
+        has_body: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<Bound, BindError> {
+        let binding = &route.binding;
+        for (variable, text) in binding.variables.iter().zip(captures.values()) {
+            self.record.follow(tables, route.method.input, &variable.fields);
+            self.record
+                .write(tables, text, parse, out)
+                .map_err(|error| BindError::new(variable.name.as_bytes(), error.message))?;
+        }
+
+        let mut bound = Bound { update_mask_set: false };
+        let unread = binding.body == Body::Whole && options.unknown == UnknownParameters::Ignore;
+        let Some(query) = query.filter(|query| !unread && !query.is_empty()) else {
+            return Ok(bound);
+        };
+        self.given.clear();
+        let mut unknown = Vec::new();
+        for parameter in query.split(|byte| *byte == b'&').filter(|text| !text.is_empty()) {
+            let (name, value) = match memchr::memchr(b'=', parameter).and_then(|at| parameter.split_at_checked(at)) {
+                Some((name, value)) => (name, value.get(1..).unwrap_or_default()),
+                None => (parameter, [].as_slice()),
+            };
+            let name = decoded(name, &mut self.name).map_err(|at| BindError::new(name, malformed_escape(name, at)))?;
+            if !options.ignored.is_empty() && std::str::from_utf8(name).is_ok_and(|name| options.ignored.contains(name))
+            {
+                continue;
+            }
+            let refuse = |message| BindError::new(name, message);
+            if !self.record.find(tables, route, name).map_err(refuse)? {
+                if let Some(at) = percent::malformed_escape(value) {
+                    return Err(refuse(malformed_escape(value, at)));
+                }
+                if options.unknown == UnknownParameters::Reject {
+                    unknown.push(shown(name));
+                }
+                continue;
+            }
+            self.given
+                .add(tables, binding, &self.record.steps, has_body)
+                .map_err(refuse)?;
+            let text = match decoded(value, &mut self.value) {
+                Ok(text) => std::str::from_utf8(text).map_err(|_| refuse("the value isn't UTF-8".into()))?,
+                Err(at) => return Err(refuse(malformed_escape(value, at))),
+            };
+            self.record
+                .write(tables, text, parse, out)
+                .map_err(|error| refuse(error.message))?;
+            if let [(_, field)] = self.record.steps.as_slice() {
+                bound.update_mask_set |= binding.update_mask == Some(*field);
+            }
+        }
+        match unknown.first() {
+            None => Ok(bound),
+            Some(first) => Err(BindError {
+                field: first.clone(),
+                message: unknown_parameters(&unknown),
+            }),
+        }
+    }
+}
+
+/// What [`Binder::bind`] has bound.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bound {
+    /// Whether the query sets the field [`Binding::update_mask`].
+    pub update_mask_set: bool,
+}
+
+/// Why a path or a query doesn't fit the request message: always the client's error, INVALID_ARGUMENT.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BindError {
+    /// The field: a path variable as the template writes it, a query parameter's name as the client wrote it, decoded.
+    pub field: String,
+    /// What was found and what was expected.
+    pub message: String,
+}
+
+impl BindError {
+    fn new(field: &[u8], message: String) -> Self {
+        Self {
+            field: shown(field),
+            message,
+        }
+    }
+}
+
+impl fmt::Display for BindError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.field, self.message)
+    }
+}
+
+impl std::error::Error for BindError {}
+
+/// One record: the way to its field, and memory for writing it.
+#[derive(Debug, Default)]
+struct Record {
+    /// The fields from the request message on, each with the message that it belongs to; the last one has the value.
+    steps: Vec<(MessageIndex, FieldIndex)>,
+    /// The record of the last field.
+    leaf: Vec<u8>,
+    /// The lengths of the messages around it, from the inside out.
+    lengths: Vec<usize>,
+}
+
+impl Record {
+    /// Sets the way to the field at the end of `fields`.
+    fn follow(&mut self, tables: &Tables, input: MessageIndex, fields: &[FieldIndex]) {
+        self.steps.clear();
+        let mut message = input;
+        for index in fields {
+            self.steps.push((message, *index));
+            let field = tables.message(message).field(*index);
+            if let Some(below) = field.and_then(|field| binding::below(tables, field)) {
+                message = below;
+            }
+        }
+    }
+
+    /// Sets the way to the field that the parameter `name` binds. `false` if it binds to nothing; an error if it
+    /// names something that can't be given in a query.
+    fn find(&mut self, tables: &Tables, route: &Route, name: &[u8]) -> Result<bool, String> {
+        self.steps.clear();
+        let body = match route.binding.body {
+            Body::None => None,
+            Body::Whole => return Ok(false),
+            Body::Field(field) => Some(field),
+        };
+        let mut message = route.method.input;
+        let mut path_bound = route.binding.bound.as_slice();
+        let mut segments = name.split(|byte| *byte == b'.').peekable();
+        while let Some(segment) = segments.next() {
+            if self.steps.len() == DEPTH_LIMIT {
+                return Err(format!("expected a nesting of at most {DEPTH_LIMIT} messages"));
+            }
+            let table = tables.message(message);
+            let Some((index, field)) = table
+                .field_by_name(segment)
+                .and_then(|index| Some((index, table.field(index)?)))
+            else {
+                return Ok(false);
+            };
+            if self.steps.is_empty() && body == Some(index) {
+                return Ok(false);
+            }
+            path_bound = match path_bound.iter().find(|bound| bound.field == index) {
+                Some(leaf) if leaf.below.is_empty() => return Ok(false),
+                Some(inner) => &inner.below,
+                None => &[],
+            };
+            self.steps.push((message, index));
+            if field.cardinality == Cardinality::Map {
+                return Err(format!("`{}` is a map, which a query can't give", field.name));
+            }
+            if segments.peek().is_none() {
+                if !has_text_form(tables, field.kind) {
+                    return Err(not_in_a_query(tables, field));
+                }
+            } else if field.cardinality == Cardinality::Singular
+                && let Some(below) = binding::below(tables, field)
+            {
+                message = below;
+            } else {
+                return Err(not_in_a_query(tables, field));
+            }
+        }
+        Ok(true)
+    }
+
+    /// Appends the record to `out`, with `text` as the value; nothing where the value is to be left out (an enum name
+    /// that isn't known and may be ignored).
+    fn write(
+        &mut self,
+        tables: &Tables,
+        text: &str,
+        parse: &ParseOptions,
+        out: &mut Vec<u8>,
+    ) -> Result<(), CodecError> {
+        let Some(((message, index), around)) = self.steps.split_last() else {
+            return Ok(());
+        };
+        let Some(field) = tables.message(*message).field(*index) else {
+            return Ok(());
+        };
+        if around.is_empty() {
+            return text_to_wire(tables, field, text, parse, out);
+        }
+        self.leaf.clear();
+        text_to_wire(tables, field, text, parse, &mut self.leaf)?;
+        if self.leaf.is_empty() {
+            return Ok(());
+        }
+        let around = || {
+            around
+                .iter()
+                .filter_map(|(message, index)| tables.message(*message).field(*index))
+        };
+        self.lengths.clear();
+        let mut length = self.leaf.len();
+        for field in around().rev() {
+            self.lengths.push(length);
+            let tag = field.tag.as_bytes().len();
+            length += match field.kind {
+                // The tag that ends a group is as long as the one that starts it.
+                Kind::Group(_) => 2 * tag,
+                _ => tag + varint_length(length as u64),
+            };
+        }
+        for (field, length) in around().zip(self.lengths.iter().rev()) {
+            out.extend_from_slice(field.tag.as_bytes());
+            if !matches!(field.kind, Kind::Group(_)) {
+                write_varint(*length as u64, out);
+            }
+        }
+        out.extend_from_slice(&self.leaf);
+        for field in around().rev() {
+            if matches!(field.kind, Kind::Group(_)) {
+                out.extend_from_slice(Tag::new(field.number, WireType::EndGroup).as_bytes());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What the query has given so far. Messages within the request message have numbers, the request message itself 0.
+#[derive(Debug, Default)]
+struct Given {
+    /// By message and field: the number of the message in it, for one that has been gone through.
+    fields: HashMap<(u32, FieldIndex), u32>,
+    /// By message and oneof: the member that is set.
+    oneofs: HashMap<(u32, u32), FieldIndex>,
+}
+
+impl Given {
+    fn clear(&mut self) {
+        self.fields.clear();
+        self.oneofs.clear();
+    }
+
+    /// Adds the field at the end of `steps`, unless that gives a singular field twice or two members of one oneof:
+    /// by the query itself, with the path, or with the body field.
+    fn add(
+        &mut self,
+        tables: &Tables,
+        binding: &Binding,
+        steps: &[(MessageIndex, FieldIndex)],
+        has_body: bool,
+    ) -> Result<(), String> {
+        let mut message = 0;
+        let mut path_bound = binding.bound.as_slice();
+        let mut body = match binding.body {
+            Body::Field(field) if has_body => Some(field),
+            _ => None,
+        };
+        for ((table, index), below) in steps.iter().zip((0..steps.len()).rev()) {
+            let table = tables.message(*table);
+            let Some(field) = table.field(*index) else {
+                return Ok(());
+            };
+            let conflict = |member: FieldIndex, by: &str| {
+                let other = table.field(member).map_or("", |field| &field.name);
+                Err(format!(
+                    "`{}` and `{other}`, which {by} gives, are members of one oneof: expected one of them",
+                    field.name
+                ))
+            };
+            if let Some(oneof) = field.oneof {
+                let shares = |member: FieldIndex| binding::shares_oneof(table, member, *index);
+                if let Some(bound) = path_bound.iter().find(|bound| shares(bound.field)) {
+                    return conflict(bound.field, "the path");
+                }
+                if let Some(member) = body.filter(|member| shares(*member)) {
+                    return conflict(member, "the body");
+                }
+                let member = *self.oneofs.entry((message, oneof)).or_insert(*index);
+                if member != *index {
+                    return conflict(member, "the query too");
+                }
+            }
+            path_bound = match path_bound.iter().find(|bound| bound.field == *index) {
+                Some(bound) => &bound.below,
+                None => &[],
+            };
+            body = None;
+            let number = self.fields.len() as u32 + 1;
+            match self.fields.entry((message, *index)) {
+                Entry::Vacant(entry) => message = *entry.insert(number),
+                Entry::Occupied(entry) if below > 0 => message = *entry.get(),
+                Entry::Occupied(_) if field.cardinality == Cardinality::Singular => {
+                    return Err(format!("expected `{}` once, found it again", field.name));
+                }
+                Entry::Occupied(_) => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Why this field isn't one that a parameter binds, or has no fields below that one could.
+fn not_in_a_query(tables: &Tables, field: &Field) -> String {
+    let name = &field.name;
+    let (Kind::Message(message) | Kind::Group(message)) = field.kind else {
+        return format!("`{name}` has no fields: expected `{name}` alone");
+    };
+    let table = tables.message(message);
+    match table.well_known() {
+        Some(WellKnown::Any | WellKnown::ListValue | WellKnown::Struct | WellKnown::Value) => {
+            format!("`{name}` is a `{}`, which a query can't give", table.full_name())
+        }
+        Some(WellKnown::Duration | WellKnown::FieldMask | WellKnown::Timestamp | WellKnown::Wrapper) => {
+            format!("`{name}` has no fields in JSON: expected `{name}` alone")
+        }
+        _ if field.cardinality == Cardinality::Repeated => {
+            format!("`{name}` is a list of messages, which a query can't give")
+        }
+        _ => match table.fields().first() {
+            Some(first) => format!(
+                "`{name}` is a message: expected one of its fields, as in `{name}.{}`",
+                first.name
+            ),
+            None => format!("`{name}` is a message without fields, which a query can't give"),
+        },
+    }
+}
+
+/// `text` decoded, in `scratch` if it has to be. On error, where an escape is malformed.
+fn decoded<'t>(text: &'t [u8], scratch: &'t mut Vec<u8>) -> Result<&'t [u8], usize> {
+    if memchr::memchr2(b'%', b'+', text).is_none() {
+        return Ok(text);
+    }
+    scratch.clear();
+    percent::decode(text, Decoding::Query, scratch)?;
+    Ok(scratch)
+}
+
+fn malformed_escape(text: &[u8], position: usize) -> String {
+    format!(
+        "malformed escape `{}`: expected `%` and two hexadecimal digits",
+        percent::shown(text, position)
+    )
+}
+
+fn unknown_parameters(names: &[String]) -> String {
+    let listed: Vec<_> = names
+        .iter()
+        .take(LISTED_NAMES)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    let more = match names.len().saturating_sub(LISTED_NAMES) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let plural = if names.len() == 1 { "parameter" } else { "parameters" };
+    format!("unknown query {plural}: {}{more}", listed.join(", "))
+}
+
+/// How many unknown parameters an error names.
+const LISTED_NAMES: usize = 20;
+
+/// A name as a message shows it: as text, the beginning of it if it is long.
+fn shown(name: &[u8]) -> String {
+    let name = String::from_utf8_lossy(name);
+    match name.char_indices().nth(SHOWN_CHARACTERS) {
+        Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),
+        None => name.into_owned(),
+    }
+}
+
+/// How much of a name an error shows.
+const SHOWN_CHARACTERS: usize = 200;
+
+#[cfg(test)]
+mod tests;

@@ -1,13 +1,13 @@
 //! Which HTTP rules each method has: `google.api.http` annotations, the plugin configuration's rules that replace them,
 //! and the automatic `POST /pkg.Service/Method`.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use prost_reflect::{DynamicMessage, MethodDescriptor, ServiceDescriptor, Value};
 
-use super::nearest::nearest;
 use super::{HttpRule, Method, RoutingError};
+use crate::schema::nearest;
 use crate::schema::tables::Tables;
 
 /// One way to a method, and where it is declared. Its `additional_bindings` count no more.
@@ -59,6 +59,8 @@ fn suffix(additional: Option<usize>) -> String {
 
 /// All bindings of the methods of `services`: those that are declared, method by method, then the automatic ones.
 ///
+/// A selector is a method's full name, or a beginning of it that ends at a dot, and a `*`.
+///
 /// A rule of the configuration replaces the annotation of each method that it selects; of several rules that select
 /// one method the last wins, as google/api/http.proto says of service configurations.
 pub(super) fn declared(
@@ -73,17 +75,25 @@ pub(super) fn declared(
         .flat_map(ServiceDescriptor::methods)
         .filter(|method| seen.insert(method.full_name().to_owned()))
         .collect();
+    let by_name: HashMap<_, _> = descriptors.iter().map(MethodDescriptor::full_name).zip(0..).collect();
     let mut replaced: Vec<Option<usize>> = vec![None; descriptors.len()];
     for (rule, index) in rules.iter().zip(0..) {
-        let mut selected = false;
-        for (descriptor, by) in descriptors.iter().zip(&mut replaced) {
-            if selects(&rule.selector, descriptor.full_name()) {
-                *by = Some(index);
-                selected = true;
-            }
-        }
-        if !selected {
+        let selected: Vec<usize> = match rule.selector.strip_suffix('*') {
+            Some(prefix) if prefix.ends_with('.') => descriptors
+                .iter()
+                .zip(0..)
+                .filter(|(descriptor, _)| descriptor.full_name().starts_with(prefix))
+                .map(|(_, position)| position)
+                .collect(),
+            _ => by_name.get(rule.selector.as_str()).copied().into_iter().collect(),
+        };
+        if selected.is_empty() {
             return Err(selects_nothing(index, &rule.selector, &descriptors));
+        }
+        for position in selected {
+            if let Some(by) = replaced.get_mut(position) {
+                *by = Some(index);
+            }
         }
     }
 
@@ -121,14 +131,6 @@ pub(super) fn declared(
     }
     declared.append(&mut automatic);
     Ok(declared)
-}
-
-/// A selector is a method's full name, or a prefix of it that ends at a dot and a `*`.
-fn selects(selector: &str, full_name: &str) -> bool {
-    match selector.strip_suffix('*') {
-        Some(prefix) if prefix.ends_with('.') => full_name.starts_with(prefix),
-        _ => selector == full_name,
-    }
 }
 
 fn selects_nothing(index: usize, selector: &str, methods: &[MethodDescriptor]) -> RoutingError {

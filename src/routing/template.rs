@@ -15,9 +15,7 @@
 use std::fmt;
 
 use super::percent::{self, Decoding};
-
-/// How many fields deep a variable may reach: the depth limit that messages have.
-const MAX_FIELD_PATH: usize = 100;
+use crate::codec::wire::DEPTH_LIMIT;
 
 /// A parsed path template.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -210,8 +208,8 @@ impl<'t> Parser<'t> {
             end: self.template.segments.len(),
             multi_segment: captured.len() != 1 || captured.contains(&Segment::Multi),
         };
-        let refused = if variable.field_path.len() > MAX_FIELD_PATH {
-            Some(format!("expected at most {MAX_FIELD_PATH} fields in a field path"))
+        let refused = if variable.field_path.len() > DEPTH_LIMIT {
+            Some(format!("expected at most {DEPTH_LIMIT} fields in a field path"))
         } else if self
             .template
             .variables

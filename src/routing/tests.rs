@@ -33,7 +33,6 @@ const ANNOTATIONS: &str = r#"
 
 /// What every test schema starts with.
 const HEADER: &str = r#"
-    syntax = "proto3";
     package t;
     import "google/api/annotations.proto";
     import "google/protobuf/any.proto";
@@ -99,6 +98,7 @@ impl FileResolver for Sources {
 }
 
 pub(super) struct Fixture {
+    pub(super) pool: DescriptorPool,
     pub(super) tables: Tables,
     services: Vec<ServiceDescriptor>,
 }
@@ -106,9 +106,21 @@ pub(super) struct Fixture {
 impl Fixture {
     /// Compiles `text` behind the header and the messages.
     pub(super) fn new(text: &str) -> Self {
+        Self::compiled(format!("syntax = \"proto3\"; {HEADER} {MESSAGES} {text}"))
+    }
+
+    /// A proto2 schema of `messages` and a method `t.S.A` from `Req` to `Req`.
+    pub(super) fn proto2(messages: &str, rule: &str) -> Self {
+        Self::compiled(format!(
+            "syntax = \"proto2\"; {HEADER} {messages}
+             service S {{ rpc A(Req) returns (Req) {{ option (google.api.http) = {{ {rule} }}; }} }}"
+        ))
+    }
+
+    fn compiled(text: String) -> Self {
         let mut resolver = ChainFileResolver::new();
         resolver.add(Sources(vec![
-            ("test.proto", format!("{HEADER}{MESSAGES}{text}")),
+            ("test.proto", text),
             ("google/api/http.proto", HTTP.into()),
             ("google/api/annotations.proto", ANNOTATIONS.into()),
         ]));
@@ -122,6 +134,7 @@ impl Fixture {
         Self {
             tables: Tables::build(&pool, &Features::default(), 1),
             services: pool.services().collect(),
+            pool,
         }
     }
 
@@ -171,6 +184,9 @@ fn router(templates: &[&str]) -> Router {
     fixture.router(&rules, false).unwrap()
 }
 
+/// Templates as `router` takes them, and requests with what `found` says of them.
+type RoutingTable = (&'static [&'static str], &'static [(&'static str, &'static str)]);
+
 /// What `find` says: `M1 capture|capture`, or what went wrong.
 fn found(router: &Router, request: &str) -> String {
     let (http_method, path) = request.split_once(' ').unwrap();
@@ -193,8 +209,8 @@ fn found_bytes(router: &Router, http_method: &str, path: &[u8]) -> String {
 
 #[test]
 fn a_path_finds_its_most_specific_template_whatever_the_order() {
-    // Templates, then requests with what they find.
-    let tables: &[(&[&str], &[(&str, &str)])] = &[
+    // What a request finds is a position among the templates.
+    let tables: &[RoutingTable] = &[
         (
             &["GET /a/b", "GET /a/*", "GET /a/**"],
             &[
@@ -403,7 +419,7 @@ fn escapes_are_decoded_once_and_by_the_kind_of_capture() {
 
 #[test]
 fn a_colon_is_a_verb_where_the_node_has_that_verb() {
-    let tables: &[(&[&str], &[(&str, &str)])] = &[
+    let tables: &[RoutingTable] = &[
         (
             &["GET /a/{id}", "POST /a/{id}:cancel", "POST /a:batch", "GET /a"],
             &[
@@ -578,7 +594,7 @@ fn annotations_are_read_with_all_their_parts() {
         below: Vec::new(),
     };
     assert_eq!(route.binding.body, Body::Field(FieldIndex(5)));
-    assert_eq!(route.binding.body_bound, [book.clone()]);
+    assert_eq!(route.binding.body_bound, std::slice::from_ref(&book));
     assert_eq!(
         route.binding.bound,
         [BoundField {
@@ -905,5 +921,153 @@ fn equivalent_templates_are_refused_and_different_ones_are_not() {
             })
             .collect();
         assert_eq!(fixture.router(&rules, false).is_ok(), accepted, "{left} and {right}");
+    }
+}
+
+/// A plain reading of the rules, template by template, that the trie must agree with.
+mod reference {
+    use super::super::template::{Segment, Template};
+
+    /// The most specific of the templates that `path` matches, among those that have the method.
+    pub(super) fn find(templates: &[(&str, Template)], http_method: &str, path: &str) -> Result<usize, Vec<String>> {
+        let path: Vec<_> = path.strip_prefix('/').unwrap().split('/').collect();
+        let matching: Vec<_> = (0..templates.len())
+            .filter(|index| matches(templates, &templates[*index].1, &path))
+            .collect();
+        matching
+            .iter()
+            .copied()
+            .filter(|index| templates[*index].0 == http_method)
+            .min_by_key(|index| rank(&templates[*index].1))
+            .ok_or_else(|| {
+                let mut allow: Vec<_> = matching.iter().map(|index| templates[*index].0.to_owned()).collect();
+                allow.sort();
+                allow.dedup();
+                allow
+            })
+    }
+
+    fn matches(templates: &[(&str, Template)], template: &Template, path: &[&str]) -> bool {
+        let (last, before) = path.split_last().unwrap();
+        let cut = last.rsplit_once(':');
+        if let Some(verb) = &template.verb {
+            return cut.is_some_and(|(base, name)| {
+                let mut path = before.to_vec();
+                path.push(base);
+                name.as_bytes() == &**verb && consume(&template.segments, &path).is_some()
+            });
+        }
+        let Some(by_wildcard) = consume(&template.segments, path) else {
+            return false;
+        };
+        // A verb of the same node isn't data.
+        !(by_wildcard
+            && templates.iter().any(|(_, other)| {
+                other.segments == template.segments
+                    && cut.is_some_and(|(_, name)| other.verb.as_deref() == Some(name.as_bytes()))
+            }))
+    }
+
+    /// Whether the segments match, and then whether a wildcard took the last one of the path.
+    fn consume(segments: &[Segment], path: &[&str]) -> Option<bool> {
+        match (segments.split_first(), path.split_first()) {
+            (None, None) => Some(false),
+            (Some((Segment::Literal(text), segments)), Some((first, path))) if first.as_bytes() == &**text => {
+                consume(segments, path)
+            }
+            (Some((Segment::Single, segments)), Some((first, rest))) if !first.is_empty() => {
+                consume(segments, rest).map(|by_wildcard| by_wildcard || rest.is_empty())
+            }
+            (Some((Segment::Multi, segments)), _) => (0..=path.len()).find_map(|taken| {
+                consume(segments, &path[taken..]).map(|by_wildcard| by_wildcard || (taken > 0 && taken == path.len()))
+            }),
+            _ => None,
+        }
+    }
+
+    /// Less is more specific: literal, the end, `*`, `**` (and there, the longer tail).
+    fn rank(template: &Template) -> Vec<usize> {
+        let mut rank = Vec::new();
+        for (segment, at) in template.segments.iter().zip(1..) {
+            match segment {
+                Segment::Literal(_) => rank.push(0),
+                Segment::Single => rank.push(2),
+                Segment::Multi => {
+                    rank.push(3);
+                    rank.push(usize::MAX - (template.segments.len() - at));
+                    return rank;
+                }
+            }
+        }
+        rank.push(1);
+        rank
+    }
+}
+
+#[test]
+fn the_trie_agrees_with_a_plain_reading_of_random_templates() {
+    let mut random = Random(0x9e37_79b9_7f4a_7c15);
+    let names: Vec<_> = (0..12).map(|index| format!("M{index}")).collect();
+    let fixture = Fixture::methods(names.iter().map(|name| (name.as_str(), "")));
+    let (mut routed, mut refused) = (0, 0);
+    for _ in 0..2_000 {
+        let mut templates: Vec<(&str, Template)> = Vec::new();
+        let mut rules = Vec::new();
+        for name in &names {
+            let mut text = String::new();
+            let multi = random.below(8);
+            for at in 0..=random.below(4) {
+                text += match at {
+                    _ if at == multi => "/**",
+                    _ if at > multi => ["/a", "/b"][random.below(2)],
+                    _ => ["/a", "/b", "/*", "/*"][random.below(4)],
+                };
+            }
+            text += ["", "", ":v", ":w"][random.below(4)];
+            let http_method = ["GET", "POST"][random.below(2)];
+            let template = Template::parse(&text).unwrap();
+            if templates
+                .iter()
+                .all(|(known, other)| *known != http_method || *other != template)
+            {
+                templates.push((http_method, template));
+                rules.push(rule(&format!("t.S.{name}"), http_method, &text));
+            }
+        }
+        let router = fixture.router(&rules, false).unwrap();
+        for _ in 0..40 {
+            let path: String = (0..=random.below(5))
+                .map(|_| ["/a", "/b", "/c", "/", "/a:v", "/c:w", "/c:x", "/:v"][random.below(8)])
+                .collect();
+            let expected = match reference::find(&templates, "GET", &path) {
+                Ok(index) => {
+                    routed += 1;
+                    rules[index].selector.strip_prefix("t.S.").unwrap().to_owned()
+                }
+                Err(allow) if allow.is_empty() => "404".into(),
+                Err(allow) => {
+                    refused += 1;
+                    format!("405 {}", allow.join(", "))
+                }
+            };
+            assert_eq!(
+                found(&router, &format!("GET {path}")),
+                expected,
+                "{path} among {rules:#?}"
+            );
+        }
+    }
+    assert!(routed > 10_000 && refused > 1_000, "{routed} routed, {refused} refused");
+}
+
+/// Marsaglia's xorshift: the same sequence in every run.
+pub(super) struct Random(pub(super) u64);
+
+impl Random {
+    pub(super) fn below(&mut self, limit: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        (self.0 >> 33) as usize % limit
     }
 }

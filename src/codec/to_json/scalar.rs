@@ -1,0 +1,334 @@
+//! Scalars as JSON: numbers, booleans, strings, bytes, enums.
+
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+
+use super::{Failure, Printer, Raw};
+use crate::codec::wire::unzigzag;
+use crate::schema::tables::{DefaultValue, Kind};
+
+impl Printer<'_> {
+    /// A scalar of that kind. `end` is where it ends in the wire bytes, for errors.
+    #[inline]
+    pub(super) fn scalar(&mut self, kind: Kind, raw: Raw<'_>, end: usize) -> Result<(), Box<Failure>> {
+        match raw {
+            Raw::Bytes(bytes) if kind == Kind::Bytes => self.base64(bytes),
+            Raw::Bytes(bytes) => return self.string(bytes, end),
+            Raw::Number(raw) => self.number(kind, raw),
+        }
+        Ok(())
+    }
+
+    fn number(&mut self, kind: Kind, raw: u64) {
+        match kind {
+            Kind::Int32 | Kind::Sfixed32 => self.i64_bare((raw as i32).into()),
+            Kind::Uint32 | Kind::Fixed32 => self.u64_bare((raw as u32).into()),
+            Kind::Sint32 => self.i64_bare((unzigzag((raw as u32).into()) as i32).into()),
+            Kind::Int64 | Kind::Sfixed64 => self.i64(raw as i64),
+            Kind::Uint64 | Kind::Fixed64 => self.u64(raw),
+            Kind::Sint64 => self.i64(unzigzag(raw)),
+            Kind::Bool => self.boolean(raw != 0),
+            Kind::Double => self.f64(f64::from_bits(raw)),
+            Kind::Float => self.f32(f32::from_bits(raw as u32)),
+            Kind::Enum(_) => self.enumeration(kind, raw as i32),
+            // Their wire types hold no number.
+            Kind::String | Kind::Bytes | Kind::Message(_) | Kind::Group(_) => {}
+        }
+    }
+
+    /// A map key that is no string, without its quotes.
+    pub(super) fn map_key_number(&mut self, kind: Kind, raw: u64) {
+        map_key_number(kind, raw, self.out);
+    }
+
+    pub(super) fn default_scalar(&mut self, kind: Kind, default: &DefaultValue) {
+        match default {
+            DefaultValue::Bool(value) => self.boolean(*value),
+            DefaultValue::I32(value) => self.i64_bare((*value).into()),
+            DefaultValue::U32(value) => self.u64_bare((*value).into()),
+            DefaultValue::I64(value) => self.i64(*value),
+            DefaultValue::U64(value) => self.u64(*value),
+            DefaultValue::F32(value) => self.f32(*value),
+            DefaultValue::F64(value) => self.f64(*value),
+            DefaultValue::String(value) => self.quoted(value),
+            DefaultValue::Bytes(value) => self.base64(value),
+            DefaultValue::Enum(value) => self.enumeration(kind, *value),
+            DefaultValue::Message | DefaultValue::List | DefaultValue::Map => {}
+        }
+    }
+
+    fn boolean(&mut self, value: bool) {
+        let text: &[u8] = if value { b"true" } else { b"false" };
+        self.out.extend_from_slice(text);
+    }
+
+    fn enumeration(&mut self, kind: Kind, number: i32) {
+        let Kind::Enum(index) = kind else {
+            return;
+        };
+        let enumeration = self.tables.enumeration(index);
+        if enumeration.is_null_value() {
+            self.out.extend_from_slice(b"null");
+            return;
+        }
+        match enumeration.quoted_name(number) {
+            Some(name) if !self.options.always_print_enums_as_ints => self.out.extend_from_slice(name),
+            _ => self.i64_bare(number.into()),
+        }
+    }
+
+    fn i64(&mut self, value: i64) {
+        if self.options.unquote_int64_if_possible && double_holds(value.unsigned_abs()) {
+            self.i64_bare(value);
+        } else {
+            self.out.push(b'"');
+            self.i64_bare(value);
+            self.out.push(b'"');
+        }
+    }
+
+    fn u64(&mut self, value: u64) {
+        if self.options.unquote_int64_if_possible && double_holds(value) {
+            self.u64_bare(value);
+        } else {
+            self.out.push(b'"');
+            self.u64_bare(value);
+            self.out.push(b'"');
+        }
+    }
+
+    fn i64_bare(&mut self, value: i64) {
+        self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    }
+
+    fn u64_bare(&mut self, value: u64) {
+        self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+    }
+
+    pub(super) fn f64(&mut self, value: f64) {
+        if !value.is_finite() {
+            self.not_finite(value.is_nan(), value > 0.0);
+            return;
+        }
+        let mut buffer = zmij::Buffer::new();
+        self.out
+            .extend_from_slice(without_fraction_zero(buffer.format_finite(value)));
+    }
+
+    fn f32(&mut self, value: f32) {
+        if !value.is_finite() {
+            self.not_finite(value.is_nan(), value > 0.0);
+            return;
+        }
+        let mut buffer = zmij::Buffer::new();
+        self.out
+            .extend_from_slice(without_fraction_zero(buffer.format_finite(value)));
+    }
+
+    #[cold]
+    fn not_finite(&mut self, nan: bool, positive: bool) {
+        let text: &[u8] = match (nan, positive) {
+            (true, _) => b"\"NaN\"",
+            (false, true) => b"\"Infinity\"",
+            (false, false) => b"\"-Infinity\"",
+        };
+        self.out.extend_from_slice(text);
+    }
+
+    /// Standard base64 with padding, quoted.
+    pub(super) fn base64(&mut self, bytes: &[u8]) {
+        self.out.push(b'"');
+        let start = self.out.len();
+        self.out.resize(start + bytes.len().div_ceil(3) * 4, 0);
+        if let Some(target) = self.out.get_mut(start..)
+            && BASE64_STANDARD.encode_slice(bytes, target).is_err()
+        {
+            // Never: the length is that of padded base64.
+            self.out.truncate(start);
+        }
+        self.out.push(b'"');
+    }
+
+    /// A JSON string. `end` is where the bytes end on the wire; fails where they are not UTF-8.
+    #[inline]
+    pub(super) fn string(&mut self, bytes: &[u8], end: usize) -> Result<(), Box<Failure>> {
+        let plain = plain_ascii_prefix(bytes);
+        if plain == bytes.len() {
+            self.out.push(b'"');
+            self.out.extend_from_slice(bytes);
+            self.out.push(b'"');
+            return Ok(());
+        }
+        match std::str::from_utf8(bytes) {
+            Ok(text) => {
+                self.quoted(text);
+                Ok(())
+            }
+            Err(error) => Err(not_utf8(end - bytes.len() + error.valid_up_to())),
+        }
+    }
+
+    pub(super) fn quoted(&mut self, text: &str) {
+        self.out.push(b'"');
+        self.text(text);
+        self.out.push(b'"');
+    }
+
+    /// What stands between the quotes of a JSON string.
+    pub(super) fn text(&mut self, text: &str) {
+        let mut rest = text.as_bytes();
+        while let Some((plain, escaped)) = rest.split_at_checked(plain_prefix(rest)) {
+            self.out.extend_from_slice(plain);
+            let Some((&byte, after)) = escaped.split_first() else {
+                break;
+            };
+            self.escape(byte);
+            rest = after;
+        }
+    }
+
+    fn escape(&mut self, byte: u8) {
+        const HEX: [u8; 16] = *b"0123456789abcdef";
+        let short = match byte {
+            b'"' | b'\\' => byte,
+            0x08 => b'b',
+            0x0c => b'f',
+            b'\n' => b'n',
+            b'\r' => b'r',
+            b'\t' => b't',
+            _ => {
+                let low = HEX.get(usize::from(byte & 0xf)).copied().unwrap_or(b'0');
+                let high = if byte < 0x10 { b'0' } else { b'1' };
+                self.out.extend_from_slice(&[b'\\', b'u', b'0', b'0', high, low]);
+                return;
+            }
+        };
+        self.out.extend_from_slice(&[b'\\', short]);
+    }
+}
+
+/// `offset` is that of the first byte that is wrong.
+#[cold]
+pub(super) fn not_utf8(offset: usize) -> Box<Failure> {
+    Failure::new(offset, "found bytes that are not UTF-8, expected a string".into())
+}
+
+/// A map key that is no string, without its quotes: ProtoJSON prints all keys as strings.
+pub(super) fn map_key_number(kind: Kind, raw: u64, out: &mut Vec<u8>) {
+    let mut buffer = itoa::Buffer::new();
+    let text = match kind {
+        Kind::Int32 | Kind::Sfixed32 => buffer.format(raw as i32),
+        Kind::Uint32 | Kind::Fixed32 => buffer.format(raw as u32),
+        Kind::Sint32 => buffer.format(unzigzag((raw as u32).into()) as i32),
+        Kind::Int64 | Kind::Sfixed64 => buffer.format(raw as i64),
+        Kind::Sint64 => buffer.format(unzigzag(raw)),
+        Kind::Bool if raw != 0 => "true",
+        Kind::Bool => "false",
+        _ => buffer.format(raw),
+    };
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// Whether a double represents the number exactly: its significant bits fit into 53.
+fn double_holds(magnitude: u64) -> bool {
+    magnitude == 0 || 64 - magnitude.leading_zeros() - magnitude.trailing_zeros() <= 53
+}
+
+/// `1.0` is printed as `1`, as protobuf does.
+fn without_fraction_zero(number: &str) -> &[u8] {
+    number.strip_suffix(".0").unwrap_or(number).as_bytes()
+}
+
+const LOW_BITS: u64 = 0x0101_0101_0101_0101;
+const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+
+/// The high bit of every byte of the word that JSON escapes: below 0x20, the quote, the backslash. Bits above the
+/// first one set may be wrong.
+#[inline]
+fn escaped_bytes(word: u64) -> u64 {
+    let control = word.wrapping_sub(LOW_BITS * 0x20) & !word;
+    let quote = word ^ (LOW_BITS * 0x22);
+    let quote = quote.wrapping_sub(LOW_BITS) & !quote;
+    let backslash = word ^ (LOW_BITS * 0x5c);
+    let backslash = backslash.wrapping_sub(LOW_BITS) & !backslash;
+    (control | quote | backslash) & HIGH_BITS
+}
+
+/// How many bytes at the start need no escape.
+#[inline]
+fn plain_prefix(bytes: &[u8]) -> usize {
+    let mut length = 0;
+    let (words, rest) = bytes.as_chunks::<8>();
+    for word in words {
+        let found = escaped_bytes(u64::from_le_bytes(*word));
+        if found != 0 {
+            return length + found.trailing_zeros() as usize / 8;
+        }
+        length += 8;
+    }
+    let plain = rest
+        .iter()
+        .position(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\'));
+    length + plain.unwrap_or(rest.len())
+}
+
+/// How many bytes at the start, or a few less, are ASCII and need no escape; all of them only if all are.
+#[inline]
+fn plain_ascii_prefix(bytes: &[u8]) -> usize {
+    let (words, rest) = bytes.as_chunks::<8>();
+    let mut length = 0;
+    for word in words {
+        let word = u64::from_le_bytes(*word);
+        if escaped_bytes(word) | (word & HIGH_BITS) != 0 {
+            return length;
+        }
+        length += 8;
+    }
+    let plain = rest
+        .iter()
+        .position(|byte| !(0x20..0x80).contains(byte) || matches!(byte, b'"' | b'\\'));
+    length + plain.unwrap_or(rest.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_byte_that_json_escapes_is_found_at_every_place() {
+        for byte in 0..=255_u8 {
+            for place in 0..20 {
+                let mut text = [b'x'; 20];
+                text[place] = byte;
+                let escaped = byte < 0x20 || byte == b'"' || byte == b'\\';
+                assert_eq!(
+                    plain_prefix(&text),
+                    if escaped { place } else { 20 },
+                    "{byte} at {place}"
+                );
+                assert_eq!(
+                    plain_ascii_prefix(&text) == 20,
+                    !escaped && byte < 0x80,
+                    "{byte} at {place}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn doubles_hold_53_significant_bits() {
+        let cases = [
+            (0, true),
+            (1, true),
+            ((1 << 53) - 1, true),
+            (1 << 53, true),
+            ((1 << 53) + 1, false),
+            (1 << 63, true),
+            (u64::MAX, false),
+            (i64::MAX as u64, false),
+        ];
+        for (magnitude, expected) in cases {
+            assert_eq!(double_holds(magnitude), expected, "{magnitude}");
+        }
+    }
+}

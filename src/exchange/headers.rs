@@ -1,0 +1,117 @@
+//! Header lists as bytes: one buffer, no allocation for a name or a value.
+
+use std::ops::Range;
+
+/// A list of header fields in their order, HTTP/2 pseudo-headers included.
+///
+/// Names and values are bytes: a client may send values that are not UTF-8.
+#[derive(Clone, Debug, Default)]
+pub struct Headers {
+    bytes: Vec<u8>,
+    fields: Vec<(Range<usize>, Range<usize>)>,
+}
+
+impl Headers {
+    /// A list over `bytes`, of which `fields` gives the ranges of each name and value.
+    pub fn new(bytes: Vec<u8>, fields: Vec<(Range<usize>, Range<usize>)>) -> Self {
+        Self { bytes, fields }
+    }
+
+    /// Adds a field behind the others.
+    pub fn push(&mut self, name: &[u8], value: &[u8]) {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(name);
+        let middle = self.bytes.len();
+        self.bytes.extend_from_slice(value);
+        self.fields.push((start..middle, middle..self.bytes.len()));
+    }
+
+    /// Removes all fields and keeps the memory.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.fields.clear();
+    }
+
+    /// How many fields there are.
+    pub fn len(&self) -> usize {
+        self.fields.len()
+    }
+
+    /// Whether there is no field.
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// Names and values in their order.
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> + Clone {
+        self.fields.iter().map(|(name, value)| {
+            (
+                self.bytes.get(name.clone()).unwrap_or_default(),
+                self.bytes.get(value.clone()).unwrap_or_default(),
+            )
+        })
+    }
+
+    /// The first value of `name`, which is given in lower case as hosts deliver names.
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.iter()
+            .find(|(candidate, _)| *candidate == name.as_bytes())
+            .map(|(_, value)| value)
+    }
+}
+
+/// How a header list is changed in place: what to remove, then what to set, then what to add.
+///
+/// Hosts charge by the call and by the field, so only differences are named.
+#[derive(Debug, Default)]
+pub struct HeaderEdits {
+    removed: Headers,
+    set: Headers,
+    added: Headers,
+}
+
+impl HeaderEdits {
+    /// Forgets all edits and keeps the memory.
+    pub fn clear(&mut self) {
+        self.removed.clear();
+        self.set.clear();
+        self.added.clear();
+    }
+
+    /// Removes every field called `name`.
+    pub fn remove(&mut self, name: &[u8]) {
+        if !self.removes(name) {
+            self.removed.push(name, b"");
+        }
+    }
+
+    /// Whether `name` is to be removed.
+    pub fn removes(&self, name: &[u8]) -> bool {
+        self.removed().any(|removed| removed == name)
+    }
+
+    /// Gives `name` this one value in place of all it has.
+    pub fn set(&mut self, name: &[u8], value: &[u8]) {
+        self.set.push(name, value);
+    }
+
+    /// Adds a field beside the ones of that name.
+    pub fn add(&mut self, name: &[u8], value: &[u8]) {
+        self.added.push(name, value);
+    }
+
+    /// The names to remove.
+    pub fn removed(&self) -> impl Iterator<Item = &[u8]> {
+        self.removed.iter().map(|(name, _)| name)
+    }
+
+    /// The fields to set.
+    pub fn sets(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.set.iter()
+    }
+
+    /// The fields to add.
+    pub fn adds(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.added.iter()
+    }
+}

@@ -1,0 +1,506 @@
+//! One HTTP exchange as a state machine without I/O: what happens goes in, what is to be done comes out.
+//!
+//! An [`Exchange`] is told of request headers, body and trailers, then, by the way that the request went, of the
+//! response in place or of the gRPC call's metadata, message and end. Each answers with a step for the host. Whatever
+//! the order of events, a client gets exactly one answer: once that is out, further events are left alone.
+//!
+//! The memory that a step needs lives in the [`Workspace`], which outlives the exchange.
+
+mod answer;
+pub mod headers;
+mod reply;
+mod request;
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use crate::codec::{JsonToWire, WireToJson};
+use crate::config::Plugin;
+use crate::grpc::frame::PREFIX_LENGTH;
+use crate::routing::{Binder, Captures};
+use answer::Answer;
+use headers::{HeaderEdits, Headers};
+pub use reply::{Failure, Reply};
+use request::Pending;
+
+/// The deadline of a call where neither the configuration nor the client gives one. In place, the gateway's own route
+/// timeout holds.
+const DEFAULT_CALL_TIMEOUT: Duration = Duration::from_secs(15);
+
+const JSON: &[u8] = b"application/json";
+
+/// What the host can do with this exchange.
+#[derive(Clone, Copy, Debug)]
+pub struct Abilities {
+    /// It has a gRPC call API.
+    pub calls: bool,
+    /// A request that ended at its headers can be given a body in place.
+    pub fills_bodyless: bool,
+    /// Response headers can be held until the body and trailers are there.
+    pub holds_response: bool,
+}
+
+/// What to do with the request.
+#[derive(Debug)]
+pub enum RequestStep<'w> {
+    /// Leave the exchange as it is, from here to its end.
+    PassThrough,
+    /// Hold what is there; more will come.
+    Await,
+    /// Answer the client with this.
+    Reply(&'w Reply),
+    /// The headers cannot be held: let them go on with these changes now, and hold the body.
+    ForwardHeaders {
+        /// What changes in the headers.
+        edits: &'w HeaderEdits,
+        /// When the upstream must have answered.
+        timeout: Option<Duration>,
+    },
+    /// Send the request on in place.
+    Forward(Forward<'w>),
+    /// Make a gRPC call instead; the request stays where it is.
+    Call(Call<'w>),
+}
+
+/// A request, as it is to go on in place.
+#[derive(Debug)]
+pub struct Forward<'w> {
+    /// What changes in the headers.
+    pub edits: &'w HeaderEdits,
+    /// The new body: one gRPC frame.
+    pub body: &'w [u8],
+    /// When the upstream must have answered.
+    pub timeout: Option<Duration>,
+}
+
+/// A gRPC call.
+#[derive(Debug)]
+pub struct Call<'w> {
+    /// The host's name of the upstream, where the configuration gives one.
+    pub cluster: Option<&'w str>,
+    /// The value of `:authority`, where the configuration gives one.
+    pub authority: Option<&'w str>,
+    /// The service's full name.
+    pub service: &'w str,
+    /// The method's name in it.
+    pub method: &'w str,
+    /// Initial metadata.
+    pub metadata: &'w Headers,
+    /// The one request message, without its frame prefix.
+    pub message: &'w [u8],
+    /// When the upstream must have answered.
+    pub timeout: Option<Duration>,
+}
+
+/// What to do with the response in place.
+#[derive(Debug)]
+pub enum ResponseStep<'w> {
+    /// Leave it as it is, to its end.
+    PassThrough,
+    /// Hold what is there; more will come.
+    Await,
+    /// The headers cannot be held: change them now, hold the body.
+    RewriteHeaders(&'w HeaderEdits),
+    /// Change the headers, where they were held, and replace the body; drop the trailers.
+    Rewrite {
+        /// What changes in the headers.
+        edits: &'w HeaderEdits,
+        /// The whole body.
+        body: &'w [u8],
+    },
+    /// Answer with this in place of all that came.
+    Reply(&'w Reply),
+}
+
+/// What to do after news of the gRPC call.
+#[derive(Debug)]
+pub enum CallStep<'w> {
+    /// Nothing yet.
+    Await,
+    /// Answer the client; the call has ended.
+    Reply(&'w Reply),
+    /// Answer the client; the call goes on and must be cancelled.
+    CancelAndReply(&'w Reply),
+}
+
+/// An answer that the host made up because the upstream gave none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostReply {
+    /// The upstream could not be reached, or broke off before its headers.
+    Unreachable,
+    /// The upstream did not answer in time.
+    Deadline,
+}
+
+/// Memory that serves one exchange after the other.
+#[derive(Debug, Default)]
+pub struct Workspace {
+    to_wire: JsonToWire,
+    to_json: WireToJson,
+    binder: Binder,
+    captures: Captures,
+    present: Vec<String>,
+    edits: HeaderEdits,
+    metadata: Headers,
+    reply: Reply,
+    body: Vec<u8>,
+    content_type: Vec<u8>,
+    spare_frame: Vec<u8>,
+}
+
+/// One HTTP exchange.
+#[derive(Debug)]
+pub struct Exchange {
+    plugin: Rc<Plugin>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    /// Nothing has come yet.
+    New,
+    /// Not ours: nothing of it is touched.
+    Untouched,
+    /// The request's body is awaited.
+    Receiving(Pending),
+    /// The upstream has the request, in place.
+    Forwarded(Answer),
+    /// The upstream has the request, by a gRPC call.
+    Called(Answer),
+    /// The client has its answer.
+    Finished,
+}
+
+impl Exchange {
+    /// An exchange of which nothing is known yet.
+    pub fn new(plugin: Rc<Plugin>) -> Self {
+        Self {
+            plugin,
+            state: State::New,
+        }
+    }
+
+    /// The request headers came. With `end_of_stream`, they are the whole request.
+    pub fn request_headers<'w>(
+        &'w mut self,
+        headers: Headers,
+        end_of_stream: bool,
+        abilities: Abilities,
+        workspace: &'w mut Workspace,
+    ) -> RequestStep<'w> {
+        match Pending::new(&self.plugin, headers, end_of_stream, workspace) {
+            Ok(None) => {
+                self.state = State::Untouched;
+                RequestStep::PassThrough
+            }
+            Ok(Some(pending)) if end_of_stream => self.send(pending, None, abilities, workspace),
+            Ok(Some(pending)) => {
+                self.state = State::Receiving(pending);
+                RequestStep::Await
+            }
+            Err(failure) => self.fail_request(&failure, workspace),
+        }
+    }
+
+    /// The host cannot hold the request headers until the body is there: they must go on now.
+    pub fn release_request_headers<'w>(
+        &mut self,
+        abilities: Abilities,
+        workspace: &'w mut Workspace,
+    ) -> RequestStep<'w> {
+        let State::Receiving(pending) = &self.state else {
+            return RequestStep::PassThrough;
+        };
+        match pending.chooses_call(&self.plugin, abilities) {
+            Ok(false) => {
+                pending.edit_headers(&self.plugin, &mut workspace.edits);
+                RequestStep::ForwardHeaders {
+                    edits: &workspace.edits,
+                    timeout: pending.timeout(),
+                }
+            }
+            Ok(true) => self.fail_request(&request::cannot_hold(), workspace),
+            Err(failure) => self.fail_request(&failure, workspace),
+        }
+    }
+
+    /// More of the request body came, and it is `size` bytes now. Answers an error as soon as that is too much.
+    pub fn request_body_grew<'w>(&mut self, size: usize, workspace: &'w mut Workspace) -> RequestStep<'w> {
+        let limit = self.plugin.settings.limits.max_request_bytes;
+        match self.state {
+            State::Receiving(_) if size > limit => self.fail_request(&request::too_large(size, limit), workspace),
+            State::Receiving(_) => RequestStep::Await,
+            _ => RequestStep::PassThrough,
+        }
+    }
+
+    /// The request is complete, and `body` is all of its body. `None`: there is none that the host could replace.
+    pub fn request_body<'w>(
+        &'w mut self,
+        body: Option<&[u8]>,
+        abilities: Abilities,
+        workspace: &'w mut Workspace,
+    ) -> RequestStep<'w> {
+        match std::mem::replace(&mut self.state, State::Finished) {
+            State::Receiving(pending) => self.send(pending, body, abilities, workspace),
+            state => {
+                self.state = state;
+                RequestStep::PassThrough
+            }
+        }
+    }
+
+    /// Whether a request body is awaited.
+    pub fn awaits_body(&self) -> bool {
+        matches!(self.state, State::Receiving(_))
+    }
+
+    fn send<'w>(
+        &'w mut self,
+        mut pending: Pending,
+        body: Option<&[u8]>,
+        abilities: Abilities,
+        workspace: &'w mut Workspace,
+    ) -> RequestStep<'w> {
+        let call = match pending
+            .convert(&self.plugin, body, workspace)
+            .and_then(|()| pending.chooses_call(&self.plugin, abilities))
+        {
+            Ok(call) => call,
+            Err(failure) => {
+                workspace.spare_frame = pending.into_frame();
+                return self.fail_request(&failure, workspace);
+            }
+        };
+        let timeout = match pending.timeout() {
+            None if call => Some(DEFAULT_CALL_TIMEOUT),
+            timeout => timeout,
+        };
+        let route = Rc::clone(pending.route());
+        if call {
+            pending.write_metadata(timeout, &mut workspace.metadata);
+        } else {
+            pending.edit_headers(&self.plugin, &mut workspace.edits);
+        }
+        workspace.spare_frame = pending.into_frame();
+        let answer = Answer::new(Rc::clone(&route), timeout);
+        if !call {
+            self.state = State::Forwarded(answer);
+            return RequestStep::Forward(Forward {
+                edits: &workspace.edits,
+                body: &workspace.spare_frame,
+                timeout,
+            });
+        }
+        self.state = State::Called(answer);
+        let State::Called(answer) = &self.state else {
+            return RequestStep::PassThrough;
+        };
+        let method = answer.method();
+        RequestStep::Call(Call {
+            cluster: self.plugin.settings.upstream.cluster.as_deref(),
+            authority: self.plugin.settings.upstream.authority.as_deref(),
+            service: &method.service,
+            method: &method.name,
+            metadata: &workspace.metadata,
+            message: workspace.spare_frame.get(PREFIX_LENGTH..).unwrap_or_default(),
+            timeout,
+        })
+    }
+
+    fn fail_request<'w>(&mut self, failure: &Failure, workspace: &'w mut Workspace) -> RequestStep<'w> {
+        RequestStep::Reply(self.fail(failure, workspace))
+    }
+
+    /// Ends the exchange with an error that arose in the host: a call that could not be made, a missing cluster.
+    pub fn fail<'w>(&mut self, failure: &Failure, workspace: &'w mut Workspace) -> &'w Reply {
+        self.state = State::Finished;
+        workspace.reply_with(&self.plugin, failure, std::iter::empty());
+        &workspace.reply
+    }
+
+    /// The headers of the response in place came. `host_reply` says that the host made the answer up.
+    pub fn response_headers<'w>(
+        &mut self,
+        headers: Headers,
+        end_of_stream: bool,
+        host_reply: Option<HostReply>,
+        abilities: Abilities,
+        workspace: &'w mut Workspace,
+    ) -> ResponseStep<'w> {
+        match std::mem::replace(&mut self.state, State::Finished) {
+            State::Forwarded(mut answer) => match answer.headers(headers, end_of_stream, host_reply) {
+                Ok(()) if abilities.holds_response => {
+                    self.state = State::Forwarded(answer);
+                    ResponseStep::Await
+                }
+                Ok(()) => {
+                    answer.edit_headers_early(&mut workspace.edits);
+                    self.state = State::Forwarded(answer);
+                    ResponseStep::RewriteHeaders(&workspace.edits)
+                }
+                Err(failure) => {
+                    workspace.reply_with(&self.plugin, &failure, answer.metadata(None));
+                    ResponseStep::Reply(&workspace.reply)
+                }
+            },
+            // An answer from in front of the upstream: ours, another filter's, or the host's own.
+            State::Untouched => {
+                self.state = State::Untouched;
+                ResponseStep::PassThrough
+            }
+            _ => ResponseStep::PassThrough,
+        }
+    }
+
+    /// More of the response body came, and it is `size` bytes now. Answers an error as soon as that is too much.
+    pub fn response_body_grew<'w>(&mut self, size: usize, workspace: &'w mut Workspace) -> ResponseStep<'w> {
+        let limit = self.plugin.settings.limits.max_response_bytes;
+        match &self.state {
+            State::Forwarded(answer) if size > limit => {
+                let metadata = answer.metadata(None);
+                workspace.reply_with(&self.plugin, &answer::too_large(size, limit), metadata);
+                self.state = State::Finished;
+                ResponseStep::Reply(&workspace.reply)
+            }
+            State::Forwarded(_) => ResponseStep::Await,
+            _ => ResponseStep::PassThrough,
+        }
+    }
+
+    /// The client is being answered by something other than this exchange.
+    pub fn answered_elsewhere(&mut self) {
+        if !matches!(self.state, State::Untouched) {
+            self.state = State::Finished;
+        }
+    }
+
+    /// Whether the response in place is awaited.
+    pub fn awaits_response(&self) -> bool {
+        matches!(self.state, State::Forwarded(_))
+    }
+
+    /// The response in place is complete: `body` is all of its body, `trailers` came behind it.
+    ///
+    /// `abilities.holds_response` tells whether the headers still wait, and so whether the status can change.
+    pub fn response_complete<'w>(
+        &mut self,
+        body: &[u8],
+        trailers: Option<&Headers>,
+        workspace: &'w mut Workspace,
+    ) -> ResponseStep<'w> {
+        let State::Forwarded(mut answer) = std::mem::replace(&mut self.state, State::Finished) else {
+            return ResponseStep::PassThrough;
+        };
+        match answer.complete(&self.plugin, body, trailers, workspace) {
+            Ok(status) if !body.is_empty() => {
+                let (content_type, length) = (&workspace.content_type, workspace.body.len());
+                answer.edit_headers(status, content_type, trailers, length, &mut workspace.edits);
+                ResponseStep::Rewrite {
+                    edits: &workspace.edits,
+                    body: &workspace.body,
+                }
+            }
+            Ok(status) => {
+                workspace.reply_with_body(status, answer.metadata(trailers));
+                ResponseStep::Reply(&workspace.reply)
+            }
+            Err(failure) if !body.is_empty() => {
+                workspace.body.clear();
+                failure.write_body(&self.plugin, &mut workspace.to_json, &mut workspace.body);
+                let length = workspace.body.len();
+                answer.edit_headers(failure.http_status, JSON, trailers, length, &mut workspace.edits);
+                ResponseStep::Rewrite {
+                    edits: &workspace.edits,
+                    body: &workspace.body,
+                }
+            }
+            Err(failure) => {
+                workspace.reply_with(&self.plugin, &failure, answer.metadata(trailers));
+                ResponseStep::Reply(&workspace.reply)
+            }
+        }
+    }
+
+    /// The call's initial metadata came.
+    pub fn call_initial_metadata(&mut self, metadata: Headers) {
+        if let State::Called(answer) = &mut self.state {
+            answer.set_initial_metadata(metadata);
+        }
+    }
+
+    /// A message of the call came.
+    pub fn call_message<'w>(&mut self, message: Vec<u8>, workspace: &'w mut Workspace) -> CallStep<'w> {
+        let State::Called(answer) = &mut self.state else {
+            return CallStep::Await;
+        };
+        match answer.add_message(&self.plugin, message) {
+            Ok(()) => CallStep::Await,
+            Err(failure) => {
+                workspace.reply_with(&self.plugin, &failure, answer.metadata(None));
+                self.state = State::Finished;
+                CallStep::CancelAndReply(&workspace.reply)
+            }
+        }
+    }
+
+    /// The call's trailing metadata came.
+    pub fn call_trailing_metadata(&mut self, metadata: Headers) {
+        if let State::Called(answer) = &mut self.state {
+            answer.set_trailing_metadata(metadata);
+        }
+    }
+
+    /// The call ended. `code` and `message` are the host's, for a call that ended without trailing metadata.
+    pub fn call_closed<'w>(
+        &mut self,
+        code: u32,
+        message: &[u8],
+        host_reply: Option<HostReply>,
+        workspace: &'w mut Workspace,
+    ) -> CallStep<'w> {
+        let State::Called(mut answer) = std::mem::replace(&mut self.state, State::Finished) else {
+            return CallStep::Await;
+        };
+        let trailing = answer.take_trailing_metadata();
+        match answer.closed(&self.plugin, code, message, trailing.as_ref(), host_reply, workspace) {
+            Ok(status) => {
+                workspace.reply_with_body(status, answer.metadata(trailing.as_ref()));
+            }
+            Err(failure) => workspace.reply_with(&self.plugin, &failure, answer.metadata(trailing.as_ref())),
+        }
+        CallStep::Reply(&workspace.reply)
+    }
+}
+
+impl Workspace {
+    /// Makes `reply` an error response.
+    fn reply_with<'m>(
+        &mut self,
+        plugin: &Plugin,
+        failure: &Failure,
+        metadata: impl Iterator<Item = (&'m [u8], &'m [u8])>,
+    ) {
+        self.reply.clear();
+        self.reply.status = failure.http_status;
+        for (name, value) in metadata {
+            self.reply.headers.push(name, value);
+        }
+        self.reply.headers.push(b"content-type", JSON);
+        if let Some(allow) = &failure.allow {
+            self.reply.headers.push(b"allow", allow.as_bytes());
+        }
+        failure.write_body(plugin, &mut self.to_json, &mut self.reply.body);
+    }
+
+    /// Makes `reply` a success with the body that was just converted.
+    fn reply_with_body<'m>(&mut self, status: u16, metadata: impl Iterator<Item = (&'m [u8], &'m [u8])>) {
+        self.reply.clear();
+        self.reply.status = status;
+        for (name, value) in metadata {
+            self.reply.headers.push(name, value);
+        }
+        self.reply.headers.push(b"content-type", &self.content_type);
+        std::mem::swap(&mut self.reply.body, &mut self.body);
+    }
+}

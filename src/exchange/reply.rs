@@ -1,0 +1,161 @@
+//! Answers in place of the upstream's: the one place where an error becomes an HTTP response.
+
+use super::headers::Headers;
+use crate::codec::{CodecError, PrintOptions, WireToJson};
+use crate::config::Plugin;
+use crate::grpc::error_body::{bad_request, write_error};
+use crate::grpc::{Code, Status};
+use crate::routing::BindError;
+
+/// A whole HTTP response.
+#[derive(Debug, Default)]
+pub struct Reply {
+    /// The HTTP status.
+    pub status: u16,
+    /// All header fields but `:status` and `content-length`.
+    pub headers: Headers,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Reply {
+    /// Forgets the last answer and keeps its memory.
+    pub fn clear(&mut self) {
+        self.status = 200;
+        self.headers.clear();
+        self.body.clear();
+    }
+}
+
+/// Why an exchange cannot go on as asked: what is told to the client.
+#[derive(Debug)]
+pub struct Failure {
+    /// The HTTP status; mostly, but not always, the one that belongs to the code.
+    pub http_status: u16,
+    /// Code, message and details of the body.
+    pub status: Status,
+    /// The `allow` header of a 405.
+    pub allow: Option<String>,
+}
+
+impl Failure {
+    /// The upstream's own status, under the HTTP status that `google.rpc.Code` gives it.
+    pub fn of(status: Status) -> Self {
+        Self {
+            http_status: status.code.http_status(),
+            status,
+            allow: None,
+        }
+    }
+
+    fn new(http_status: u16, code: Code, message: impl Into<String>) -> Self {
+        Self {
+            http_status,
+            status: Status::new(code, message),
+            allow: None,
+        }
+    }
+
+    /// 400: the request is wrong.
+    pub fn bad_request(message: impl Into<String>) -> Self {
+        Self::new(400, Code::InvalidArgument, message)
+    }
+
+    /// 400 with a `google.rpc.BadRequest` that names the field.
+    fn bad_field(field: &str, description: &str, message: String) -> Self {
+        let mut failure = Self::bad_request(message);
+        failure.status = failure.status.with_detail(&bad_request(field, description));
+        failure
+    }
+
+    /// 400: the body is no message of the method's type.
+    pub fn body(error: &CodecError) -> Self {
+        let field = if error.path.is_empty() { "body" } else { &error.path };
+        Self::bad_field(field, &error.message, format!("request body: {error}"))
+    }
+
+    /// 400: a path capture or a query parameter does not fit its field.
+    pub fn parameter(error: &BindError) -> Self {
+        Self::bad_field(
+            &error.field,
+            &error.message,
+            format!("{}: {}", error.field, error.message),
+        )
+    }
+
+    /// 404: no binding has this path.
+    pub fn no_route(method: &str, path: &str) -> Self {
+        Self::new(
+            404,
+            Code::NotFound,
+            format!("no gRPC method is bound to {method} {path}"),
+        )
+    }
+
+    /// 405: the path is bound, with other methods.
+    pub fn wrong_method(method: &str, path: &str, allow: String) -> Self {
+        let mut failure = Self::new(
+            405,
+            Code::Unimplemented,
+            format!("{path} is not bound to {method}; it allows {allow}"),
+        );
+        failure.allow = Some(allow);
+        failure
+    }
+
+    /// 413: the request is over a limit.
+    pub fn too_large(message: impl Into<String>) -> Self {
+        Self::new(413, Code::ResourceExhausted, message)
+    }
+
+    /// 415: the body is in a form that the filter does not read.
+    pub fn unsupported_media_type(message: impl Into<String>) -> Self {
+        Self::new(415, Code::InvalidArgument, message)
+    }
+
+    /// 501: the host or this configuration cannot do it; the message says what to change.
+    pub fn unimplemented(message: impl Into<String>) -> Self {
+        Self::new(501, Code::Unimplemented, message)
+    }
+
+    /// 502: the upstream's answer is no gRPC answer.
+    pub fn bad_answer(message: impl AsRef<str>) -> Self {
+        Self::new(502, Code::Unavailable, format!("upstream: {}", message.as_ref()))
+    }
+
+    /// 502: the upstream's answer is over a limit.
+    pub fn answer_too_large(message: impl AsRef<str>) -> Self {
+        Self::new(502, Code::ResourceExhausted, format!("upstream: {}", message.as_ref()))
+    }
+
+    /// 503: there was no answer.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(503, Code::Unavailable, message)
+    }
+
+    /// 504: there was no answer in time.
+    pub fn deadline(message: impl Into<String>) -> Self {
+        Self::new(504, Code::DeadlineExceeded, message)
+    }
+
+    /// 500: the gateway did not do its part.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(500, Code::Internal, message)
+    }
+
+    /// Appends the body of the error response to `out`.
+    pub fn write_body(&self, plugin: &Plugin, to_json: &mut WireToJson, out: &mut Vec<u8>) {
+        // The envelope is compact, and so are the details in it.
+        let print = PrintOptions {
+            add_whitespace: false,
+            ..plugin.settings.print
+        };
+        write_error(
+            &self.status,
+            self.http_status,
+            plugin.settings.errors,
+            out,
+            |any, out| to_json.detail(&plugin.tables, any, &print, out).is_ok(),
+        );
+    }
+}

@@ -1,0 +1,79 @@
+//! What is Envoy's own: names of headers and properties, the form of an upstream, the marks of its own answers.
+//!
+//! Sources: Envoy's documentation of attributes, of the router's headers and of `config.core.v3.GrpcService`.
+
+use std::time::Duration;
+
+use super::host;
+use crate::codec::wire::write_varint;
+use crate::exchange::HostReply;
+use crate::exchange::headers::Headers;
+use crate::schema::tables::{Tag, WireType};
+
+/// The router's header for the timeout of one request, in milliseconds; the router takes it out.
+pub const TIMEOUT_HEADER: &[u8] = b"x-envoy-upstream-rq-timeout-ms";
+
+/// The value of [`TIMEOUT_HEADER`]: at least 1, since 0 means no timeout.
+pub fn timeout_value(timeout: Duration) -> String {
+    timeout.as_millis().clamp(1, u128::from(u32::MAX)).to_string()
+}
+
+/// A serialized `envoy.config.core.v3.GrpcService` with `envoy_grpc { cluster_name, authority }`.
+///
+/// A bare cluster name will not do: Envoy parses it as this message first, and one that happens to parse aborts Envoy.
+pub fn grpc_service(cluster: &str, authority: Option<&str>) -> Vec<u8> {
+    let mut envoy_grpc = Vec::with_capacity(cluster.len() + 8);
+    write_text(1, cluster, &mut envoy_grpc);
+    if let Some(authority) = authority {
+        write_text(2, authority, &mut envoy_grpc);
+    }
+    let mut service = Vec::with_capacity(envoy_grpc.len() + 8);
+    service.extend_from_slice(Tag::new(1, WireType::Len).as_bytes());
+    write_varint(envoy_grpc.len() as u64, &mut service);
+    service.extend_from_slice(&envoy_grpc);
+    service
+}
+
+fn write_text(number: u32, text: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(Tag::new(number, WireType::Len).as_bytes());
+    write_varint(text.len() as u64, out);
+    out.extend_from_slice(text.as_bytes());
+}
+
+/// The cluster of the route that the current request took.
+pub fn route_cluster() -> Option<String> {
+    [&["xds", "cluster_name"][..], &["cluster_name"]]
+        .into_iter()
+        .filter_map(|path| host::property(path).ok())
+        .filter(|name| !name.is_empty())
+        .find_map(|name| String::from_utf8(name).ok())
+}
+
+/// Whether Envoy made up the response whose headers are `headers`: it answers a gRPC request by a status alone, code 14
+/// for everything that went wrong between it and the upstream.
+pub fn host_reply(headers: &Headers, end_of_stream: bool) -> Option<HostReply> {
+    if !end_of_stream || headers.get("grpc-status") != Some(b"14") {
+        return None;
+    }
+    let details = host::property(&["response", "code_details"]).ok()?;
+    if details.is_empty() || details == b"via_upstream" {
+        return None;
+    }
+    log::debug!("no answer from the upstream: {}", String::from_utf8_lossy(&details));
+    if memchr::memmem::find(&details, b"timeout").is_some() {
+        return Some(HostReply::Deadline);
+    }
+    Some(HostReply::Unreachable)
+}
+
+/// The same for a gRPC call that closed with `code` and `message` and no trailing metadata of its own.
+pub fn call_host_reply(code: u32, message: &[u8]) -> Option<HostReply> {
+    if code != 14 {
+        return None;
+    }
+    log::debug!("no answer from the upstream: {}", String::from_utf8_lossy(message));
+    if message.starts_with(b"upstream request timeout") {
+        return Some(HostReply::Deadline);
+    }
+    Some(HostReply::Unreachable)
+}

@@ -1,0 +1,363 @@
+//! Host calls that answer instead of panicking.
+//!
+//! The SDK's own wrappers panic on a status they don't expect, on a value that isn't UTF-8, and on WasmX's answers.
+//! Here every call returns the host's status, values are bytes, and nothing is assumed of them.
+//! Statuses, map and buffer numbers: proxy-wasm ABI 0.2.1.
+
+use std::ops::Range;
+
+use crate::exchange::headers::{HeaderEdits, Headers};
+
+/// What a host answers to a call that did not succeed (`proxy_status_t`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostStatus(u32);
+
+impl HostStatus {
+    const OK: u32 = 0;
+    /// The property, header or token isn't there.
+    pub const NOT_FOUND: Self = Self(1);
+
+    fn check(status: u32) -> Result<(), Self> {
+        match status {
+            Self::OK => Ok(()),
+            status => Err(Self(status)),
+        }
+    }
+}
+
+impl std::fmt::Display for HostStatus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = match self.0 {
+            1 => "not found",
+            2 => "bad argument",
+            3 => "serialization failure",
+            4 => "parse failure",
+            7 => "empty",
+            10 => "internal failure",
+            12 => "unimplemented",
+            _ => "unknown",
+        };
+        write!(f, "host status {} ({name})", self.0)
+    }
+}
+
+/// `proxy_map_type_t`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Map {
+    /// Request headers.
+    RequestHeaders = 0,
+    /// Request trailers.
+    RequestTrailers = 1,
+    /// Response headers.
+    ResponseHeaders = 2,
+    /// Response trailers.
+    ResponseTrailers = 3,
+    /// Initial metadata of a gRPC call.
+    GrpcInitialMetadata = 4,
+    /// Trailing metadata of a gRPC call.
+    GrpcTrailingMetadata = 5,
+}
+
+/// `proxy_buffer_type_t`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Buffer {
+    /// The request body, or the part of it that the host has buffered.
+    RequestBody = 0,
+    /// The response body, likewise.
+    ResponseBody = 1,
+    /// A message of a gRPC call.
+    GrpcMessage = 5,
+    /// The plugin configuration.
+    PluginConfiguration = 7,
+}
+
+/// `proxy_stream_type_t`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Stream {
+    /// The request, downstream to upstream.
+    Request = 0,
+    /// The response, upstream to downstream.
+    Response = 1,
+}
+
+/// All fields of `map`.
+pub fn headers(map: Map) -> Result<Headers, HostStatus> {
+    let bytes = returned(|data, size| {
+        // SAFETY: both pointers are valid for a write during the call.
+        unsafe { raw::proxy_get_header_map_pairs(map as u32, data, size) }
+    })?;
+    let mut fields = Vec::with_capacity(32);
+    decode_pairs(&bytes, &mut fields);
+    Ok(Headers::new(bytes, fields))
+}
+
+/// Replaces all fields of `map` by none.
+pub fn clear_headers(map: Map) -> Result<(), HostStatus> {
+    let none = 0u32.to_le_bytes();
+    // SAFETY: the pointer and length are of a live array.
+    HostStatus::check(unsafe { raw::proxy_set_header_map_pairs(map as u32, none.as_ptr(), none.len()) })
+}
+
+/// Applies `edits` to `map`, in their order: removals, sets, additions.
+pub fn edit_headers(map: Map, edits: &HeaderEdits) -> Result<(), HostStatus> {
+    for name in edits.removed() {
+        // SAFETY: pointer and length are of a live slice.
+        HostStatus::check(unsafe { raw::proxy_remove_header_map_value(map as u32, name.as_ptr(), name.len()) })?;
+    }
+    for (name, value) in edits.sets() {
+        set_header(map, name, value)?;
+    }
+    for (name, value) in edits.adds() {
+        // SAFETY: pointers and lengths are of live slices.
+        HostStatus::check(unsafe {
+            raw::proxy_add_header_map_value(map as u32, name.as_ptr(), name.len(), value.as_ptr(), value.len())
+        })?;
+    }
+    Ok(())
+}
+
+/// Gives `name` this one value.
+pub fn set_header(map: Map, name: &[u8], value: &[u8]) -> Result<(), HostStatus> {
+    // SAFETY: pointers and lengths are of live slices.
+    HostStatus::check(unsafe {
+        raw::proxy_replace_header_map_value(map as u32, name.as_ptr(), name.len(), value.as_ptr(), value.len())
+    })
+}
+
+/// The first `size` bytes of `buffer`; fewer where it holds fewer.
+pub fn buffer(buffer: Buffer, size: usize) -> Result<Vec<u8>, HostStatus> {
+    if size == 0 {
+        return Ok(Vec::new());
+    }
+    match returned(|data, length| {
+        // SAFETY: both pointers are valid for a write during the call.
+        unsafe { raw::proxy_get_buffer_bytes(buffer as u32, 0, size, data, length) }
+    }) {
+        Err(HostStatus::NOT_FOUND) => Ok(Vec::new()),
+        bytes => bytes,
+    }
+}
+
+/// Replaces the first `size` bytes of `buffer` by `bytes`.
+pub fn replace_buffer(buffer: Buffer, size: usize, bytes: &[u8]) -> Result<(), HostStatus> {
+    // SAFETY: pointer and length are of a live slice.
+    HostStatus::check(unsafe { raw::proxy_set_buffer_bytes(buffer as u32, 0, size, bytes.as_ptr(), bytes.len()) })
+}
+
+/// The property at `path`.
+pub fn property(path: &[&str]) -> Result<Vec<u8>, HostStatus> {
+    let path = path.join("\0");
+    returned(|data, size| {
+        // SAFETY: the path is live, both other pointers are valid for a write during the call.
+        unsafe { raw::proxy_get_property(path.as_ptr(), path.len(), data, size) }
+    })
+}
+
+/// Nanoseconds since the Unix epoch.
+pub fn now() -> Result<u64, HostStatus> {
+    let mut time = 0;
+    // SAFETY: the pointer is valid for a write during the call.
+    HostStatus::check(unsafe { raw::proxy_get_current_time_nanoseconds(&mut time) })?;
+    Ok(time)
+}
+
+/// Has the root context's `on_tick` called every `milliseconds`; 0 ends it.
+pub fn set_tick(milliseconds: u32) -> Result<(), HostStatus> {
+    // SAFETY: no pointers.
+    HostStatus::check(unsafe { raw::proxy_set_tick_period_milliseconds(milliseconds) })
+}
+
+/// Makes the host calls that follow speak of the context `id`.
+pub fn set_effective_context(id: u32) -> Result<(), HostStatus> {
+    // SAFETY: no pointers.
+    HostStatus::check(unsafe { raw::proxy_set_effective_context(id) })
+}
+
+/// Lets a paused stream go on.
+pub fn continue_stream(stream: Stream) -> Result<(), HostStatus> {
+    // SAFETY: no pointers.
+    HostStatus::check(unsafe { raw::proxy_continue_stream(stream as u32) })
+}
+
+/// Answers the client in place of the upstream.
+pub fn send_local_response(status: u16, headers: &Headers, body: &[u8]) -> Result<(), HostStatus> {
+    let headers = encode_pairs(headers);
+    // -1: no gRPC status; a JSON client is answered in HTTP's terms.
+    // SAFETY: pointers and lengths are of live slices.
+    HostStatus::check(unsafe {
+        raw::proxy_send_local_response(
+            u32::from(status),
+            std::ptr::null(),
+            0,
+            body.as_ptr(),
+            body.len(),
+            headers.as_ptr(),
+            headers.len(),
+            -1,
+        )
+    })
+}
+
+/// Resets a stream: the peer sees it broken off, never complete.
+pub fn close_stream(stream: Stream) -> Result<(), HostStatus> {
+    // SAFETY: no pointers.
+    HostStatus::check(unsafe { raw::proxy_close_stream(stream as u32) })
+}
+
+/// Opens a gRPC stream and returns its token. Callbacks about it come to the context that is current now.
+///
+/// `grpc_service` is a serialized `envoy.config.core.v3.GrpcService`.
+pub fn open_grpc_stream(
+    grpc_service: &[u8],
+    service: &str,
+    method: &str,
+    metadata: &Headers,
+) -> Result<u32, proxy_wasm::types::Status> {
+    let mut pairs = Vec::with_capacity(metadata.len());
+    for (name, value) in metadata.iter() {
+        // Names are ASCII: the host has parsed them as HTTP field names.
+        if let Ok(name) = std::str::from_utf8(name) {
+            pairs.push((name, value));
+        }
+    }
+    // This one call goes through the SDK, since the SDK routes a stream's callbacks only for tokens that it saw opened.
+    // It takes the upstream as text and hands pointer and length to the host; the bytes of a serialized GrpcService
+    // with a name of 128 bytes and more are no UTF-8.
+    // SAFETY: neither the SDK nor the host reads the bytes as text.
+    let upstream = unsafe { std::str::from_utf8_unchecked(grpc_service) };
+    proxy_wasm::hostcalls::open_grpc_stream(upstream, service, method, pairs)
+}
+
+/// Sends one message on a gRPC stream.
+pub fn send_grpc_message(token: u32, message: &[u8], end_of_stream: bool) -> Result<(), HostStatus> {
+    // SAFETY: pointer and length are of a live slice.
+    HostStatus::check(unsafe { raw::proxy_grpc_send(token, message.as_ptr(), message.len(), end_of_stream.into()) })
+}
+
+/// Cancels a gRPC stream: no callback about it comes any more.
+pub fn cancel_grpc_stream(token: u32) -> Result<(), HostStatus> {
+    // SAFETY: no pointers.
+    HostStatus::check(unsafe { raw::proxy_grpc_cancel(token) })
+}
+
+/// The message that came with the status of the gRPC stream that just closed.
+pub fn grpc_status_message() -> Result<Vec<u8>, HostStatus> {
+    let mut code = 0;
+    returned(|data, size| {
+        // SAFETY: all pointers are valid for a write during the call.
+        unsafe { raw::proxy_get_status(&mut code, data, size) }
+    })
+}
+
+/// Calls a host function that returns bytes, and takes over the memory that the host had this module allocate.
+fn returned(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8>, HostStatus> {
+    let mut data = std::ptr::null_mut();
+    let mut size = 0;
+    HostStatus::check(call(&mut data, &mut size))?;
+    if data.is_null() {
+        return Ok(Vec::new());
+    }
+    // SAFETY: the host got `data` from `proxy_on_memory_allocate`, which allocates exactly `size` bytes with the
+    // global allocator as a boxed slice and gives them up; nobody else owns them.
+    Ok(unsafe { Vec::from_raw_parts(data, size, size) })
+}
+
+/// Finds names and values in the ABI's form of a map: count, then the sizes of each name and value, then each of them
+/// with a zero byte behind. Stops at the first field that doesn't fit.
+fn decode_pairs(bytes: &[u8], fields: &mut Vec<(Range<usize>, Range<usize>)>) {
+    let number = |at: usize| {
+        let word = bytes.get(at..at + 4)?;
+        Some(u32::from_le_bytes(word.try_into().ok()?) as usize)
+    };
+    let Some(count) = number(0) else { return };
+    let Some(mut at) = count.checked_mul(8).and_then(|sizes| sizes.checked_add(4)) else {
+        return;
+    };
+    for field in 0..count {
+        let (Some(name), Some(value)) = (number(4 + field * 8), number(8 + field * 8)) else {
+            return;
+        };
+        let (name, value) = (at..at + name, at + name + 1..at + name + 1 + value);
+        if value.end >= bytes.len() {
+            return;
+        }
+        at = value.end + 1;
+        fields.push((name, value));
+    }
+}
+
+fn encode_pairs(headers: &Headers) -> Vec<u8> {
+    let size = headers
+        .iter()
+        .map(|(name, value)| name.len() + value.len() + 10)
+        .sum::<usize>()
+        + 4;
+    let mut bytes = Vec::with_capacity(size);
+    bytes.extend_from_slice(&(headers.len() as u32).to_le_bytes());
+    for (name, value) in headers.iter() {
+        bytes.extend_from_slice(&(name.len() as u32).to_le_bytes());
+        bytes.extend_from_slice(&(value.len() as u32).to_le_bytes());
+    }
+    for (name, value) in headers.iter() {
+        bytes.extend_from_slice(name);
+        bytes.push(0);
+        bytes.extend_from_slice(value);
+        bytes.push(0);
+    }
+    bytes
+}
+
+/// The ABI's functions as they are. They return a status; `u32`, since a host may answer a number of its own.
+mod raw {
+    #[link(wasm_import_module = "env")]
+    unsafe extern "C" {
+        pub fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, size: *mut usize) -> u32;
+        pub fn proxy_set_header_map_pairs(map: u32, data: *const u8, size: usize) -> u32;
+        pub fn proxy_remove_header_map_value(map: u32, name: *const u8, name_size: usize) -> u32;
+        pub fn proxy_replace_header_map_value(
+            map: u32,
+            name: *const u8,
+            name_size: usize,
+            value: *const u8,
+            value_size: usize,
+        ) -> u32;
+        pub fn proxy_add_header_map_value(
+            map: u32,
+            name: *const u8,
+            name_size: usize,
+            value: *const u8,
+            value_size: usize,
+        ) -> u32;
+        pub fn proxy_get_buffer_bytes(
+            buffer: u32,
+            start: usize,
+            max_size: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
+        ) -> u32;
+        pub fn proxy_set_buffer_bytes(buffer: u32, start: usize, size: usize, data: *const u8, data_size: usize)
+        -> u32;
+        pub fn proxy_get_property(path: *const u8, path_size: usize, data: *mut *mut u8, size: *mut usize) -> u32;
+        pub fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+        pub fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+        pub fn proxy_set_effective_context(context: u32) -> u32;
+        pub fn proxy_continue_stream(stream: u32) -> u32;
+        pub fn proxy_close_stream(stream: u32) -> u32;
+        pub fn proxy_send_local_response(
+            status: u32,
+            details: *const u8,
+            details_size: usize,
+            body: *const u8,
+            body_size: usize,
+            headers: *const u8,
+            headers_size: usize,
+            grpc_status: i32,
+        ) -> u32;
+        pub fn proxy_grpc_send(token: u32, message: *const u8, message_size: usize, end_of_stream: u32) -> u32;
+        pub fn proxy_grpc_cancel(token: u32) -> u32;
+        pub fn proxy_get_status(code: *mut u32, message: *mut *mut u8, message_size: *mut usize) -> u32;
+    }
+}

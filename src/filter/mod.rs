@@ -1,0 +1,522 @@
+//! The host's side: proxy-wasm callbacks become events of an [`Exchange`], its steps become host calls.
+//!
+//! Only this module names proxy-wasm. [`Root`] holds one plugin configuration, [`Filter`] one HTTP exchange.
+
+mod envoy;
+mod hold;
+mod host;
+
+use std::cell::{Cell, RefCell};
+use std::hash::{BuildHasher, RandomState};
+use std::rc::Rc;
+use std::time::Duration;
+
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::{Action, ContextType, LogLevel};
+
+use crate::config::Plugin;
+use crate::exchange::headers::{HeaderEdits, Headers};
+use crate::exchange::{Abilities, Call, CallStep, Exchange, Failure, Reply, RequestStep, ResponseStep, Workspace};
+use hold::{Holding, Verdict, Waiting};
+use host::{Buffer, HostStatus, Map, Stream};
+
+/// Registers the module's contexts with the SDK.
+pub fn start() {
+    proxy_wasm::set_log_level(LogLevel::Info);
+    proxy_wasm::set_root_context(|_| Box::new(Root::default()));
+}
+
+/// One plugin configuration.
+#[derive(Default)]
+struct Root {
+    gateway: Option<Rc<Gateway>>,
+}
+
+/// What all exchanges of one plugin configuration share.
+struct Gateway {
+    plugin: Rc<Plugin>,
+    workspace: RefCell<Workspace>,
+    holding: Holding,
+}
+
+impl Gateway {
+    fn abilities(&self) -> Abilities {
+        Abilities {
+            calls: true,
+            fills_bodyless: false,
+            holds_response: self.holding.verdict() == Verdict::Holds,
+        }
+    }
+}
+
+impl Context for Root {}
+
+impl RootContext for Root {
+    fn on_configure(&mut self, size: usize) -> bool {
+        let configuration = match host::buffer(Buffer::PluginConfiguration, size) {
+            Ok(configuration) => configuration,
+            Err(status) => {
+                log::error!("cannot read the plugin configuration: {status}");
+                return false;
+            }
+        };
+        // Field names are hashed with a seed that a client cannot know.
+        let seed = RandomState::new().hash_one(0);
+        match Plugin::load(&configuration, seed) {
+            Ok(plugin) => {
+                self.gateway = Some(Rc::new(Gateway {
+                    plugin: Rc::new(plugin),
+                    workspace: RefCell::default(),
+                    holding: Holding::default(),
+                }));
+                true
+            }
+            Err(error) => {
+                log::error!("configuration: {error}");
+                false
+            }
+        }
+    }
+
+    fn on_tick(&mut self) {
+        let Some(gateway) = &self.gateway else { return };
+        let waiting = gateway.holding.take_waiting();
+        if gateway.holding.verdict() == Verdict::Holds {
+            return;
+        }
+        for Waiting {
+            context,
+            exchange,
+            released,
+        } in waiting
+        {
+            if let Err(status) = host::set_effective_context(context) {
+                log::error!("cannot reach context {context}: {status}");
+                continue;
+            }
+            if gateway.release_headers(&exchange) {
+                released.set(host::now().ok());
+                if let Err(status) = host::continue_stream(Stream::Request) {
+                    log::error!("cannot continue a request: {status}");
+                }
+            }
+        }
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+
+    fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
+        Some(match &self.gateway {
+            Some(gateway) => Box::new(Filter {
+                context,
+                exchange: Rc::new(RefCell::new(Exchange::new(Rc::clone(&gateway.plugin)))),
+                gateway: Rc::clone(gateway),
+                released: Rc::default(),
+                body_size: 0,
+                response_released: false,
+                call: None,
+            }),
+            None => Box::new(Unconfigured),
+        })
+    }
+}
+
+impl Gateway {
+    /// Lets the request headers go on without their body. Returns whether they may.
+    fn release_headers(&self, exchange: &RefCell<Exchange>) -> bool {
+        let workspace = &mut *self.workspace.borrow_mut();
+        let mut exchange = exchange.borrow_mut();
+        let failure = match follow_request(exchange.release_request_headers(self.abilities(), workspace), true, 0) {
+            Ok(Followed::Continue) => return true,
+            Ok(_) => return false,
+            Err(failure) => failure,
+        };
+        send(exchange.fail(&failure, workspace));
+        false
+    }
+}
+
+/// One HTTP exchange.
+struct Filter {
+    context: u32,
+    gateway: Rc<Gateway>,
+    exchange: Rc<RefCell<Exchange>>,
+    /// When the request headers went on without their body, if they did; nanoseconds.
+    released: Rc<Cell<Option<u64>>>,
+    /// How much of the body that is coming the host has buffered.
+    body_size: usize,
+    /// Whether the response headers went on without the body.
+    response_released: bool,
+    /// The gRPC stream in flight.
+    call: Option<u32>,
+}
+
+impl HttpContext for Filter {
+    fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+        let headers = match host::headers(Map::RequestHeaders) {
+            Ok(headers) => headers,
+            Err(status) => return self.fail(&refused("to show the request headers", status)),
+        };
+        let action = self.request(|exchange, abilities, workspace| {
+            exchange.request_headers(headers, end_of_stream, abilities, workspace)
+        });
+        if !self.exchange.borrow().awaits_body() {
+            return action;
+        }
+        match self.gateway.holding.verdict() {
+            Verdict::Holds => {}
+            Verdict::Unknown(_) => self.gateway.holding.wait(Waiting {
+                context: self.context,
+                exchange: Rc::clone(&self.exchange),
+                released: Rc::clone(&self.released),
+            }),
+            Verdict::CannotHold => {
+                let action = self
+                    .request(|exchange, abilities, workspace| exchange.release_request_headers(abilities, workspace));
+                self.released.set(Some(0));
+                return action;
+            }
+        }
+        action
+    }
+
+    fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        if !self.exchange.borrow().awaits_body() {
+            return Action::Continue;
+        }
+        self.gateway.holding.body_came(self.context, &self.released);
+        self.body_size = size;
+        if end_of_stream {
+            return self.complete_request();
+        }
+        self.request(|exchange, _, workspace| exchange.request_body_grew(size, workspace))
+    }
+
+    fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        if !self.exchange.borrow().awaits_body() {
+            return Action::Continue;
+        }
+        // The body never said that it had ended. A gRPC request has no trailers.
+        match host::clear_headers(Map::RequestTrailers) {
+            Ok(()) => self.complete_request(),
+            Err(status) => self.fail(&refused("to drop the request trailers", status)),
+        }
+    }
+
+    fn on_http_response_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+        if !self.exchange.borrow().awaits_response() {
+            // Our own answer, native gRPC, or an answer from in front of the upstream. In the last case nothing may be
+            // sent on any more.
+            self.exchange.borrow_mut().answered_elsewhere();
+            self.cancel_call();
+            return Action::Continue;
+        }
+        let headers = match host::headers(Map::ResponseHeaders) {
+            Ok(headers) => headers,
+            Err(status) => return self.fail(&refused("to show the response headers", status)),
+        };
+        let host_reply = envoy::host_reply(&headers, end_of_stream);
+        self.body_size = 0;
+        self.response(|exchange, abilities, workspace| {
+            exchange.response_headers(headers, end_of_stream, host_reply, abilities, workspace)
+        })
+    }
+
+    fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        if !self.exchange.borrow().awaits_response() {
+            return Action::Continue;
+        }
+        self.body_size = size;
+        if end_of_stream {
+            return self.complete_response(None);
+        }
+        self.response(|exchange, _, workspace| exchange.response_body_grew(size, workspace))
+    }
+
+    fn on_http_response_trailers(&mut self, _: usize) -> Action {
+        if !self.exchange.borrow().awaits_response() {
+            return Action::Continue;
+        }
+        let trailers = host::headers(Map::ResponseTrailers);
+        // gRPC's trailers never reach an HTTP client.
+        match trailers.and_then(|trailers| host::clear_headers(Map::ResponseTrailers).map(|()| trailers)) {
+            Ok(trailers) => self.complete_response(Some(&trailers)),
+            Err(status) => self.fail(&refused("to take the response trailers", status)),
+        }
+    }
+}
+
+impl Context for Filter {
+    fn on_grpc_stream_initial_metadata(&mut self, token: u32, _: u32) {
+        if self.call == Some(token)
+            && let Some(metadata) = readable("initial metadata", host::headers(Map::GrpcInitialMetadata))
+        {
+            self.exchange.borrow_mut().call_initial_metadata(metadata);
+        }
+    }
+
+    fn on_grpc_stream_message(&mut self, token: u32, size: usize) {
+        if self.call != Some(token) {
+            return;
+        }
+        match host::buffer(Buffer::GrpcMessage, size) {
+            Ok(message) => self.called(|exchange, workspace| exchange.call_message(message, workspace)),
+            Err(status) => {
+                self.fail(&refused("to show a message", status));
+            }
+        }
+    }
+
+    fn on_grpc_stream_trailing_metadata(&mut self, token: u32, _: u32) {
+        if self.call == Some(token)
+            && let Some(metadata) = readable("trailing metadata", host::headers(Map::GrpcTrailingMetadata))
+        {
+            self.exchange.borrow_mut().call_trailing_metadata(metadata);
+        }
+    }
+
+    fn on_grpc_stream_close(&mut self, token: u32, code: u32) {
+        if self.call != Some(token) {
+            return;
+        }
+        self.call = None;
+        let message = host::grpc_status_message().unwrap_or_default();
+        let host_reply = envoy::call_host_reply(code, &message);
+        self.called(|exchange, workspace| exchange.call_closed(code, &message, host_reply, workspace));
+    }
+
+    fn on_done(&mut self) -> bool {
+        // The client may have left: the host itself cancels nothing.
+        self.cancel_call();
+        self.gateway.holding.forget(self.context);
+        true
+    }
+}
+
+impl Filter {
+    /// Tells the exchange of something about the request, and does what it asks for.
+    fn request(
+        &mut self,
+        event: impl for<'w> FnOnce(&'w mut Exchange, Abilities, &'w mut Workspace) -> RequestStep<'w>,
+    ) -> Action {
+        let followed = {
+            let mut exchange = self.exchange.borrow_mut();
+            let mut workspace = self.gateway.workspace.borrow_mut();
+            let step = event(&mut exchange, self.gateway.abilities(), &mut workspace);
+            follow_request(step, self.released.get().is_none(), self.body_size)
+        };
+        match followed {
+            Ok(Followed::Continue) => Action::Continue,
+            Ok(Followed::Pause) => Action::Pause,
+            Ok(Followed::Called(token)) => {
+                self.call = Some(token);
+                Action::Pause
+            }
+            Err(failure) => self.fail(&failure),
+        }
+    }
+
+    fn complete_request(&mut self) -> Action {
+        // Without a body the host has no buffer to put one into.
+        let body = match self.body_size {
+            0 => None,
+            size => match host::buffer(Buffer::RequestBody, size) {
+                Ok(body) => Some(body),
+                Err(status) => return self.fail(&refused("to show the request body", status)),
+            },
+        };
+        self.request(|exchange, abilities, workspace| exchange.request_body(body.as_deref(), abilities, workspace))
+    }
+
+    /// The same for the response in place.
+    fn response(
+        &mut self,
+        event: impl for<'w> FnOnce(&'w mut Exchange, Abilities, &'w mut Workspace) -> ResponseStep<'w>,
+    ) -> Action {
+        let followed = {
+            let mut exchange = self.exchange.borrow_mut();
+            let mut workspace = self.gateway.workspace.borrow_mut();
+            let step = event(&mut exchange, self.gateway.abilities(), &mut workspace);
+            self.response_released |= matches!(step, ResponseStep::RewriteHeaders(_));
+            follow_response(step, self.response_released, self.body_size)
+        };
+        followed.unwrap_or_else(|failure| self.fail(&failure))
+    }
+
+    fn complete_response(&mut self, trailers: Option<&Headers>) -> Action {
+        match host::buffer(Buffer::ResponseBody, self.body_size) {
+            Ok(body) => self.response(|exchange, _, workspace| exchange.response_complete(&body, trailers, workspace)),
+            Err(status) => self.fail(&refused("to show the response body", status)),
+        }
+    }
+
+    /// The same for the gRPC call.
+    fn called(&mut self, event: impl for<'w> FnOnce(&'w mut Exchange, &'w mut Workspace) -> CallStep<'w>) {
+        let cancel = {
+            let mut exchange = self.exchange.borrow_mut();
+            let mut workspace = self.gateway.workspace.borrow_mut();
+            match event(&mut exchange, &mut workspace) {
+                CallStep::Await => false,
+                CallStep::Reply(reply) => {
+                    send(reply);
+                    false
+                }
+                CallStep::CancelAndReply(reply) => {
+                    send(reply);
+                    true
+                }
+            }
+        };
+        if cancel {
+            self.cancel_call();
+        }
+    }
+
+    fn cancel_call(&mut self) {
+        if let Some(token) = self.call.take()
+            && let Err(status) = host::cancel_grpc_stream(token)
+            && status != HostStatus::NOT_FOUND
+        {
+            log::error!("cannot cancel a gRPC call: {status}");
+        }
+    }
+
+    /// Ends the exchange with an error.
+    fn fail(&mut self, failure: &Failure) -> Action {
+        self.cancel_call();
+        let mut workspace = self.gateway.workspace.borrow_mut();
+        send(self.exchange.borrow_mut().fail(failure, &mut workspace));
+        Action::Pause
+    }
+}
+
+/// What became of a step about the request.
+enum Followed {
+    Continue,
+    Pause,
+    /// A gRPC stream with this token was opened.
+    Called(u32),
+}
+
+fn follow_request(step: RequestStep<'_>, headers_wait: bool, body_size: usize) -> Result<Followed, Failure> {
+    match step {
+        RequestStep::PassThrough => Ok(Followed::Continue),
+        RequestStep::Await => Ok(Followed::Pause),
+        RequestStep::Reply(reply) => {
+            send(reply);
+            Ok(Followed::Pause)
+        }
+        RequestStep::ForwardHeaders { edits, timeout } => edit_request(edits, timeout)
+            .map(|()| Followed::Continue)
+            .map_err(|status| refused("to change the request headers", status)),
+        RequestStep::Forward(forward) => {
+            if headers_wait {
+                edit_request(forward.edits, forward.timeout)
+                    .map_err(|status| refused("to change the request headers", status))?;
+            }
+            host::replace_buffer(Buffer::RequestBody, body_size, forward.body)
+                .map(|()| Followed::Continue)
+                .map_err(|status| refused("to change the request body", status))
+        }
+        RequestStep::Call(call) => start_call(&call).map(Followed::Called),
+    }
+}
+
+fn follow_response(step: ResponseStep<'_>, headers_gone: bool, body_size: usize) -> Result<Action, Failure> {
+    match step {
+        ResponseStep::PassThrough => Ok(Action::Continue),
+        ResponseStep::Await => Ok(Action::Pause),
+        ResponseStep::RewriteHeaders(edits) => host::edit_headers(Map::ResponseHeaders, edits)
+            .map(|()| Action::Continue)
+            .map_err(|status| refused("to change the response headers", status)),
+        ResponseStep::Rewrite { edits, body } => {
+            if !headers_gone {
+                host::edit_headers(Map::ResponseHeaders, edits)
+                    .map_err(|status| refused("to change the response headers", status))?;
+            }
+            host::replace_buffer(Buffer::ResponseBody, body_size, body)
+                .map(|()| Action::Continue)
+                .map_err(|status| refused("to change the response body", status))
+        }
+        // With the headers gone and no body to rewrite, breaking off is the one way left not to look complete.
+        ResponseStep::Reply(_) if headers_gone => host::close_stream(Stream::Response)
+            .map(|()| Action::Pause)
+            .map_err(|status| refused("to reset the response", status)),
+        ResponseStep::Reply(reply) => {
+            send(reply);
+            Ok(Action::Pause)
+        }
+    }
+}
+
+fn edit_request(edits: &HeaderEdits, timeout: Option<Duration>) -> Result<(), HostStatus> {
+    host::edit_headers(Map::RequestHeaders, edits)?;
+    match timeout {
+        Some(timeout) => host::set_header(
+            Map::RequestHeaders,
+            envoy::TIMEOUT_HEADER,
+            envoy::timeout_value(timeout).as_bytes(),
+        ),
+        None => Ok(()),
+    }
+}
+
+fn start_call(call: &Call<'_>) -> Result<u32, Failure> {
+    let Some(cluster) = call.cluster.map(str::to_owned).or_else(envoy::route_cluster) else {
+        return Err(Failure::unavailable(
+            "no upstream for this request: set upstream.cluster, or a route with a cluster",
+        ));
+    };
+    let mut metadata = call.metadata.clone();
+    if let Some(timeout) = call.timeout {
+        metadata.push(envoy::TIMEOUT_HEADER, envoy::timeout_value(timeout).as_bytes());
+    }
+    let upstream = envoy::grpc_service(&cluster, call.authority);
+    let unreachable = |reason: String| {
+        log::error!("cannot call cluster {cluster:?}: {reason}");
+        Failure::unavailable("the upstream cannot be reached")
+    };
+    let token = host::open_grpc_stream(&upstream, call.service, call.method, &metadata)
+        .map_err(|status| unreachable(format!("{status:?}")))?;
+    host::send_grpc_message(token, call.message, true).map_err(|status| unreachable(status.to_string()))?;
+    Ok(token)
+}
+
+fn send(reply: &Reply) {
+    if let Err(status) = host::send_local_response(reply.status, &reply.headers, &reply.body) {
+        log::error!("cannot answer a request: {status}");
+    }
+}
+
+/// The host refused what it was asked for. The client is told no more than that.
+fn refused(what: &str, status: HostStatus) -> Failure {
+    log::error!("the gateway refused {what}: {status}");
+    Failure::internal(format!("the gateway refused {what}"))
+}
+
+fn readable<T>(what: &str, read: Result<T, HostStatus>) -> Option<T> {
+    read.inspect_err(|status| log::error!("cannot read {what}: {status}"))
+        .ok()
+}
+
+/// Answers where the configuration was refused and the host serves all the same: nothing passes unfiltered.
+struct Unconfigured;
+
+impl Context for Unconfigured {}
+
+impl HttpContext for Unconfigured {
+    fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
+        let mut reply = Reply {
+            status: 500,
+            ..Reply::default()
+        };
+        reply.headers.push(b"content-type", b"application/json");
+        reply
+            .body
+            .extend_from_slice(br#"{"code":13,"message":"protobridge has no valid configuration"}"#);
+        send(&reply);
+        Action::Pause
+    }
+}

@@ -1,0 +1,204 @@
+//! The one place that writes an error to an HTTP client, and the details of the filter's own errors.
+
+use crate::codec::wire::write_varint;
+use crate::schema::tables::{Tag, WireType};
+
+use super::Status;
+
+/// The shape of an error body (`errors: { format }` in the plugin configuration).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ErrorFormat {
+    /// `google.rpc.Status` in ProtoJSON: `{"code":5,"message":"…","details":[…]}`. As ProtoJSON does, it leaves out an
+    /// empty message and an empty list.
+    #[default]
+    Status,
+    /// AIP-193: `{"error":{"code":404,"status":"NOT_FOUND","message":"…","details":[…]}}`. The code is the HTTP
+    /// status. Only an empty list of details is left out.
+    Google,
+}
+
+/// Appends the error body for `status` to `out`: JSON without whitespace.
+///
+/// `http_status` is the one that goes out with the body. `print_detail` appends the JSON of one
+/// `google.protobuf.Any`, given in wire form, and returns whether it could; a detail that it couldn't is left out.
+pub fn write_error(
+    status: &Status,
+    http_status: u16,
+    format: ErrorFormat,
+    out: &mut Vec<u8>,
+    mut print_detail: impl FnMut(&[u8], &mut Vec<u8>) -> bool,
+) {
+    match format {
+        ErrorFormat::Status => {
+            out.extend_from_slice(b"{\"code\":");
+            out.extend_from_slice(itoa::Buffer::new().format(status.code.number()).as_bytes());
+            if !status.message.is_empty() {
+                write_message(&status.message, out);
+            }
+            write_details(status, out, &mut print_detail);
+            out.push(b'}');
+        }
+        ErrorFormat::Google => {
+            out.extend_from_slice(b"{\"error\":{\"code\":");
+            out.extend_from_slice(itoa::Buffer::new().format(http_status).as_bytes());
+            out.extend_from_slice(b",\"status\":\"");
+            out.extend_from_slice(status.code.name().as_bytes());
+            out.push(b'"');
+            write_message(&status.message, out);
+            write_details(status, out, &mut print_detail);
+            out.extend_from_slice(b"}}");
+        }
+    }
+}
+
+fn write_message(message: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b",\"message\":");
+    out.extend_from_slice(serde_json::Value::from(message).to_string().as_bytes());
+}
+
+fn write_details(status: &Status, out: &mut Vec<u8>, print_detail: &mut impl FnMut(&[u8], &mut Vec<u8>) -> bool) {
+    let mut open = false;
+    for detail in status.details() {
+        let before = out.len();
+        out.extend_from_slice(if open { b"," } else { b",\"details\":[" });
+        if print_detail(detail, out) {
+            open = true;
+        } else {
+            out.truncate(before);
+        }
+    }
+    if open {
+        out.push(b']');
+    }
+}
+
+/// A `google.rpc.BadRequest` with one field violation, as a `google.protobuf.Any` in wire form.
+///
+/// `field` is the path of the field in the request message, `description` says what was found and what was expected.
+pub fn bad_request(field: &str, description: &str) -> Vec<u8> {
+    let mut violation = Vec::with_capacity(field.len() + description.len() + 8);
+    write_record(1, field.as_bytes(), &mut violation);
+    write_record(2, description.as_bytes(), &mut violation);
+    let mut message = Vec::with_capacity(violation.len() + 4);
+    write_record(1, &violation, &mut message);
+    let mut any = Vec::with_capacity(message.len() + BAD_REQUEST.len() + 8);
+    write_record(1, BAD_REQUEST.as_bytes(), &mut any);
+    write_record(2, &message, &mut any);
+    any
+}
+
+const BAD_REQUEST: &str = "type.googleapis.com/google.rpc.BadRequest";
+
+/// A length-delimited record; an empty string is the default value and has none.
+fn write_record(number: u32, contents: &[u8], out: &mut Vec<u8>) {
+    if !contents.is_empty() {
+        out.extend_from_slice(Tag::new(number, WireType::Len).as_bytes());
+        write_varint(contents.len() as u64, out);
+        out.extend_from_slice(contents);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost_types::Any;
+
+    use super::*;
+    use crate::grpc::Code;
+
+    /// Prints a detail as a JSON string, and fails in the middle of `bad`.
+    fn quote(detail: &[u8], out: &mut Vec<u8>) -> bool {
+        out.push(b'"');
+        if detail == b"bad" {
+            return false;
+        }
+        out.extend_from_slice(detail);
+        out.push(b'"');
+        true
+    }
+
+    fn body(status: &Status, format: ErrorFormat) -> String {
+        let mut out = Vec::new();
+        write_error(status, status.code.http_status(), format, &mut out, quote);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn both_formats_hold_code_message_and_details() {
+        let plain = Status::new(Code::NotFound, "no such book");
+        let one = plain.clone().with_detail(b"a");
+        let table = [
+            (
+                plain.clone(),
+                r#"{"code":5,"message":"no such book"}"#,
+                r#"{"error":{"code":404,"status":"NOT_FOUND","message":"no such book"}}"#,
+            ),
+            (
+                one.clone(),
+                r#"{"code":5,"message":"no such book","details":["a"]}"#,
+                r#"{"error":{"code":404,"status":"NOT_FOUND","message":"no such book","details":["a"]}}"#,
+            ),
+            (
+                one.with_detail(b"b"),
+                r#"{"code":5,"message":"no such book","details":["a","b"]}"#,
+                r#"{"error":{"code":404,"status":"NOT_FOUND","message":"no such book","details":["a","b"]}}"#,
+            ),
+            (
+                Status::new(Code::Internal, ""),
+                r#"{"code":13}"#,
+                r#"{"error":{"code":500,"status":"INTERNAL","message":""}}"#,
+            ),
+        ];
+        for (status, expected, expected_google) in table {
+            assert_eq!(body(&status, ErrorFormat::Status), expected);
+            assert_eq!(body(&status, ErrorFormat::Google), expected_google);
+        }
+    }
+
+    #[test]
+    fn a_detail_that_cannot_be_printed_is_left_out() {
+        let status = Status::new(Code::Aborted, "");
+        for (details, expected) in [
+            (vec!["bad"], r#"{"code":10}"#),
+            (vec!["bad", "a"], r#"{"code":10,"details":["a"]}"#),
+            (vec!["a", "bad", "b"], r#"{"code":10,"details":["a","b"]}"#),
+            (vec!["a", "bad"], r#"{"code":10,"details":["a"]}"#),
+        ] {
+            let status = details
+                .iter()
+                .fold(status.clone(), |status, detail| status.with_detail(detail.as_bytes()));
+            assert_eq!(body(&status, ErrorFormat::Status), expected);
+        }
+    }
+
+    #[test]
+    fn messages_are_escaped() {
+        let message = "\"quoted\" \\ \r\n\0 \u{7f} é \u{2028}";
+        for format in [ErrorFormat::Status, ErrorFormat::Google] {
+            let body = body(&Status::new(Code::Unknown, message), format);
+            assert!(body.bytes().all(|byte| byte >= b' '), "{body:?}");
+            let value: serde_json::Value = serde_json::from_str(&body).unwrap();
+            let error = value.get("error").unwrap_or(&value);
+            assert_eq!(error["message"], message);
+        }
+    }
+
+    #[test]
+    fn the_http_status_of_the_google_format_is_the_one_sent() {
+        let mut out = Vec::new();
+        let status = Status::new(Code::Unimplemented, "use POST");
+        write_error(&status, 405, ErrorFormat::Google, &mut out, quote);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            r#"{"error":{"code":405,"status":"UNIMPLEMENTED","message":"use POST"}}"#
+        );
+    }
+
+    #[test]
+    fn a_bad_request_is_an_any_that_protobuf_reads() {
+        let any = <Any as prost::Message>::decode(bad_request("book.title", "found 5").as_slice()).unwrap();
+        assert_eq!(any.type_url, "type.googleapis.com/google.rpc.BadRequest");
+        assert_eq!(any.value, b"\x0a\x15\x0a\x0abook.title\x12\x07found 5");
+        let any = <Any as prost::Message>::decode(bad_request("", "found 5").as_slice()).unwrap();
+        assert_eq!(any.value, b"\x0a\x09\x12\x07found 5");
+    }
+}

@@ -1,0 +1,527 @@
+//! Length-prefixed messages: one byte of flags, four bytes of length (big endian), the message
+//! (`doc/PROTOCOL-HTTP2.md`, "Length-Prefixed-Message"); and gRPC-Web's trailers frame (`doc/PROTOCOL-WEB.md`).
+
+use std::fmt;
+
+use memchr::memchr;
+
+use super::Code;
+
+/// How many bytes come before a message.
+pub const PREFIX_LENGTH: usize = 5;
+
+/// Cuts a body that arrives in chunks into frames.
+///
+/// A frame that lies whole in one chunk is borrowed from it. Only what is incomplete at the end of a chunk is copied,
+/// every byte once.
+#[derive(Debug)]
+pub struct FrameReader {
+    max_message_bytes: usize,
+    grpc_web: bool,
+    /// The beginning of a frame whose end has not arrived; before `carry_start` lies what was handed out already.
+    carry: Vec<u8>,
+    carry_start: usize,
+    seen_trailers: bool,
+    /// Where frames begin is lost after an error.
+    failed: Option<FrameError>,
+}
+
+impl FrameReader {
+    /// A reader of gRPC's body that refuses messages over `max_message_bytes`.
+    pub fn new(max_message_bytes: usize) -> Self {
+        Self {
+            max_message_bytes,
+            grpc_web: false,
+            carry: Vec::new(),
+            carry_start: 0,
+            seen_trailers: false,
+            failed: None,
+        }
+    }
+
+    /// The same for gRPC-Web, whose body ends with a trailers frame.
+    pub fn grpc_web(max_message_bytes: usize) -> Self {
+        Self {
+            grpc_web: true,
+            ..Self::new(max_message_bytes)
+        }
+    }
+
+    /// The frames that `chunk`, the next bytes of the body, completes.
+    pub fn push<'a>(&'a mut self, chunk: &'a [u8]) -> Frames<'a> {
+        Frames { reader: self, chunk }
+    }
+
+    /// To be called at the end of the body: whether it ended between two frames.
+    pub fn finish(&self) -> Result<(), FrameError> {
+        match self.failed {
+            Some(error) => Err(error),
+            None if self.carry_start < self.carry.len() => Err(FrameError::Truncated),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads the prefix at the start of `bytes`; `None` while it is incomplete.
+    fn prefix(&self, bytes: &[u8]) -> Result<Option<Prefix>, FrameError> {
+        let Some(([flags, length @ ..], _)) = bytes.split_first_chunk::<PREFIX_LENGTH>() else {
+            return Ok(None);
+        };
+        let trailers = match *flags {
+            _ if self.seen_trailers => return Err(FrameError::AfterTrailers),
+            0 => false,
+            TRAILERS if self.grpc_web => true,
+            COMPRESSED => return Err(FrameError::Compressed),
+            COMPRESSED_TRAILERS if self.grpc_web => return Err(FrameError::Compressed),
+            flags => return Err(FrameError::UnknownFlags(flags)),
+        };
+        let length = u32::from_be_bytes(*length);
+        let limit = match trailers {
+            false => self.max_message_bytes,
+            true => self.max_message_bytes.max(MAX_TRAILERS_BYTES),
+        };
+        match usize::try_from(length) {
+            Ok(length) if length <= limit => Ok(Some(Prefix {
+                trailers,
+                frame_length: PREFIX_LENGTH.saturating_add(length),
+            })),
+            _ => Err(FrameError::TooLarge { length, limit }),
+        }
+    }
+}
+
+struct Prefix {
+    trailers: bool,
+    /// The prefix included.
+    frame_length: usize,
+}
+
+const COMPRESSED: u8 = 0x01;
+const TRAILERS: u8 = 0x80;
+const COMPRESSED_TRAILERS: u8 = 0x81;
+
+/// A trailers frame may be this long even where messages may not.
+const MAX_TRAILERS_BYTES: usize = 64 * 1024;
+
+/// The frames that one chunk completes. When dropped it keeps what is left of the chunk for the next one.
+#[derive(Debug)]
+pub struct Frames<'a> {
+    reader: &'a mut FrameReader,
+    /// What has not been looked at.
+    chunk: &'a [u8],
+}
+
+impl Frames<'_> {
+    /// The next whole frame; `None` when more bytes are needed. After an error there are only errors.
+    pub fn next_frame(&mut self) -> Result<Option<Frame<'_>>, FrameError> {
+        if let Some(error) = self.reader.failed {
+            return Err(error);
+        }
+        let found = match self.cut() {
+            Ok(found) => found,
+            Err(error) => {
+                self.reader.failed = Some(error);
+                return Err(error);
+            }
+        };
+        let Some(Cut { trailers, bytes }) = found else {
+            return Ok(None);
+        };
+        self.reader.seen_trailers = trailers;
+        let bytes = match bytes {
+            CutFrom::Chunk(bytes) => bytes,
+            CutFrom::Carry { start, end } => self.reader.carry.get(start..end).unwrap_or_default(),
+        };
+        Ok(Some(match trailers {
+            true => Frame::Trailers(TrailerBlock(bytes)),
+            false => Frame::Message(bytes),
+        }))
+    }
+}
+
+impl<'a> Frames<'a> {
+    fn cut(&mut self) -> Result<Option<Cut<'a>>, FrameError> {
+        if self.reader.carry_start >= self.reader.carry.len() {
+            self.reader.carry.clear();
+            self.reader.carry_start = 0;
+            return self.cut_chunk();
+        }
+        let prefix = match self.reader.prefix(self.carried())? {
+            Some(prefix) => prefix,
+            None => {
+                self.carry(PREFIX_LENGTH);
+                match self.reader.prefix(self.carried())? {
+                    Some(prefix) => prefix,
+                    None => return Ok(None),
+                }
+            }
+        };
+        self.carry(prefix.frame_length);
+        if self.carried().len() < prefix.frame_length {
+            return Ok(None);
+        }
+        let start = self.reader.carry_start + PREFIX_LENGTH;
+        let end = self.reader.carry_start + prefix.frame_length;
+        self.reader.carry_start = end;
+        Ok(Some(Cut {
+            trailers: prefix.trailers,
+            bytes: CutFrom::Carry { start, end },
+        }))
+    }
+
+    fn cut_chunk(&mut self) -> Result<Option<Cut<'a>>, FrameError> {
+        let Some(prefix) = self.reader.prefix(self.chunk)? else {
+            self.carry(PREFIX_LENGTH);
+            return Ok(None);
+        };
+        let Some((frame, rest)) = self.chunk.split_at_checked(prefix.frame_length) else {
+            self.carry(prefix.frame_length);
+            return Ok(None);
+        };
+        self.chunk = rest;
+        Ok(Some(Cut {
+            trailers: prefix.trailers,
+            bytes: CutFrom::Chunk(frame.get(PREFIX_LENGTH..).unwrap_or_default()),
+        }))
+    }
+
+    /// The beginning of the frame that is being put together.
+    fn carried(&self) -> &[u8] {
+        self.reader.carry.get(self.reader.carry_start..).unwrap_or_default()
+    }
+
+    /// Moves bytes from the chunk to the carry until `length` are carried, or the chunk is used up.
+    fn carry(&mut self, length: usize) {
+        let missing = length.saturating_sub(self.carried().len());
+        if self.reader.carry.capacity() - self.reader.carry.len() < missing {
+            // What was handed out makes room first; that happens once a frame at most.
+            self.reader.carry.drain(..self.reader.carry_start);
+            self.reader.carry_start = 0;
+            self.reader.carry.reserve(missing);
+        }
+        let (moved, rest) = self.chunk.split_at_checked(missing).unwrap_or((self.chunk, &[]));
+        self.reader.carry.extend_from_slice(moved);
+        self.chunk = rest;
+    }
+}
+
+impl Drop for Frames<'_> {
+    fn drop(&mut self) {
+        if self.reader.failed.is_none() {
+            self.reader.carry.extend_from_slice(self.chunk);
+        }
+    }
+}
+
+struct Cut<'a> {
+    trailers: bool,
+    bytes: CutFrom<'a>,
+}
+
+/// Without the prefix. A position stands for what lies in the carry, whose borrow would be too long.
+enum CutFrom<'a> {
+    Chunk(&'a [u8]),
+    Carry { start: usize, end: usize },
+}
+
+/// One frame, without its prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Frame<'a> {
+    /// A message in wire form.
+    Message(&'a [u8]),
+    /// gRPC-Web's last frame: the trailing metadata.
+    Trailers(TrailerBlock<'a>),
+}
+
+/// Trailing metadata as gRPC-Web writes them: `name:value` lines that end in CR LF.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TrailerBlock<'a>(pub &'a [u8]);
+
+impl<'a> TrailerBlock<'a> {
+    /// Names, in whatever case they were written, and values, without the white space around them. A line without a
+    /// colon is passed over. A value has no LF, but may have any other byte.
+    pub fn iter(self) -> impl Iterator<Item = (&'a [u8], &'a [u8])> {
+        self.0.split(|byte| *byte == b'\n').filter_map(|line| {
+            let (name, value) = line.split_at_checked(memchr(b':', line)?)?;
+            Some((name.trim_ascii(), value.get(1..)?.trim_ascii()))
+        })
+    }
+
+    /// The value of the first line with this name, whatever its ASCII case.
+    pub fn get(self, name: &[u8]) -> Option<&'a [u8]> {
+        self.iter()
+            .find_map(|(found, value)| found.eq_ignore_ascii_case(name).then_some(value))
+    }
+}
+
+/// Appends the prefix of a message that the caller then appends itself; where the prefix lies, for [`finish`].
+#[inline]
+pub fn begin(out: &mut Vec<u8>) -> usize {
+    let at = out.len();
+    out.extend_from_slice(&[0; PREFIX_LENGTH]);
+    at
+}
+
+/// Writes the length of the message into the prefix at `at`, which [`begin`] returned for this same `out`. All bytes
+/// behind it are the message: no more than 32 bits can count, which the caller's limit sees to.
+#[inline]
+pub fn finish(out: &mut [u8], at: usize) {
+    if let Some((prefix, message)) = out
+        .get_mut(at..)
+        .and_then(|frame| frame.split_first_chunk_mut::<PREFIX_LENGTH>())
+    {
+        // Beyond 32 bits the frame is one that its reader refuses, never one with another message's bounds.
+        let [a, b, c, d] = u32::try_from(message.len()).unwrap_or(u32::MAX).to_be_bytes();
+        *prefix = [0, a, b, c, d];
+    }
+}
+
+/// Why a body is not a sequence of frames. From an upstream it is 502, code [`FrameError::code`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FrameError {
+    /// A compressed frame; no compression was asked for.
+    Compressed,
+    /// Flags that gRPC doesn't have.
+    UnknownFlags(u8),
+    /// A message over the limit; both in bytes.
+    TooLarge {
+        /// What the prefix says, before any of it is buffered.
+        length: u32,
+        /// What is allowed.
+        limit: usize,
+    },
+    /// The body ends within a frame.
+    Truncated,
+    /// Bytes behind the trailers frame.
+    AfterTrailers,
+}
+
+impl FrameError {
+    /// The code that the client is told.
+    pub fn code(self) -> Code {
+        match self {
+            Self::TooLarge { .. } => Code::ResourceExhausted,
+            _ => Code::Unavailable,
+        }
+    }
+}
+
+impl fmt::Display for FrameError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Compressed => f.write_str("found a compressed gRPC frame, but no compression was asked for"),
+            Self::UnknownFlags(flags) => write!(f, "found gRPC frame flags {flags:#04x}, expected 0x00"),
+            Self::TooLarge { length, limit } => {
+                write!(f, "found a message of {length} bytes, over the limit of {limit} bytes")
+            }
+            Self::Truncated => f.write_str("the body ends in the middle of a gRPC frame"),
+            Self::AfterTrailers => f.write_str("found a gRPC frame behind the trailers"),
+        }
+    }
+}
+
+impl std::error::Error for FrameError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(flags: u8, message: &[u8]) -> Vec<u8> {
+        let mut out = Vec::new();
+        let at = begin(&mut out);
+        out.extend_from_slice(message);
+        finish(&mut out, at);
+        out[0] = flags;
+        out
+    }
+
+    fn reader(grpc_web: bool) -> FrameReader {
+        match grpc_web {
+            true => FrameReader::grpc_web(1000),
+            false => FrameReader::new(1000),
+        }
+    }
+
+    /// The frames of a body as (is trailers, bytes), and how the body ended.
+    type Read = (Vec<(bool, Vec<u8>)>, Result<(), FrameError>);
+
+    fn read_all<'c>(reader: &mut FrameReader, chunks: impl IntoIterator<Item = &'c [u8]>) -> Read {
+        let mut found = Vec::new();
+        for chunk in chunks {
+            let mut frames = reader.push(chunk);
+            loop {
+                match frames.next_frame() {
+                    Ok(Some(Frame::Message(bytes))) => found.push((false, bytes.to_vec())),
+                    Ok(Some(Frame::Trailers(block))) => found.push((true, block.0.to_vec())),
+                    Ok(None) => break,
+                    Err(error) => return (found, Err(error)),
+                }
+            }
+        }
+        (found, reader.finish())
+    }
+
+    #[test]
+    fn bodies_are_cut_alike_wherever_the_chunks_end() {
+        let long = vec![b'x'; 300];
+        let table: [(bool, Vec<Vec<u8>>); 9] = [
+            (false, vec![]),
+            (false, vec![frame(0, b"")]),
+            (false, vec![frame(0, b"hello")]),
+            (
+                false,
+                vec![frame(0, b"hello"), frame(0, b""), frame(0, &long), frame(0, b"z")],
+            ),
+            (true, vec![frame(0, b"hello"), frame(0x80, b"grpc-status:0\r\n")]),
+            (true, vec![frame(0x80, b"")]),
+            (false, vec![frame(0, b"a"), frame(1, b"b"), frame(0, b"c")]),
+            (false, vec![frame(0, b"a"), vec![0, 0, 0]]),
+            (true, vec![frame(0, b"a"), frame(0x80, b"t"), frame(0, b"b")]),
+        ];
+        for (grpc_web, frames) in table {
+            let body = frames.concat();
+            let whole = read_all(&mut reader(grpc_web), [body.as_slice()]);
+            for first in 0..=body.len() {
+                for second in first..=body.len() {
+                    let chunks = [&body[..first], &body[first..second], &body[second..]];
+                    assert_eq!(
+                        read_all(&mut reader(grpc_web), chunks),
+                        whole,
+                        "{frames:?} cut at {first} and {second}"
+                    );
+                }
+            }
+            assert_eq!(read_all(&mut reader(grpc_web), body.chunks(1)), whole);
+        }
+    }
+
+    #[test]
+    fn frames_come_out_as_they_went_in() {
+        let body = [frame(0, b"one"), frame(0, b""), frame(0x80, b"a:b\r\n")].concat();
+        let (found, end) = read_all(&mut FrameReader::grpc_web(3), [body.as_slice()]);
+        assert_eq!(end, Ok(()));
+        assert_eq!(
+            found,
+            [(false, b"one".to_vec()), (false, vec![]), (true, b"a:b\r\n".to_vec())]
+        );
+    }
+
+    #[test]
+    fn a_whole_frame_is_borrowed_from_its_chunk() {
+        let body = frame(0, b"hello");
+        let mut reader = FrameReader::new(1000);
+        let mut frames = reader.push(&body);
+        let Ok(Some(Frame::Message(message))) = frames.next_frame() else {
+            panic!("no message");
+        };
+        assert_eq!(message.as_ptr(), body[PREFIX_LENGTH..].as_ptr());
+        drop(frames);
+        assert_eq!(reader.carry.capacity(), 0);
+    }
+
+    #[test]
+    fn malformed_bodies_are_refused() {
+        let too_large = |length, limit| FrameError::TooLarge { length, limit };
+        let table = [
+            (false, frame(1, b"x"), FrameError::Compressed),
+            (true, frame(1, b"x"), FrameError::Compressed),
+            (true, frame(0x81, b"x"), FrameError::Compressed),
+            (false, frame(0x81, b"x"), FrameError::UnknownFlags(0x81)),
+            (false, frame(0x80, b"x"), FrameError::UnknownFlags(0x80)),
+            (true, frame(2, b"x"), FrameError::UnknownFlags(2)),
+            (false, b"<html>".to_vec(), FrameError::UnknownFlags(b'<')),
+            (false, b"\0\0\0\x03\xe9".to_vec(), too_large(1001, 1000)),
+            (false, b"\0\xff\xff\xff\xff".to_vec(), too_large(u32::MAX, 1000)),
+            (true, b"\x80\0\x01\0\x01".to_vec(), too_large(65537, 65536)),
+            (false, b"\0".to_vec(), FrameError::Truncated),
+            (false, b"\0\0\0\0\x02x".to_vec(), FrameError::Truncated),
+            (
+                true,
+                [frame(0x80, b""), frame(0x80, b"")].concat(),
+                FrameError::AfterTrailers,
+            ),
+            (true, [frame(0x80, b""), vec![0]].concat(), FrameError::Truncated),
+        ];
+        for (grpc_web, body, expected) in table {
+            let mut reader = reader(grpc_web);
+            let (_, end) = read_all(&mut reader, [body.as_slice()]);
+            assert_eq!(end, Err(expected), "{body:x?}");
+            assert_eq!(
+                expected.code() == Code::ResourceExhausted,
+                matches!(expected, FrameError::TooLarge { .. })
+            );
+        }
+    }
+
+    #[test]
+    fn the_length_is_checked_before_anything_is_buffered() {
+        let mut reader = FrameReader::new(10);
+        let (_, end) = read_all(&mut reader, [&[0, 0, 0][..], &[1, 0, 7, 7]]);
+        assert_eq!(end, Err(FrameError::TooLarge { length: 256, limit: 10 }));
+        assert!(reader.carry.len() <= PREFIX_LENGTH);
+    }
+
+    #[test]
+    fn messages_up_to_the_limit_and_trailers_beyond_it_are_taken() {
+        let body = [frame(0, &[1; 10]), frame(0x80, &[b'a'; 11])].concat();
+        let (found, end) = read_all(&mut FrameReader::grpc_web(10), [body.as_slice()]);
+        assert_eq!((found.len(), end), (2, Ok(())));
+    }
+
+    #[test]
+    fn after_an_error_there_are_only_errors() {
+        let mut reader = FrameReader::new(1000);
+        let bad = frame(1, b"x");
+        let good = frame(0, b"x");
+        assert_eq!(reader.push(&bad).next_frame(), Err(FrameError::Compressed));
+        assert_eq!(reader.push(&good).next_frame(), Err(FrameError::Compressed));
+        assert_eq!(reader.finish(), Err(FrameError::Compressed));
+    }
+
+    #[test]
+    fn frames_that_nobody_asked_for_are_kept() {
+        let body: Vec<u8> = (0..20).flat_map(|number| frame(0, &[number; 3])).collect();
+        let (first, second) = body.split_at(70);
+        let mut reader = FrameReader::new(1000);
+        assert_eq!(reader.push(first).next_frame(), Ok(Some(Frame::Message(&[0; 3]))));
+        assert_eq!(reader.push(&[]).next_frame(), Ok(Some(Frame::Message(&[1; 3]))));
+        let (found, end) = read_all(&mut reader, [second]);
+        assert_eq!(end, Ok(()));
+        assert_eq!(
+            found,
+            (2..20).map(|number| (false, vec![number; 3])).collect::<Vec<_>>()
+        );
+    }
+
+    #[test]
+    fn trailers_are_lines_of_name_and_value() {
+        type Lines<'a> = &'a [(&'a [u8], &'a [u8])];
+        let table: [(&[u8], Lines<'_>); 6] = [
+            (b"", &[]),
+            (
+                b"grpc-status:5\r\ngrpc-message:no%20book\r\n",
+                &[(b"grpc-status", b"5"), (b"grpc-message", b"no%20book")],
+            ),
+            (b"Grpc-Status: 5 \r\n", &[(b"Grpc-Status", b"5")]),
+            (b"a:b\nc:d", &[(b"a", b"b"), (b"c", b"d")]),
+            (b"a:b:c\r\nnothing\r\n:x\r\n", &[(b"a", b"b:c"), (b"", b"x")]),
+            (b"a:\r\n", &[(b"a", b"")]),
+        ];
+        for (block, expected) in table {
+            let found: Vec<_> = TrailerBlock(block).iter().collect();
+            assert_eq!(found, expected, "{:?}", str::from_utf8(block));
+        }
+        let block = TrailerBlock(b"x: 1\r\nGRPC-Status: 5\r\ngrpc-status: 6\r\n");
+        assert_eq!(block.get(b"grpc-status"), Some(&b"5"[..]));
+        assert_eq!(block.get(b"grpc-message"), None);
+    }
+
+    #[test]
+    fn a_frame_is_written_in_place_behind_what_is_there() {
+        let mut out = b"before".to_vec();
+        let at = begin(&mut out);
+        out.extend_from_slice(&[9; 258]);
+        finish(&mut out, at);
+        assert_eq!(&out[..11], b"before\0\0\0\x01\x02");
+        assert_eq!(out.len(), 6 + 5 + 258);
+    }
+}

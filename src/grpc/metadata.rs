@@ -1,0 +1,447 @@
+//! Which HTTP headers are metadata and which metadata are HTTP headers: the one list of names.
+//!
+//! Sources: RFC 9110 section 7.6.1 (hop-by-hop), `doc/PROTOCOL-HTTP2.md` ("Custom-Metadata", reserved names). Names
+//! are compared whatever their ASCII case: a host may hand them out as an HTTP/1.1 peer wrote them. Every function
+//! here is called for each header of each request, so a name is told by its length first.
+
+/// What becomes of a header field of an HTTP request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestHeader {
+    /// It is metadata.
+    Forward,
+    /// Its name ends here: it belongs to the connection or to the body, or gRPC reserves it.
+    Drop,
+    /// Its value cannot be metadata ([`is_metadata_value`]); another field of that name may.
+    Invalid,
+}
+
+/// What becomes of a header field of an HTTP request.
+#[inline]
+pub fn request_header(name: &[u8], value: &[u8], connection: &ConnectionOptions<'_>) -> RequestHeader {
+    if is_connection_header(name)
+        || is_framing_header(name)
+        || is_request_only(name)
+        || (is_reserved(name) && !is_tracing(name))
+        || !is_metadata_name(name)
+        || connection.names(name)
+    {
+        RequestHeader::Drop
+    } else if is_metadata_value(name, value) {
+        RequestHeader::Forward
+    } else {
+        RequestHeader::Invalid
+    }
+}
+
+/// The names in a request's `connection` header: the client's further hop-by-hop headers.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ConnectionOptions<'h>(&'h [u8]);
+
+/// The names in `connection`, the value of the header of that name.
+pub fn connection_options(connection: Option<&[u8]>) -> ConnectionOptions<'_> {
+    ConnectionOptions(connection.unwrap_or_default())
+}
+
+impl ConnectionOptions<'_> {
+    /// Whether `name` is one of them.
+    #[inline]
+    pub fn names(&self, name: &[u8]) -> bool {
+        !self.0.is_empty()
+            && self
+                .0
+                .split(|byte| *byte == b',')
+                .any(|option| is(option.trim_ascii(), name))
+    }
+}
+
+/// Whether one of the upstream's initial or trailing metadata becomes a response header. Those of the connection, of
+/// the body and of gRPC don't, nor does `x-http-code` ([`success_status`]).
+#[inline]
+pub fn is_response_header(name: &[u8], value: &[u8]) -> bool {
+    !is_connection_header(name)
+        && !is_framing_header(name)
+        && !is_reserved(name)
+        && !is_http_code(name)
+        && is_metadata_name(name)
+        && is_header_value(value)
+}
+
+/// Whether a value may be sent as metadata under this name: printable ASCII; for a name in `-bin`, base64 with the
+/// standard alphabet, padded or not, several values separated by commas.
+#[inline]
+pub fn is_metadata_value(name: &[u8], value: &[u8]) -> bool {
+    if is_binary(name) {
+        value
+            .split(|byte| *byte == b',')
+            .all(|part| is_base64(part.trim_ascii()))
+    } else {
+        value.iter().all(|byte| matches!(byte, b' '..=b'~'))
+    }
+}
+
+/// Whether a value may be a header of an HTTP response (RFC 9110 section 5.5): with a CR, LF or NUL in it, it could
+/// end its own line and begin another.
+#[inline]
+pub fn is_header_value(value: &[u8]) -> bool {
+    value.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~' | 0x80..))
+}
+
+/// The HTTP status that a service chooses for a success by the metadata `x-http-code`: 200 to 299. `None` for any
+/// other value, and for metadata of any other name.
+pub fn success_status(name: &[u8], value: &[u8]) -> Option<u16> {
+    match value.trim_ascii() {
+        [b'2', tens @ b'0'..=b'9', units @ b'0'..=b'9'] if is_http_code(name) => {
+            Some(200 + u16::from(tens - b'0') * 10 + u16::from(units - b'0'))
+        }
+        _ => None,
+    }
+}
+
+/// Whether the name ends in `-bin`: its value is base64.
+#[inline]
+pub fn is_binary(name: &[u8]) -> bool {
+    name.last_chunk::<4>()
+        .is_some_and(|suffix| suffix.eq_ignore_ascii_case(b"-bin"))
+}
+
+/// Headers that belong to one connection, not to the message.
+#[inline]
+fn is_connection_header(name: &[u8]) -> bool {
+    match name.len() {
+        2 => is(name, b"te"),
+        7 => is(name, b"trailer") || is(name, b"upgrade"),
+        10 => is(name, b"connection") || is(name, b"keep-alive"),
+        14 => is(name, b"http2-settings"),
+        16 => is(name, b"proxy-connection"),
+        17 => is(name, b"transfer-encoding"),
+        18 => is(name, b"proxy-authenticate"),
+        19 => is(name, b"proxy-authorization"),
+        _ => false,
+    }
+}
+
+/// Headers that describe a body, which is another one on the other side.
+#[inline]
+fn is_framing_header(name: &[u8]) -> bool {
+    match name.len() {
+        6 => is(name, b"digest"),
+        11 => is(name, b"content-md5") || is(name, b"repr-digest"),
+        12 => is(name, b"content-type"),
+        13 => is(name, b"content-range"),
+        14 => is(name, b"content-length") || is(name, b"content-digest"),
+        16 => is(name, b"content-encoding"),
+        _ => false,
+    }
+}
+
+/// Headers of a request that concern its body, its answer's body or its host, and mean nothing in an answer.
+#[inline]
+fn is_request_only(name: &[u8]) -> bool {
+    match name.len() {
+        4 => is(name, b"host"),
+        6 => is(name, b"expect"),
+        15 => is(name, b"accept-encoding"),
+        _ => false,
+    }
+}
+
+/// Names that gRPC keeps for itself: `grpc-timeout`, `grpc-status`, `grpc-encoding`, …
+#[inline]
+fn is_reserved(name: &[u8]) -> bool {
+    name.first_chunk::<5>()
+        .is_some_and(|prefix| prefix.eq_ignore_ascii_case(b"grpc-"))
+}
+
+/// Reserved names that carry trace context and census tags from peer to peer, and change nothing in the call.
+#[inline]
+fn is_tracing(name: &[u8]) -> bool {
+    match name.len() {
+        13 => is(name, b"grpc-tags-bin"),
+        14 => is(name, b"grpc-trace-bin"),
+        _ => false,
+    }
+}
+
+#[inline]
+fn is_http_code(name: &[u8]) -> bool {
+    is(name, b"x-http-code")
+}
+
+/// Whether a name may be metadata: letters, digits, `_`, `-`, `.`. Pseudo headers (`:path`) are not.
+#[inline]
+fn is_metadata_name(name: &[u8]) -> bool {
+    !name.is_empty()
+        && name
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+}
+
+#[inline]
+fn is(name: &[u8], lower_case: &[u8]) -> bool {
+    name.eq_ignore_ascii_case(lower_case)
+}
+
+fn is_base64(value: &[u8]) -> bool {
+    let unpadded = value
+        .strip_suffix(b"==")
+        .or_else(|| value.strip_suffix(b"="))
+        .unwrap_or(value);
+    let whole = unpadded.len() == value.len() || value.len().is_multiple_of(4);
+    whole
+        && unpadded.len() % 4 != 1
+        && unpadded
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(name: &str, connection: &str) -> RequestHeader {
+        request_header(
+            name.as_bytes(),
+            b"AAEC",
+            &connection_options(Some(connection.as_bytes())),
+        )
+    }
+
+    #[test]
+    fn request_headers_are_metadata_except_those_of_connection_body_and_grpc() {
+        for name in [
+            "accept",
+            "authorization",
+            "baggage",
+            "cookie",
+            "forwarded",
+            "grpc-tags-bin",
+            "grpc-trace-bin",
+            "grpcish",
+            "traceparent",
+            "tracestate",
+            "user-agent",
+            "x-forwarded-for",
+            "x-http-code",
+            "x-request-id",
+            "x_custom.name-bin",
+            "X-Mixed-Case",
+        ] {
+            assert_eq!(header(name, ""), RequestHeader::Forward, "{name}");
+        }
+        for name in [
+            "",
+            ":authority",
+            ":method",
+            ":path",
+            ":scheme",
+            "accept-encoding",
+            "connection",
+            "Connection",
+            "content-digest",
+            "content-encoding",
+            "content-length",
+            "content-md5",
+            "content-range",
+            "content-type",
+            "Content-Type",
+            "digest",
+            "expect",
+            "grpc-accept-encoding",
+            "grpc-encoding",
+            "grpc-message",
+            "grpc-previous-rpc-attempts",
+            "grpc-status",
+            "grpc-status-details-bin",
+            "grpc-timeout",
+            "Grpc-Timeout",
+            "host",
+            "http2-settings",
+            "keep-alive",
+            "proxy-authorization",
+            "proxy-connection",
+            "repr-digest",
+            "te",
+            "trailer",
+            "transfer-encoding",
+            "upgrade",
+            "not a name",
+            "x\r\ny",
+            "caf\u{e9}",
+        ] {
+            assert_eq!(header(name, ""), RequestHeader::Drop, "{name}");
+        }
+    }
+
+    #[test]
+    fn metadata_become_response_headers_except_those_of_connection_body_and_grpc() {
+        for name in [
+            "server",
+            "date",
+            "set-cookie",
+            "etag",
+            "x-trace-id",
+            "x-data-bin",
+            "location",
+        ] {
+            assert!(is_response_header(name.as_bytes(), b"x"), "{name}");
+        }
+        for name in [
+            "",
+            ":status",
+            "connection",
+            "content-encoding",
+            "content-length",
+            "content-type",
+            "grpc-accept-encoding",
+            "grpc-encoding",
+            "grpc-message",
+            "Grpc-Status",
+            "grpc-status",
+            "grpc-status-details-bin",
+            "grpc-trace-bin",
+            "keep-alive",
+            "proxy-authenticate",
+            "te",
+            "trailer",
+            "transfer-encoding",
+            "upgrade",
+            "x-http-code",
+            "X-Http-Code",
+            "x\r\ny",
+            "x y",
+        ] {
+            assert!(!is_response_header(name.as_bytes(), b"x"), "{name}");
+        }
+    }
+
+    #[test]
+    fn metadata_values_are_printable_ascii() {
+        let table: [(&[u8], bool); 9] = [
+            (b"", true),
+            (b"plain ~!", true),
+            (b"Bearer abc.def==", true),
+            (b"tab\there", false),
+            (b"line\r\nbreak", false),
+            (b"nul\0", false),
+            (b"del\x7f", false),
+            ("caf\u{e9}".as_bytes(), false),
+            (b"\xff", false),
+        ];
+        for (value, expected) in table {
+            assert_eq!(is_metadata_value(b"x-name", value), expected, "{value:?}");
+        }
+    }
+
+    #[test]
+    fn binary_values_are_base64() {
+        for (value, expected) in [
+            ("", true),
+            ("AAEC", true),
+            ("+/==", true),
+            ("AA==", true),
+            ("AA", true),
+            ("AAE=", true),
+            ("AAE", true),
+            ("AAEC, AA==,AAE", true),
+            ("A", false),
+            ("AAECA", false),
+            ("AA=", false),
+            ("A===", false),
+            ("====", false),
+            ("=", false),
+            ("AAEC=", false),
+            ("AAEC==", false),
+            ("A=A=", false),
+            ("-_8", false),
+            ("not base64!", false),
+            ("AAEC,*", false),
+        ] {
+            for name in ["x-data-bin", "X-Data-BIN"] {
+                assert_eq!(
+                    is_metadata_value(name.as_bytes(), value.as_bytes()),
+                    expected,
+                    "{value}"
+                );
+            }
+        }
+        assert!(!is_metadata_value(b"x-data-bin", b"\xff"));
+        assert!(is_metadata_value(b"x-cabin", b"not base64!"));
+    }
+
+    #[test]
+    fn nothing_ends_a_header_line() {
+        let table: [(&[u8], bool); 7] = [
+            (b"", true),
+            (b"a b\tc", true),
+            ("caf\u{e9}".as_bytes(), true),
+            (b"\xff", true),
+            (b"a\r\nset-cookie: x", false),
+            (b"a\nb", false),
+            (b"a\0", false),
+        ];
+        for (value, expected) in table {
+            assert_eq!(is_header_value(value), expected, "{value:?}");
+            assert_eq!(is_response_header(b"x-name", value), expected, "{value:?}");
+        }
+        for control in (0..0x20).filter(|byte| *byte != b'\t').chain([0x7f]) {
+            assert!(!is_header_value(&[b'a', control, b'b']), "{control:#x}");
+        }
+    }
+
+    #[test]
+    fn headers_that_the_connection_header_names_end_here() {
+        for (connection, name, expected) in [
+            ("", "x-one", RequestHeader::Forward),
+            ("close", "x-one", RequestHeader::Forward),
+            ("x-one", "x-one", RequestHeader::Drop),
+            (" keep-alive ,X-One,, x-two", "x-one", RequestHeader::Drop),
+            (" keep-alive ,X-One,, x-two", "X-Two", RequestHeader::Drop),
+            ("x-one, x-two", "x-on", RequestHeader::Forward),
+            ("x-one, x-two", "", RequestHeader::Drop),
+        ] {
+            assert_eq!(header(name, connection), expected, "{name} under {connection:?}");
+        }
+        assert_eq!(
+            request_header(b"x-one", b"1", &connection_options(None)),
+            RequestHeader::Forward
+        );
+    }
+
+    #[test]
+    fn a_bad_value_is_told_from_a_bad_name() {
+        let none = ConnectionOptions::default();
+        for (name, value, expected) in [
+            ("x-name", &b"\xff"[..], RequestHeader::Invalid),
+            ("x-data-bin", b"*", RequestHeader::Invalid),
+            ("x-data-bin", b"AA==", RequestHeader::Forward),
+            ("grpc-timeout", b"\xff", RequestHeader::Drop),
+        ] {
+            assert_eq!(
+                request_header(name.as_bytes(), value, &none),
+                expected,
+                "{name} {value:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn only_a_status_of_success_can_be_set() {
+        for (value, expected) in [
+            ("200", Some(200)),
+            ("201", Some(201)),
+            (" 204 ", Some(204)),
+            ("299", Some(299)),
+            ("199", None),
+            ("300", None),
+            ("404", None),
+            ("20", None),
+            ("2000", None),
+            ("2x1", None),
+            ("", None),
+        ] {
+            assert_eq!(success_status(b"x-http-code", value.as_bytes()), expected, "{value}");
+        }
+        assert_eq!(success_status(b"X-Http-Code", b"201"), Some(201));
+        assert_eq!(success_status(b"x-http-codes", b"201"), None);
+    }
+}

@@ -1,0 +1,208 @@
+//! Envoy's configuration, as a user of the module would write it: listeners that differ in their filter, and clusters.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+/// The cluster of the gRPC server.
+pub const BACKEND: &str = "backend";
+/// The gRPC server again: a name that parses as a serialized `GrpcService`, which Envoy must not be given as it is.
+pub const AWKWARD: &str = "users";
+/// The gRPC server again: a name whose length takes two bytes in a serialized `GrpcService`.
+pub const LONG: &str = "backend-with-a-name-of-more-than-127-bytes-0123456789-0123456789-0123456789-0123456789-\
+                        0123456789-0123456789-0123456789-0123456789";
+/// A cluster whose port refuses connections.
+pub const REFUSED: &str = "refused";
+/// A cluster whose server answers with bytes that are no HTTP.
+pub const GARBAGE: &str = "garbage";
+
+/// One listener, with its own filter configuration, and one route that sends everything to one cluster.
+#[derive(Clone)]
+pub struct Listener {
+    name: &'static str,
+    plugin: Option<Value>,
+    cluster: &'static str,
+    stops_at_headers: bool,
+    buffer_limit: Option<u32>,
+    closes_after_400: bool,
+}
+
+impl Listener {
+    /// A listener with the module in front of the router, configured by an object written in place
+    /// (`google.protobuf.Struct`).
+    pub fn new(name: &'static str, configuration: &Value) -> Self {
+        let plugin = json!({ "@type": "type.googleapis.com/google.protobuf.Struct", "value": configuration });
+        Self {
+            plugin: Some(plugin),
+            ..Self::without_module(name)
+        }
+    }
+
+    /// The same with the configuration as text (`google.protobuf.StringValue`).
+    pub fn with_text(name: &'static str, configuration: &str) -> Self {
+        let plugin = json!({ "@type": "type.googleapis.com/google.protobuf.StringValue", "value": configuration });
+        Self {
+            plugin: Some(plugin),
+            ..Self::without_module(name)
+        }
+    }
+
+    /// A listener with the router alone: what the bench and Envoy do by themselves.
+    pub fn without_module(name: &'static str) -> Self {
+        Self {
+            name,
+            plugin: None,
+            cluster: BACKEND,
+            stops_at_headers: true,
+            buffer_limit: None,
+            closes_after_400: true,
+        }
+    }
+
+    /// The cluster of the route; [`BACKEND`] unless set.
+    pub fn cluster(mut self, cluster: &'static str) -> Self {
+        self.cluster = cluster;
+        self
+    }
+
+    /// Leaves `allow_on_headers_stop_iteration` out.
+    pub fn without_stop_iteration(mut self) -> Self {
+        self.stops_at_headers = false;
+        self
+    }
+
+    /// How many bytes Envoy buffers for a filter; 1 MiB unless set.
+    pub fn buffer_limit(mut self, bytes: u32) -> Self {
+        self.buffer_limit = Some(bytes);
+        self
+    }
+
+    /// Has Envoy keep an HTTP/1.1 connection after a local reply of 400, which it otherwise takes for a broken message.
+    pub fn keeps_connections(mut self) -> Self {
+        self.closes_after_400 = false;
+        self
+    }
+
+    fn to_json(&self) -> Value {
+        let mut filters = Vec::new();
+        if let Some(configuration) = &self.plugin {
+            let mut config = json!({
+                "name": self.name,
+                // The same for all listeners of a process: one virtual machine, so the module is compiled once.
+                "vm_config": {
+                    "vm_id": "protobridge",
+                    "runtime": "envoy.wasm.runtime.v8",
+                    "code": { "local": { "filename": module() } },
+                },
+                "configuration": configuration,
+                "failure_policy": "FAIL_RELOAD",
+            });
+            if self.stops_at_headers {
+                config["allow_on_headers_stop_iteration"] = json!(true);
+            }
+            filters.push(json!({
+                "name": "envoy.filters.http.wasm",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+                    "config": config,
+                },
+            }));
+        }
+        filters.push(json!({
+            "name": "envoy.filters.http.router",
+            "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
+        }));
+        let mut listener = json!({
+            "name": self.name,
+            "address": loopback(0),
+            "filter_chains": [{ "filters": [{
+                "name": "envoy.filters.network.http_connection_manager",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.\
+                              HttpConnectionManager",
+                    "stat_prefix": self.name,
+                    // Both HTTP/1.1 and HTTP/2 without TLS, told apart by the first bytes.
+                    "codec_type": "AUTO",
+                    "stream_error_on_invalid_http_message": !self.closes_after_400,
+                    "http_filters": filters,
+                    "route_config": {
+                        // A route may name a cluster that isn't there.
+                        "validate_clusters": false,
+                        "virtual_hosts": [{
+                            "name": "all",
+                            "domains": ["*"],
+                            "routes": [{ "match": { "prefix": "/" }, "route": { "cluster": self.cluster } }],
+                        }],
+                    },
+                },
+            }] }],
+        });
+        if let Some(bytes) = self.buffer_limit {
+            listener["per_connection_buffer_limit_bytes"] = json!(bytes);
+        }
+        listener
+    }
+}
+
+/// The whole configuration: these listeners, all clusters, the admin interface on a free port.
+pub fn bootstrap(listeners: &[Listener], upstream: &Addresses) -> Value {
+    let clusters = [
+        (BACKEND, upstream.grpc),
+        (AWKWARD, upstream.grpc),
+        (LONG, upstream.grpc),
+        (REFUSED, upstream.refused),
+        (GARBAGE, upstream.garbage),
+    ];
+    json!({
+        "admin": { "address": loopback(0) },
+        "static_resources": {
+            "listeners": listeners.iter().map(Listener::to_json).collect::<Vec<_>>(),
+            "clusters": clusters.iter().map(|(name, address)| cluster(name, *address)).collect::<Vec<_>>(),
+        },
+    })
+}
+
+/// Where the servers behind Envoy listen.
+#[derive(Clone, Copy)]
+pub struct Addresses {
+    /// The gRPC server.
+    pub grpc: SocketAddr,
+    /// A port that is taken, and refuses connections.
+    pub refused: SocketAddr,
+    /// A server that answers with bytes that are no HTTP.
+    pub garbage: SocketAddr,
+}
+
+fn cluster(name: &str, address: SocketAddr) -> Value {
+    json!({
+        "name": name,
+        "type": "STATIC",
+        "connect_timeout": "5s",
+        "typed_extension_protocol_options": {
+            "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
+                "explicit_http_config": { "http2_protocol_options": {} },
+            },
+        },
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": loopback(address.port()) } }] }],
+        },
+    })
+}
+
+fn loopback(port: u16) -> Value {
+    json!({ "socket_address": { "address": "127.0.0.1", "port_value": port } })
+}
+
+/// The module as it is shipped.
+fn module() -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/wasm32-wasip1/release/protobridge.wasm");
+    assert!(
+        path.exists(),
+        "{} does not exist: make it with `make build`",
+        path.display()
+    );
+    path
+}

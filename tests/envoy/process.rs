@@ -1,0 +1,231 @@
+//! One Envoy process: started, awaited, asked through its admin interface, and ended whatever becomes of the test.
+
+use std::fs::{self, File};
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+/// How long Envoy may take to start or to give up: generous, for a busy machine that compiles a module in V8.
+const START_LIMIT: Duration = Duration::from_secs(90);
+
+/// A running Envoy. It ends with the value, and with the test process.
+pub struct EnvoyProcess {
+    _running: Running,
+    admin: SocketAddr,
+    directory: PathBuf,
+}
+
+impl EnvoyProcess {
+    /// Starts Envoy with `bootstrap`, which must have an admin listener on port 0, and waits until it is ready.
+    ///
+    /// # Panics
+    /// When Envoy exits instead or does not become ready; with the end of its log.
+    pub fn start(bootstrap: &Value) -> Self {
+        match Self::try_start(bootstrap) {
+            Ok(process) => process,
+            Err((status, log)) => panic!(
+                "Envoy ended with {status} before it was ready; its log:\n{}",
+                tail(&log)
+            ),
+        }
+    }
+
+    /// Starts Envoy with a `bootstrap` that it must refuse, and returns what it wrote to its log by then.
+    ///
+    /// # Panics
+    /// When Envoy starts all the same.
+    pub fn refuse(bootstrap: &Value) -> String {
+        match Self::try_start(bootstrap) {
+            Ok(_) => panic!("Envoy accepted a configuration that it must refuse"),
+            Err((_, log)) => log,
+        }
+    }
+
+    fn try_start(bootstrap: &Value) -> Result<Self, (ExitStatus, String)> {
+        let directory = new_directory();
+        let config = directory.join("envoy.json");
+        fs::write(&config, serde_json::to_vec_pretty(bootstrap).unwrap()).unwrap();
+        let log = File::create(directory.join("envoy.log")).unwrap();
+        let admin_file = directory.join("admin");
+
+        let mut running = Running::start(
+            Command::new(binary())
+                .arg("--config-path")
+                .arg(&config)
+                .arg("--admin-address-path")
+                .arg(&admin_file)
+                // No shared memory segment, which a killed Envoy would leave behind.
+                .args(["--disable-hot-restart", "--concurrency", "1", "--log-level", "info"])
+                .stdin(Stdio::null())
+                .stdout(log.try_clone().unwrap())
+                .stderr(log),
+        );
+        let deadline = Instant::now() + START_LIMIT;
+        loop {
+            if let Some(status) = running.0.try_wait().unwrap() {
+                return Err((status, read_log(&directory)));
+            }
+            // Written when the listener is bound; for a moment it is empty.
+            if let Some(admin) = fs::read_to_string(&admin_file)
+                .ok()
+                .and_then(|text| text.trim().parse().ok())
+                && get(admin, "/ready").is_some_and(|body| body.starts_with("LIVE"))
+            {
+                return Ok(Self {
+                    _running: running,
+                    admin,
+                    directory,
+                });
+            }
+            assert!(
+                Instant::now() < deadline,
+                "Envoy is not ready in time; its log:\n{}",
+                tail(&read_log(&directory))
+            );
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// The address at which the listener called `name` really listens.
+    pub fn listener(&self, name: &str) -> SocketAddr {
+        let listeners: Value = serde_json::from_str(&self.admin_get("/listeners?format=json")).unwrap();
+        let statuses = listeners["listener_statuses"].as_array().unwrap();
+        let address = statuses
+            .iter()
+            .find(|status| status["name"] == name)
+            .map(|status| &status["local_address"]["socket_address"])
+            .unwrap_or_else(|| panic!("Envoy has no listener {name}: {listeners}"));
+        let ip = address["address"].as_str().unwrap();
+        format!("{ip}:{}", address["port_value"]).parse().unwrap()
+    }
+
+    /// The answer of the admin interface to `GET path`.
+    pub fn admin_get(&self, path: &str) -> String {
+        get(self.admin, path).unwrap_or_else(|| panic!("no answer from Envoy's admin interface to {path}"))
+    }
+
+    /// Everything that Envoy has logged up to now.
+    pub fn log(&self) -> String {
+        read_log(&self.directory)
+    }
+}
+
+/// A process, and the watchdog that ends it when this process is gone and its own `drop` never comes: statics are not
+/// dropped, and a killed process drops nothing.
+struct Running(Child, Watchdog);
+
+impl Running {
+    fn start(command: &mut Command) -> Self {
+        let process = command
+            .spawn()
+            .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        let watchdog = Watchdog::of(process.id());
+        Self(process, watchdog)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // A process that has already ended cannot be killed; it is only waited for. The watchdog goes after it.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A shell at the other end of a pipe, which closes when this process ends, however it does.
+struct Watchdog(Child);
+
+impl Watchdog {
+    fn of(pid: u32) -> Self {
+        // A line on the pipe says that the process has been waited for, so that its number may be another's by now.
+        // Signals from a terminal reach the shell too; it outlives them.
+        let shell = Command::new("sh")
+            .args([
+                "-c",
+                "trap '' HUP INT TERM; read -r line || kill -9 \"$0\"",
+                &pid.to_string(),
+            ])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn();
+        Self(shell.unwrap())
+    }
+}
+
+impl Drop for Watchdog {
+    fn drop(&mut self) {
+        if let Some(mut pipe) = self.0.stdin.take() {
+            let _ = pipe.write_all(b"\n");
+        }
+        let _ = self.0.wait();
+    }
+}
+
+/// The Envoy to run: `ENVOY_BIN`, else the one that the Makefile puts into `.venv`.
+fn binary() -> PathBuf {
+    match std::env::var_os("ENVOY_BIN") {
+        Some(path) => PathBuf::from(path),
+        None => {
+            let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(".venv/bin/envoy");
+            assert!(
+                path.exists(),
+                "{} does not exist: make it with `make .venv`, or name an Envoy in ENVOY_BIN",
+                path.display()
+            );
+            path
+        }
+    }
+}
+
+/// A folder for one Envoy's files, which stay there to be read after a failure until the next run.
+fn new_directory() -> PathBuf {
+    static STARTED: AtomicU32 = AtomicU32::new(0);
+    let number = STARTED.fetch_add(1, Ordering::Relaxed);
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{number}", env!("CARGO_CRATE_NAME")));
+    let _ = fs::remove_dir_all(&directory);
+    fs::create_dir_all(&directory).unwrap();
+    directory
+}
+
+/// The body of a 200 answer; `None` for any other, or when nobody answers.
+fn get(address: SocketAddr, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nhost: admin\r\nconnection: close\r\n\r\n"
+    )
+    .ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, mut chunks) = answer.split_once("\r\n\r\n")?;
+    if !head.starts_with("HTTP/1.1 200 ") {
+        return None;
+    }
+    let mut body = String::new();
+    loop {
+        let (size, rest) = chunks.split_once("\r\n")?;
+        let size = usize::from_str_radix(size, 16).ok()?;
+        if size == 0 {
+            return Some(body);
+        }
+        body.push_str(rest.get(..size)?);
+        chunks = rest.get(size + 2..)?;
+    }
+}
+
+fn read_log(directory: &Path) -> String {
+    String::from_utf8_lossy(&fs::read(directory.join("envoy.log")).unwrap()).into_owned()
+}
+
+fn tail(log: &str) -> String {
+    let lines: Vec<&str> = log.lines().collect();
+    lines[lines.len().saturating_sub(30)..].join("\n")
+}

@@ -1,0 +1,840 @@
+//! The in-process gateway does what Envoy does: each fact that it claims, shown by a small guest.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::Duration;
+
+use crate::harness::{Exchange, Gateway, Host, HostCall, Progress, Request, Response, frame};
+
+// Configuration
+
+#[test]
+fn a_configuration_arrives_as_its_bytes() {
+    let log_it = [("proxy_on_configure", "(call $log_buffer (i32.const 7)) (i32.const 1)")];
+    let gateway = Host::envoy().guest(guest(&log_it)).load("some text").unwrap();
+    assert_eq!(logged(&gateway), ["some text"]);
+}
+
+#[test]
+fn a_struct_configuration_arrives_as_the_bytes_of_the_message() {
+    let log_it = [("proxy_on_configure", "(call $log_buffer (i32.const 7)) (i32.const 1)")];
+    let gateway = Host::envoy()
+        .guest(guest(&log_it))
+        .load_struct(r#"{"a": "b"}"#)
+        .unwrap();
+    // fields { key: "a" value { string_value: "b" } }
+    assert_eq!(logged(&gateway), ["\n\u{8}\n\u{1}a\u{12}\u{3}\u{1a}\u{1}b"]);
+}
+
+#[test]
+fn a_refused_configuration_gives_the_log() {
+    let refusing = [("proxy_on_configure", "(call $say 'no such key') (i32.const 0)")];
+    let refused = Host::envoy().guest(guest(&refusing)).load("").err().unwrap();
+    assert_eq!(
+        (refused.trap, refused.log),
+        (None, vec!["Info: no such key".to_owned()])
+    );
+}
+
+#[test]
+fn a_trap_in_the_configuration_is_a_refusal_too() {
+    let trapping = [("proxy_on_configure", "unreachable")];
+    let refused = Host::envoy().guest(guest(&trapping)).load("").err().unwrap();
+    assert!(refused.trap.is_some());
+}
+
+// Headers
+
+#[test]
+fn what_a_filter_lets_through_reaches_the_other_side_unchanged() {
+    let gateway = load(&[]);
+    let exchange = gateway.request(
+        Request::post("/a")
+            .header("x-a", b"\xff\x80")
+            .chunk("one")
+            .chunk("two")
+            .trailer("t", "1"),
+    );
+    let forwarded = exchange.forwarded();
+    assert_eq!(forwarded.headers.get(":path"), Some("/a"));
+    assert_eq!(forwarded.headers.bytes("x-a"), Some(b"\xff\x80".as_slice()));
+    assert_eq!(forwarded.chunks, [b"one", b"two"]);
+    assert_eq!(forwarded.trailers.unwrap().get("t"), Some("1"));
+    exchange.respond(Response::ok("message").header("x-b", "c"));
+    let answer = exchange.answer();
+    assert_eq!((answer.status(), answer.headers.get("x-b")), (200, Some("c")));
+    assert_eq!(answer.messages(), [b"message"]);
+    assert_eq!(answer.trailers.unwrap().get("grpc-status"), Some("0"));
+}
+
+#[test]
+fn pause_at_headers_lets_body_and_trailer_callbacks_come_and_headers_stay_editable() {
+    let gateway = load(&[
+        ("proxy_on_request_headers", "(i32.const 1)"),
+        (
+            "proxy_on_request_body",
+            "(call $status 'body' (call $set_header (i32.const 0) 'x-body' 'yes')) (i32.const 1)",
+        ),
+        (
+            "proxy_on_request_trailers",
+            "(call $status 'trailers' (call $set_header (i32.const 0) 'x-trailers' 'yes')) (i32.const 0)",
+        ),
+    ]);
+    let exchange = gateway.request(Request::post("/").chunk("one").trailer("t", "1"));
+    assert_eq!(logged(&gateway), ["body=00", "trailers=00"]);
+    let forwarded = exchange.forwarded();
+    assert_eq!(
+        (forwarded.headers.get("x-body"), forwarded.headers.get("x-trailers")),
+        (Some("yes"), Some("yes"))
+    );
+    assert_eq!(forwarded.body(), b"one");
+}
+
+#[test]
+fn headers_are_out_of_reach_once_their_callback_has_continued() {
+    let gateway = load(&[(
+        "proxy_on_request_body",
+        "(call $status 'set' (call $set_header (i32.const 0) 'x-a' 'b')) \
+         (call $status 'get' (call $get_header (i32.const 0) ':path' (i32.const 0) (i32.const 4))) (i32.const 0)",
+    )]);
+    let exchange = gateway.request(Request::post("/").chunk("one"));
+    assert_eq!(logged(&gateway), ["set=02", "get=02"]);
+    assert_eq!(exchange.forwarded().headers.get("x-a"), None);
+}
+
+#[test]
+fn response_headers_paused_are_editable_at_the_trailers() {
+    let gateway = load(&[
+        ("proxy_on_response_headers", "(i32.const 1)"),
+        ("proxy_on_response_body", "(i32.const 1)"),
+        (
+            "proxy_on_response_trailers",
+            "(drop (call $set_header (i32.const 2) ':status' '404')) \
+             (call $status 'body' (call $replace_body (i32.const 1) 'gone')) (i32.const 0)",
+        ),
+    ]);
+    let exchange = gateway.request(Request::get("/"));
+    exchange.respond(Response::grpc().message("m").trailer("grpc-status", "5"));
+    assert_eq!(logged(&gateway), ["body=00"]);
+    assert_eq!(
+        (exchange.answer().status(), exchange.answer().text()),
+        (404, "gone".to_owned())
+    );
+}
+
+#[test]
+fn without_stop_iteration_pause_at_headers_with_a_body_hangs() {
+    let gateway = load_in(
+        Host::envoy().without_headers_stop_iteration(),
+        &[
+            ("proxy_on_request_headers", "(i32.const 1)"),
+            ("proxy_on_request_body", "(call $say 'body') (i32.const 0)"),
+        ],
+    );
+    let exchange = gateway.request(Request::post("/").chunk("one"));
+    assert_eq!(exchange.progress(), Progress::Hangs);
+    assert_eq!(logged(&gateway), [""; 0]);
+}
+
+#[test]
+fn without_stop_iteration_the_body_comes_once_the_stream_is_resumed() {
+    let gateway = load_in(
+        Host::envoy().without_headers_stop_iteration(),
+        &[
+            ("proxy_on_request_headers", &open_stream(UPSTREAM, "(i32.const 1)")),
+            (
+                "proxy_on_request_body",
+                "(call $log_buffer (i32.const 0)) (i32.const 0)",
+            ),
+            ("proxy_on_grpc_receive", RESUME_REQUEST),
+            ("proxy_on_done", CANCEL),
+        ],
+    );
+    let exchange = gateway.request(Request::post("/").chunk("one").chunk("two"));
+    assert_eq!(exchange.progress(), Progress::WaitsForCall);
+    exchange.call_message("go");
+    assert_eq!(logged(&gateway)[1..], ["onetwo"]);
+    assert!(exchange.forwarded().ended);
+}
+
+#[test]
+fn without_stop_iteration_a_filter_that_pauses_only_in_body_callbacks_works() {
+    let gateway = load_in(
+        Host::envoy().without_headers_stop_iteration(),
+        &[(
+            "proxy_on_request_body",
+            "(if (result i32) (local.get 2) (then (drop (call $replace_body (i32.const 0) 'all')) (i32.const 0)) (else (i32.const 1)))",
+        )],
+    );
+    let exchange = gateway.request(Request::post("/").chunk("one").chunk("two"));
+    assert_eq!(exchange.forwarded().chunks, [b"all"]);
+}
+
+// Bodies
+
+#[test]
+fn a_paused_body_is_buffered_and_the_next_callback_sees_all_of_it() {
+    let gateway = load(&[(
+        "proxy_on_request_body",
+        "(call $log_buffer (i32.const 0)) (i32.eqz (local.get 2))",
+    )]);
+    let exchange = gateway.request(Request::post("/").chunk("one").chunk("two").chunk(""));
+    assert_eq!(logged(&gateway), ["one", "onetwo", "onetwo"]);
+    assert_eq!(exchange.forwarded().chunks, [b"onetwo"]);
+}
+
+#[test]
+fn a_body_that_continues_is_seen_and_passed_chunk_by_chunk() {
+    let gateway = load(&[(
+        "proxy_on_response_body",
+        "(call $log_buffer (i32.const 1)) (i32.const 0)",
+    )]);
+    let exchange = gateway.request(Request::get("/"));
+    exchange.respond_headers(&Response::grpc().chunk(""));
+    exchange.respond_data("one", false);
+    assert_eq!(exchange.so_far().chunks, [b"one"]);
+    exchange.respond_data("two", false);
+    exchange.respond_trailers(&[("grpc-status", "0")]);
+    assert_eq!(logged(&gateway), ["one", "two"]);
+    assert_eq!(exchange.answer().chunks, [b"one", b"two"]);
+}
+
+#[test]
+fn a_request_that_ended_at_its_headers_cannot_be_given_a_body() {
+    let gateway = load(&[(
+        "proxy_on_request_headers",
+        "(call $status 'set' (call $replace_body (i32.const 0) 'body')) (i32.const 0)",
+    )]);
+    let exchange = gateway.request(Request::get("/"));
+    assert_eq!(logged(&gateway), ["set=02"]);
+    assert_eq!(exchange.forwarded().body(), b"");
+}
+
+#[test]
+fn a_response_that_ended_at_its_headers_cannot_be_given_a_body() {
+    let gateway = load(&[(
+        "proxy_on_response_headers",
+        "(call $status 'set' (call $replace_body (i32.const 1) 'body')) (i32.const 0)",
+    )]);
+    gateway.request(Request::get("/")).respond(Response::error(5, "gone"));
+    assert_eq!(logged(&gateway), ["set=02"]);
+}
+
+#[test]
+fn nothing_can_be_appended_at_the_trailers_once_the_body_has_gone_out() {
+    let gateway = load(&[(
+        "proxy_on_response_trailers",
+        "(call $status 'set' (call $replace_body (i32.const 1) ']')) (i32.const 0)",
+    )]);
+    let exchange = gateway.request(Request::get("/"));
+    exchange.respond(Response::ok("message"));
+    assert_eq!(logged(&gateway), ["set=02"]);
+    assert_eq!(exchange.answer().messages(), [b"message"]);
+}
+
+#[test]
+fn a_response_of_headers_and_trailers_has_no_body_to_write_at_the_trailers() {
+    let gateway = load(&[
+        ("proxy_on_response_headers", "(i32.const 1)"),
+        (
+            "proxy_on_response_trailers",
+            "(call $status 'set' (call $replace_body (i32.const 1) 'body')) (i32.const 0)",
+        ),
+    ]);
+    let exchange = gateway.request(Request::get("/"));
+    exchange.respond(Response::grpc().trailer("grpc-status", "5"));
+    assert_eq!(logged(&gateway), ["set=02"]);
+    assert_eq!(exchange.answer().body(), b"");
+}
+
+#[test]
+fn with_request_trailers_the_body_callback_never_sees_the_end() {
+    let gateway = load(&[
+        (
+            "proxy_on_request_body",
+            "(call $status 'end' (local.get 2)) (i32.const 0)",
+        ),
+        ("proxy_on_request_trailers", "(call $say 'trailers') (i32.const 0)"),
+    ]);
+    gateway.request(Request::post("/").chunk("one").chunk("two").trailer("t", "1"));
+    assert_eq!(logged(&gateway), ["end=00", "end=00", "trailers"]);
+}
+
+#[test]
+fn an_http1_body_ends_apart_from_its_bytes() {
+    let gateway = load(&[(
+        "proxy_on_request_body",
+        "(call $status 'end' (local.get 2)) (i32.const 0)",
+    )]);
+    let exchange = gateway.request(Request::post("/").json("{}"));
+    assert_eq!(logged(&gateway), ["end=00", "end=01"]);
+    let forwarded = exchange.forwarded();
+    assert_eq!(forwarded.headers.all("content-length"), ["2"]);
+    assert_eq!(forwarded.json(), serde_json::json!({}));
+}
+
+#[test]
+fn a_buffer_write_replaces_all_or_goes_to_an_end_and_nothing_else() {
+    let gateway = load(&[(
+        "proxy_on_request_body",
+        "(call $status 'all' (call $set_buffer (i32.const 0) (i32.const 0) (i32.const 9) 'bc')) \
+         (call $status 'prepend' (call $set_buffer (i32.const 0) (i32.const 0) (i32.const 0) 'a')) \
+         (call $status 'append' (call $set_buffer (i32.const 0) (i32.const 3) (i32.const 0) 'd')) \
+         (call $status 'part' (call $set_buffer (i32.const 0) (i32.const 1) (i32.const 1) 'x')) (i32.const 0)",
+    )]);
+    let exchange = gateway.request(Request::post("/").chunk("one"));
+    assert_eq!(logged(&gateway), ["all=00", "prepend=00", "append=00", "part=01"]);
+    assert_eq!(exchange.forwarded().body(), b"abcd");
+}
+
+#[test]
+fn a_buffered_request_over_the_limit_is_answered_413_before_the_filter_sees_it() {
+    let gateway = load_in(
+        Host::envoy().buffer_limit(4),
+        &[(
+            "proxy_on_request_body",
+            "(call $log_buffer (i32.const 0)) (i32.const 1)",
+        )],
+    );
+    let exchange = gateway.request(Request::post("/").chunk("one").chunk("two"));
+    assert_eq!(logged(&gateway), ["one"]);
+    assert_eq!(
+        (exchange.answer().status(), exchange.answer().text()),
+        (413, "Payload Too Large".to_owned())
+    );
+}
+
+#[test]
+fn a_buffered_response_over_the_limit_becomes_a_bare_500() {
+    let gateway = load_in(
+        Host::envoy().buffer_limit(4),
+        &[
+            ("proxy_on_response_headers", "(i32.const 1)"),
+            ("proxy_on_response_body", "(i32.const 1)"),
+        ],
+    );
+    let exchange = gateway.request(Request::get("/"));
+    exchange.respond(Response::new(200).header("x-a", "b").chunk("one").chunk("two"));
+    assert_eq!(
+        (exchange.answer().status(), exchange.answer().headers.get("x-a")),
+        (500, None)
+    );
+}
+
+#[test]
+fn the_response_may_come_while_the_request_goes_on() {
+    let gateway = load(&[]);
+    let exchange = gateway.request(Request::post("/").chunk("one").open());
+    assert_eq!(exchange.progress(), Progress::WaitsForClient);
+    exchange.send("two", true);
+    assert_eq!(exchange.progress(), Progress::WaitsForUpstream);
+    assert_eq!(exchange.forwarded().chunks, [b"one", b"two"]);
+}
+
+// Local replies
+
+#[test]
+fn a_local_reply_passes_through_the_filters_own_response_callbacks() {
+    let gateway = load(&[
+        (
+            "proxy_on_request_headers",
+            "(call $status 'first' (call $reply (i32.const 404) 'no')) \
+             (call $status 'second' (call $reply (i32.const 500) 'again')) (i32.const 0)",
+        ),
+        ("proxy_on_request_body", "(call $say 'body') (i32.const 0)"),
+        (
+            "proxy_on_response_headers",
+            "(drop (call $set_header (i32.const 2) 'x-a' 'b')) (i32.const 0)",
+        ),
+        (
+            "proxy_on_response_body",
+            "(call $log_buffer (i32.const 1)) (i32.const 0)",
+        ),
+    ]);
+    let exchange = gateway.request(Request::post("/").chunk("one"));
+    assert_eq!(logged(&gateway), ["first=00", "second=02", "no"]);
+    let answer = exchange.answer();
+    assert_eq!(
+        (answer.status(), answer.text(), answer.headers.get("x-a")),
+        (404, "no".to_owned(), Some("b"))
+    );
+    assert_eq!(answer.headers.get("content-type"), Some("text/plain"));
+    assert_eq!(answer.headers.get("content-length"), Some("2"));
+}
+
+#[test]
+fn a_local_reply_to_head_has_no_body() {
+    let gateway = load(&[(
+        "proxy_on_request_headers",
+        "(drop (call $reply (i32.const 404) 'no')) (i32.const 1)",
+    )]);
+    let answer = gateway.request(Request::new("HEAD", "/")).answer();
+    assert_eq!(
+        (answer.status(), answer.body(), answer.headers.get("content-length")),
+        (404, vec![], Some("2"))
+    );
+}
+
+#[test]
+fn a_local_reply_from_the_response_headers_replaces_the_response() {
+    let gateway = load(&[(
+        "proxy_on_response_headers",
+        "(call $say 'headers') (call $status 'reply' (call $reply (i32.const 404) 'gone')) (i32.const 1)",
+    )]);
+    let exchange = gateway.request(Request::get("/"));
+    exchange.respond(Response::error(5, "gone"));
+    assert_eq!(logged(&gateway), ["headers", "reply=00"]);
+    let answer = exchange.answer();
+    assert_eq!(
+        (answer.status(), answer.text(), answer.headers.get("grpc-status")),
+        (404, "gone".to_owned(), None)
+    );
+}
+
+#[test]
+fn a_local_reply_after_the_response_headers_resets_the_stream() {
+    let gateway = load(&[(
+        "proxy_on_response_body",
+        "(drop (call $reply (i32.const 502) 'bad')) (i32.const 0)",
+    )]);
+    let exchange = gateway.request(Request::get("/"));
+    exchange.respond(Response::ok("message"));
+    assert_eq!(exchange.progress(), Progress::Reset);
+    assert_eq!(exchange.so_far().body(), b"");
+}
+
+#[test]
+fn closing_the_stream_resets_it() {
+    let gateway = load(&[(
+        "proxy_on_response_body",
+        "(drop (call $close (i32.const 1))) (i32.const 0)",
+    )]);
+    let exchange = gateway.request(Request::get("/"));
+    exchange.respond(Response::ok("message"));
+    assert_eq!(exchange.progress(), Progress::Reset);
+}
+
+// gRPC calls
+
+#[test]
+fn a_stream_is_recorded_as_the_server_sees_it() {
+    let gateway = load(&[
+        ("proxy_on_request_headers", &open_stream(UPSTREAM, "(i32.const 1)")),
+        (
+            "proxy_on_grpc_receive_initial_metadata",
+            "(call $status 'initial' (local.get 2))",
+        ),
+        ("proxy_on_grpc_receive", "(call $log_buffer (i32.const 5))"),
+        (
+            "proxy_on_grpc_receive_trailing_metadata",
+            "(call $status 'trailing' (local.get 2))",
+        ),
+        (
+            "proxy_on_grpc_close",
+            "(call $status 'close' (local.get 2)) (call $answer)",
+        ),
+    ]);
+    let exchange = gateway.request(Request::get("/"));
+    let call = exchange.call();
+    assert_eq!(
+        (call.cluster.as_str(), call.service.as_str(), call.method.as_str()),
+        ("upstream", "pkg.Service", "Do")
+    );
+    assert_eq!(
+        (call.metadata.get("a"), call.messages),
+        (Some("b"), vec![b"message".to_vec()])
+    );
+    assert!(call.closed && !call.cancelled && call.timeout.is_none());
+    exchange.respond(
+        Response::grpc()
+            .message("one")
+            .message("two")
+            .trailer("grpc-status", "7")
+            .trailer("a", "b"),
+    );
+    assert_eq!(
+        logged(&gateway)[1..],
+        ["initial=02", "one", "two", "trailing=02", "close=07"]
+    );
+    assert_eq!(exchange.answer().text(), "answer");
+}
+
+#[test]
+fn trailers_only_arrives_wholly_as_trailing_metadata() {
+    let gateway = grpc_logger();
+    gateway.request(Request::get("/")).respond(Response::error(5, "gone"));
+    assert_eq!(logged(&gateway)[1..], ["initial=00", "trailing=04", "close=05"]);
+}
+
+#[test]
+fn what_is_no_grpc_answer_arrives_as_a_status() {
+    let cases = [
+        (Response::new(503).chunk("no healthy upstream"), "14"),
+        (Response::new(404).chunk("what?"), "12"),
+        (Response::grpc().chunk("x").trailer("grpc-status", "0"), "13"),
+        (
+            Response::grpc()
+                .chunk(frame(1, b"compressed"))
+                .trailer("grpc-status", "0"),
+            "13",
+        ),
+        (Response::grpc().message("and no trailers"), "02"),
+        (Response::grpc().message("").trailer("grpc-status", "zero"), "02"),
+    ];
+    for (response, code) in cases {
+        let gateway = grpc_logger();
+        let exchange = gateway.request(Request::get("/"));
+        exchange.respond(response.clone());
+        assert_eq!(logged(&gateway).last(), Some(&format!("close={code}")), "{response:?}");
+    }
+}
+
+#[test]
+fn a_call_without_an_answer_ends_in_empty_trailing_metadata_and_a_status() {
+    let gateway = grpc_logger();
+    gateway
+        .request(Request::get("/"))
+        .call_fails(14, "upstream request timeout");
+    assert_eq!(logged(&gateway)[1..], ["trailing=00", "close=14"]);
+}
+
+#[test]
+fn a_cluster_that_does_not_exist_is_an_internal_failure_at_the_call() {
+    let gateway = load(&[(
+        "proxy_on_request_headers",
+        &open_stream("\\0a\\06\\0a\\04nope", "(i32.const 0)"),
+    )]);
+    let exchange = gateway.request(Request::get("/"));
+    assert_eq!(logged(&gateway), ["open=10"]);
+    assert_eq!(exchange.calls().len(), 0);
+}
+
+#[test]
+fn a_bare_cluster_name_would_abort_envoy() {
+    let gateway = load(&[("proxy_on_request_headers", &open_stream("upstream", "(i32.const 0)"))]);
+    let failure = failure(|| drop(gateway.request(Request::get("/"))));
+    assert!(failure.contains("would abort Envoy"), "{failure}");
+}
+
+#[test]
+fn after_a_cancel_no_callback_arrives() {
+    let gateway = load(&[
+        ("proxy_on_request_headers", &open_stream(UPSTREAM, "(i32.const 1)")),
+        (
+            "proxy_on_grpc_receive",
+            "(call $answer) (call $status 'cancel' (call $cancel (local.get 1)))",
+        ),
+        ("proxy_on_grpc_receive_trailing_metadata", "(call $say 'trailing')"),
+        ("proxy_on_grpc_close", "(call $say 'close')"),
+    ]);
+    let exchange = gateway.request(Request::get("/"));
+    exchange.respond(Response::ok("message"));
+    assert_eq!(logged(&gateway)[1..], ["cancel=00"]);
+    assert!(exchange.call().cancelled);
+    assert_eq!(exchange.answer().text(), "answer");
+}
+
+#[test]
+fn nothing_is_cancelled_when_the_client_leaves() {
+    let gateway = load(&[("proxy_on_request_headers", &open_stream(UPSTREAM, "(i32.const 1)"))]);
+    let exchange = gateway.request(Request::get("/"));
+    let failure = failure(|| exchange.client_leaves());
+    assert!(failure.contains("not cancelled"), "{failure}");
+}
+
+#[test]
+fn a_callback_of_a_call_acts_on_the_exchange_through_the_effective_context() {
+    let gateway = load(&[
+        ("proxy_on_request_headers", &open_stream(UPSTREAM, "(i32.const 1)")),
+        ("proxy_on_grpc_receive", RESUME_REQUEST),
+        ("proxy_on_done", CANCEL),
+    ]);
+    let exchange = gateway.request(Request::get("/"));
+    exchange.call_metadata(&[]);
+    exchange.call_message("go");
+    assert!(exchange.forwarded().ended);
+}
+
+// The rest
+
+#[test]
+fn time_stands_still_but_for_the_test_and_ticks_when_the_guest_says() {
+    let gateway = load(&[
+        (
+            "proxy_on_request_headers",
+            "(i32.store (i32.const 20) (local.get 0)) (drop (call $tick (i32.const 50))) (i32.const 1)",
+        ),
+        (
+            "proxy_on_tick",
+            "(call $say 'tick') (call $answer) (drop (call $tick (i32.const 0)))",
+        ),
+    ]);
+    let exchange = gateway.request(Request::get("/"));
+    assert_eq!(exchange.progress(), Progress::WaitsForTime);
+    gateway.advance(Duration::from_millis(49));
+    assert_eq!(exchange.progress(), Progress::WaitsForTime);
+    gateway.advance(Duration::from_millis(100));
+    assert_eq!(logged(&gateway), ["tick"]);
+    assert_eq!(exchange.answer().text(), "answer");
+}
+
+#[test]
+fn properties_are_found_or_not_found() {
+    let get = "(call $status 'property' (call $get_property 'xds\\00cluster_name' (i32.const 0) (i32.const 4))) \
+               (call $status 'ngx' (call $get_property 'ngx\\00nginx_version' (i32.const 0) (i32.const 4))) (i32.const 0)";
+    let callbacks = [("proxy_on_request_headers", get)];
+    let own: [(Vec<&str>, &[u8]); 1] = [(vec!["xds", "cluster_name"], b"users")];
+    let gateway = load(&callbacks);
+    gateway.request_with(&own, Request::get("/"));
+    gateway.request(Request::get("/"));
+    assert_eq!(logged(&gateway), ["property=00", "ngx=01", "property=01", "ngx=01"]);
+    let gateway = load_in(Host::envoy().property(&["xds", "cluster_name"], "users"), &callbacks);
+    gateway.request(Request::get("/"));
+    assert_eq!(logged(&gateway), ["property=00", "ngx=01"]);
+}
+
+#[test]
+fn host_calls_are_counted_by_kind() {
+    let gateway = load(&[(
+        "proxy_on_request_headers",
+        "(drop (call $get_header (i32.const 0) ':path' (i32.const 0) (i32.const 4))) \
+         (drop (call $get_headers (i32.const 0) (i32.const 0) (i32.const 4))) \
+         (drop (call $set_header (i32.const 0) 'a' 'b')) \
+         (drop (call $define_metric (i32.const 0) 'requests' (i32.const 8))) \
+         (call $status 'metric' (call $increment_metric (i32.load (i32.const 8)) (i64.const 1))) (i32.const 0)",
+    )]);
+    let exchange = gateway.request(Request::get("/"));
+    assert_eq!(logged(&gateway), ["metric=00"]);
+    let expected = [
+        (HostCall::GetHeaders, 1),
+        (HostCall::GetHeader, 1),
+        (HostCall::SetHeader, 1),
+        (HostCall::Metric, 2),
+        (HostCall::Log, 1),
+    ];
+    assert_eq!(exchange.host_calls(), expected.into_iter().collect());
+}
+
+#[test]
+fn the_last_callbacks_come_in_order_and_reach_headers_read_only() {
+    let log = "(call $status 'get' (call $get_header (i32.const 0) ':path' (i32.const 0) (i32.const 4))) \
+               (call $status 'set' (call $set_header (i32.const 0) 'a' 'b'))";
+    let callbacks = [
+        ("proxy_on_done", "(call $say 'done') (i32.const 1)"),
+        ("proxy_on_log", log),
+        ("proxy_on_delete", "(call $say 'delete')"),
+    ];
+    let expected = ["done", "get=00", "set=02", "delete"];
+    let gateway = load(&callbacks);
+    gateway.request(Request::get("/")).respond(Response::ok("message"));
+    assert_eq!(logged(&gateway), expected);
+    let gateway = load(&callbacks);
+    let exchange = gateway.request(Request::get("/"));
+    exchange.client_leaves();
+    assert_eq!(
+        (logged(&gateway), exchange.progress()),
+        (expected.map(str::to_owned).to_vec(), Progress::ClientLeft)
+    );
+}
+
+#[test]
+fn exchanges_interleave_in_one_machine() {
+    let gateway = load(&[
+        ("proxy_on_request_headers", "(i32.const 1)"),
+        (
+            "proxy_on_request_body",
+            "(call $log_buffer (i32.const 0)) (i32.eqz (local.get 2))",
+        ),
+    ]);
+    let exchanges: Vec<Exchange> = (0..3).map(|_| gateway.request(Request::post("/").open())).collect();
+    for (exchange, body) in exchanges.iter().zip(["a", "b", "c"]) {
+        exchange.send(body, false);
+    }
+    for exchange in &exchanges {
+        exchange.send("!", true);
+    }
+    assert_eq!(logged(&gateway), ["a", "b", "c", "a!", "b!", "c!"]);
+    assert_eq!(exchanges[1].forwarded().body(), b"b!");
+}
+
+#[test]
+fn a_trap_fails_the_test_with_the_message_of_the_panic() {
+    let gateway = load(&[(
+        "proxy_on_request_headers",
+        "(call $panic 'index out of bounds') unreachable",
+    )]);
+    let failure = failure(|| drop(gateway.request(Request::get("/"))));
+    assert!(
+        failure.contains("trapped in proxy_on_request_headers: index out of bounds"),
+        "{failure}"
+    );
+}
+
+#[test]
+fn a_header_that_splits_the_message_fails_the_test() {
+    let gateway = load(&[(
+        "proxy_on_request_headers",
+        "(call $set_header (i32.const 0) 'a' 'b\\0d\\0ac: d')",
+    )]);
+    let failure = failure(|| drop(gateway.request(Request::get("/"))));
+    assert!(failure.contains("splits or truncates"), "{failure}");
+}
+
+#[test]
+fn a_content_length_that_is_not_the_bodys_fails_the_test() {
+    let gateway = load(&[(
+        "proxy_on_request_body",
+        "(drop (call $replace_body (i32.const 0) 'longer')) (i32.const 0)",
+    )]);
+    let exchange = gateway.request(Request::post("/").header("content-length", "3").chunk("one"));
+    let failure = failure(|| drop(exchange.forwarded()));
+    assert!(failure.contains("content-length 3 and has 6 bytes"), "{failure}");
+}
+
+/// A guest that answers a GET from a gRPC stream and logs what comes of it.
+fn grpc_logger() -> Gateway {
+    load(&[
+        ("proxy_on_request_headers", &open_stream(UPSTREAM, "(i32.const 1)")),
+        (
+            "proxy_on_grpc_receive_initial_metadata",
+            "(call $status 'initial' (local.get 2))",
+        ),
+        (
+            "proxy_on_grpc_receive_trailing_metadata",
+            "(call $status 'trailing' (local.get 2))",
+        ),
+        (
+            "proxy_on_grpc_close",
+            "(call $status 'close' (local.get 2)) (call $answer)",
+        ),
+    ])
+}
+
+/// Opens a stream, keeps its token at 16 and its context at 20, sends one message with the end; then `rest`. The metadata are `a: b`.
+fn open_stream(upstream: &str, rest: &str) -> String {
+    format!(
+        "(i32.store (i32.const 20) (local.get 0)) \
+         (call $status 'open' (call $grpc_stream '{upstream}' 'pkg.Service' 'Do' '\\01\\00\\00\\00\\01\\00\\00\\00\\01\\00\\00\\00a\\00b\\00' (i32.const 16))) \
+         (drop (call $grpc_send (i32.load (i32.const 16)) 'message' (i32.const 1))) {rest}"
+    )
+}
+
+/// `GrpcService { envoy_grpc { cluster_name: "upstream" } }`.
+const UPSTREAM: &str = "\\0a\\0a\\0a\\08upstream";
+const RESUME_REQUEST: &str = "(drop (call $effective (i32.load (i32.const 20)))) (drop (call $continue (i32.const 0)))";
+const CANCEL: &str = "(drop (call $cancel (i32.load (i32.const 16)))) (i32.const 1)";
+
+fn load(callbacks: &[(&str, &str)]) -> Gateway {
+    load_in(Host::envoy(), callbacks)
+}
+
+fn load_in(host: Host, callbacks: &[(&str, &str)]) -> Gateway {
+    host.guest(guest(callbacks)).load("").unwrap()
+}
+
+/// What a guest has logged at level Info.
+fn logged(gateway: &Gateway) -> Vec<String> {
+    gateway
+        .log()
+        .iter()
+        .filter_map(|line| line.strip_prefix("Info: "))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The message with which `action` fails the test.
+fn failure(action: impl FnOnce()) -> String {
+    let payload = catch_unwind(AssertUnwindSafe(action)).expect_err("it fails");
+    match payload.downcast::<String>() {
+        Ok(message) => *message,
+        Err(payload) => (*payload.downcast::<&str>().expect("a message")).to_owned(),
+    }
+}
+
+/// A guest with these callbacks. In a body, `'text'` stands for the address and the length of a string.
+fn guest(callbacks: &[(&str, &str)]) -> String {
+    let mut module = PRELUDE.to_owned();
+    for (name, body) in callbacks {
+        let (parameters, result) = match *name {
+            "proxy_on_configure" => (2, true),
+            "proxy_on_done" => (1, true),
+            "proxy_on_log" | "proxy_on_delete" | "proxy_on_tick" => (1, false),
+            "proxy_on_request_trailers" | "proxy_on_response_trailers" => (2, true),
+            name if name.starts_with("proxy_on_grpc") => (3, false),
+            _ => (3, true),
+        };
+        let parameters = "i32 ".repeat(parameters);
+        let result = if result { "(result i32)" } else { "" };
+        module.push_str(&format!(
+            "(func (export \"{name}\") (param {parameters}) {result} {body})\n"
+        ));
+    }
+    let mut text = String::new();
+    let mut data = String::new();
+    let mut address = 4096;
+    for (index, part) in module.split('\'').enumerate() {
+        if index % 2 == 0 {
+            text.push_str(part);
+            continue;
+        }
+        // A hexadecimal escape is three characters for one byte.
+        let length = part.len() - 2 * part.matches('\\').count();
+        data.push_str(&format!("(data (i32.const {address}) \"{part}\")\n"));
+        text.push_str(&format!("(i32.const {address}) (i32.const {length})"));
+        address += length;
+    }
+    format!("(module {text} {data})")
+}
+
+/// The host functions, an allocator, and what reports results. 0 to 32 are for results, 1024 to 4096 for log lines.
+const PRELUDE: &str = r#"
+    (import "env" "proxy_log" (func $log (param i32 i32 i32) (result i32)))
+    (import "env" "proxy_get_header_map_value" (func $get_header (param i32 i32 i32 i32 i32) (result i32)))
+    (import "env" "proxy_get_header_map_pairs" (func $get_headers (param i32 i32 i32) (result i32)))
+    (import "env" "proxy_replace_header_map_value" (func $set_header (param i32 i32 i32 i32 i32) (result i32)))
+    (import "env" "proxy_get_buffer_bytes" (func $get_buffer (param i32 i32 i32 i32 i32) (result i32)))
+    (import "env" "proxy_set_buffer_bytes" (func $set_buffer (param i32 i32 i32 i32 i32) (result i32)))
+    (import "env" "proxy_get_property" (func $get_property (param i32 i32 i32 i32) (result i32)))
+    (import "env" "proxy_continue_stream" (func $continue (param i32) (result i32)))
+    (import "env" "proxy_close_stream" (func $close (param i32) (result i32)))
+    (import "env" "proxy_send_local_response"
+      (func $local_response (param i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+    (import "env" "proxy_set_effective_context" (func $effective (param i32) (result i32)))
+    (import "env" "proxy_grpc_stream" (func $grpc_stream (param i32 i32 i32 i32 i32 i32 i32 i32 i32) (result i32)))
+    (import "env" "proxy_grpc_send" (func $grpc_send (param i32 i32 i32 i32) (result i32)))
+    (import "env" "proxy_grpc_cancel" (func $cancel (param i32) (result i32)))
+    (import "env" "proxy_set_tick_period_milliseconds" (func $tick (param i32) (result i32)))
+    (import "env" "proxy_define_metric" (func $define_metric (param i32 i32 i32 i32) (result i32)))
+    (import "env" "proxy_increment_metric" (func $increment_metric (param i32 i64) (result i32)))
+    (memory (export "memory") 4)
+    (global $heap (mut i32) (i32.const 65536))
+    (func (export "proxy_abi_version_0_2_1"))
+    (func (export "proxy_on_memory_allocate") (param $size i32) (result i32)
+      (global.get $heap)
+      (global.set $heap (i32.add (global.get $heap) (local.get $size))))
+    (func $say (param $text i32) (param $length i32)
+      (drop (call $log (i32.const 2) (local.get $text) (local.get $length))))
+    (func $panic (param $text i32) (param $length i32)
+      (drop (call $log (i32.const 5) (local.get $text) (local.get $length))))
+    ;; Logs `label=NN`.
+    (func $status (param $label i32) (param $length i32) (param $status i32)
+      (memory.copy (i32.const 1024) (local.get $label) (local.get $length))
+      (i32.store8 offset=1024 (local.get $length) (i32.const 61))
+      (i32.store8 offset=1025 (local.get $length)
+        (i32.add (i32.const 48) (i32.div_u (local.get $status) (i32.const 10))))
+      (i32.store8 offset=1026 (local.get $length)
+        (i32.add (i32.const 48) (i32.rem_u (local.get $status) (i32.const 10))))
+      (call $say (i32.const 1024) (i32.add (local.get $length) (i32.const 3))))
+    ;; Logs what a buffer holds.
+    (func $log_buffer (param $buffer i32)
+      (drop (call $get_buffer (local.get $buffer) (i32.const 0) (i32.const 65536) (i32.const 0) (i32.const 4)))
+      (call $say (i32.load (i32.const 0)) (i32.load (i32.const 4))))
+    (func $replace_body (param $buffer i32) (param $text i32) (param $length i32) (result i32)
+      (call $set_buffer (local.get $buffer) (i32.const 0) (i32.const 65536) (local.get $text) (local.get $length)))
+    (func $reply (param $status i32) (param $text i32) (param $length i32) (result i32)
+      (call $local_response (local.get $status) (i32.const 0) (i32.const 0) (local.get $text) (local.get $length)
+        (i32.const 0) (i32.const 0) (i32.const -1)))
+    ;; Answers the exchange whose context is kept at 20.
+    (func $answer
+      (drop (call $effective (i32.load (i32.const 20))))
+      (drop (call $reply (i32.const 200) 'answer')))
+"#;

@@ -1,0 +1,26 @@
+//! Tests of the module as it is built and loaded, in an in-process host. One binary, so that the module is compiled once.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "how tests fail"
+)]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+#[path = "../envoy/schema.rs"]
+mod schema;
+
+mod kit;
+
+mod binding;
+mod configuration;
+mod dispatch;
+mod errors;
+mod harness_envoy_profile;
+mod json;
+mod matching;
+mod metadata;
+mod robustness;
