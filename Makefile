@@ -24,11 +24,11 @@ build: toolchain
 
 # To the end: one failure doesn't hide the next.
 test: prerequisites build .venv
-	@failed=0; \
-	$(MAKE) --no-print-directory lint || failed=1; \
-	cargo test --locked --no-fail-fast || failed=1; \
-	.venv/bin/python examples/bookstore/demo.py --check || failed=1; \
-	exit $$failed
+	@failed=; \
+	$(MAKE) --no-print-directory lint || failed="$$failed lint"; \
+	cargo test --locked --no-fail-fast || failed="$$failed cargo-test"; \
+	.venv/bin/python examples/bookstore/demo.py --check || failed="$$failed demo-check"; \
+	if [ "$$failed" ]; then echo "make test: failed:$$failed"; exit 1; fi
 
 demo: prerequisites build .venv
 	@.venv/bin/python examples/bookstore/demo.py

@@ -298,7 +298,6 @@ async fn content_types_other_than_json_are_415() {
         "application/x-ndjson",
         "application/jsonp",
         "x",
-        "",
     ] {
         let request = post(content_type);
         for version in Http::BOTH {
@@ -368,9 +367,13 @@ async fn bad_json_is_400_and_says_what_and_where() {
             let message = answer.json()["message"].as_str().unwrap().to_owned();
             assert!(message.contains(named), "{body}: {message}");
             assert!(message.contains(field), "{body}: {message}");
-            let violation = violation(&answer);
-            assert!(violation.0.contains(field), "{body}: {violation:?}");
-            assert!(!violation.1.is_empty(), "{body}: {violation:?}");
+            let (violated, description) = violation(&answer);
+            // A key that comes twice may be told as a fault of the object that has it.
+            assert!(
+                violated.contains(field) || description.contains(field),
+                "{body}: {violated:?} {description:?}"
+            );
+            assert!(!description.is_empty(), "{body}: {violated:?}");
         }
     }
     let answer = bench()

@@ -31,9 +31,11 @@ fn bench() -> &'static Bench {
             },
         });
         Bench::start(&[
-            Listener::new("auto", &plain),
-            Listener::new("call", &json!({ "proto": schema::PROTO, "dispatch": "call" })),
-            Listener::new("no-stop", &plain).without_stop_iteration(),
+            Listener::new("auto", &plain).keeps_connections(),
+            Listener::new("call", &json!({ "proto": schema::PROTO, "dispatch": "call" })).keeps_connections(),
+            Listener::new("no-stop", &plain)
+                .without_stop_iteration()
+                .keeps_connections(),
             Listener::new("roomy", &roomy).buffer_limit(32 << 20),
         ])
     })

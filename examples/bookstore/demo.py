@@ -236,7 +236,7 @@ def drift(config: Path) -> list[str]:
 
 def report(problems: list[str], checks: int) -> None:
     for problem in problems:
-        print(f"\nNOT AS EXPECTED: {problem}")
+        print(f"\nFAILED: {problem}")
     verdict = "FAILED" if problems else "ok"
     print(f"\ndemo result: {verdict}. {checks - len(problems)} passed; {len(problems)} failed", flush=True)
 
@@ -247,6 +247,7 @@ def stay() -> None:
     with contextlib.suppress(KeyboardInterrupt):
         while os.getppid() == parent:
             time.sleep(0.5)
+    print("\nStopped.")
 
 
 def configuration_words(config: Path) -> str:

@@ -129,7 +129,7 @@ impl JsonToWire {
             }
             // Paths are relative to the field: only a message with fields of its own has any.
             parser.collecting &= parser.is_plain_message(table);
-            parser.value(table, slot_of(holder, field.0), bound).map(drop)
+            parser.value(table, slot_of(holder, field.0), bound)
         })
     }
 
@@ -366,7 +366,7 @@ impl<'p, 'j> Parser<'p, 'j> {
         if self.collecting {
             self.collected_value(field, slot, below)
         } else {
-            self.value(field, slot, below).map(drop)
+            self.value(field, slot, below)
         }
     }
 
@@ -410,32 +410,35 @@ impl<'p, 'j> Parser<'p, 'j> {
             return Ok(());
         }
         self.collecting = false;
-        let written = self.value(field, slot, bound)?;
+        let ignorable = field.cardinality == Cardinality::Singular && self.scan.peek() == b'"';
+        let start = self.out.len();
+        self.value(field, slot, bound)?;
         self.collecting = true;
-        if written && let Some(present) = &mut self.present {
+        // Left out, as if it had not been there: see `record`.
+        let left_out = ignorable && self.out.len() == start;
+        if !left_out && let Some(present) = &mut self.present {
             present.push(format!("{}{}", self.scratch.prefix, field.name));
         }
         Ok(())
     }
 
-    /// A field's value. False when it is left out: an enum name that isn't known.
+    /// A field's value.
     #[inline]
-    fn value(&mut self, field: &'p Field, slot: usize, bound: &[BoundField]) -> Result<bool> {
+    fn value(&mut self, field: &'p Field, slot: usize, bound: &[BoundField]) -> Result<()> {
         if self.scan.peek() == b'n' && !self.takes_null(field) {
-            self.scan.literal("null")?;
-            return Ok(true);
+            return self.scan.literal("null");
         }
         match field.cardinality {
             Cardinality::Singular => self.record(field, &field.tag, slot, bound),
-            Cardinality::Repeated if field.packed => self.packed(field, slot).map(|()| true),
-            Cardinality::Repeated => self.list(field, slot).map(|()| true),
-            Cardinality::Map => self.map(field, slot).map(|()| true),
+            Cardinality::Repeated if field.packed => self.packed(field, slot),
+            Cardinality::Repeated => self.list(field, slot),
+            Cardinality::Map => self.map(field, slot),
         }
     }
 
-    /// One value with its tag.
+    /// One value with its tag; nothing for an enum name that isn't known and is to be left out.
     #[inline]
-    fn record(&mut self, field: &'p Field, tag: &Tag, slot: usize, bound: &[BoundField]) -> Result<bool> {
+    fn record(&mut self, field: &'p Field, tag: &Tag, slot: usize, bound: &[BoundField]) -> Result<()> {
         let start = self.out.len();
         tag.append_to(&mut self.out);
         match field.kind {
@@ -443,21 +446,21 @@ impl<'p, 'j> Parser<'p, 'j> {
                 self.scratch.lengths.open(slot, &mut self.out);
                 self.message(self.tables.message(index), bound)?;
                 self.scratch.lengths.close(slot, &mut self.out);
-                Ok(true)
             }
             Kind::Group(index) => {
                 self.message(self.tables.message(index), bound)?;
                 Tag::new(field.number, WireType::EndGroup).append_to(&mut self.out);
-                Ok(true)
             }
-            kind => {
-                let written = self.scalar(kind)?;
-                if !written {
+            Kind::Enum(index) => {
+                let value = self.out.len();
+                self.enumeration(self.tables.enumeration(index))?;
+                if self.out.len() == value {
                     self.out.truncate(start);
                 }
-                Ok(written)
             }
+            kind => self.scalar(kind)?,
         }
+        Ok(())
     }
 
     fn packed(&mut self, field: &'p Field, slot: usize) -> Result<()> {
@@ -526,12 +529,13 @@ impl<'p, 'j> Parser<'p, 'j> {
                 self.map_key(key_field, &key)?;
                 self.scan.colon()?;
                 self.scan.skip_whitespace();
-                let written = self
-                    .record(value_field, &value_field.tag, value_slot, &[])
+                let value = self.out.len();
+                self.record(value_field, &value_field.tag, value_slot, &[])
                     .map_err(|failure| failure.in_entry(key.raw))?;
-                if written {
+                if self.out.len() > value {
                     self.scratch.lengths.close(slot, &mut self.out);
                 } else {
+                    // A value that is left out takes its entry with it.
                     self.scratch.lengths.abandon();
                     self.out.truncate(start);
                 }
@@ -586,9 +590,9 @@ impl<'p, 'j> Parser<'p, 'j> {
         Ok(())
     }
 
-    /// A value that is no message, without its tag. False when it is left out: an enum name that isn't known.
+    /// A value that is no message, without its tag; nothing for an enum name that is to be left out.
     #[inline]
-    fn scalar(&mut self, kind: Kind) -> Result<bool> {
+    fn scalar(&mut self, kind: Kind) -> Result<()> {
         match kind {
             Kind::String => {
                 let string = self.scan.string("a string")?;
@@ -610,13 +614,13 @@ impl<'p, 'j> Parser<'p, 'j> {
                 let value = self.float()?;
                 self.out.extend_from_slice(&value.to_le_bytes());
             }
-            Kind::Enum(index) => return self.enumeration(self.tables.enumeration(index)),
+            Kind::Enum(index) => self.enumeration(self.tables.enumeration(index))?,
             Kind::Bytes => self.bytes()?,
             // Messages are records of their own: see `record`.
             Kind::Message(_) | Kind::Group(_) => {}
             _ => self.number(kind)?,
         }
-        Ok(true)
+        Ok(())
     }
 
     /// The contents of a string with their length.
@@ -724,15 +728,15 @@ impl<'p, 'j> Parser<'p, 'j> {
         scan::expected_at(self.scan.json(), at, what)
     }
 
-    /// An enum's value by name or number. False when the name isn't known and such names are left out.
-    fn enumeration(&mut self, table: &EnumTable) -> Result<bool> {
+    /// An enum's value by name or number; nothing when the name isn't known and such names are left out.
+    fn enumeration(&mut self, table: &EnumTable) -> Result<()> {
         let at = self.scan.at;
         match self.scan.peek() {
             b'"' => {
                 let string = self.scan.string("a string")?;
                 match table.number_of(&string.decoded(), self.options.case_insensitive_enums) {
                     Some(number) => write_varint(i64::from(number) as u64, &mut self.out),
-                    None if self.options.unknown_enum_names == UnknownEnumNames::Ignore => return Ok(false),
+                    None if self.options.unknown_enum_names == UnknownEnumNames::Ignore => {}
                     None => return Err(self.no_enum(table, at)),
                 }
             }
@@ -753,7 +757,7 @@ impl<'p, 'j> Parser<'p, 'j> {
             }
             _ => return Err(self.no_enum(table, at)),
         }
-        Ok(true)
+        Ok(())
     }
 
     #[cold]

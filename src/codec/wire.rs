@@ -203,11 +203,15 @@ impl<'w> Reader<'w> {
 
 /// Appends a varint.
 #[inline]
-pub fn write_varint(mut value: u64, out: &mut Vec<u8>) {
+pub fn write_varint(value: u64, out: &mut Vec<u8>) {
     if value < 0x80 {
         out.push(value as u8);
-        return;
+    } else {
+        write_long_varint(value, out);
     }
+}
+
+fn write_long_varint(mut value: u64, out: &mut Vec<u8>) {
     // All ten bytes, cut to size: a copy of a fixed length is a few instructions, one of a varying length is a call.
     let mut bytes = [0; MAX_VARINT_LENGTH];
     let mut length = 0;

@@ -241,6 +241,13 @@ pub const KEYS: &[Key] = &[
         Some("\"array\""),
         "The format of a stream whose client accepts any.",
     ),
+    key(
+        "streaming.timeout",
+        Kind::Duration,
+        None,
+        "The longest that a whole stream may take; caps the client's grpc-timeout. Unset, the timeout of the gateway's \
+         own route holds, and 15s for calls.",
+    ),
     key("limits", Kind::Object, Some("{}"), "Bounds, in bytes."),
     key(
         "limits.max_proto_bytes",

@@ -138,6 +138,7 @@ impl Settings {
                     "sse" => StreamFormat::Sse,
                     _ => StreamFormat::Array,
                 },
+                timeout: checked.duration("streaming.timeout"),
             },
             limits: Limits {
                 max_proto_bytes: checked.size("limits.max_proto_bytes"),
@@ -187,6 +188,8 @@ pub enum Unmatched {
 pub struct Streaming {
     /// The format when the client accepts any.
     pub default: StreamFormat,
+    /// The longest that a whole stream may take; none: the gateway's own, and 15 s for calls.
+    pub timeout: Option<Duration>,
 }
 
 /// A way to write a stream of messages.

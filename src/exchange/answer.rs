@@ -5,14 +5,12 @@ use std::time::Duration;
 
 use super::headers::{HeaderEdits, Headers};
 use super::reply::Failure;
-use super::{HostReply, JSON, Workspace};
-use crate::codec::http_body;
-use crate::codec::wire::Reader;
+use super::server_stream::{Progress, ServerStream, bad_frame};
+use super::{HostReply, JSON, Workspace, message};
 use crate::config::Plugin;
-use crate::grpc::frame::{Frame, FrameError, FrameReader};
+use crate::grpc::frame::{Frame, FrameReader};
 use crate::grpc::{Code, Status, metadata};
 use crate::routing::{Method, Route};
-use crate::schema::tables::{Cardinality, FieldIndex, Kind, MessageIndex, Tables, WireType};
 
 /// The answer to a request that the upstream has, as far as it is known.
 #[derive(Debug)]
@@ -21,19 +19,26 @@ pub struct Answer {
     timeout: Option<Duration>,
     /// Response headers in place, or a call's initial metadata.
     initial: Headers,
-    trailing: Option<Headers>,
-    /// The one message of a call.
+    /// Trailers in place, or a call's trailing metadata.
+    trailing: Headers,
+    /// The one message of a call, or what the client gets of all of them.
     message: Option<Vec<u8>>,
+    /// For a method that streams its answer.
+    stream: Option<ServerStream>,
 }
 
 impl Answer {
-    /// Nothing of the answer is there yet.
-    pub fn new(route: Rc<Route>, timeout: Option<Duration>) -> Self {
+    /// Nothing of the answer is there yet. `accept` is the client's header.
+    pub fn new(plugin: &Plugin, route: Rc<Route>, timeout: Option<Duration>, accept: Option<&[u8]>) -> Self {
         Self {
+            stream: route
+                .method
+                .server_streaming
+                .then(|| ServerStream::new(plugin, &route, accept)),
             route,
             timeout,
             initial: Headers::default(),
-            trailing: None,
+            trailing: Headers::default(),
             message: None,
         }
     }
@@ -43,13 +48,25 @@ impl Answer {
         &self.route.method
     }
 
-    /// The response headers came, in place. An error, if they alone say that there is no success.
+    /// Whether the method streams its answer and messages go out as they come.
+    pub fn flows(&self) -> bool {
+        self.stream.as_ref().is_some_and(ServerStream::flows)
+    }
+
+    /// The stream, where the method streams its answer and messages go out as they come.
+    pub fn flowing(&mut self) -> Option<&mut ServerStream> {
+        self.stream.as_mut().filter(|stream| stream.flows())
+    }
+
+    /// The response headers came, in place. `Some`: they are the whole of a success, with this HTTP status and the body
+    /// in `workspace`.
     pub fn headers(
         &mut self,
         headers: Headers,
         end_of_stream: bool,
         host_reply: Option<HostReply>,
-    ) -> Result<(), Failure> {
+        workspace: &mut Workspace,
+    ) -> Result<Option<u16>, Failure> {
         if let Some(host_reply) = host_reply {
             return Err(self.host_failure(host_reply));
         }
@@ -64,128 +81,213 @@ impl Answer {
             return Err(not_grpc(http_status, content_type));
         }
         if !end_of_stream {
-            return Ok(());
+            return Ok(None);
         }
-        match self.status(None)?.code {
-            Code::Ok => Err(no_message()),
-            _ => Err(Failure::of(self.status(None)?)),
+        let status = self.status()?;
+        match &mut self.stream {
+            _ if status.code != Code::Ok => Err(Failure::of(status)),
+            None => Err(no_message()),
+            Some(stream) => {
+                workspace.body.clear();
+                workspace.set_content_type(stream.content_type());
+                stream.end(&mut workspace.body);
+                Ok(Some(self.success_status()))
+            }
         }
     }
 
-    /// The whole response in place is there. Converts the message into `workspace.body` and returns the HTTP status.
-    pub fn complete(
-        &mut self,
-        plugin: &Plugin,
-        body: &[u8],
-        trailers: Option<&Headers>,
-        workspace: &mut Workspace,
-    ) -> Result<u16, Failure> {
-        let status = self.status(trailers)?;
-        if status.code != Code::Ok {
-            return Err(Failure::of(status));
+    /// The whole response in place is there. Puts what the client gets into `workspace` and returns the HTTP status.
+    pub fn complete(&mut self, plugin: &Plugin, body: &[u8], workspace: &mut Workspace) -> Result<u16, Failure> {
+        if self.stream.is_some() {
+            return self.complete_stream(plugin, body, workspace);
         }
-        let mut reader = FrameReader::new(plugin.settings.limits.max_message_bytes);
-        let mut frames = reader.push(body);
-        let status = match frames.next_frame().map_err(bad_frame)? {
-            Some(Frame::Message(message)) => Some(self.convert(plugin, message, trailers, workspace)?),
-            _ => None,
+        let limit = plugin.settings.limits.max_message_bytes;
+        let mut reader = if plugin.settings.upstream.grpc_web {
+            FrameReader::grpc_web(limit)
+        } else {
+            FrameReader::new(limit)
         };
-        let more = frames.next_frame().map_err(bad_frame)?.is_some();
+        let mut frames = reader.push(body);
+        let mut converted = None;
+        let mut messages = 0;
+        let cut = loop {
+            match frames.next_frame() {
+                Ok(None) => break Ok(()),
+                Ok(Some(Frame::Message(message))) => {
+                    if messages == 0 {
+                        converted = Some(self.convert(plugin, message, workspace));
+                    }
+                    messages += 1;
+                }
+                Ok(Some(Frame::Trailers(trailers))) => {
+                    for (name, value) in trailers.iter() {
+                        self.trailing.push(&name.to_ascii_lowercase(), value);
+                    }
+                }
+                Err(error) => break Err(bad_frame(error)),
+            }
+        };
         drop(frames);
-        reader.finish().map_err(bad_frame)?;
-        match status {
-            Some(_) if more => Err(more_messages()),
-            Some(status) => Ok(status),
+        let cut = cut.and_then(|()| reader.finish().map_err(bad_frame));
+        match self.status() {
+            // An error of the upstream's own says more than what its body looks like.
+            Ok(status) if status.code != Code::Ok => return Err(Failure::of(status)),
+            Err(failure) => return Err(cut.err().unwrap_or(failure)),
+            Ok(_) => cut?,
+        }
+        match converted {
+            Some(_) if messages > 1 => Err(more_messages()),
+            Some(converted) => converted.map(|()| self.success_status()),
             None => Err(no_message()),
         }
     }
 
-    /// A call's initial metadata.
+    fn complete_stream(&mut self, plugin: &Plugin, body: &[u8], workspace: &mut Workspace) -> Result<u16, Failure> {
+        let status = self.status();
+        let Some(stream) = &mut self.stream else {
+            return Err(no_message());
+        };
+        let out = &mut workspace.body;
+        out.clear();
+        let progress = match stream.feed(plugin, &self.route, body, &mut workspace.to_json, out) {
+            Progress::Open => stream.finish(status),
+            progress => progress,
+        };
+        self.end_stream(plugin, progress, workspace)
+    }
+
+    /// Ends a stream of which nothing has gone out: all of it is in `workspace`.
+    fn end_stream(&mut self, plugin: &Plugin, progress: Progress, workspace: &mut Workspace) -> Result<u16, Failure> {
+        let Some(stream) = &mut self.stream else {
+            return Err(no_message());
+        };
+        let out = &mut workspace.body;
+        match progress {
+            Progress::Failed(failure) if stream.is_empty() => return Err(failure),
+            Progress::Failed(failure) => {
+                let error = failure.element(plugin, &mut workspace.to_json);
+                if !stream.end_with_error(&error, out) {
+                    return Err(failure);
+                }
+            }
+            Progress::Open | Progress::Ended => stream.end(out),
+        }
+        let limit = plugin.settings.limits.max_response_bytes;
+        if out.len() > limit {
+            return Err(too_large(out.len(), limit));
+        }
+        workspace.set_content_type(stream.content_type());
+        Ok(self.success_status())
+    }
+
+    /// The next bytes of a response whose messages go out as they come: appends what they give to `workspace.body`.
+    pub fn chunk(&mut self, plugin: &Plugin, chunk: &[u8], end: bool, workspace: &mut Workspace) -> Progress {
+        let status = if end { Some(self.status()) } else { None };
+        let Some(stream) = &mut self.stream else {
+            return Progress::Failed(no_message());
+        };
+        let progress = stream.feed(plugin, &self.route, chunk, &mut workspace.to_json, &mut workspace.body);
+        match (progress, status) {
+            (Progress::Open, Some(status)) => stream.finish(status),
+            (progress, _) => progress,
+        }
+    }
+
+    /// The trailers behind such a response came.
+    pub fn chunks_ended(&mut self) -> Progress {
+        let status = self.status();
+        match &self.stream {
+            Some(stream) => stream.finish(status),
+            None => Progress::Failed(no_message()),
+        }
+    }
+
+    /// Initial metadata of a call.
     pub fn set_initial_metadata(&mut self, metadata: Headers) {
         self.initial = metadata;
     }
 
-    /// A call's trailing metadata.
+    /// Trailing metadata of a call, or trailers.
     pub fn set_trailing_metadata(&mut self, metadata: Headers) {
-        self.trailing = Some(metadata);
-    }
-
-    /// Takes the trailing metadata out.
-    pub fn take_trailing_metadata(&mut self) -> Option<Headers> {
-        self.trailing.take()
+        self.trailing = metadata;
     }
 
     /// A message of a call.
-    pub fn add_message(&mut self, plugin: &Plugin, message: Vec<u8>) -> Result<(), Failure> {
+    pub fn add_message(&mut self, plugin: &Plugin, message: Vec<u8>, workspace: &mut Workspace) -> Result<(), Failure> {
         let limits = &plugin.settings.limits;
         let limit = limits.max_message_bytes.min(limits.max_response_bytes);
         if message.len() > limit {
             return Err(too_large(message.len(), limit));
         }
-        if self.message.is_some() {
-            return Err(more_messages());
+        let Some(stream) = &mut self.stream else {
+            return match self.message.replace(message) {
+                None => Ok(()),
+                Some(_) => Err(more_messages()),
+            };
+        };
+        let so_far = self.message.get_or_insert_default();
+        stream.feed_message(plugin, &self.route, &message, &mut workspace.to_json, so_far)?;
+        if so_far.len() > limits.max_response_bytes {
+            return Err(too_large(so_far.len(), limits.max_response_bytes));
         }
-        self.message = Some(message);
         Ok(())
     }
 
-    /// A call ended. Converts the message into `workspace.body` and returns the HTTP status.
+    /// A call ended. Puts what the client gets into `workspace` and returns the HTTP status.
     pub fn closed(
         &mut self,
         plugin: &Plugin,
         code: u32,
         message: &[u8],
-        trailing: Option<&Headers>,
         host_reply: Option<HostReply>,
         workspace: &mut Workspace,
     ) -> Result<u16, Failure> {
-        if let Some(host_reply) = host_reply {
-            return Err(self.host_failure(host_reply));
-        }
-        let status = match trailing.filter(|trailing| trailing.get("grpc-status").is_some()) {
-            Some(trailing) => self.status(Some(trailing))?,
-            None => Status::from_host(i64::from(code), message),
+        let status = match host_reply {
+            Some(host_reply) => Err(self.host_failure(host_reply)),
+            None if self.trailing.get("grpc-status").is_some() => self.status(),
+            None => Ok(Status::from_host(i64::from(code), message)),
         };
-        if status.code != Code::Ok {
-            return Err(Failure::of(status));
+        if let Some(stream) = &self.stream {
+            let progress = stream.finish(status);
+            workspace.body.clear();
+            workspace.body.append(&mut self.message.take().unwrap_or_default());
+            return self.end_stream(plugin, progress, workspace);
         }
-        match self.message.take() {
-            Some(message) => self.convert(plugin, &message, trailing, workspace),
-            None => Err(no_message()),
+        match status? {
+            status if status.code != Code::Ok => Err(Failure::of(status)),
+            _ => match self.message.take() {
+                Some(message) => {
+                    self.convert(plugin, &message, workspace)?;
+                    Ok(self.success_status())
+                }
+                None => Err(no_message()),
+            },
         }
     }
 
     /// The metadata that the client gets, initial before trailing.
-    pub fn metadata<'h>(&'h self, trailing: Option<&'h Headers>) -> impl Iterator<Item = (&'h [u8], &'h [u8])> {
+    pub fn metadata(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.initial
             .iter()
-            .chain(trailing.into_iter().flat_map(Headers::iter))
+            .chain(self.trailing.iter())
             .filter(|(name, value)| metadata::is_response_header(name, value))
     }
 
-    /// How the response headers in place become the client's.
-    pub fn edit_headers(
-        &self,
-        http_status: u16,
-        content_type: &[u8],
-        trailing: Option<&Headers>,
-        body_length: usize,
-        edits: &mut HeaderEdits,
-    ) {
-        self.edit_headers_early(edits);
+    /// How the response headers in place become the client's, with all of the body there.
+    pub fn edit_headers(&self, http_status: u16, content_type: &[u8], body_length: usize, edits: &mut HeaderEdits) {
+        self.edit_headers_early(content_type, edits);
         let mut digits = itoa::Buffer::new();
         edits.set(b":status", digits.format(http_status).as_bytes());
-        edits.set(b"content-type", content_type);
         edits.set(b"content-length", digits.format(body_length).as_bytes());
-        for (name, value) in trailing.into_iter().flat_map(Headers::iter) {
+        for (name, value) in self.trailing.iter() {
             if metadata::is_response_header(name, value) {
                 edits.add(name, value);
             }
         }
     }
 
-    /// What changes in the response headers before anything behind them is known: the status stays 200.
-    pub fn edit_headers_early(&self, edits: &mut HeaderEdits) {
+    /// How they do before the end of the body is known: a service's choice of the status counts, errors do not.
+    pub fn edit_headers_early(&self, content_type: &[u8], edits: &mut HeaderEdits) {
         edits.clear();
         for (name, value) in self.initial.iter() {
             let kept = name.first() == Some(&b':') || name == b"content-type";
@@ -193,14 +295,27 @@ impl Answer {
                 edits.remove(name);
             }
         }
-        edits.set(b"content-type", JSON);
+        edits.set(b"content-type", content_type);
+        let status = self.success_status();
+        if status != 200 {
+            edits.set(b":status", itoa::Buffer::new().format(status).as_bytes());
+        }
     }
 
-    fn status(&self, trailers: Option<&Headers>) -> Result<Status, Failure> {
+    /// The content-type of the answer, as far as it is known before any of the body.
+    pub fn expected_content_type(&self) -> &[u8] {
+        match &self.stream {
+            Some(stream) => stream.content_type(),
+            None => JSON,
+        }
+    }
+
+    fn status(&self) -> Result<Status, Failure> {
         // An upstream may put its status into the headers even where a body follows.
-        let source = trailers
-            .filter(|trailers| trailers.get("grpc-status").is_some())
-            .unwrap_or(&self.initial);
+        let source = match self.trailing.get("grpc-status") {
+            Some(_) => &self.trailing,
+            None => &self.initial,
+        };
         Status::from_trailers(
             source.get("grpc-status"),
             source.get("grpc-message"),
@@ -209,54 +324,31 @@ impl Answer {
         .map_err(|error| Failure::bad_answer(error.to_string()))
     }
 
-    /// Writes the body for a message, and returns the HTTP status of the success.
-    fn convert(
-        &self,
-        plugin: &Plugin,
-        message: &[u8],
-        trailing: Option<&Headers>,
-        workspace: &mut Workspace,
-    ) -> Result<u16, Failure> {
-        let (tables, print) = (&plugin.tables, &plugin.settings.print);
-        let output = self.route.method.output;
-        let bad_message = |error: crate::codec::CodecError| {
-            Failure::bad_answer(format!("malformed {}: {error}", tables.message(output).full_name()))
-        };
+    fn convert(&self, plugin: &Plugin, message: &[u8], workspace: &mut Workspace) -> Result<(), Failure> {
         workspace.body.clear();
-        workspace.content_type.clear();
-        match self.route.binding.response_body {
-            None if is_http_body(tables, output) => copy_http_body(message, workspace).map_err(bad_message)?,
-            None => {
-                workspace.content_type.extend_from_slice(JSON);
-                workspace
-                    .to_json
-                    .message(tables, output, message, print, &mut workspace.body)
-                    .map_err(bad_message)?;
-            }
-            Some(field) => match http_body_number(tables, output, field) {
-                Some(number) => {
-                    let value = merged_field(message, number).map_err(bad_message)?;
-                    copy_http_body(&value, workspace).map_err(bad_message)?;
-                }
-                None => {
-                    workspace.content_type.extend_from_slice(JSON);
-                    workspace
-                        .to_json
-                        .field(tables, output, field, message, print, &mut workspace.body)
-                        .map_err(bad_message)?;
-                }
-            },
-        }
+        message::write(
+            plugin,
+            &self.route,
+            message,
+            &plugin.settings.print,
+            &mut workspace.to_json,
+            &mut workspace.content_type,
+            &mut workspace.body,
+        )?;
         let limit = plugin.settings.limits.max_response_bytes;
         if workspace.body.len() > limit {
             return Err(too_large(workspace.body.len(), limit));
         }
-        Ok(self
-            .initial
+        Ok(())
+    }
+
+    /// The HTTP status of a success: 200, unless the service chose another.
+    pub fn success_status(&self) -> u16 {
+        self.initial
             .iter()
-            .chain(trailing.into_iter().flat_map(Headers::iter))
+            .chain(self.trailing.iter())
             .find_map(|(name, value)| metadata::success_status(name, value))
-            .unwrap_or(200))
+            .unwrap_or(200)
     }
 
     fn host_failure(&self, host_reply: HostReply) -> Failure {
@@ -286,13 +378,6 @@ fn more_messages() -> Failure {
     Failure::bad_answer("more than one message from a unary method")
 }
 
-fn bad_frame(error: FrameError) -> Failure {
-    match error {
-        FrameError::TooLarge { .. } => Failure::answer_too_large(error.to_string()),
-        _ => Failure::bad_answer(error.to_string()),
-    }
-}
-
 /// An HTTP answer that no gRPC server gave.
 fn not_grpc(http_status: u16, content_type: &[u8]) -> Failure {
     let content_type = String::from_utf8_lossy(content_type);
@@ -304,41 +389,4 @@ fn not_grpc(http_status: u16, content_type: &[u8]) -> Failure {
         Code::from_http_status(http_status),
         format!("upstream: {message}"),
     ))
-}
-
-fn is_http_body(tables: &Tables, message: MessageIndex) -> bool {
-    tables.message(message).full_name() == http_body::FULL_NAME
-}
-
-/// The number of `field`, if it is a `google.api.HttpBody`.
-fn http_body_number(tables: &Tables, message: MessageIndex, field: FieldIndex) -> Option<u32> {
-    let field = tables.message(message).field(field)?;
-    match (field.kind, field.cardinality) {
-        (Kind::Message(below), Cardinality::Singular) if is_http_body(tables, below) => Some(field.number),
-        _ => None,
-    }
-}
-
-fn copy_http_body(message: &[u8], workspace: &mut Workspace) -> Result<(), crate::codec::CodecError> {
-    let body = http_body::read(message)?;
-    workspace.body.extend_from_slice(body.data);
-    let content_type = match body.content_type {
-        content_type if !content_type.is_empty() && metadata::is_header_value(content_type) => content_type,
-        _ => b"application/octet-stream",
-    };
-    workspace.content_type.extend_from_slice(content_type);
-    Ok(())
-}
-
-/// The wire form of a singular message field: protobuf merges its records, which concatenation does.
-fn merged_field(message: &[u8], number: u32) -> Result<Vec<u8>, crate::codec::CodecError> {
-    let mut reader = Reader::new(message);
-    let mut value = Vec::new();
-    while !reader.is_empty() {
-        match reader.tag()? {
-            (found, WireType::Len) if found == number => value.extend_from_slice(reader.length_delimited()?),
-            (found, wire_type) => reader.skip(found, wire_type, 0)?,
-        }
-    }
-    Ok(value)
 }

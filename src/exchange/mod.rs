@@ -7,9 +7,14 @@
 //! The memory that a step needs lives in the [`Workspace`], which outlives the exchange.
 
 mod answer;
+mod elements;
 pub mod headers;
+mod message;
 mod reply;
 mod request;
+mod server_stream;
+mod stream_format;
+mod upload;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -22,6 +27,8 @@ use answer::Answer;
 use headers::{HeaderEdits, Headers};
 pub use reply::{Failure, Reply};
 use request::Pending;
+use server_stream::Progress;
+use upload::Upload;
 
 /// The deadline of a call where neither the configuration nor the client gives one. In place, the gateway's own route
 /// timeout holds.
@@ -36,6 +43,8 @@ pub struct Abilities {
     pub calls: bool,
     /// A request that ended at its headers can be given a body in place.
     pub fills_bodyless: bool,
+    /// It shows a request's body as it comes.
+    pub streams_requests: bool,
     /// Response headers can be held until the body and trailers are there.
     pub holds_response: bool,
 }
@@ -56,6 +65,8 @@ pub enum RequestStep<'w> {
         /// When the upstream must have answered.
         timeout: Option<Duration>,
     },
+    /// Replace this part of the body, and let it go on.
+    Chunk(&'w [u8]),
     /// Send the request on in place.
     Forward(Forward<'w>),
     /// Make a gRPC call instead; the request stays where it is.
@@ -86,8 +97,8 @@ pub struct Call<'w> {
     pub method: &'w str,
     /// Initial metadata.
     pub metadata: &'w Headers,
-    /// The one request message, without its frame prefix.
-    pub message: &'w [u8],
+    /// The one request message, without its frame prefix; none where the client streamed none.
+    pub message: Option<&'w [u8]>,
     /// When the upstream must have answered.
     pub timeout: Option<Duration>,
 }
@@ -108,6 +119,17 @@ pub enum ResponseStep<'w> {
         /// The whole body.
         body: &'w [u8],
     },
+    /// Replace this part of the body, and let it go on; the headers too, with these changes, if they wait.
+    Chunk {
+        /// What changes in the headers, the first time.
+        edits: Option<&'w HeaderEdits>,
+        /// The new bytes.
+        body: &'w [u8],
+    },
+    /// Drop this part of the body; more will come.
+    Drop,
+    /// Break the response off: it must not look complete.
+    Reset,
     /// Answer with this in place of all that came.
     Reply(&'w Reply),
 }
@@ -146,6 +168,7 @@ pub struct Workspace {
     body: Vec<u8>,
     content_type: Vec<u8>,
     spare_frame: Vec<u8>,
+    upload: Vec<u8>,
 }
 
 /// One HTTP exchange.
@@ -153,6 +176,10 @@ pub struct Workspace {
 pub struct Exchange {
     plugin: Rc<Plugin>,
     state: State,
+    /// A streamed request goes on beside its answer.
+    upload: Option<Upload>,
+    /// Whether the response's headers have gone out in front of its end.
+    started: bool,
 }
 
 #[derive(Debug)]
@@ -177,6 +204,8 @@ impl Exchange {
         Self {
             plugin,
             state: State::New,
+            upload: None,
+            started: false,
         }
     }
 
@@ -194,10 +223,56 @@ impl Exchange {
                 RequestStep::PassThrough
             }
             Ok(Some(pending)) if end_of_stream => self.send(pending, None, abilities, workspace),
+            Ok(Some(pending)) if pending.streams_body() => self.start_upload(pending, abilities, workspace),
             Ok(Some(pending)) => {
                 self.state = State::Receiving(pending);
                 RequestStep::Await
             }
+            Err(failure) => self.fail_request(&failure, workspace),
+        }
+    }
+
+    fn start_upload<'w>(
+        &mut self,
+        pending: Pending,
+        abilities: Abilities,
+        workspace: &'w mut Workspace,
+    ) -> RequestStep<'w> {
+        match pending.chooses_call(&self.plugin, abilities) {
+            Ok(false) if abilities.streams_requests => {}
+            Ok(_) => return self.fail_request(&request::cannot_stream(), workspace),
+            Err(failure) => return self.fail_request(&failure, workspace),
+        }
+        pending.edit_headers(&self.plugin, &mut workspace.edits);
+        let timeout = pending.timeout();
+        let answer = Answer::new(&self.plugin, Rc::clone(pending.route()), timeout, pending.accept());
+        match pending.into_upload(&self.plugin, workspace) {
+            Ok(upload) => self.upload = Some(upload),
+            Err(failure) => return self.fail_request(&failure, workspace),
+        }
+        self.state = State::Forwarded(answer);
+        RequestStep::ForwardHeaders {
+            edits: &workspace.edits,
+            timeout,
+        }
+    }
+
+    /// Whether the request's body goes on as it comes.
+    pub fn uploads(&self) -> bool {
+        self.upload.is_some()
+    }
+
+    /// The next bytes of a request body that goes on as it comes. `end`: they are the last.
+    pub fn request_chunk<'w>(&mut self, chunk: &[u8], end: bool, workspace: &'w mut Workspace) -> RequestStep<'w> {
+        let Some(upload) = &mut self.upload else {
+            return RequestStep::PassThrough;
+        };
+        let mut frames = std::mem::take(&mut workspace.upload);
+        frames.clear();
+        let written = upload.chunk(&self.plugin, chunk, end, workspace, &mut frames);
+        workspace.upload = frames;
+        match written {
+            Ok(()) => RequestStep::Chunk(&workspace.upload),
             Err(failure) => self.fail_request(&failure, workspace),
         }
     }
@@ -276,14 +351,13 @@ impl Exchange {
             None if call => Some(DEFAULT_CALL_TIMEOUT),
             timeout => timeout,
         };
-        let route = Rc::clone(pending.route());
+        let answer = Answer::new(&self.plugin, Rc::clone(pending.route()), timeout, pending.accept());
         if call {
             pending.write_metadata(timeout, &mut workspace.metadata);
         } else {
             pending.edit_headers(&self.plugin, &mut workspace.edits);
         }
         workspace.spare_frame = pending.into_frame();
-        let answer = Answer::new(Rc::clone(&route), timeout);
         if !call {
             self.state = State::Forwarded(answer);
             return RequestStep::Forward(Forward {
@@ -303,7 +377,7 @@ impl Exchange {
             service: &method.service,
             method: &method.name,
             metadata: &workspace.metadata,
-            message: workspace.spare_frame.get(PREFIX_LENGTH..).unwrap_or_default(),
+            message: workspace.spare_frame.get(PREFIX_LENGTH..),
             timeout,
         })
     }
@@ -315,6 +389,9 @@ impl Exchange {
     /// Ends the exchange with an error that arose in the host: a call that could not be made, a missing cluster.
     pub fn fail<'w>(&mut self, failure: &Failure, workspace: &'w mut Workspace) -> &'w Reply {
         self.state = State::Finished;
+        if let Some(upload) = &mut self.upload {
+            upload.close();
+        }
         workspace.reply_with(&self.plugin, failure, std::iter::empty());
         &workspace.reply
     }
@@ -328,28 +405,129 @@ impl Exchange {
         abilities: Abilities,
         workspace: &'w mut Workspace,
     ) -> ResponseStep<'w> {
-        match std::mem::replace(&mut self.state, State::Finished) {
-            State::Forwarded(mut answer) => match answer.headers(headers, end_of_stream, host_reply) {
-                Ok(()) if abilities.holds_response => {
-                    self.state = State::Forwarded(answer);
-                    ResponseStep::Await
-                }
-                Ok(()) => {
-                    answer.edit_headers_early(&mut workspace.edits);
-                    self.state = State::Forwarded(answer);
-                    ResponseStep::RewriteHeaders(&workspace.edits)
-                }
-                Err(failure) => {
-                    workspace.reply_with(&self.plugin, &failure, answer.metadata(None));
-                    ResponseStep::Reply(&workspace.reply)
-                }
-            },
-            // An answer from in front of the upstream: ours, another filter's, or the host's own.
-            State::Untouched => {
-                self.state = State::Untouched;
-                ResponseStep::PassThrough
+        let State::Forwarded(answer) = &mut self.state else {
+            return ResponseStep::PassThrough;
+        };
+        match answer.headers(headers, end_of_stream, host_reply, workspace) {
+            Ok(Some(status)) => {
+                workspace.reply_with_body(status, answer.metadata());
+                self.state = State::Finished;
+                ResponseStep::Reply(&workspace.reply)
             }
-            _ => ResponseStep::PassThrough,
+            Ok(None) if abilities.holds_response => ResponseStep::Await,
+            Ok(None) => {
+                self.started = true;
+                answer.edit_headers_early(answer.expected_content_type(), &mut workspace.edits);
+                ResponseStep::RewriteHeaders(&workspace.edits)
+            }
+            Err(failure) => self.fail_response(&failure, workspace),
+        }
+    }
+
+    /// Whether the response's body goes on as it comes.
+    pub fn response_flows(&self) -> bool {
+        matches!(&self.state, State::Forwarded(answer) if answer.flows())
+    }
+
+    /// The next bytes of a response body that goes on as it comes. `end`: they are the last, and no trailers follow.
+    pub fn response_chunk<'w>(&mut self, chunk: &[u8], end: bool, workspace: &'w mut Workspace) -> ResponseStep<'w> {
+        let State::Forwarded(answer) = &mut self.state else {
+            return ResponseStep::PassThrough;
+        };
+        workspace.body.clear();
+        if answer.flowing().is_none_or(|stream| stream.has_ended()) {
+            return ResponseStep::Chunk {
+                edits: None,
+                body: &workspace.body,
+            };
+        }
+        match answer.chunk(&self.plugin, chunk, end, workspace) {
+            Progress::Open => {
+                if !self.started && workspace.body.is_empty() {
+                    return ResponseStep::Drop;
+                }
+            }
+            Progress::Ended => {
+                if let Some(stream) = answer.flowing() {
+                    stream.end(&mut workspace.body);
+                }
+            }
+            Progress::Failed(failure) => {
+                let Some(stream) = answer.flowing() else {
+                    return ResponseStep::Reset;
+                };
+                if !self.started && stream.is_empty() {
+                    return self.fail_rewritten(&failure, workspace);
+                }
+                let error = failure.element(&self.plugin, &mut workspace.to_json);
+                if !stream.end_with_error(&error, &mut workspace.body) {
+                    self.state = State::Finished;
+                    return ResponseStep::Reset;
+                }
+            }
+        }
+        let first = !std::mem::replace(&mut self.started, true);
+        if first {
+            let content_type = answer.expected_content_type();
+            answer.edit_headers_early(content_type, &mut workspace.edits);
+        }
+        ResponseStep::Chunk {
+            edits: first.then_some(&workspace.edits),
+            body: &workspace.body,
+        }
+    }
+
+    /// The trailers behind a response body that went on as it came.
+    pub fn response_chunks_ended<'w>(&mut self, trailers: Headers, workspace: &'w mut Workspace) -> ResponseStep<'w> {
+        let State::Forwarded(mut answer) = std::mem::replace(&mut self.state, State::Finished) else {
+            return ResponseStep::PassThrough;
+        };
+        let Some(stream) = answer.flowing() else {
+            return ResponseStep::PassThrough;
+        };
+        if stream.has_ended() {
+            return ResponseStep::PassThrough;
+        }
+        answer.set_trailing_metadata(trailers);
+        match answer.chunks_ended() {
+            Progress::Open | Progress::Ended if self.started => ResponseStep::PassThrough,
+            Progress::Open | Progress::Ended => {
+                // No message came: the answer is an empty stream.
+                workspace.body.clear();
+                if let Some(stream) = answer.flowing() {
+                    stream.end(&mut workspace.body);
+                }
+                workspace.set_content_type(answer.expected_content_type());
+                workspace.reply_with_body(answer.success_status(), answer.metadata());
+                ResponseStep::Reply(&workspace.reply)
+            }
+            // Nothing can be written any more: a stream that broke off must not look complete.
+            Progress::Failed(_) if self.started => ResponseStep::Reset,
+            Progress::Failed(failure) => {
+                workspace.reply_with(&self.plugin, &failure, answer.metadata());
+                ResponseStep::Reply(&workspace.reply)
+            }
+        }
+    }
+
+    fn fail_response<'w>(&mut self, failure: &Failure, workspace: &'w mut Workspace) -> ResponseStep<'w> {
+        let state = std::mem::replace(&mut self.state, State::Finished);
+        if let State::Forwarded(answer) | State::Called(answer) = &state {
+            workspace.reply_with(&self.plugin, failure, answer.metadata());
+        }
+        ResponseStep::Reply(&workspace.reply)
+    }
+
+    /// Makes the response in place, whose headers wait, an error.
+    fn fail_rewritten<'w>(&mut self, failure: &Failure, workspace: &'w mut Workspace) -> ResponseStep<'w> {
+        if let State::Forwarded(answer) = std::mem::replace(&mut self.state, State::Finished) {
+            workspace.body.clear();
+            failure.write_body(&self.plugin, &mut workspace.to_json, &mut workspace.body);
+            answer.edit_headers(failure.http_status, JSON, workspace.body.len(), &mut workspace.edits);
+        }
+        ResponseStep::Rewrite {
+            edits: &workspace.edits,
+            body: &workspace.body,
         }
     }
 
@@ -357,12 +535,7 @@ impl Exchange {
     pub fn response_body_grew<'w>(&mut self, size: usize, workspace: &'w mut Workspace) -> ResponseStep<'w> {
         let limit = self.plugin.settings.limits.max_response_bytes;
         match &self.state {
-            State::Forwarded(answer) if size > limit => {
-                let metadata = answer.metadata(None);
-                workspace.reply_with(&self.plugin, &answer::too_large(size, limit), metadata);
-                self.state = State::Finished;
-                ResponseStep::Reply(&workspace.reply)
-            }
+            State::Forwarded(_) if size > limit => self.fail_response(&answer::too_large(size, limit), workspace),
             State::Forwarded(_) => ResponseStep::Await,
             _ => ResponseStep::PassThrough,
         }
@@ -381,44 +554,35 @@ impl Exchange {
     }
 
     /// The response in place is complete: `body` is all of its body, `trailers` came behind it.
-    ///
-    /// `abilities.holds_response` tells whether the headers still wait, and so whether the status can change.
     pub fn response_complete<'w>(
         &mut self,
         body: &[u8],
-        trailers: Option<&Headers>,
+        trailers: Option<Headers>,
         workspace: &'w mut Workspace,
     ) -> ResponseStep<'w> {
-        let State::Forwarded(mut answer) = std::mem::replace(&mut self.state, State::Finished) else {
+        let State::Forwarded(answer) = &mut self.state else {
             return ResponseStep::PassThrough;
         };
-        match answer.complete(&self.plugin, body, trailers, workspace) {
+        if let Some(trailers) = trailers {
+            answer.set_trailing_metadata(trailers);
+        }
+        match answer.complete(&self.plugin, body, workspace) {
             Ok(status) if !body.is_empty() => {
                 let (content_type, length) = (&workspace.content_type, workspace.body.len());
-                answer.edit_headers(status, content_type, trailers, length, &mut workspace.edits);
+                answer.edit_headers(status, content_type, length, &mut workspace.edits);
+                self.state = State::Finished;
                 ResponseStep::Rewrite {
                     edits: &workspace.edits,
                     body: &workspace.body,
                 }
             }
             Ok(status) => {
-                workspace.reply_with_body(status, answer.metadata(trailers));
+                workspace.reply_with_body(status, answer.metadata());
+                self.state = State::Finished;
                 ResponseStep::Reply(&workspace.reply)
             }
-            Err(failure) if !body.is_empty() => {
-                workspace.body.clear();
-                failure.write_body(&self.plugin, &mut workspace.to_json, &mut workspace.body);
-                let length = workspace.body.len();
-                answer.edit_headers(failure.http_status, JSON, trailers, length, &mut workspace.edits);
-                ResponseStep::Rewrite {
-                    edits: &workspace.edits,
-                    body: &workspace.body,
-                }
-            }
-            Err(failure) => {
-                workspace.reply_with(&self.plugin, &failure, answer.metadata(trailers));
-                ResponseStep::Reply(&workspace.reply)
-            }
+            Err(failure) if !body.is_empty() => self.fail_rewritten(&failure, workspace),
+            Err(failure) => self.fail_response(&failure, workspace),
         }
     }
 
@@ -434,10 +598,10 @@ impl Exchange {
         let State::Called(answer) = &mut self.state else {
             return CallStep::Await;
         };
-        match answer.add_message(&self.plugin, message) {
+        match answer.add_message(&self.plugin, message, workspace) {
             Ok(()) => CallStep::Await,
             Err(failure) => {
-                workspace.reply_with(&self.plugin, &failure, answer.metadata(None));
+                workspace.reply_with(&self.plugin, &failure, answer.metadata());
                 self.state = State::Finished;
                 CallStep::CancelAndReply(&workspace.reply)
             }
@@ -462,18 +626,20 @@ impl Exchange {
         let State::Called(mut answer) = std::mem::replace(&mut self.state, State::Finished) else {
             return CallStep::Await;
         };
-        let trailing = answer.take_trailing_metadata();
-        match answer.closed(&self.plugin, code, message, trailing.as_ref(), host_reply, workspace) {
-            Ok(status) => {
-                workspace.reply_with_body(status, answer.metadata(trailing.as_ref()));
-            }
-            Err(failure) => workspace.reply_with(&self.plugin, &failure, answer.metadata(trailing.as_ref())),
+        match answer.closed(&self.plugin, code, message, host_reply, workspace) {
+            Ok(status) => workspace.reply_with_body(status, answer.metadata()),
+            Err(failure) => workspace.reply_with(&self.plugin, &failure, answer.metadata()),
         }
         CallStep::Reply(&workspace.reply)
     }
 }
 
 impl Workspace {
+    fn set_content_type(&mut self, content_type: &[u8]) {
+        self.content_type.clear();
+        self.content_type.extend_from_slice(content_type);
+    }
+
     /// Makes `reply` an error response.
     fn reply_with<'m>(
         &mut self,

@@ -4,7 +4,7 @@ use super::headers::Headers;
 use crate::codec::{CodecError, PrintOptions, WireToJson};
 use crate::config::Plugin;
 use crate::grpc::error_body::{bad_request, write_error};
-use crate::grpc::{Code, Status};
+use crate::grpc::{Code, ErrorFormat, Status};
 use crate::routing::BindError;
 
 /// A whole HTTP response.
@@ -141,6 +141,19 @@ impl Failure {
     /// 500: the gateway did not do its part.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(500, Code::Internal, message)
+    }
+
+    /// The object that ends a stream with this error: `{"error": …}` in either format.
+    pub fn element(&self, plugin: &Plugin, to_json: &mut WireToJson) -> Vec<u8> {
+        let mut element = Vec::new();
+        if plugin.settings.errors == ErrorFormat::Google {
+            self.write_body(plugin, to_json, &mut element);
+            return element;
+        }
+        element.extend_from_slice(br#"{"error":"#);
+        self.write_body(plugin, to_json, &mut element);
+        element.push(b'}');
+        element
     }
 
     /// Appends the body of the error response to `out`.

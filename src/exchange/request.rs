@@ -3,16 +3,18 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::elements::Form;
 use super::headers::{HeaderEdits, Headers};
 use super::reply::Failure;
-use super::{Abilities, Workspace};
+use super::upload::Upload;
+use super::{Abilities, Workspace, message};
 use crate::codec::wire::write_varint;
 use crate::codec::{check_required, http_body};
 use crate::config::{Dispatch, Plugin, Unmatched};
 use crate::grpc::metadata::{self, RequestHeader};
 use crate::grpc::{frame, timeout};
 use crate::routing::{Body, Bound, Match, Route};
-use crate::schema::tables::{Cardinality, FieldIndex, Kind, MessageIndex, Tables, Tag, WireType};
+use crate::schema::tables::{Tables, Tag, WireType};
 
 /// A request that has found its method and waits for its body.
 #[derive(Debug)]
@@ -51,20 +53,26 @@ impl Pending {
             Match::WrongMethod { allow } => return Err(Failure::wrong_method(&http_method, &text(path), allow)),
             Match::Malformed(message) => return Err(Failure::bad_request(message)),
         };
-        check_streaming(&route)?;
         let takes_body = !matches!(route.binding.body, Body::None);
         if takes_body {
             check_media_type(&plugin.tables, &route, &seen)?;
         }
+        let streams = route.method.client_streaming || route.method.server_streaming;
+        let cap = match streams {
+            true => settings.streaming.timeout,
+            false => settings.upstream.timeout,
+        };
         let timeout = match seen.grpc_timeout {
-            None => settings.upstream.timeout,
+            None => cap,
             Some(value) => {
                 let asked = timeout::parse(value).map_err(|error| Failure::bad_request(error.to_string()))?;
-                Some(settings.upstream.timeout.map_or(asked, |cap| cap.min(asked)))
+                Some(cap.map_or(asked, |cap| cap.min(asked)))
             }
         };
         let limit = settings.limits.max_request_bytes;
-        if let Some(size) = seen.content_length.filter(|size| *size > limit) {
+        // A streamed body has no bound; each of its messages has.
+        let length = seen.content_length.filter(|_| !route.method.client_streaming);
+        if let Some(size) = length.filter(|size| *size > limit) {
             return Err(too_large(size, limit));
         }
         let mut frame = std::mem::take(&mut workspace.spare_frame);
@@ -130,82 +138,69 @@ impl Pending {
     pub fn convert(&mut self, plugin: &Plugin, body: Option<&[u8]>, workspace: &mut Workspace) -> Result<(), Failure> {
         self.bodyless = body.is_none();
         let body = body.unwrap_or_default();
-        let (settings, tables) = (&plugin.settings, &plugin.tables);
-        let limit = settings.limits.max_request_bytes;
+        let limit = plugin.settings.limits.max_request_bytes;
         if body.len() > limit {
             return Err(too_large(body.len(), limit));
         }
-        let route = Rc::clone(&self.route);
-        let (binding, input) = (&route.binding, route.method.input);
-        match binding.body {
-            Body::None => {}
-            Body::Whole if is_http_body(tables, input) => {
-                let content_type = self.headers.get("content-type").unwrap_or_default();
-                http_body::write(content_type, body, &mut self.frame);
-            }
-            Body::Whole => workspace
-                .to_wire
-                .message(
-                    tables,
-                    input,
-                    body,
-                    &settings.parse,
-                    &binding.bound,
-                    None,
-                    &mut self.frame,
-                )
-                .map_err(|error| Failure::body(&error))?,
-            Body::Field(field) if http_body_field(tables, input, field) => {
-                self.write_http_body_field(tables, input, field, body);
-            }
-            Body::Field(field) => {
-                let mask = binding
-                    .update_mask
-                    .filter(|_| settings.update_mask_from_body && !self.bound.update_mask_set);
-                workspace.present.clear();
-                workspace
-                    .to_wire
-                    .field(
-                        tables,
-                        input,
-                        field,
-                        body,
-                        &settings.parse,
-                        &binding.body_bound,
-                        mask.map(|_| &mut workspace.present),
-                        &mut self.frame,
-                    )
-                    .map_err(|error| Failure::body(&error))?;
-                if let Some(mask) = mask.and_then(|mask| tables.message(input).field(mask)) {
-                    write_mask(mask.tag.as_bytes(), &workspace.present, &mut self.frame);
-                }
-            }
+        if self.streams_body() {
+            // Nothing was streamed: the upstream gets no message.
+            self.frame.clear();
+            return Ok(());
         }
-        let message = self.frame.get(frame::PREFIX_LENGTH..).unwrap_or_default();
-        let limit = settings.limits.max_message_bytes;
-        if message.len() > limit {
-            return Err(Failure::too_large(format!(
-                "the request message has {} bytes, more than limits.max_message_bytes: {limit}",
-                message.len()
-            )));
-        }
-        if tables.message(input).needs_required_check() {
-            check_required(tables, input, message).map_err(|error| Failure::body(&error))?;
-        }
+        let content_type = self.headers.get("content-type").unwrap_or_default();
+        let fill_mask = !self.bound.update_mask_set;
+        write_body(
+            plugin,
+            &self.route,
+            content_type,
+            body,
+            fill_mask,
+            workspace,
+            &mut self.frame,
+        )?;
+        check_message(
+            plugin,
+            &self.route,
+            self.frame.get(frame::PREFIX_LENGTH..).unwrap_or_default(),
+        )?;
         frame::finish(&mut self.frame, 0);
         Ok(())
     }
 
-    fn write_http_body_field(&mut self, tables: &Tables, input: MessageIndex, field: FieldIndex, body: &[u8]) {
-        let Some(field) = tables.message(input).field(field) else {
-            return;
-        };
-        let mut value = Vec::with_capacity(body.len() + 64);
+    /// Whether the request's body is a stream of messages.
+    pub fn streams_body(&self) -> bool {
+        self.route.method.client_streaming && !matches!(self.route.binding.body, Body::None)
+    }
+
+    /// The client's `accept` header.
+    pub fn accept(&self) -> Option<&[u8]> {
+        self.headers.get("accept")
+    }
+
+    /// Makes this a streamed request, whose headers go on at once.
+    pub fn into_upload(self, plugin: &Plugin, workspace: &mut Workspace) -> Result<Upload, Failure> {
+        let mut later = Vec::new();
+        workspace
+            .binder
+            .bind(
+                &plugin.tables,
+                &self.route,
+                &workspace.captures,
+                None,
+                &plugin.settings.parse,
+                &plugin.settings.query,
+                false,
+                &mut later,
+            )
+            .map_err(|error| Failure::parameter(&error))?;
         let content_type = self.headers.get("content-type").unwrap_or_default();
-        http_body::write(content_type, body, &mut value);
-        self.frame.extend_from_slice(field.tag.as_bytes());
-        write_varint(value.len() as u64, &mut self.frame);
-        self.frame.extend_from_slice(&value);
+        let form = match body_type(&plugin.tables, &self.route) {
+            BodyType::Raw => None,
+            BodyType::Json if is_lines(&media_type(content_type)) => Some(Form::Lines),
+            BodyType::Json => Some(Form::Array),
+        };
+        let first = self.frame.get(frame::PREFIX_LENGTH..).unwrap_or_default().to_vec();
+        Ok(Upload::new(plugin, self.route, first, later, form, content_type))
     }
 
     /// How the request headers become the upstream's: its path and framing in, what isn't metadata out.
@@ -239,7 +234,14 @@ impl Pending {
             edits.set(b":method", b"POST");
         }
         edits.set(b":path", self.route.method.path.as_bytes());
-        edits.set(b"content-type", b"application/grpc");
+        // The host's gRPC-Web filter behind this one speaks plain gRPC upstream, and puts the trailers into the body.
+        edits.set(
+            b"content-type",
+            match plugin.settings.upstream.grpc_web {
+                true => b"application/grpc-web+proto",
+                false => b"application/grpc",
+            },
+        );
         edits.set(b"te", b"trailers");
         if let Some(authority) = &plugin.settings.upstream.authority {
             edits.set(b":authority", authority.as_bytes());
@@ -262,6 +264,90 @@ impl Pending {
             out.push(b"grpc-timeout", timeout::format(timeout).as_bytes());
         }
     }
+}
+
+/// Appends what a request body gives to a message: all of it, one field, or nothing. With `fill_mask`, an unset update
+/// mask is filled from it.
+pub fn write_body(
+    plugin: &Plugin,
+    route: &Route,
+    content_type: &[u8],
+    body: &[u8],
+    fill_mask: bool,
+    workspace: &mut Workspace,
+    out: &mut Vec<u8>,
+) -> Result<(), Failure> {
+    let (settings, tables) = (&plugin.settings, &plugin.tables);
+    let (binding, input) = (&route.binding, route.method.input);
+    match (&binding.body, body_type(tables, route)) {
+        (Body::None, _) => Ok(()),
+        (Body::Whole, BodyType::Raw) => {
+            http_body::write(content_type, body, out);
+            Ok(())
+        }
+        (Body::Whole, BodyType::Json) => workspace
+            .to_wire
+            .message(tables, input, body, &settings.parse, &binding.bound, None, out)
+            .map_err(|error| Failure::body(&error)),
+        (Body::Field(field), BodyType::Raw) => {
+            let mut value = Vec::with_capacity(content_type.len() + body.len() + 16);
+            http_body::write(content_type, body, &mut value);
+            if let Some(field) = tables.message(input).field(*field) {
+                write_record(field.tag, &value, out);
+            }
+            Ok(())
+        }
+        (Body::Field(field), BodyType::Json) => {
+            let mask = binding
+                .update_mask
+                .filter(|_| fill_mask && settings.update_mask_from_body)
+                .and_then(|mask| tables.message(input).field(mask));
+            workspace.present.clear();
+            workspace
+                .to_wire
+                .field(
+                    tables,
+                    input,
+                    *field,
+                    body,
+                    &settings.parse,
+                    &binding.body_bound,
+                    mask.map(|_| &mut workspace.present),
+                    out,
+                )
+                .map_err(|error| Failure::body(&error))?;
+            if let Some(mask) = mask
+                && !workspace.present.is_empty()
+            {
+                write_record(mask.tag, &field_mask(&workspace.present), out);
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Checks a whole request message: its size, and that nothing required is missing.
+pub fn check_message(plugin: &Plugin, route: &Route, message: &[u8]) -> Result<(), Failure> {
+    let limit = plugin.settings.limits.max_message_bytes;
+    if message.len() > limit {
+        return Err(Failure::too_large(format!(
+            "the request message has {} bytes, more than limits.max_message_bytes: {limit}",
+            message.len()
+        )));
+    }
+    let input = route.method.input;
+    if plugin.tables.message(input).needs_required_check() {
+        check_required(&plugin.tables, input, message).map_err(|error| Failure::body(&error))?;
+    }
+    Ok(())
+}
+
+/// A streamed request can only go in place, through a host that streams.
+pub fn cannot_stream() -> Failure {
+    Failure::unimplemented(
+        "a streamed request cannot be carried here: on Envoy it needs dispatch: auto or forward; gateways that read a \
+         request whole cannot stream it",
+    )
 }
 
 /// The request would go by a call, but its headers cannot wait for its body.
@@ -342,17 +428,6 @@ fn media_type(content_type: &[u8]) -> Vec<u8> {
         .to_ascii_lowercase()
 }
 
-fn check_streaming(route: &Route) -> Result<(), Failure> {
-    let method = &route.method;
-    if method.client_streaming || method.server_streaming {
-        return Err(Failure::unimplemented(format!(
-            "{} is a streaming method: it is reachable by gRPC only",
-            method.full_name
-        )));
-    }
-    Ok(())
-}
-
 fn check_media_type(tables: &Tables, route: &Route, seen: &Seen<'_>) -> Result<(), Failure> {
     if let Some(encoding) = seen.content_encoding
         && !encoding.trim_ascii().is_empty()
@@ -366,14 +441,10 @@ fn check_media_type(tables: &Tables, route: &Route, seen: &Seen<'_>) -> Result<(
     let Some(content_type) = seen.content_type else {
         return Ok(());
     };
-    let input = route.method.input;
-    let raw = match route.binding.body {
-        Body::Whole => is_http_body(tables, input),
-        Body::Field(field) => http_body_field(tables, input, field),
-        Body::None => true,
-    };
     let media_type = media_type(content_type);
-    if raw || media_type.is_empty() || media_type == b"application/json" || media_type.ends_with(b"+json") {
+    let lines = route.method.client_streaming && is_lines(&media_type);
+    let json = media_type.is_empty() || media_type == b"application/json" || media_type.ends_with(b"+json");
+    if body_type(tables, route) == BodyType::Raw || json || lines {
         return Ok(());
     }
     Err(Failure::unsupported_media_type(format!(
@@ -382,34 +453,43 @@ fn check_media_type(tables: &Tables, route: &Route, seen: &Seen<'_>) -> Result<(
     )))
 }
 
-fn is_http_body(tables: &Tables, message: MessageIndex) -> bool {
-    tables.message(message).full_name() == http_body::FULL_NAME
+/// NDJSON and JSON Lines: one message a line.
+fn is_lines(media_type: &[u8]) -> bool {
+    matches!(
+        media_type,
+        b"application/x-ndjson" | b"application/ndjson" | b"application/jsonl"
+    )
 }
 
-fn http_body_field(tables: &Tables, message: MessageIndex, field: FieldIndex) -> bool {
-    match tables
-        .message(message)
-        .field(field)
-        .map(|field| (field.kind, field.cardinality))
-    {
-        Some((Kind::Message(below), Cardinality::Singular)) => is_http_body(tables, below),
-        _ => false,
-    }
+/// What a bound request body holds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum BodyType {
+    Json,
+    /// `google.api.HttpBody`: the bytes as they are.
+    Raw,
 }
 
-/// Appends a `google.protobuf.FieldMask` field: `paths` is its field 1.
-fn write_mask(tag: &[u8], paths: &[String], out: &mut Vec<u8>) {
-    if paths.is_empty() {
-        return;
-    }
-    let path_tag = Tag::new(1, WireType::Len);
-    let mut value = Vec::new();
+fn body_type(tables: &Tables, route: &Route) -> BodyType {
+    let input = route.method.input;
+    let raw = match route.binding.body {
+        Body::None => false,
+        Body::Whole => message::is_http_body(tables, input),
+        Body::Field(field) => message::http_body_number(tables, input, field).is_some(),
+    };
+    if raw { BodyType::Raw } else { BodyType::Json }
+}
+
+/// A `google.protobuf.FieldMask`: `paths` is its field 1.
+fn field_mask(paths: &[String]) -> Vec<u8> {
+    let mut mask = Vec::new();
     for path in paths {
-        value.extend_from_slice(path_tag.as_bytes());
-        write_varint(path.len() as u64, &mut value);
-        value.extend_from_slice(path.as_bytes());
+        write_record(Tag::new(1, WireType::Len), path.as_bytes(), &mut mask);
     }
-    out.extend_from_slice(tag);
+    mask
+}
+
+fn write_record(tag: Tag, value: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(tag.as_bytes());
     write_varint(value.len() as u64, out);
-    out.extend_from_slice(&value);
+    out.extend_from_slice(value);
 }

@@ -18,6 +18,10 @@ pub fn timeout_value(timeout: Duration) -> String {
     timeout.as_millis().clamp(1, u128::from(u32::MAX)).to_string()
 }
 
+/// What a 400 is sent as, to become 400 again on its way through this filter: Envoy closes an HTTP/1.1 connection behind
+/// a 400 that a filter sends, whatever other requests wait on it.
+pub const BAD_REQUEST_STAND_IN: u16 = 422;
+
 /// A serialized `envoy.config.core.v3.GrpcService` with `envoy_grpc { cluster_name, authority }`.
 ///
 /// A bare cluster name will not do: Envoy parses it as this message first, and one that happens to parse aborts Envoy.
@@ -49,10 +53,12 @@ pub fn route_cluster() -> Option<String> {
         .find_map(|name| String::from_utf8(name).ok())
 }
 
-/// Whether Envoy made up the response whose headers are `headers`: it answers a gRPC request by a status alone, code 14
-/// for everything that went wrong between it and the upstream.
+/// Whether Envoy made up the response whose headers are `headers`: where something went wrong between it and the
+/// upstream, it answers in plain text, as the client asked in HTTP; to a gRPC request it answers by a status alone.
 pub fn host_reply(headers: &Headers, end_of_stream: bool) -> Option<HostReply> {
-    if !end_of_stream || headers.get("grpc-status") != Some(b"14") {
+    let plain = matches!(headers.get(":status"), Some(b"408" | b"502" | b"503" | b"504"));
+    let status_alone = end_of_stream && headers.get("grpc-status") == Some(b"14");
+    if !plain && !status_alone {
         return None;
     }
     let details = host::property(&["response", "code_details"]).ok()?;

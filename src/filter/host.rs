@@ -237,6 +237,12 @@ pub fn send_grpc_message(token: u32, message: &[u8], end_of_stream: bool) -> Res
     HostStatus::check(unsafe { raw::proxy_grpc_send(token, message.as_ptr(), message.len(), end_of_stream.into()) })
 }
 
+/// Ends the request side of a gRPC stream.
+pub fn close_grpc_stream(token: u32) -> Result<(), HostStatus> {
+    // SAFETY: no pointers.
+    HostStatus::check(unsafe { raw::proxy_grpc_close(token) })
+}
+
 /// Cancels a gRPC stream: no callback about it comes any more.
 pub fn cancel_grpc_stream(token: u32) -> Result<(), HostStatus> {
     // SAFETY: no pointers.
@@ -358,6 +364,7 @@ mod raw {
         ) -> u32;
         pub fn proxy_grpc_send(token: u32, message: *const u8, message_size: usize, end_of_stream: u32) -> u32;
         pub fn proxy_grpc_cancel(token: u32) -> u32;
+        pub fn proxy_grpc_close(token: u32) -> u32;
         pub fn proxy_get_status(code: *mut u32, message: *mut *mut u8, message_size: *mut usize) -> u32;
     }
 }

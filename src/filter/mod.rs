@@ -44,6 +44,7 @@ impl Gateway {
         Abilities {
             calls: true,
             fills_bodyless: false,
+            streams_requests: true,
             holds_response: self.holding.verdict() == Verdict::Holds,
         }
     }
@@ -72,7 +73,7 @@ impl RootContext for Root {
                 true
             }
             Err(error) => {
-                log::error!("configuration: {error}");
+                log::error!("{error}");
                 false
             }
         }
@@ -115,8 +116,10 @@ impl RootContext for Root {
                 gateway: Rc::clone(gateway),
                 released: Rc::default(),
                 body_size: 0,
+                response_began: false,
                 response_released: false,
                 call: None,
+                stands_in: false,
             }),
             None => Box::new(Unconfigured),
         })
@@ -133,7 +136,8 @@ impl Gateway {
             Ok(_) => return false,
             Err(failure) => failure,
         };
-        send(exchange.fail(&failure, workspace));
+        let reply = exchange.fail(&failure, workspace);
+        send(reply, reply.status);
         false
     }
 }
@@ -147,10 +151,14 @@ struct Filter {
     released: Rc<Cell<Option<u64>>>,
     /// How much of the body that is coming the host has buffered.
     body_size: usize,
-    /// Whether the response headers went on without the body.
+    /// Whether the upstream's response has begun to come.
+    response_began: bool,
+    /// Whether its headers went on without the body.
     response_released: bool,
     /// The gRPC stream in flight.
     call: Option<u32>,
+    /// Whether the answer on its way is a 400 under another status.
+    stands_in: bool,
 }
 
 impl HttpContext for Filter {
@@ -183,6 +191,15 @@ impl HttpContext for Filter {
     }
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        if self.exchange.borrow().uploads() {
+            self.body_size = size;
+            return match host::buffer(Buffer::RequestBody, size) {
+                Ok(chunk) => {
+                    self.request(|exchange, _, workspace| exchange.request_chunk(&chunk, end_of_stream, workspace))
+                }
+                Err(status) => self.fail(&refused("to show the request body", status)),
+            };
+        }
         if !self.exchange.borrow().awaits_body() {
             return Action::Continue;
         }
@@ -195,6 +212,9 @@ impl HttpContext for Filter {
     }
 
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        if self.exchange.borrow().uploads() {
+            return self.end_upload();
+        }
         if !self.exchange.borrow().awaits_body() {
             return Action::Continue;
         }
@@ -211,6 +231,11 @@ impl HttpContext for Filter {
             // sent on any more.
             self.exchange.borrow_mut().answered_elsewhere();
             self.cancel_call();
+            if std::mem::take(&mut self.stands_in)
+                && let Err(status) = host::set_header(Map::ResponseHeaders, b":status", b"400")
+            {
+                log::error!("cannot set the status of an answer: {status}");
+            }
             return Action::Continue;
         }
         let headers = match host::headers(Map::ResponseHeaders) {
@@ -219,6 +244,7 @@ impl HttpContext for Filter {
         };
         let host_reply = envoy::host_reply(&headers, end_of_stream);
         self.body_size = 0;
+        self.response_began = true;
         self.response(|exchange, abilities, workspace| {
             exchange.response_headers(headers, end_of_stream, host_reply, abilities, workspace)
         })
@@ -229,6 +255,14 @@ impl HttpContext for Filter {
             return Action::Continue;
         }
         self.body_size = size;
+        if self.exchange.borrow().response_flows() {
+            return match host::buffer(Buffer::ResponseBody, size) {
+                Ok(chunk) => {
+                    self.response(|exchange, _, workspace| exchange.response_chunk(&chunk, end_of_stream, workspace))
+                }
+                Err(status) => self.fail(&refused("to show the response body", status)),
+            };
+        }
         if end_of_stream {
             return self.complete_response(None);
         }
@@ -242,7 +276,10 @@ impl HttpContext for Filter {
         let trailers = host::headers(Map::ResponseTrailers);
         // gRPC's trailers never reach an HTTP client.
         match trailers.and_then(|trailers| host::clear_headers(Map::ResponseTrailers).map(|()| trailers)) {
-            Ok(trailers) => self.complete_response(Some(&trailers)),
+            Ok(trailers) if self.exchange.borrow().response_flows() => {
+                self.response(|exchange, _, workspace| exchange.response_chunks_ended(trailers, workspace))
+            }
+            Ok(trailers) => self.complete_response(Some(trailers)),
             Err(status) => self.fail(&refused("to take the response trailers", status)),
         }
     }
@@ -314,7 +351,26 @@ impl Filter {
                 self.call = Some(token);
                 Action::Pause
             }
+            Ok(Followed::Answered { stands_in }) => {
+                self.stands_in = stands_in;
+                Action::Pause
+            }
             Err(failure) => self.fail(&failure),
+        }
+    }
+
+    /// The trailers behind a streamed request: what is left in front of them can go nowhere any more.
+    fn end_upload(&mut self) -> Action {
+        self.body_size = 0;
+        let action = self.request(
+            |exchange, _, workspace| match exchange.request_chunk(b"", true, workspace) {
+                RequestStep::Chunk(b"") => RequestStep::PassThrough,
+                step => step,
+            },
+        );
+        match host::clear_headers(Map::RequestTrailers) {
+            Ok(()) => action,
+            Err(status) => self.fail(&refused("to drop the request trailers", status)),
         }
     }
 
@@ -345,7 +401,7 @@ impl Filter {
         followed.unwrap_or_else(|failure| self.fail(&failure))
     }
 
-    fn complete_response(&mut self, trailers: Option<&Headers>) -> Action {
+    fn complete_response(&mut self, trailers: Option<Headers>) -> Action {
         match host::buffer(Buffer::ResponseBody, self.body_size) {
             Ok(body) => self.response(|exchange, _, workspace| exchange.response_complete(&body, trailers, workspace)),
             Err(status) => self.fail(&refused("to show the response body", status)),
@@ -360,11 +416,11 @@ impl Filter {
             match event(&mut exchange, &mut workspace) {
                 CallStep::Await => false,
                 CallStep::Reply(reply) => {
-                    send(reply);
+                    self.stands_in = send_through(reply);
                     false
                 }
                 CallStep::CancelAndReply(reply) => {
-                    send(reply);
+                    self.stands_in = send_through(reply);
                     true
                 }
             }
@@ -387,7 +443,13 @@ impl Filter {
     fn fail(&mut self, failure: &Failure) -> Action {
         self.cancel_call();
         let mut workspace = self.gateway.workspace.borrow_mut();
-        send(self.exchange.borrow_mut().fail(failure, &mut workspace));
+        let mut exchange = self.exchange.borrow_mut();
+        let reply = exchange.fail(failure, &mut workspace);
+        if self.response_began {
+            send(reply, reply.status);
+        } else {
+            self.stands_in = send_through(reply);
+        }
         Action::Pause
     }
 }
@@ -398,16 +460,22 @@ enum Followed {
     Pause,
     /// A gRPC stream with this token was opened.
     Called(u32),
+    /// An answer is on its way, maybe with another status for now.
+    Answered {
+        stands_in: bool,
+    },
 }
 
 fn follow_request(step: RequestStep<'_>, headers_wait: bool, body_size: usize) -> Result<Followed, Failure> {
     match step {
         RequestStep::PassThrough => Ok(Followed::Continue),
         RequestStep::Await => Ok(Followed::Pause),
-        RequestStep::Reply(reply) => {
-            send(reply);
-            Ok(Followed::Pause)
-        }
+        RequestStep::Reply(reply) => Ok(Followed::Answered {
+            stands_in: send_through(reply),
+        }),
+        RequestStep::Chunk(body) => host::replace_buffer(Buffer::RequestBody, body_size, body)
+            .map(|()| Followed::Continue)
+            .map_err(|status| refused("to change the request body", status)),
         RequestStep::ForwardHeaders { edits, timeout } => edit_request(edits, timeout)
             .map(|()| Followed::Continue)
             .map_err(|status| refused("to change the request headers", status)),
@@ -440,12 +508,27 @@ fn follow_response(step: ResponseStep<'_>, headers_gone: bool, body_size: usize)
                 .map(|()| Action::Continue)
                 .map_err(|status| refused("to change the response body", status))
         }
+        ResponseStep::Chunk { edits, body } => {
+            if let Some(edits) = edits {
+                host::edit_headers(Map::ResponseHeaders, edits)
+                    .map_err(|status| refused("to change the response headers", status))?;
+            }
+            host::replace_buffer(Buffer::ResponseBody, body_size, body)
+                .map(|()| Action::Continue)
+                .map_err(|status| refused("to change the response body", status))
+        }
+        ResponseStep::Drop => host::replace_buffer(Buffer::ResponseBody, body_size, b"")
+            .map(|()| Action::Pause)
+            .map_err(|status| refused("to change the response body", status)),
+        ResponseStep::Reset => host::close_stream(Stream::Response)
+            .map(|()| Action::Pause)
+            .map_err(|status| refused("to reset the response", status)),
         // With the headers gone and no body to rewrite, breaking off is the one way left not to look complete.
         ResponseStep::Reply(_) if headers_gone => host::close_stream(Stream::Response)
             .map(|()| Action::Pause)
             .map_err(|status| refused("to reset the response", status)),
         ResponseStep::Reply(reply) => {
-            send(reply);
+            send(reply, reply.status);
             Ok(Action::Pause)
         }
     }
@@ -480,12 +563,30 @@ fn start_call(call: &Call<'_>) -> Result<u32, Failure> {
     };
     let token = host::open_grpc_stream(&upstream, call.service, call.method, &metadata)
         .map_err(|status| unreachable(format!("{status:?}")))?;
-    host::send_grpc_message(token, call.message, true).map_err(|status| unreachable(status.to_string()))?;
+    match call.message {
+        Some(message) => host::send_grpc_message(token, message, true),
+        None => host::close_grpc_stream(token),
+    }
+    .map_err(|status| unreachable(status.to_string()))?;
     Ok(token)
 }
 
-fn send(reply: &Reply) {
-    if let Err(status) = host::send_local_response(reply.status, &reply.headers, &reply.body) {
+/// Answers a client to whom nothing of an answer has gone: the host takes it through this filter's own response
+/// callbacks. Returns whether it has another status until then.
+fn send_through(reply: &Reply) -> bool {
+    let stands_in = reply.status == 400;
+    send(
+        reply,
+        match stands_in {
+            true => envoy::BAD_REQUEST_STAND_IN,
+            false => reply.status,
+        },
+    );
+    stands_in
+}
+
+fn send(reply: &Reply, status: u16) {
+    if let Err(status) = host::send_local_response(status, &reply.headers, &reply.body) {
         log::error!("cannot answer a request: {status}");
     }
 }
@@ -516,7 +617,7 @@ impl HttpContext for Unconfigured {
         reply
             .body
             .extend_from_slice(br#"{"code":13,"message":"protobridge has no valid configuration"}"#);
-        send(&reply);
+        send(&reply, reply.status);
         Action::Pause
     }
 }

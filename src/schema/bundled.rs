@@ -83,7 +83,6 @@ const FILES: &[(&str, &str)] = &[
 ];
 
 /// The import paths of all bundled files.
-#[cfg(test)]
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     FILES.iter().map(|(name, _)| *name)
 }

@@ -234,6 +234,78 @@ pub(super) fn is_map_entry(message: &RawMessage) -> bool {
         .is_some_and(|options| options.map_entry())
 }
 
+/// What stands at `path` (of `google.protobuf.SourceCodeInfo.Location`): `field pkg.Message.name`.
+pub(super) fn element_at(file: &RawFile, path: &[i32]) -> Option<String> {
+    fn at<E>(elements: &[E], index: i32) -> Option<&E> {
+        elements.get(usize::try_from(index).ok()?)
+    }
+    fn within(scope: &str, name: &str) -> String {
+        if scope.is_empty() {
+            name.to_owned()
+        } else {
+            format!("{scope}.{name}")
+        }
+    }
+    let package = file.package();
+    let (mut scope, mut message, mut rest) = match path {
+        [4, index, rest @ ..] => {
+            let message = at(&file.message_type, *index)?;
+            (within(package, message.name()), message, rest)
+        }
+        [5, index, ..] => return Some(format!("enum {}", within(package, at(&file.enum_type, *index)?.name()))),
+        [6, index, 2, method, ..] => {
+            let service = at(&file.service, *index)?;
+            let scope = within(package, service.name());
+            return Some(format!(
+                "method {}",
+                within(&scope, at(&service.method, *method)?.name())
+            ));
+        }
+        [6, index, ..] => {
+            return Some(format!(
+                "service {}",
+                within(package, at(&file.service, *index)?.name())
+            ));
+        }
+        [7, index, ..] => {
+            return Some(format!(
+                "extension {}",
+                within(package, at(&file.extension, *index)?.name())
+            ));
+        }
+        _ => return None,
+    };
+    loop {
+        match rest {
+            [2, index, ..] => return Some(format!("field {}", within(&scope, at(&message.field, *index)?.name()))),
+            [3, index, below @ ..] => {
+                message = at(&message.nested_type, *index)?;
+                scope = within(&scope, message.name());
+                rest = below;
+            }
+            [4, index, ..] => {
+                return Some(format!(
+                    "enum {}",
+                    within(&scope, at(&message.enum_type, *index)?.name())
+                ));
+            }
+            [6, index, ..] => {
+                return Some(format!(
+                    "extension {}",
+                    within(&scope, at(&message.extension, *index)?.name())
+                ));
+            }
+            [8, index, ..] => {
+                return Some(format!(
+                    "oneof {}",
+                    within(&scope, at(&message.oneof_decl, *index)?.name())
+                ));
+            }
+            _ => return Some(format!("message {scope}")),
+        }
+    }
+}
+
 struct Checker {
     /// The full name of the element at hand.
     scope: String,

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use super::nearest::nearest;
+
 /// What one file imports, as its descriptor says.
 pub(super) struct Imports<'f> {
     pub(super) name: &'f str,
@@ -91,8 +93,15 @@ fn missing(name: &str, files: &[Imports<'_>]) -> String {
         more => format!(" and {more} more"),
     };
     given.truncate(20);
+    let bundled = super::bundled::names().map(|name| -> &str { name });
+    let known = files.iter().map(|file| file.name).chain(bundled);
+    let meant = match nearest(name, known) {
+        Some(meant) => format!("; did you mean \"{meant}\"?"),
+        None => String::new(),
+    };
     format!(
-        "import \"{name}\" is not there; given: {}{more}; bundled: google/api, google/protobuf, google/rpc, google/type",
+        "import \"{name}\" is not there{meant} (given: {}{more}; bundled: google/api, google/protobuf, google/rpc, \
+         google/type)",
         given.join(", ")
     )
 }

@@ -348,7 +348,11 @@ impl Linker<'_> {
 
     fn unresolved(&self, name: &str, found: Option<Symbol>, wanted: Wanted) -> String {
         let expected = wanted.text();
-        match found {
+        let elsewhere = || {
+            let symbol = self.symbols.get(name.trim_start_matches('.')).copied();
+            symbol.filter(|symbol| !self.sees.contains(&symbol.file))
+        };
+        match found.or_else(elsewhere) {
             Some(symbol) if self.sees.contains(&symbol.file) => format!("'{name}' is not {expected}"),
             Some(symbol) => {
                 let unseen = self.file_names.get(symbol.file).map_or("", String::as_str);

@@ -347,9 +347,13 @@ impl<'a> Files<'a> {
             self.pool.decode_file_descriptor_set(set.as_slice())
         };
         if let Err(error) = built {
+            let message = match std::error::Error::source(&error) {
+                Some(reason) => format!("{error}: {reason}"),
+                None => error.to_string(),
+            };
             return Err(match (error.file(), error.path()) {
-                (Some(file), path) => self.error_at(file, path.unwrap_or_default(), error.to_string()),
-                (None, _) => SchemaError::new(error.to_string()),
+                (Some(file), path) => self.error_at(file, path.unwrap_or_default(), message),
+                (None, _) => SchemaError::new(message),
             });
         }
         let services = self
@@ -365,14 +369,16 @@ impl<'a> Files<'a> {
         })
     }
 
-    /// An error at an element of a file, with its place in the text if there is one.
+    /// An error at an element of a file: with its place in the text, or with its name in a descriptor set.
     fn error_at(&self, file: &str, path: &[i32], message: String) -> SchemaError {
-        let position = self
-            .texts
-            .iter()
-            .find(|text| text.descriptor.name() == file)
-            .and_then(|text| text::locate(file, text.text, path));
-        SchemaError::in_file(file, message).at(position)
+        if let Some(text) = self.texts.iter().find(|text| text.descriptor.name() == file) {
+            return SchemaError::in_file(file, message).at(text::locate(file, text.text, path));
+        }
+        let element = self.compiled.iter().find(|compiled| compiled.name() == file);
+        match element.and_then(|file| descriptor_set::element_at(file, path)) {
+            Some(element) => SchemaError::in_file(file, format!("{message} ({element})")),
+            None => SchemaError::in_file(file, message),
+        }
     }
 
     fn is_well_known(&self, name: &str) -> bool {

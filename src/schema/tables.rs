@@ -70,7 +70,7 @@ impl Tables {
         Self {
             enums: enum_descriptors
                 .iter()
-                .map(|enumeration| EnumTable::build(enumeration, features))
+                .map(|enumeration| EnumTable::build(enumeration, features, seed))
                 .collect(),
             by_name: names
                 .messages
@@ -283,6 +283,25 @@ impl MessageTable {
 struct NameSlot {
     hash: u32,
     field: u32,
+}
+
+/// Slots for distinct names, each with its position; a power of two long, at most half full, so that every probe ends.
+fn name_slots<'n>(names: impl ExactSizeIterator<Item = &'n [u8]>, seed: u64) -> Box<[NameSlot]> {
+    let length = (names.len() * 2).next_power_of_two().max(2);
+    let mask = length - 1;
+    let mut slots = vec![NameSlot { hash: 0, field: NONE }; length];
+    for (name, field) in names.zip(0..) {
+        let hash = hash_name(seed, name);
+        let mut at = hash as usize & mask;
+        while let Some(slot) = slots.get_mut(at) {
+            if slot.field == NONE {
+                *slot = NameSlot { hash, field };
+                break;
+            }
+            at = (at + 1) & mask;
+        }
+    }
+    slots.into()
 }
 
 /// FNV-1a with a seed, folded: names are short, and the guess of the next field saves most look-ups.
@@ -626,21 +645,24 @@ pub struct EnumTable {
     closed: bool,
     /// By number, the first declared name of each number only: what printing uses. Names are quoted, ready to copy.
     by_number: Box<[(i32, Box<[u8]>)]>,
-    by_name: HashMap<Box<str>, i32>,
+    names: Box<[(Box<str>, i32)]>,
+    /// Open addressing over `names`, as for fields: `NameSlot::field` is a position there.
+    slots: Box<[NameSlot]>,
+    seed: u64,
     /// Names in lower case; the first declared wins.
     by_folded_name: HashMap<Box<str>, i32>,
 }
 
 impl EnumTable {
-    fn build(descriptor: &EnumDescriptor, features: &Features) -> Self {
+    fn build(descriptor: &EnumDescriptor, features: &Features, seed: u64) -> Self {
         let mut by_number = Vec::<(i32, Box<[u8]>)>::new();
-        let mut by_name = HashMap::new();
+        let mut names = Vec::<(Box<str>, i32)>::new();
         let mut by_folded_name = HashMap::new();
         // The descriptor's own order: `values()` of the reflected enum is sorted by number, and an alias must not
         // take the place of the name that was declared first.
         for value in &descriptor.enum_descriptor_proto().value {
             let (name, number) = (value.name(), value.number());
-            by_name.insert(Box::from(name), number);
+            names.push((name.into(), number));
             by_folded_name
                 .entry(Box::from(name.to_ascii_lowercase()))
                 .or_insert(number);
@@ -655,7 +677,9 @@ impl EnumTable {
             closed: descriptor.parent_file().syntax() == Syntax::Proto2
                 && !features.open_enums.contains(descriptor.full_name()),
             by_number: by_number.into(),
-            by_name,
+            slots: name_slots(names.iter().map(|(name, _)| name.as_bytes()), seed),
+            names: names.into(),
+            seed,
             by_folded_name,
         }
     }
@@ -692,18 +716,31 @@ impl EnumTable {
 
     /// The number of a name; with `fold_case`, whatever its ASCII case.
     #[inline]
-    pub fn number_of(&self, name: &[u8], fold_case: bool) -> Option<i32> {
-        self.number(std::str::from_utf8(name).ok()?, fold_case)
+    pub fn number(&self, name: &str, fold_case: bool) -> Option<i32> {
+        self.number_of(name.as_bytes(), fold_case)
     }
 
-    /// The number of a name; with `fold_case`, whatever its ASCII case.
-    #[inline]
-    pub fn number(&self, name: &str, fold_case: bool) -> Option<i32> {
-        match self.by_name.get(name) {
-            Some(number) => Some(*number),
-            None if fold_case => self.by_folded_name.get(name.to_ascii_lowercase().as_str()).copied(),
-            None => None,
+    /// The same for a name in bytes.
+    pub fn number_of(&self, name: &[u8], fold_case: bool) -> Option<i32> {
+        let hash = hash_name(self.seed, name);
+        let mask = self.slots.len() - 1;
+        let mut at = hash as usize & mask;
+        while let Some(slot) = self.slots.get(at)
+            && slot.field != NONE
+        {
+            if slot.hash == hash
+                && let Some((known, number)) = self.names.get(slot.field as usize)
+                && known.as_bytes() == name
+            {
+                return Some(*number);
+            }
+            at = (at + 1) & mask;
         }
+        if !fold_case {
+            return None;
+        }
+        let name = std::str::from_utf8(name).ok()?;
+        self.by_folded_name.get(name.to_ascii_lowercase().as_str()).copied()
     }
 }
 

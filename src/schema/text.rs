@@ -5,6 +5,7 @@ use prost_types::source_code_info::Location;
 use protox::file::File;
 
 use super::error::{Position, SchemaError};
+use super::link::MAX_NAME;
 
 /// How deep brackets and braces of any kind may nest. protox and prost-reflect recurse into messages and option
 /// values, and the module's stack is small; messages alone nest 31 deep at most, as in protoc.
@@ -47,9 +48,26 @@ pub(super) fn locate(name: &str, text: &str, path: &[i32]) -> Option<Position> {
 }
 
 /// What has to be known before protox parses: nothing nests too deep, and the text isn't in an edition.
-fn scan(name: &str, text: &str) -> Result<(), SchemaError> {
+pub(super) fn scan(name: &str, text: &str) -> Result<(), SchemaError> {
     let mut depth = 0;
+    // The length of the dotted name at hand: protox takes quadratic time over these.
+    let mut name_length = 0;
+    let mut after_dot = false;
     for (index, token) in (Tokens { text, at: 0 }).enumerate() {
+        name_length = match token.text.bytes().next() {
+            Some(b'.') => name_length + 1,
+            Some(first) if is_word(first) && after_dot => name_length + token.text.len(),
+            Some(first) if is_word(first) => token.text.len(),
+            _ => 0,
+        };
+        after_dot = token.text == ".";
+        if name_length > MAX_NAME {
+            return Err(SchemaError::in_file(
+                name,
+                format!("expected a name of at most {MAX_NAME} bytes, but found a longer one"),
+            )
+            .at(Some(Position::of(text, token.offset))));
+        }
         match token.text {
             "{" | "[" | "(" | "<" => {
                 depth += 1;

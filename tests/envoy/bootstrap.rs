@@ -25,6 +25,7 @@ pub struct Listener {
     cluster: &'static str,
     stops_at_headers: bool,
     buffer_limit: Option<u32>,
+    closes_after_400: bool,
 }
 
 impl Listener {
@@ -55,6 +56,7 @@ impl Listener {
             cluster: BACKEND,
             stops_at_headers: true,
             buffer_limit: None,
+            closes_after_400: true,
         }
     }
 
@@ -73,6 +75,12 @@ impl Listener {
     /// How many bytes Envoy buffers for a filter; 1 MiB unless set.
     pub fn buffer_limit(mut self, bytes: u32) -> Self {
         self.buffer_limit = Some(bytes);
+        self
+    }
+
+    /// Has Envoy keep an HTTP/1.1 connection after a local reply of 400, which it otherwise takes for a broken message.
+    pub fn keeps_connections(mut self) -> Self {
+        self.closes_after_400 = false;
         self
     }
 
@@ -116,6 +124,7 @@ impl Listener {
                     "stat_prefix": self.name,
                     // Both HTTP/1.1 and HTTP/2 without TLS, told apart by the first bytes.
                     "codec_type": "AUTO",
+                    "stream_error_on_invalid_http_message": !self.closes_after_400,
                     "http_filters": filters,
                     "route_config": {
                         // A route may name a cluster that isn't there.

@@ -415,6 +415,19 @@ pub fn frame(flag: u8, message: &[u8]) -> Bytes {
     frame.freeze()
 }
 
+/// The messages of whole frames; nothing of a body that is no frames.
+fn split_frames(mut body: Bytes) -> Vec<Bytes> {
+    let mut messages = Vec::new();
+    while body.len() >= 5 {
+        let length = u32::from_be_bytes([body[1], body[2], body[3], body[4]]) as usize;
+        if body.len() - 5 < length {
+            break;
+        }
+        messages.push(body.split_to(5 + length).slice(5..));
+    }
+    messages
+}
+
 type Scripts = Arc<Mutex<HashMap<String, Arc<Registered>>>>;
 
 struct Registered {
@@ -499,12 +512,7 @@ async fn scripted(scripts: Scripts, request: HttpRequest) -> HttpResponse {
 
 async fn raw(registered: &Registered, answer: &RawAnswer, request: HttpRequest) -> HttpResponse {
     let (head, body) = request.into_parts();
-    let mut body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-    let mut messages = Vec::new();
-    while body.len() >= 5 {
-        let length = u32::from_be_bytes([body[1], body[2], body[3], body[4]]) as usize;
-        messages.push(body.split_to(5 + length).slice(5..));
-    }
+    let body = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
     let (_, gone) = oneshot::channel();
     let path = head.uri.path().to_owned();
     let authority = head.uri.authority().map(ToString::to_string);
@@ -513,7 +521,7 @@ async fn raw(registered: &Registered, answer: &RawAnswer, request: HttpRequest) 
         path,
         authority,
         headers: head.headers,
-        messages,
+        messages: split_frames(body),
         gone,
     });
 

@@ -185,8 +185,10 @@ impl HeaderMap for GuestHeaders {
 /// What a client sends.
 #[derive(Clone, Debug)]
 pub struct Request {
-    pub(super) headers: Headers,
-    pub(super) chunks: Vec<Vec<u8>>,
+    /// Pseudo headers included.
+    pub headers: Headers,
+    /// The body.
+    pub chunks: Vec<Vec<u8>>,
     pub(super) trailers: Option<Headers>,
     pub(super) open: bool,
 }

@@ -49,7 +49,7 @@ use self::vm::Vm;
 pub use self::exchange::{Exchange, Progress};
 pub use self::grpc::frame;
 pub use self::ledger::HostCall;
-pub use self::message::{Request, Response};
+pub use self::message::{Headers, Request, Response};
 pub use self::profile::{PauseAtHeaders, Profile};
 
 /// A gateway, before it loads the plugin.

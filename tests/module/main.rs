@@ -10,5 +10,17 @@
 
 #[path = "../harness/mod.rs"]
 mod harness;
+#[path = "../envoy/schema.rs"]
+mod schema;
 
+mod kit;
+
+mod binding;
+mod configuration;
+mod dispatch;
+mod errors;
 mod harness_envoy_profile;
+mod json;
+mod matching;
+mod metadata;
+mod robustness;

@@ -11,7 +11,7 @@ use super::*;
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 3000,
+        cases: 1000,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]

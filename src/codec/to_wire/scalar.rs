@@ -36,7 +36,7 @@ impl Integer {
     }
 
     /// The common case: up to 18 digits with neither fraction nor exponent. The value and its length.
-    #[inline]
+    #[inline(always)]
     pub(super) fn plain(text: &[u8]) -> Option<(Self, usize)> {
         let negative = text.first() == Some(&b'-');
         let digits = text.get(usize::from(negative)..)?;

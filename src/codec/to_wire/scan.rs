@@ -505,9 +505,14 @@ fn plain_length(text: &[u8]) -> usize {
 
 /// Equality of short texts of the same length, without a call.
 #[inline]
-pub(super) fn equal(left: &[u8], right: &[u8]) -> bool {
-    let (left_words, left_rest) = left.as_chunks::<8>();
-    let (right_words, right_rest) = right.as_chunks::<8>();
-    left_words.iter().zip(right_words).all(|(left, right)| left == right)
-        && left_rest.iter().zip(right_rest).all(|(left, right)| left == right)
+fn equal(left: &[u8], right: &[u8]) -> bool {
+    // The last word overlaps the one before it, so that there is no rest to go through byte by byte.
+    if let (Some(left_end), Some(right_end)) = (left.last_chunk::<8>(), right.last_chunk::<8>()) {
+        let words = left.as_chunks::<8>().0.iter().zip(right.as_chunks::<8>().0);
+        return left_end == right_end && words.into_iter().all(|(left, right)| left == right);
+    }
+    if let (Some(left_end), Some(right_end)) = (left.last_chunk::<4>(), right.last_chunk::<4>()) {
+        return left_end == right_end && left.first_chunk::<4>() == right.first_chunk::<4>();
+    }
+    left.iter().zip(right).all(|(left, right)| left == right)
 }

@@ -46,7 +46,7 @@ impl<'p, 'j> Parser<'p, 'j> {
             WellKnown::Struct => self.structure(),
             WellKnown::Value => self.dynamic_value(),
             WellKnown::Wrapper => match table.field(FieldIndex(0)) {
-                Some(field) => self.record(field, &field.tag, slot_of(table, 0), &[]).map(drop),
+                Some(field) => self.record(field, &field.tag, slot_of(table, 0), &[]),
                 None => Ok(()),
             },
         }

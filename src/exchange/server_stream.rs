@@ -1,0 +1,215 @@
+//! The messages of a streamed answer on their way to the client.
+
+use super::message;
+use super::reply::Failure;
+use super::stream_format::StreamWriter;
+use crate::codec::{PrintOptions, WireToJson};
+use crate::config::{Plugin, StreamFormat};
+use crate::grpc::frame::{Frame, FrameError, FrameReader};
+use crate::grpc::{Code, Status};
+use crate::routing::Route;
+
+/// A stream of messages in the client's form.
+#[derive(Debug)]
+pub struct ServerStream {
+    frames: FrameReader,
+    output: Output,
+    /// The end comes as a frame, and so inside the body.
+    ends_in_body: bool,
+    ended: bool,
+}
+
+/// How far a stream has come.
+#[derive(Debug)]
+pub enum Progress {
+    /// More may come.
+    Open,
+    /// It ended with status OK.
+    Ended,
+    /// It ended otherwise.
+    Failed(Failure),
+}
+
+impl ServerStream {
+    /// A stream of which nothing has come.
+    pub fn new(plugin: &Plugin, route: &Route, accept: Option<&[u8]>) -> Self {
+        let settings = &plugin.settings;
+        let limit = settings.limits.max_message_bytes;
+        let format = StreamFormat::negotiate(accept, settings.streaming.default);
+        Self {
+            frames: if settings.upstream.grpc_web {
+                FrameReader::grpc_web(limit)
+            } else {
+                FrameReader::new(limit)
+            },
+            output: Output {
+                format,
+                writer: StreamWriter::new(format),
+                print: PrintOptions {
+                    add_whitespace: settings.print.add_whitespace && !format.is_line_based(),
+                    ..settings.print
+                },
+                raw: message::is_raw(&plugin.tables, route),
+                content_type: Vec::new(),
+                messages: 0,
+            },
+            ends_in_body: settings.upstream.grpc_web,
+            ended: false,
+        }
+    }
+
+    /// Whether messages can go out as they come. An array cannot where nothing can be written at its end.
+    pub fn flows(&self) -> bool {
+        self.output.raw || self.ends_in_body || self.output.format != StreamFormat::Array
+    }
+
+    /// Whether no message has come.
+    pub fn is_empty(&self) -> bool {
+        self.output.messages == 0
+    }
+
+    /// Whether the last of it is written.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// The content-type of the response.
+    pub fn content_type(&self) -> &[u8] {
+        match &self.output {
+            output if output.raw && output.messages > 0 => &output.content_type,
+            output => output.format.content_type(),
+        }
+    }
+
+    /// Appends to `out` what the next bytes of the upstream's body give.
+    pub fn feed(
+        &mut self,
+        plugin: &Plugin,
+        route: &Route,
+        chunk: &[u8],
+        to_json: &mut WireToJson,
+        out: &mut Vec<u8>,
+    ) -> Progress {
+        let Self { frames, output, .. } = self;
+        let mut frames = frames.push(chunk);
+        loop {
+            match frames.next_frame() {
+                Ok(None) => return Progress::Open,
+                Ok(Some(Frame::Message(message))) => {
+                    if let Err(failure) = output.write(plugin, route, message, to_json, out) {
+                        return Progress::Failed(failure);
+                    }
+                }
+                Ok(Some(Frame::Trailers(trailers))) => {
+                    let status = Status::from_trailers(
+                        trailers.get(b"grpc-status"),
+                        trailers.get(b"grpc-message"),
+                        trailers.get(b"grpc-status-details-bin"),
+                    );
+                    return Progress::of(status.map_err(|error| Failure::bad_answer(error.to_string())));
+                }
+                Err(error) => return Progress::Failed(bad_frame(error)),
+            }
+        }
+    }
+
+    /// Appends one message, which came without its frame.
+    pub fn feed_message(
+        &mut self,
+        plugin: &Plugin,
+        route: &Route,
+        message: &[u8],
+        to_json: &mut WireToJson,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Failure> {
+        self.output.write(plugin, route, message, to_json, out)
+    }
+
+    /// The body ended, and with it came `status`.
+    pub fn finish(&self, status: Result<Status, Failure>) -> Progress {
+        match self.frames.finish() {
+            Ok(()) => Progress::of(status),
+            Err(error) => Progress::Failed(bad_frame(error)),
+        }
+    }
+
+    /// Appends what ends a stream that went well.
+    pub fn end(&mut self, out: &mut Vec<u8>) {
+        self.ended = true;
+        if !self.output.raw {
+            self.output.writer.end(out);
+        }
+    }
+
+    /// Appends the error that ends the stream, a JSON object. `false`: raw bytes have no place for one.
+    pub fn end_with_error(&mut self, error: &[u8], out: &mut Vec<u8>) -> bool {
+        self.ended = true;
+        if !self.output.raw {
+            self.output.writer.end_with_error(error, out);
+        }
+        !self.output.raw
+    }
+}
+
+impl Progress {
+    fn of(status: Result<Status, Failure>) -> Self {
+        match status {
+            Ok(status) if status.code == Code::Ok => Self::Ended,
+            Ok(status) => Self::Failed(Failure::of(status)),
+            Err(failure) => Self::Failed(failure),
+        }
+    }
+}
+
+/// What writes the messages.
+#[derive(Debug)]
+struct Output {
+    format: StreamFormat,
+    writer: StreamWriter,
+    print: PrintOptions,
+    /// `google.api.HttpBody`: raw bytes, without marks between them.
+    raw: bool,
+    /// Of the first message: a download has one type.
+    content_type: Vec<u8>,
+    messages: u64,
+}
+
+impl Output {
+    fn write(
+        &mut self,
+        plugin: &Plugin,
+        route: &Route,
+        message: &[u8],
+        to_json: &mut WireToJson,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Failure> {
+        let start = out.len();
+        let writer = self.writer;
+        if !self.raw {
+            self.writer.begin_message(out);
+        }
+        let mut other = Vec::new();
+        let content_type = match self.messages {
+            0 => &mut self.content_type,
+            _ => &mut other,
+        };
+        if let Err(failure) = message::write(plugin, route, message, &self.print, to_json, content_type, out) {
+            out.truncate(start);
+            self.writer = writer;
+            return Err(failure);
+        }
+        if !self.raw {
+            self.writer.end_message(out);
+        }
+        self.messages += 1;
+        Ok(())
+    }
+}
+
+/// The upstream's body is no sequence of gRPC frames.
+pub fn bad_frame(error: FrameError) -> Failure {
+    match error {
+        FrameError::TooLarge { .. } => Failure::answer_too_large(error.to_string()),
+        _ => Failure::bad_answer(error.to_string()),
+    }
+}

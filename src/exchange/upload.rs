@@ -1,0 +1,123 @@
+//! A streamed request on its way to the upstream: each element of the body becomes a frame when it is whole.
+
+use std::rc::Rc;
+
+use super::elements::{ElementReader, Form};
+use super::reply::Failure;
+use super::{Workspace, request};
+use crate::config::Plugin;
+use crate::grpc::frame;
+use crate::routing::Route;
+
+/// The most bytes of a raw upload that one message carries.
+const MAX_RAW_MESSAGE: usize = 1 << 20;
+
+/// The request half of a method that streams its requests.
+#[derive(Debug)]
+pub struct Upload {
+    route: Rc<Route>,
+    /// What path and query bind, in wire form: the first message has both.
+    first: Vec<u8>,
+    /// What the path binds: every further message has that.
+    later: Vec<u8>,
+    intake: Intake,
+    sent: bool,
+}
+
+#[derive(Debug)]
+enum Intake {
+    Elements(ElementReader),
+    /// `google.api.HttpBody`: the bytes as they come, under this content-type.
+    Raw(Vec<u8>),
+    /// The exchange has failed: what still comes goes nowhere.
+    Closed,
+}
+
+impl Upload {
+    /// An upload of which nothing has come. `form` is `None` for raw bytes of type `content_type`.
+    pub fn new(
+        plugin: &Plugin,
+        route: Rc<Route>,
+        first: Vec<u8>,
+        later: Vec<u8>,
+        form: Option<Form>,
+        content_type: &[u8],
+    ) -> Self {
+        Self {
+            route,
+            first,
+            later,
+            intake: match form {
+                Some(form) => Intake::Elements(ElementReader::new(form, plugin.settings.limits.max_request_bytes)),
+                None => Intake::Raw(content_type.to_vec()),
+            },
+            sent: false,
+        }
+    }
+
+    /// Lets nothing more through.
+    pub fn close(&mut self) {
+        self.intake = Intake::Closed;
+    }
+
+    /// Appends to `out` the frames that the next bytes of the body complete. `end`: they are the last.
+    pub fn chunk(
+        &mut self,
+        plugin: &Plugin,
+        chunk: &[u8],
+        end: bool,
+        workspace: &mut Workspace,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Failure> {
+        let Self {
+            route,
+            first,
+            later,
+            intake,
+            sent,
+        } = self;
+        let mut send = |element: &[u8], content_type: &[u8]| {
+            let parameters = if *sent { &*later } else { &*first };
+            *sent = true;
+            write_message(plugin, route, parameters, content_type, element, workspace, out)
+        };
+        match intake {
+            Intake::Closed => Ok(()),
+            Intake::Raw(content_type) => {
+                for part in chunk.chunks(MAX_RAW_MESSAGE) {
+                    // The type is that of the whole upload: the first message says it.
+                    send(part, &std::mem::take(content_type))?;
+                }
+                Ok(())
+            }
+            Intake::Elements(reader) => {
+                let bad = |error: super::elements::ElementError| Failure::bad_request(format!("request body: {error}"));
+                let mut elements = reader.read(chunk);
+                while let Some(element) = elements.next().map_err(bad)? {
+                    send(element, b"")?;
+                }
+                if end && let Some(element) = reader.finish().map_err(bad)? {
+                    send(element, b"")?;
+                }
+                Ok(())
+            }
+        }
+    }
+}
+
+fn write_message(
+    plugin: &Plugin,
+    route: &Route,
+    parameters: &[u8],
+    content_type: &[u8],
+    body: &[u8],
+    workspace: &mut Workspace,
+    out: &mut Vec<u8>,
+) -> Result<(), Failure> {
+    let at = frame::begin(out);
+    out.extend_from_slice(parameters);
+    request::write_body(plugin, route, content_type, body, false, workspace, out)?;
+    request::check_message(plugin, route, out.get(at + frame::PREFIX_LENGTH..).unwrap_or_default())?;
+    frame::finish(out, at);
+    Ok(())
+}

@@ -1,0 +1,232 @@
+//! What a configuration may be, and what is said of one that is wrong.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Value, json};
+
+use crate::harness::{Host, Request};
+use crate::kit::{call_of, configuration, gateway, works};
+use crate::schema;
+
+#[test]
+fn a_proto_alone_suffices() {
+    let gateway = Host::envoy()
+        .load(&json!({ "proto": schema::PROTO }).to_string())
+        .unwrap();
+    works(&gateway);
+}
+
+#[test]
+fn a_struct_says_the_same_as_json_text() {
+    let gateway = Host::envoy()
+        .load_struct(&configuration(json!({ "limits": { "max_request_bytes": 4096 } })))
+        .unwrap();
+    works(&gateway);
+    let long = format!(r#"{{"stringValue": "{}"}}"#, "x".repeat(5000));
+    assert_eq!(
+        gateway.request(Request::post("/v1/echo").json(&long)).answer().status(),
+        413
+    );
+}
+
+#[test]
+fn several_files_import_each_other() {
+    let service = r#"syntax = "proto3"; package b; import "a/a.proto"; service S { rpc Do(a.M) returns (a.M); }"#;
+    let message = r#"syntax = "proto3"; package a; message M { string name = 1; }"#;
+    let configuration = json!({ "protos": { "b.proto": service, "a/a.proto": message } });
+    let gateway = Host::envoy().load(&configuration.to_string()).unwrap();
+    let exchange = gateway.request(Request::post("/b.S/Do").json(r#"{"name": "x"}"#));
+    assert_eq!(exchange.forwarded().messages(), [b"\x0a\x01x"]);
+}
+
+#[test]
+fn a_descriptor_set_is_a_schema_too() {
+    let set = STANDARD.encode(schema::descriptor_set());
+    let configuration = json!({ "descriptor_set": set, "services": ["test.everything.Echo"] });
+    let gateway = Host::envoy().load(&configuration.to_string()).unwrap();
+    works(&gateway);
+    let request = Request::get("/v1/paths/7");
+    assert_eq!(
+        gateway.request(request).answer().status(),
+        404,
+        "a service that is not chosen"
+    );
+}
+
+#[test]
+fn a_rule_of_the_configuration_replaces_the_methods_annotation() {
+    let rule = json!({ "selector": "test.everything.Echo.Query", "get": "/v2/echo/{string_value}" });
+    let gateway = gateway(json!({ "http_rules": [rule] }));
+    let exchange = gateway.request(Request::get("/v2/echo/x"));
+    assert_eq!(
+        call_of(&exchange),
+        ("Echo/Query".to_owned(), json!({ "stringValue": "x" }))
+    );
+    drop(exchange);
+    let replaced = gateway.request(Request::get("/v1/echo")).answer();
+    assert_eq!((replaced.status(), replaced.headers.get("allow")), (405, Some("POST")));
+    works(&gateway);
+}
+
+#[test]
+fn without_auto_mapping_only_rules_match() {
+    let gateway = gateway(json!({ "auto_mapping": false }));
+    let path = "/test.everything.Echo/Unannotated";
+    assert_eq!(gateway.request(Request::post(path).json("{}")).answer().status(), 404);
+    works(&gateway);
+}
+
+#[test]
+fn what_is_wrong_is_refused_with_its_place_and_what_was_expected() {
+    let proto = schema::PROTO;
+    let rule = |selector: &str, rule: Value| {
+        let mut rule = rule;
+        rule["selector"] = json!(selector);
+        json!({ "proto": proto, "http_rules": [rule] })
+    };
+    let cases: Vec<(Value, &[&str])> = vec![
+        (json!({}), &["proto"]),
+        (json!({ "proto": proto, "dispach": "auto" }), &["dispach", "dispatch"]),
+        (
+            json!({ "proto": proto, "json": { "add_whitspace": true } }),
+            &["json.add_whitspace", "add_whitespace"],
+        ),
+        (json!({ "proto": proto, "dispatch": 3 }), &["dispatch", "auto"]),
+        (
+            json!({ "proto": proto, "dispatch": "both" }),
+            &["dispatch", "both", "forward"],
+        ),
+        (
+            json!({ "proto": proto, "auto_mapping": "yes" }),
+            &["auto_mapping", "true"],
+        ),
+        (
+            json!({ "proto": proto, "upstream": { "timeout": "soon" } }),
+            &["upstream.timeout", "soon"],
+        ),
+        (
+            json!({ "proto": proto, "services": ["test.everything.Ecko"] }),
+            &["services[0]", "test.everything.Ecko"],
+        ),
+        (
+            json!({ "proto": proto, "protos": { "a.proto": proto } }),
+            &["proto", "protos"],
+        ),
+        (
+            json!({ "proto": proto, "descriptor_set": "" }),
+            &["proto", "descriptor_set"],
+        ),
+        (json!({ "descriptor_set": "%%%" }), &["descriptor_set", "base64"]),
+        (
+            json!({ "proto": "syntax = \"proto3\";\nmessage M { string name 1; }" }),
+            &["service.proto:2:25"],
+        ),
+        (
+            json!({ "proto": "syntax = \"proto3\";\nmessage M {" }),
+            &["service.proto:2"],
+        ),
+        (
+            json!({ "proto": "syntax = \"proto3\";\nmessage M { Missing m = 1; }" }),
+            &["service.proto:2:13", "Missing"],
+        ),
+        (
+            rule("test.everything.Nothing.Pong", json!({ "get": "/x" })),
+            &["http_rules[0]", "test.everything.Nothing.Pong"],
+        ),
+        (
+            rule("test.everything.Echo.Post", json!({ "get": "/x/{nope}" })),
+            &["http_rules[0]", "nope"],
+        ),
+        (
+            rule("test.everything.Echo.Post", json!({ "get": "/x/{child}" })),
+            &["http_rules[0]", "child"],
+        ),
+        (
+            rule("test.everything.Echo.Post", json!({ "get": "/x/{strings}" })),
+            &["http_rules[0]", "strings"],
+        ),
+        (
+            rule("test.everything.Echo.Post", json!({ "get": "/x/{a" })),
+            &["http_rules[0]", "/x/{a"],
+        ),
+        (
+            rule("test.everything.Echo.Post", json!({ "post": "/x", "body": "nope" })),
+            &["http_rules[0]", "nope"],
+        ),
+        (
+            rule(
+                "test.everything.Echo.Post",
+                json!({ "get": "/x", "response_body": "nope" }),
+            ),
+            &["http_rules[0]", "nope"],
+        ),
+        (
+            rule("test.everything.Echo.*", json!({ "get": "/x/{string_value}" })),
+            &["http_rules[0]", "test.everything.Echo."],
+        ),
+        (
+            rule(
+                "test.everything.Echo.Post",
+                json!({ "get": "/v1/paths/{string_value}" }),
+            ),
+            &["test.everything.Echo.Post", "test.everything.Paths.Single"],
+        ),
+    ];
+    for (configuration, expected) in cases {
+        let refused = Host::envoy().load(&configuration.to_string()).err();
+        let mut shown = configuration.clone();
+        if shown["proto"] == json!(proto) {
+            shown["proto"] = json!("everything.proto");
+        }
+        let refused = refused.unwrap_or_else(|| panic!("accepted: {shown}"));
+        assert_eq!(refused.trap, None, "{shown}");
+        let log = refused.log.join("\n");
+        for part in expected {
+            assert!(log.contains(part), "{shown}\nsays nothing of {part:?}:\n{log}");
+        }
+    }
+}
+
+#[test]
+fn what_is_neither_json_nor_a_struct_is_refused() {
+    for bytes in [
+        &b""[..],
+        b"proto",
+        b"{",
+        b"[]",
+        b"\x0a\xff\xff",
+        b"\xff",
+        b"{\"proto\": \"\xff\"}",
+    ] {
+        let refused = Host::envoy()
+            .load_bytes(bytes)
+            .err()
+            .unwrap_or_else(|| panic!("accepted: {bytes:?}"));
+        assert_eq!(refused.trap, None, "{bytes:?}");
+        assert!(
+            refused
+                .log
+                .iter()
+                .any(|line| line.starts_with("Error") || line.starts_with("Critical")),
+            "{bytes:?}"
+        );
+    }
+}
+
+#[test]
+fn proto_text_may_be_as_long_as_the_limit_and_no_longer() {
+    let service = r#"syntax = "proto3"; package a; message M {} service S { rpc Do(M) returns (M); }"#;
+    let padded = |length: usize| {
+        let text = format!("{service}\n//{}", " ".repeat(length - service.len() - 3));
+        assert_eq!(text.len(), length);
+        json!({ "proto": text }).to_string()
+    };
+    assert!(Host::envoy().load(&padded(1_048_576)).is_ok());
+    let refused = Host::envoy()
+        .load(&padded(1_048_577))
+        .err()
+        .expect("one byte more is refused");
+    let log = refused.log.join("\n");
+    assert!(log.contains("1048576") || log.contains("1,048,576"), "{log}");
+    assert!(log.contains("1048577") || log.contains("1,048,577"), "{log}");
+}

@@ -1,0 +1,131 @@
+//! JSON in and out through the whole module: options, and what a message looks like.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Gateway, Request, Response};
+use crate::kit::{WAYS, call_of, error, everything, gateway, works};
+
+#[test]
+fn every_field_goes_there_and_back() {
+    let message: Value = serde_json::from_str(EVERYTHING).unwrap();
+    for way in WAYS {
+        let gateway = gateway(json!({ "dispatch": way }));
+        let exchange = gateway.request(Request::post("/v1/echo").json(&message.to_string()));
+        assert_eq!(call_of(&exchange).1, message, "{way}");
+        exchange.respond(Response::ok(everything(message.clone())));
+        assert_eq!(exchange.answer().json(), message, "{way}");
+    }
+}
+
+#[test]
+fn print_options_do_what_they_say() {
+    let message = json!({ "int64Value": "7", "color": "RED", "anotherName": "x" });
+    let print = |options: Value| -> String {
+        let gateway = gateway(json!({ "json": options }));
+        let exchange = gateway.request(Request::post("/v1/echo").json("{}"));
+        exchange.respond(Response::ok(everything(message.clone())));
+        exchange.answer().text()
+    };
+    let parse = |text: &str| -> Value { serde_json::from_str(text).unwrap() };
+    assert_eq!(parse(&print(json!({}))), message);
+    let ints = parse(&print(json!({ "always_print_enums_as_ints": true })));
+    assert_eq!(ints["color"], json!(1));
+    let names = parse(&print(json!({ "preserve_proto_field_names": true })));
+    assert_eq!(names, json!({ "int64_value": "7", "color": "RED", "renamed": "x" }));
+    let unquoted = parse(&print(json!({ "unquote_int64_if_possible": true })));
+    assert_eq!(unquoted["int64Value"], json!(7));
+    let all = parse(&print(json!({ "always_print_fields_with_no_presence": true })));
+    assert_eq!(
+        (&all["int32Value"], &all["strings"], &all["stringMap"]),
+        (&json!(0), &json!([]), &json!({}))
+    );
+    assert_eq!(
+        (all.get("optionalInt32"), all.get("child"), all.get("choiceString")),
+        (None, None, None)
+    );
+    let spaced = print(json!({ "add_whitespace": true }));
+    assert!(spaced.contains('\n') && parse(&spaced) == message, "{spaced}");
+    assert!(!print(json!({})).contains(['\n', ' ']));
+}
+
+#[test]
+fn parse_options_do_what_they_say() {
+    let post = |gateway: &Gateway, body: &str| gateway.request(Request::post("/v1/echo").json(body));
+    let lenient = gateway(json!({}));
+    let unknown = r#"{"nothing": [{"a": 1}], "int32Value": 1}"#;
+    assert_eq!(call_of(&post(&lenient, unknown)).1, json!({ "int32Value": 1 }));
+    assert_eq!(error(&post(&lenient, r#"{"color": "PURPLE"}"#)).0, 400);
+    assert_eq!(error(&post(&lenient, r#"{"color": "blue"}"#)).0, 400);
+    let strict = gateway(json!({ "json": { "unknown_fields": "reject" } }));
+    let (status, _, message) = error(&post(&strict, unknown));
+    assert!(status == 400 && message.contains("nothing"), "{status} {message}");
+    let ignoring = gateway(json!({ "json": { "unknown_enum_names": "ignore" } }));
+    let body = r#"{"color": "PURPLE", "colors": ["RED", "PURPLE"], "boolMap": {"true": "PURPLE"}}"#;
+    assert_eq!(call_of(&post(&ignoring, body)).1, json!({ "colors": ["RED"] }));
+    let any_case = gateway(json!({ "json": { "case_insensitive_enums": true } }));
+    assert_eq!(
+        call_of(&post(&any_case, r#"{"color": "bLuE"}"#)).1,
+        json!({ "color": "BLUE" })
+    );
+}
+
+#[test]
+fn what_is_no_such_message_is_400_and_says_where() {
+    let gateway = gateway(json!({}));
+    let cases = [
+        ("{", "byte"),
+        (r#"{"int32Value": 1"#, "byte"),
+        (r#"{"int32Value": }"#, "byte"),
+        (r#"{"int32Value": 1} x"#, "byte"),
+        (r#"{"int32Value": 01}"#, "byte"),
+        (r#"{"int32Value": 1,}"#, "byte"),
+        ("{'a': 1}", "byte"),
+        ("\u{feff}{}", "byte order mark"),
+        ("[]", "object"),
+        ("7", "object"),
+        (r#"{"int32Value": "x"}"#, "int32Value"),
+        (r#"{"int32Value": 1.5}"#, "int32Value"),
+        (r#"{"int32Value": 2147483648}"#, "int32Value"),
+        (r#"{"boolValue": "true"}"#, "boolValue"),
+        (r#"{"bytesValue": "%"}"#, "bytesValue"),
+        (r#"{"child": []}"#, "child"),
+        (r#"{"children": {}}"#, "children"),
+        (r#"{"children": [null]}"#, "children[0]"),
+        (r#"{"child": {"child": {"count": true}}}"#, "child.child.count"),
+        (r#"{"int32Value": 1, "int32Value": 2}"#, "int32Value"),
+        (r#"{"int32Value": 1, "int32_value": 2}"#, "int32_value"),
+        (r#"{"stringMap": {"a": "b", "a": "c"}}"#, "stringMap"),
+        (r#"{"choiceString": "a", "choiceInt64": 1}"#, "choiceInt64"),
+        (r#"{"timestamp": "2024-02-30T00:00:00Z"}"#, "timestamp"),
+        (r#"{"any": {"@type": "type.googleapis.com/no.Such"}}"#, "no.Such"),
+    ];
+    for (body, expected) in cases {
+        let (status, code, message) = error(&gateway.request(Request::post("/v1/echo").json(body)));
+        assert_eq!((status, code), (400, 3), "{body}");
+        assert!(message.contains(expected), "{body}: {message}");
+    }
+    works(&gateway);
+}
+
+/// Every field of `Everything`, as protobuf prints it.
+const EVERYTHING: &str = r#"{
+    "doubleValue": 1.5, "floatValue": -2.5, "int32Value": -3, "int64Value": "-4", "uint32Value": 5,
+    "uint64Value": "6", "sint32Value": -7, "sint64Value": "-8", "fixed32Value": 9, "fixed64Value": "10",
+    "sfixed32Value": -11, "sfixed64Value": "-12", "boolValue": true, "stringValue": "ü😀\"\\\n",
+    "bytesValue": "AP8=", "color": "NEGATIVE", "child": { "name": "c", "child": {}, "tags": ["x"], "circle": "o" },
+    "optionalInt32": 0, "optionalString": "", "optionalColor": "COLOR_UNSPECIFIED",
+    "int32s": [1, -2], "unpackedInt32s": [3], "doubles": [0.1, "NaN"], "bools": [true, false], "strings": ["", "s"],
+    "blobs": ["", "AA=="], "colors": ["RED", "GREEN"], "children": [{}, { "count": 1 }], "sint64s": ["-1"],
+    "fixed32s": [4],
+    "stringMap": { "k": "v" }, "int32Map": { "-1": { "name": "m" } }, "boolMap": { "true": "RED" },
+    "uint64Map": { "18446744073709551615": 0.5 }, "valueMap": { "a": [1.5, null] },
+    "choiceChild": { "square": "s" },
+    "timestamp": "2024-02-29T12:00:00.123Z", "duration": "-1.500s", "mask": "a.bC,d",
+    "struct": { "a": { "b": [true] } }, "value": "text", "listValue": [1.5, "x"],
+    "any": { "@type": "type.googleapis.com/test.everything.Child", "name": "any" },
+    "empty": {},
+    "boolWrapper": false, "int32Wrapper": 0, "int64Wrapper": "0", "uint32Wrapper": 0, "uint64Wrapper": "0",
+    "floatWrapper": 0.5, "doubleWrapper": 0.5, "stringWrapper": "", "bytesWrapper": "",
+    "timestamps": ["1970-01-01T00:00:00Z"], "values": [null, 1.5], "stringWrappers": ["a"],
+    "anotherName": "renamed", "self": { "self": {} }
+}"#;

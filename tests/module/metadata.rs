@@ -1,0 +1,213 @@
+//! Headers to metadata and back.
+
+use serde_json::json;
+
+use crate::harness::{Request, Response};
+use crate::kit::{WAYS, error, everything, gateway, sent, works};
+
+#[test]
+fn request_headers_are_metadata_but_for_those_of_the_connection_and_the_body() {
+    for way in WAYS {
+        let gateway = gateway(json!({ "dispatch": way }));
+        let request = Request::post("/v1/echo")
+            .header("authorization", "Bearer abc.def")
+            .header("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+            .header("baggage", "a=b")
+            .header("x-request-id", "7")
+            .header("x-many", "one")
+            .header("x-many", "two")
+            .header("x-blob-bin", "AAEC")
+            .header("connection", "keep-alive, x-hop")
+            .header("x-hop", "1")
+            .header("keep-alive", "5")
+            .header("accept-encoding", "gzip")
+            .header("expect", "100-continue")
+            .json("{}");
+        let metadata = sent(&gateway.request(request)).metadata;
+        for (name, value) in [
+            ("authorization", "Bearer abc.def"),
+            ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+            ("baggage", "a=b"),
+            ("x-request-id", "7"),
+            ("x-blob-bin", "AAEC"),
+        ] {
+            assert_eq!(metadata.get(name), Some(value), "{way}");
+        }
+        assert_eq!(metadata.all("x-many"), ["one", "two"], "{way}");
+        for name in [
+            "connection",
+            "x-hop",
+            "keep-alive",
+            "accept-encoding",
+            "expect",
+            "content-encoding",
+        ] {
+            assert_eq!(metadata.get(name), None, "{way}: {name}");
+        }
+    }
+}
+
+#[test]
+fn a_header_that_metadata_cannot_carry_is_dropped() {
+    for way in WAYS {
+        let gateway = gateway(json!({ "dispatch": way }));
+        let request = Request::post("/v1/echo")
+            .header("x-latin", b"caf\xe9")
+            .header("x-utf8", "caf\u{e9}")
+            .header("x-blob-bin", "%%%")
+            .header("x-fine", "fine")
+            .json("{}");
+        let exchange = gateway.request(request);
+        let metadata = sent(&exchange).metadata;
+        assert_eq!(metadata.get("x-fine"), Some("fine"));
+        for name in ["x-latin", "x-utf8", "x-blob-bin"] {
+            assert_eq!(metadata.bytes(name), None, "{way}: {name}");
+        }
+    }
+}
+
+#[test]
+fn a_clients_timeout_shortens_the_configured_one() {
+    for way in WAYS {
+        let gateway = gateway(json!({ "dispatch": way, "upstream": { "cluster": "upstream", "timeout": "10s" } }));
+        for (client, at_most) in [
+            (None, 10_000),
+            (Some("500m"), 500),
+            (Some("2S"), 2000),
+            (Some("1H"), 10_000),
+        ] {
+            let mut request = Request::post("/v1/echo");
+            if let Some(client) = client {
+                request = request.header("grpc-timeout", client);
+            }
+            let exchange = gateway.request(request.json("{}"));
+            let timeout = sent(&exchange).metadata.get("grpc-timeout").map(milliseconds);
+            let timeout = timeout.unwrap_or_else(|| panic!("{way} {client:?}: no grpc-timeout"));
+            assert_eq!(timeout, at_most, "{way} {client:?}");
+        }
+    }
+}
+
+#[test]
+fn a_timeout_that_is_none_is_400() {
+    let gateway = gateway(json!({}));
+    for timeout in ["", "0S", "0m", "1", "S", "-1S", "1s", "1 S", "123456789S", "1.5S"] {
+        let exchange = gateway.request(Request::post("/v1/echo").header("grpc-timeout", timeout).json("{}"));
+        assert_eq!((error(&exchange).0, error(&exchange).1), (400, 3), "{timeout:?}");
+    }
+    works(&gateway);
+}
+
+#[test]
+fn initial_and_trailing_metadata_become_response_headers() {
+    for way in WAYS {
+        let gateway = gateway(json!({ "dispatch": way }));
+        let exchange = gateway.request(Request::post("/v1/echo").json("{}"));
+        exchange.respond(
+            Response::ok(everything(json!({ "int32Value": 1 })))
+                .header("x-initial", "one")
+                .header("x-many", "a")
+                .header("x-many", "b")
+                .header("grpc-encoding", "identity")
+                .header("grpc-accept-encoding", "gzip")
+                .trailer("grpc-message", "")
+                .trailer("x-trailing", "two"),
+        );
+        let answer = exchange.answer();
+        assert_eq!(answer.headers.get("x-initial"), Some("one"), "{way}");
+        assert_eq!(answer.headers.all("x-many"), ["a", "b"], "{way}");
+        assert_eq!(answer.headers.get("x-trailing"), Some("two"), "{way}");
+        for name in ["grpc-status", "grpc-message", "grpc-encoding", "grpc-accept-encoding"] {
+            assert_eq!(answer.headers.get(name), None, "{way}: {name}");
+            assert!(
+                answer
+                    .trailers
+                    .as_ref()
+                    .is_none_or(|trailers| trailers.get(name).is_none()),
+                "{way}: {name}"
+            );
+        }
+        assert_eq!(answer.headers.all("content-type"), ["application/json"], "{way}");
+    }
+}
+
+#[test]
+fn metadata_of_an_error_become_response_headers_too() {
+    for way in WAYS {
+        let gateway = gateway(json!({ "dispatch": way }));
+        for response in [
+            Response::error(5, "gone").header("x-why", "because"),
+            Response::grpc().header("x-why", "because").trailer("grpc-status", "5"),
+            Response::grpc().trailer("grpc-status", "5").trailer("x-why", "because"),
+        ] {
+            let exchange = gateway.request(Request::post("/v1/echo").json("{}"));
+            exchange.respond(response.clone());
+            let answer = exchange.answer();
+            assert_eq!(
+                (answer.status(), answer.headers.get("x-why")),
+                (404, Some("because")),
+                "{way} {response:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn x_http_code_chooses_a_success_status_and_is_removed() {
+    for way in WAYS {
+        let gateway = gateway(json!({ "dispatch": way }));
+        for (code, status) in [
+            ("201", 201),
+            ("299", 299),
+            ("300", 200),
+            ("404", 200),
+            ("199", 200),
+            ("abc", 200),
+            ("", 200),
+        ] {
+            for trailing in [false, true] {
+                let mut response = Response::ok(everything(json!({ "int32Value": 1 })));
+                response = match trailing {
+                    true => response.trailer("x-http-code", code),
+                    false => response.header("x-http-code", code),
+                };
+                let exchange = gateway.request(Request::post("/v1/echo").json("{}"));
+                exchange.respond(response);
+                let answer = exchange.answer();
+                assert_eq!(answer.status(), status, "{way} {code:?} {trailing}");
+                assert_eq!(answer.headers.get("x-http-code"), None, "{way} {code:?} {trailing}");
+            }
+        }
+    }
+}
+
+#[test]
+fn x_http_code_says_nothing_about_an_error() {
+    let gateway = gateway(json!({}));
+    let exchange = gateway.request(Request::post("/v1/echo").json("{}"));
+    exchange.respond(Response::error(5, "gone").header("x-http-code", "201"));
+    assert_eq!(error(&exchange).0, 404);
+    assert_eq!(exchange.answer().headers.get("x-http-code"), None);
+}
+
+#[test]
+fn the_upstreams_authority_is_the_configured_one() {
+    let gateway = gateway(json!({ "upstream": { "cluster": "upstream", "authority": "books.internal" } }));
+    let exchange = gateway.request(Request::post("/v1/echo").json("{}"));
+    assert_eq!(exchange.forwarded().headers.get(":authority"), Some("books.internal"));
+}
+
+/// A `grpc-timeout` in milliseconds.
+fn milliseconds(timeout: &str) -> u64 {
+    let (number, unit) = timeout.split_at(timeout.len() - 1);
+    let number: u64 = number.parse().expect("a number");
+    match unit {
+        "H" => number * 3_600_000,
+        "M" => number * 60_000,
+        "S" => number * 1000,
+        "m" => number,
+        "u" => number / 1000,
+        "n" => number / 1_000_000,
+        _ => panic!("no unit in {timeout}"),
+    }
+}

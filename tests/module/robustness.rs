@@ -1,0 +1,256 @@
+//! Hostile and broken input: each has its own right answer, and the next request works.
+
+use serde_json::json;
+
+use crate::harness::{Host, HostCall, Request, Response, frame};
+use crate::kit::{WAYS, call_of, configuration, error, everything, gateway, works};
+
+#[test]
+fn header_values_may_be_any_bytes() {
+    let gateway = gateway(json!({}));
+    for name in [
+        "x-a",
+        "authorization",
+        "accept",
+        "content-type",
+        "content-encoding",
+        "grpc-timeout",
+        "connection",
+        "te",
+        "content-length",
+        "x-blob-bin",
+        "cookie",
+    ] {
+        for value in [&b"\xff\xfe"[..], b"\x80", b"", b"caf\xc3\xa9", &[b'x'; 20_000]] {
+            for way in [Request::get("/v1/echo"), Request::post("/v1/echo").chunk("{}")] {
+                let exchange = gateway.request(way.header(name, value));
+                if exchange.progress() == crate::harness::Progress::Answered {
+                    let (status, ..) = error(&exchange);
+                    assert!([400, 415].contains(&status), "{name}: {value:?}: {status}");
+                }
+            }
+        }
+    }
+    works(&gateway);
+}
+
+#[test]
+fn paths_and_methods_may_be_any_bytes() {
+    let gateway = gateway(json!({}));
+    for path in [
+        &b"/v1/paths/\xff"[..],
+        b"/v1/\xc3\x28",
+        b"/v1/echo?\xff=\xff",
+        b"/v1/echo?string_value=\xff",
+        b"",
+        b"?",
+        b"//",
+        b"/v1/paths/%ff",
+        b"/v1/paths/%00",
+        &[b'/'; 10_000],
+    ] {
+        let mut request = Request::get("/");
+        request.headers = [(":method", &b"GET"[..]), (":authority", b"a"), (":path", path)]
+            .into_iter()
+            .collect();
+        let exchange = gateway.request(request);
+        if exchange.progress() == crate::harness::Progress::Answered {
+            let (status, ..) = error(&exchange);
+            assert!([400, 404].contains(&status), "{path:?}: {status}");
+        }
+    }
+    for method in [&b"\xff"[..], b"", b"G\xc3"] {
+        let mut request = Request::get("/");
+        request.headers = [(":method", method), (":authority", b"a"), (":path", b"/v1/echo")]
+            .into_iter()
+            .collect();
+        assert_eq!(error(&gateway.request(request)).0, 405, "{method:?}");
+    }
+    works(&gateway);
+}
+
+#[test]
+fn json_cut_anywhere_is_400() {
+    let body = r#"{"stringValue": "a\u00e9\n", "int32s": [1, -2.0e0], "child": {"name": "x"}, "boolValue": true, "value": null}"#;
+    for way in WAYS {
+        let gateway = gateway(json!({ "dispatch": way }));
+        for length in 1..body.len() {
+            let exchange = gateway.request(Request::post("/v1/echo").json(&body[..length]));
+            assert_eq!(error(&exchange).0, 400, "{way} {:?}", &body[..length]);
+        }
+        works(&gateway);
+    }
+}
+
+#[test]
+fn bodies_that_are_no_text_are_400() {
+    let gateway = gateway(json!({}));
+    for body in [
+        &b"\xff"[..],
+        b"{\"stringValue\": \"\xff\"}",
+        b"{\"\xff\": 1}",
+        b"\x00",
+        b"{\"stringValue\": \"\xed\xa0\x80\"}",
+    ] {
+        let exchange = gateway.request(
+            Request::post("/v1/echo")
+                .header("content-type", "application/json")
+                .body(body),
+        );
+        assert_eq!((error(&exchange).0, error(&exchange).1), (400, 3), "{body:?}");
+    }
+    works(&gateway);
+}
+
+#[test]
+fn nesting_beyond_the_limit_is_400_however_deep() {
+    let gateway = gateway(json!({}));
+    let nested = |open: &str, close: &str, depth: usize| format!("{}{}", open.repeat(depth), close.repeat(depth));
+    for depth in [200, 10_000, 100_000] {
+        for body in [
+            nested(r#"{"self":"#, "}", depth).replace(":}", ":{}}"),
+            format!(r#"{{"value":{}}}"#, nested("[", "]", depth)),
+            format!(r#"{{"nothing":{}}}"#, nested("[", "]", depth)),
+            format!(
+                r#"{{"nothing":{}}}"#,
+                nested(r#"{"a":"#, "}", depth).replace(":}", ":1}")
+            ),
+            nested("[", "", depth),
+        ] {
+            let exchange = gateway.request(Request::post("/v1/echo").json(&body));
+            assert_eq!(error(&exchange).0, 400, "{depth} {}", &body[..40]);
+        }
+        let path = vec!["child"; depth].join(".");
+        let exchange = gateway.request(Request::get(&format!("/v1/echo?{path}.name=x")));
+        assert_eq!(error(&exchange).0, 400, "{depth}");
+    }
+    works(&gateway);
+}
+
+#[test]
+fn an_answer_nested_beyond_the_limit_is_502() {
+    let gateway = gateway(json!({}));
+    let mut message = Vec::new();
+    for _ in 0..200 {
+        // Field 82, self.
+        let mut outer = vec![0x92, 0x05];
+        let mut length = message.len();
+        while length >= 0x80 {
+            outer.push(length as u8 | 0x80);
+            length >>= 7;
+        }
+        outer.push(length as u8);
+        outer.extend(message);
+        message = outer;
+    }
+    let exchange = gateway.request(Request::post("/v1/echo").json("{}"));
+    exchange.respond(Response::ok(message));
+    assert_eq!(error(&exchange).0, 502);
+    works(&gateway);
+}
+
+#[test]
+fn long_numbers_are_read_or_refused() {
+    let gateway = gateway(json!({}));
+    let digits = "9".repeat(10_000);
+    for (body, status) in [
+        (format!(r#"{{"int64Value": {digits}}}"#), 400),
+        (format!(r#"{{"int64Value": "{digits}"}}"#), 400),
+        (format!(r#"{{"doubleValue": {digits}}}"#), 400),
+        (format!(r#"{{"doubleValue": 1e{digits}}}"#), 400),
+        (format!(r#"{{"nothing": {digits}}}"#), 0),
+        (format!(r#"{{"doubleValue": 0.{digits}}}"#), 0),
+        (format!(r#"{{"doubleValue": 1e-{digits}}}"#), 0),
+    ] {
+        let exchange = gateway.request(Request::post("/v1/echo").json(&body));
+        match status {
+            0 => assert_eq!(call_of(&exchange).0, "Echo/Post"),
+            _ => assert_eq!(error(&exchange).0, status, "{}", &body[..30]),
+        }
+    }
+    let exchange = gateway.request(Request::get(&format!("/v1/echo?int32_value={digits}")));
+    assert_eq!(error(&exchange).0, 400);
+    works(&gateway);
+}
+
+#[test]
+fn a_large_body_goes_through() {
+    let limits = json!({ "limits": { "max_request_bytes": 8 << 20, "max_response_bytes": 8 << 20, "max_message_bytes": 8 << 20 } });
+    let gateway = Host::envoy()
+        .buffer_limit(16 << 20)
+        .load(&configuration(limits))
+        .unwrap();
+    let text = "x".repeat(5 << 20);
+    let body = format!(r#"{{"stringValue": "{text}"}}"#);
+    let mut request = Request::post("/v1/echo");
+    for chunk in body.as_bytes().chunks(16 * 1024) {
+        request = request.chunk(chunk);
+    }
+    let exchange = gateway.request(request);
+    assert_eq!(call_of(&exchange).1, json!({ "stringValue": text }));
+    let message = everything(json!({ "stringValue": text }));
+    exchange.respond_headers(&Response::grpc().chunk(""));
+    for chunk in frame(0, &message).chunks(16 * 1024) {
+        exchange.respond_data(chunk, false);
+    }
+    exchange.respond_trailers(&[("grpc-status", "0")]);
+    assert_eq!(exchange.answer().json(), json!({ "stringValue": text }));
+    works(&gateway);
+}
+
+#[test]
+fn a_body_over_envoys_own_buffer_is_413_and_does_no_harm() {
+    for way in WAYS {
+        let gateway = Host::envoy()
+            .buffer_limit(4096)
+            .load(&configuration(json!({ "dispatch": way })))
+            .unwrap();
+        let exchange = gateway.request(
+            Request::post("/v1/echo")
+                .chunk(vec![b' '; 3000])
+                .chunk(vec![b' '; 3000])
+                .chunk("{}"),
+        );
+        assert_eq!(exchange.answer().status(), 413, "{way}");
+        works(&gateway);
+    }
+}
+
+#[test]
+fn a_frame_that_claims_more_than_there_is_does_not_allocate_it() {
+    let gateway = gateway(json!({}));
+    for claim in [u32::MAX, 1 << 30] {
+        let head = [&[0][..], &claim.to_be_bytes(), b"abc"].concat();
+        let exchange = gateway.request(Request::post("/v1/echo").json("{}"));
+        exchange.respond(Response::grpc().chunk(head).trailer("grpc-status", "0"));
+        assert_eq!(error(&exchange).0, 502);
+    }
+    works(&gateway);
+}
+
+#[test]
+fn many_requests_after_each_other_keep_working() {
+    let gateway = gateway(json!({}));
+    for _ in 0..100 {
+        works(&gateway);
+        assert_eq!(error(&gateway.request(Request::post("/v1/echo").json("{"))).0, 400);
+        assert_eq!(gateway.request(Request::get("/nowhere")).answer().status(), 404);
+    }
+}
+
+#[test]
+fn a_small_request_costs_few_host_calls() {
+    let gateway = gateway(json!({}));
+    let exchange = gateway.request(Request::post("/v1/echo").json(r#"{"int32Value": 1}"#));
+    exchange.respond(Response::ok(everything(json!({ "int32Value": 1 }))));
+    assert_eq!(exchange.answer().status(), 200);
+    let calls = exchange.host_calls();
+    let of = |call: HostCall| calls.get(&call).copied().unwrap_or_default();
+    // All headers at once, in each direction; then what changes.
+    assert!(of(HostCall::GetHeaders) + of(HostCall::GetHeader) <= 4, "{calls:?}");
+    assert!(
+        of(HostCall::GetBuffer) <= 4 && of(HostCall::SetBuffer) <= 4,
+        "{calls:?}"
+    );
+    assert!(calls.values().sum::<u32>() <= 40, "{calls:?}");
+}
