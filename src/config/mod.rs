@@ -110,6 +110,7 @@ impl Settings {
                     _ => UnknownEnumNames::Reject,
                 },
                 case_insensitive_enums: checked.flag("json.case_insensitive_enums"),
+                ..ParseOptions::default()
             },
             print: PrintOptions {
                 always_print_fields_with_no_presence: checked.flag("json.always_print_fields_with_no_presence"),
