@@ -120,6 +120,7 @@ fn everything_read() -> Settings {
             unknown_fields: UnknownFields::Reject,
             unknown_enum_names: UnknownEnumNames::Ignore,
             case_insensitive_enums: true,
+            ..ParseOptions::default()
         },
         print: PrintOptions {
             always_print_fields_with_no_presence: true,
