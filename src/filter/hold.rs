@@ -96,6 +96,11 @@ impl Holding {
         }
     }
 
+    /// Whether requests wait; a tick that came for something else leaves them the rest of their time.
+    pub fn keeps_waiting(&self) -> bool {
+        !self.waiting.borrow().is_empty() && host::set_tick(PATIENCE).is_ok()
+    }
+
     /// The requests to let go at a tick.
     pub fn take_waiting(&self) -> Vec<Waiting> {
         if let Err(status) = host::set_tick(0) {
