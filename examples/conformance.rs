@@ -12,7 +12,8 @@ use std::io::{self, Read, Write};
 use prost_reflect::DynamicMessage;
 use protobridge::codec::wire::{Reader, write_varint};
 use protobridge::codec::{
-    CodecError, JsonToWire, ParseOptions, PrintOptions, UnknownEnumNames, UnknownFields, WireToJson, check_required,
+    CodecError, JsonToWire, NullMessage, ParseOptions, PrintOptions, UnknownEnumNames, UnknownFields, WireToJson,
+    check_required,
 };
 use protobridge::schema::tables::{Kind, MessageIndex, Tables, WireType};
 use protobridge::schema::{Schema, Source};
@@ -62,16 +63,15 @@ impl Testee {
         if let Some(reason) = self.unclaimed(request, message) {
             return Err(Response::Skipped(reason));
         }
-        let parse = match request.test_category {
-            JSON_IGNORE_UNKNOWN_PARSING_TEST => ParseOptions {
-                unknown_fields: UnknownFields::Ignore,
-                unknown_enum_names: UnknownEnumNames::Ignore,
-                case_insensitive_enums: false,
-            },
-            _ => ParseOptions {
-                unknown_fields: UnknownFields::Reject,
-                ..ParseOptions::default()
-            },
+        let (unknown_fields, unknown_enum_names) = match request.test_category {
+            JSON_IGNORE_UNKNOWN_PARSING_TEST => (UnknownFields::Ignore, UnknownEnumNames::Ignore),
+            _ => (UnknownFields::Reject, UnknownEnumNames::Reject),
+        };
+        let parse = ParseOptions {
+            unknown_fields,
+            unknown_enum_names,
+            case_insensitive_enums: false,
+            null_message: NullMessage::Reject,
         };
         match (&request.payload, request.output_format) {
             (Payload::Json(json), PROTOBUF) => Ok(Response::Protobuf(self.wire(message, json, &parse)?)),

@@ -25,6 +25,8 @@ pub struct ParseOptions {
     pub unknown_enum_names: UnknownEnumNames,
     /// Whether enum names match whatever their ASCII case.
     pub case_insensitive_enums: bool,
+    /// What `null` means in the place of a whole message. Not a setting: SEMANTICS decides for requests.
+    pub null_message: NullMessage,
 }
 
 /// What becomes of a key that the message has no field for.
@@ -45,6 +47,16 @@ pub enum UnknownEnumNames {
     Reject,
     /// The field, list element or map entry is left out.
     Ignore,
+}
+
+/// What `null` means in the place of a whole message, which isn't `google.protobuf.Value`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum NullMessage {
+    /// The empty message: what a request body means by it.
+    #[default]
+    Empty,
+    /// An error, as in ProtoJSON, where only a field can be null.
+    Reject,
 }
 
 /// How JSON is written. Names and defaults are protobuf's `JsonPrintOptions`.

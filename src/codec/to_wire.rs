@@ -20,7 +20,7 @@ use crate::schema::tables::{
 };
 
 use super::wire::{DEPTH_LIMIT, write_varint, zigzag};
-use super::{BoundField, CodecError, ParseOptions, UnknownEnumNames, UnknownFields};
+use super::{BoundField, CodecError, NullMessage, ParseOptions, UnknownEnumNames, UnknownFields};
 use any::TypeIndex;
 use duplicates::{MapKeys, Seen};
 use failure::{Failure, Result};
@@ -49,7 +49,8 @@ pub struct JsonToWire {
 impl JsonToWire {
     /// Appends the wire form of the message that `json` is, by ProtoJSON.
     ///
-    /// Blank `json`, and `null` where the message is not `google.protobuf.Value`, are the empty message. Fields in
+    /// Blank `json` is the empty message, and so is `null` unless the options reject it or the message is
+    /// `google.protobuf.Value`. Fields in
     /// `bound` belong to the path: their keys are passed over, whatever their value's type, and their oneofs are taken.
     /// `present`, if given, receives the paths of an update mask (SEMANTICS, "The mask names the leaves …").
     ///
@@ -219,7 +220,9 @@ impl<'p, 'j> Parser<'p, 'j> {
 
     /// Passes over `null` where it means that nothing is there.
     fn is_null_for_nothing(&mut self, table: &MessageTable) -> bool {
-        table.well_known() != Some(WellKnown::Value) && self.scan.take_text(b"null")
+        self.options.null_message == NullMessage::Empty
+            && table.well_known() != Some(WellKnown::Value)
+            && self.scan.take_text(b"null")
     }
 
     /// A message's contents, from any JSON value.

@@ -38,7 +38,6 @@ impl Plugin {
     pub fn load(configuration: &[u8], seed: u64) -> Result<Self, ConfigError> {
         let checked = Checked::new(value::read(configuration)?)?;
         let settings = Settings::new(&checked);
-        refuse_contradictions(&checked, &settings)?;
         let rules = http_rules(&checked)?;
         let (source_key, schema) = compile_schema(&checked, settings.limits.max_proto_bytes)?;
         let services = served(&checked, source_key, &schema)?;
@@ -111,6 +110,7 @@ impl Settings {
                     _ => UnknownEnumNames::Reject,
                 },
                 case_insensitive_enums: checked.flag("json.case_insensitive_enums"),
+                ..ParseOptions::default()
             },
             print: PrintOptions {
                 always_print_fields_with_no_presence: checked.flag("json.always_print_fields_with_no_presence"),
@@ -245,29 +245,6 @@ impl fmt::Display for ConfigError {
 
 impl std::error::Error for ConfigError {}
 
-/// Keys that are given and can have no effect.
-fn refuse_contradictions(checked: &Checked, settings: &Settings) -> Result<(), ConfigError> {
-    if settings.dispatch == Dispatch::Forward && settings.upstream.cluster.is_some() {
-        return Err(ConfigError::new(
-            "upstream.cluster",
-            "unused: with dispatch \"forward\" the gateway's route decides the cluster",
-        ));
-    }
-    if settings.dispatch == Dispatch::Call && settings.upstream.grpc_web {
-        return Err(ConfigError::new(
-            "upstream.grpc_web",
-            "unused: with dispatch \"call\" no request passes the filter behind this one",
-        ));
-    }
-    match checked.given("services") {
-        Some(Value::Array(services)) if services.is_empty() => Err(ConfigError::new(
-            "services",
-            "expected at least one service, but found an empty list",
-        )),
-        _ => Ok(()),
-    }
-}
-
 /// Compiles the schema, and says which key it came from.
 fn compile_schema(checked: &Checked, max_proto_bytes: usize) -> Result<(&'static str, Schema), ConfigError> {
     const SOURCES: [&str; 3] = ["proto", "protos", "descriptor_set"];
@@ -334,7 +311,14 @@ fn decode_base64(text: &str) -> Result<Vec<u8>, String> {
 
 /// The services to serve.
 fn served(checked: &Checked, source_key: &str, schema: &Schema) -> Result<Vec<ServiceDescriptor>, ConfigError> {
-    if checked.given("services").is_none() {
+    let names = checked.texts("services");
+    if checked.given("services").is_some() && names.is_empty() {
+        return Err(ConfigError::new(
+            "services",
+            "expected at least one service, but found an empty list",
+        ));
+    }
+    if names.is_empty() {
         return match schema.services() {
             [] => Err(ConfigError::new(
                 source_key,
@@ -344,7 +328,7 @@ fn served(checked: &Checked, source_key: &str, schema: &Schema) -> Result<Vec<Se
         };
     }
     let mut served: Vec<ServiceDescriptor> = Vec::new();
-    for (at, name) in checked.texts("services").iter().enumerate() {
+    for (at, name) in names.iter().enumerate() {
         let key = format!("services[{at}]");
         let Some(service) = schema.pool().get_service_by_name(name) else {
             let mut known: Vec<_> = schema.services().iter().map(ServiceDescriptor::full_name).collect();

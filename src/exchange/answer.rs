@@ -245,6 +245,8 @@ impl Answer {
         let status = match host_reply {
             Some(host_reply) => Err(self.host_failure(host_reply)),
             None if self.trailing.get("grpc-status").is_some() => self.status(),
+            // Envoy's reading of trailers that have no status.
+            None if code == u32::from(Code::Unknown.number()) && !self.initial.is_empty() => self.status(),
             None => Ok(Status::from_host(i64::from(code), message)),
         };
         if let Some(stream) = &self.stream {

@@ -30,10 +30,6 @@ use request::Pending;
 use server_stream::Progress;
 use upload::Upload;
 
-/// The deadline of a call where neither the configuration nor the client gives one. In place, the gateway's own route
-/// timeout holds.
-const DEFAULT_CALL_TIMEOUT: Duration = Duration::from_secs(15);
-
 const JSON: &[u8] = b"application/json";
 
 /// What the host can do with this exchange.
@@ -56,6 +52,8 @@ pub enum RequestStep<'w> {
     PassThrough,
     /// Hold what is there; more will come.
     Await,
+    /// Drop this part of the body; more will come.
+    Drop,
     /// Answer the client with this.
     Reply(&'w Reply),
     /// The headers cannot be held: let them go on with these changes now, and hold the body.
@@ -190,6 +188,9 @@ enum State {
     Untouched,
     /// The request's body is awaited.
     Receiving(Pending),
+    /// The request is refused; so many bytes of its body have come. An answer in the middle of a body would cost an
+    /// HTTP/1.1 client its connection, and the requests that wait on it.
+    Refused(Failure, usize),
     /// The upstream has the request, in place.
     Forwarded(Answer),
     /// The upstream has the request, by a gRPC call.
@@ -228,6 +229,10 @@ impl Exchange {
                 self.state = State::Receiving(pending);
                 RequestStep::Await
             }
+            Err(failure) if !end_of_stream && failure.http_status != 413 => {
+                self.state = State::Refused(failure, 0);
+                RequestStep::Await
+            }
             Err(failure) => self.fail_request(&failure, workspace),
         }
     }
@@ -244,7 +249,7 @@ impl Exchange {
             Err(failure) => return self.fail_request(&failure, workspace),
         }
         pending.edit_headers(&self.plugin, &mut workspace.edits);
-        let timeout = pending.timeout();
+        let timeout = pending.enforced_timeout();
         let answer = Answer::new(&self.plugin, Rc::clone(pending.route()), timeout, pending.accept());
         match pending.into_upload(&self.plugin, workspace) {
             Ok(upload) => self.upload = Some(upload),
@@ -283,15 +288,22 @@ impl Exchange {
         abilities: Abilities,
         workspace: &'w mut Workspace,
     ) -> RequestStep<'w> {
-        let State::Receiving(pending) = &self.state else {
-            return RequestStep::PassThrough;
+        let pending = match std::mem::replace(&mut self.state, State::Finished) {
+            State::Receiving(pending) => pending,
+            State::Refused(failure, _) => return self.fail_request(&failure, workspace),
+            state => {
+                self.state = state;
+                return RequestStep::PassThrough;
+            }
         };
         match pending.chooses_call(&self.plugin, abilities) {
             Ok(false) => {
                 pending.edit_headers(&self.plugin, &mut workspace.edits);
+                let timeout = pending.enforced_timeout();
+                self.state = State::Receiving(pending);
                 RequestStep::ForwardHeaders {
                     edits: &workspace.edits,
-                    timeout: pending.timeout(),
+                    timeout,
                 }
             }
             Ok(true) => self.fail_request(&request::cannot_hold(), workspace),
@@ -302,7 +314,12 @@ impl Exchange {
     /// More of the request body came, and it is `size` bytes now. Answers an error as soon as that is too much.
     pub fn request_body_grew<'w>(&mut self, size: usize, workspace: &'w mut Workspace) -> RequestStep<'w> {
         let limit = self.plugin.settings.limits.max_request_bytes;
-        match self.state {
+        match &mut self.state {
+            State::Refused(_, seen) if seen.saturating_add(size) <= limit => {
+                *seen += size;
+                RequestStep::Drop
+            }
+            State::Refused(..) => self.refuse(workspace),
             State::Receiving(_) if size > limit => self.fail_request(&request::too_large(size, limit), workspace),
             State::Receiving(_) => RequestStep::Await,
             _ => RequestStep::PassThrough,
@@ -318,6 +335,7 @@ impl Exchange {
     ) -> RequestStep<'w> {
         match std::mem::replace(&mut self.state, State::Finished) {
             State::Receiving(pending) => self.send(pending, body, abilities, workspace),
+            State::Refused(failure, _) => self.fail_request(&failure, workspace),
             state => {
                 self.state = state;
                 RequestStep::PassThrough
@@ -327,7 +345,14 @@ impl Exchange {
 
     /// Whether a request body is awaited.
     pub fn awaits_body(&self) -> bool {
-        matches!(self.state, State::Receiving(_))
+        matches!(self.state, State::Receiving(_) | State::Refused(..))
+    }
+
+    fn refuse<'w>(&mut self, workspace: &'w mut Workspace) -> RequestStep<'w> {
+        match std::mem::replace(&mut self.state, State::Finished) {
+            State::Refused(failure, _) => self.fail_request(&failure, workspace),
+            _ => RequestStep::PassThrough,
+        }
     }
 
     fn send<'w>(
@@ -347,9 +372,9 @@ impl Exchange {
                 return self.fail_request(&failure, workspace);
             }
         };
-        let timeout = match pending.timeout() {
-            None if call => Some(DEFAULT_CALL_TIMEOUT),
-            timeout => timeout,
+        let timeout = match call {
+            true => Some(pending.timeout().unwrap_or(request::DEFAULT_TIMEOUT)),
+            false => pending.enforced_timeout(),
         };
         let answer = Answer::new(&self.plugin, Rc::clone(pending.route()), timeout, pending.accept());
         if call {

@@ -1,5 +1,6 @@
 //! Answers in place of the upstream's: the one place where an error becomes an HTTP response.
 
+use super::elements::ElementError;
 use super::headers::Headers;
 use crate::codec::{CodecError, PrintOptions, WireToJson};
 use crate::config::Plugin;
@@ -57,7 +58,7 @@ impl Failure {
     }
 
     /// 400: the request is wrong.
-    pub fn bad_request(message: impl Into<String>) -> Self {
+    fn bad_request(message: impl Into<String>) -> Self {
         Self::new(400, Code::InvalidArgument, message)
     }
 
@@ -72,6 +73,21 @@ impl Failure {
     pub fn body(error: &CodecError) -> Self {
         let field = if error.path.is_empty() { "body" } else { &error.path };
         Self::bad_field(field, &error.message, format!("request body: {error}"))
+    }
+
+    /// 400: the body is no sequence of messages.
+    pub fn body_form(error: &ElementError) -> Self {
+        Self::bad_field("body", &error.to_string(), format!("request body: {error}"))
+    }
+
+    /// 400: the path is malformed.
+    pub fn path(message: String) -> Self {
+        Self::bad_field("path", &message, message.clone())
+    }
+
+    /// 400: a header that the filter reads is malformed.
+    pub fn header(name: &str, error: &impl std::fmt::Display) -> Self {
+        Self::bad_field(name, &error.to_string(), error.to_string())
     }
 
     /// 400: a path capture or a query parameter does not fit its field.

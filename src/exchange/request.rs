@@ -16,6 +16,9 @@ use crate::grpc::{frame, timeout};
 use crate::routing::{Body, Bound, Match, Route};
 use crate::schema::tables::{Tables, Tag, WireType};
 
+/// The time for a unary answer where the configuration says nothing (`upstream.timeout`).
+pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15);
+
 /// A request that has found its method and waits for its body.
 #[derive(Debug)]
 pub struct Pending {
@@ -25,6 +28,8 @@ pub struct Pending {
     frame: Vec<u8>,
     bound: Bound,
     timeout: Option<Duration>,
+    /// Whether the client or the configuration asked for the timeout.
+    enforced: bool,
     bodyless: bool,
 }
 
@@ -51,24 +56,29 @@ impl Pending {
             }
             Match::NoRoute => return Err(Failure::no_route(&http_method, &text(path))),
             Match::WrongMethod { allow } => return Err(Failure::wrong_method(&http_method, &text(path), allow)),
-            Match::Malformed(message) => return Err(Failure::bad_request(message)),
+            Match::Malformed(message) => return Err(Failure::path(message)),
         };
         let takes_body = !matches!(route.binding.body, Body::None);
         if takes_body {
             check_media_type(&plugin.tables, &route, &seen)?;
         }
         let streams = route.method.client_streaming || route.method.server_streaming;
-        let cap = match streams {
+        let configured = match streams {
             true => settings.streaming.timeout,
             false => settings.upstream.timeout,
         };
+        let cap = configured.or(match streams {
+            true => None,
+            false => Some(DEFAULT_TIMEOUT),
+        });
         let timeout = match seen.grpc_timeout {
             None => cap,
             Some(value) => {
-                let asked = timeout::parse(value).map_err(|error| Failure::bad_request(error.to_string()))?;
+                let asked = timeout::parse(value).map_err(|error| Failure::header("grpc-timeout", &error))?;
                 Some(cap.map_or(asked, |cap| cap.min(asked)))
             }
         };
+        let enforced = configured.is_some() || seen.grpc_timeout.is_some();
         let limit = settings.limits.max_request_bytes;
         // A streamed body has no bound; each of its messages has.
         let length = seen.content_length.filter(|_| !route.method.client_streaming);
@@ -98,6 +108,7 @@ impl Pending {
             frame,
             bound,
             timeout,
+            enforced,
             bodyless: end_of_stream,
         }))
     }
@@ -107,9 +118,14 @@ impl Pending {
         &self.route
     }
 
-    /// When the upstream must have answered, counted from the moment that it gets the request.
+    /// The time that the upstream is told it has; none for a stream without end.
     pub fn timeout(&self) -> Option<Duration> {
         self.timeout
+    }
+
+    /// The same, where somebody asked for it: the default does not replace the gateway's own timeout for the route.
+    pub fn enforced_timeout(&self) -> Option<Duration> {
+        self.timeout.filter(|_| self.enforced)
     }
 
     /// The frame, complete after [`Pending::convert`].

@@ -91,7 +91,7 @@ impl Upload {
                 Ok(())
             }
             Intake::Elements(reader) => {
-                let bad = |error: super::elements::ElementError| Failure::bad_request(format!("request body: {error}"));
+                let bad = |error| Failure::body_form(&error);
                 let mut elements = reader.read(chunk);
                 while let Some(element) = elements.next().map_err(bad)? {
                     send(element, b"")?;

@@ -4,10 +4,15 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+
 use super::host;
 use crate::codec::wire::write_varint;
 use crate::exchange::HostReply;
 use crate::exchange::headers::Headers;
+use crate::grpc::metadata::is_binary;
 use crate::schema::tables::{Tag, WireType};
 
 /// The router's header for the timeout of one request, in milliseconds; the router takes it out.
@@ -44,6 +49,22 @@ fn write_text(number: u32, text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(text.as_bytes());
 }
 
+/// Metadata as Envoy's gRPC client takes them: the values of `-bin` names as bytes, which it writes in base64 itself.
+pub fn call_metadata(metadata: &Headers) -> Headers {
+    let engine = GeneralPurpose::new(
+        &alphabet::STANDARD,
+        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+    );
+    let mut converted = Headers::default();
+    for (name, value) in metadata.iter() {
+        match is_binary(name).then(|| engine.decode(value)) {
+            Some(Ok(bytes)) => converted.push(name, &bytes),
+            _ => converted.push(name, value),
+        }
+    }
+    converted
+}
+
 /// The cluster of the route that the current request took.
 pub fn route_cluster() -> Option<String> {
     [&["xds", "cluster_name"][..], &["cluster_name"]]
@@ -72,9 +93,10 @@ pub fn host_reply(headers: &Headers, end_of_stream: bool) -> Option<HostReply> {
     Some(HostReply::Unreachable)
 }
 
-/// The same for a gRPC call that closed with `code` and `message` and no trailing metadata of its own.
+/// The same for a gRPC call that closed with `code` and `message`. Envoy marks every message that is its own with the
+/// details of what happened, `{…}`, and those of the upstream with `{via_upstream}`.
 pub fn call_host_reply(code: u32, message: &[u8]) -> Option<HostReply> {
-    if code != 14 {
+    if code != 14 || !message.ends_with(b"}") || message.ends_with(b"{via_upstream}") {
         return None;
     }
     log::debug!("no answer from the upstream: {}", String::from_utf8_lossy(message));

@@ -470,6 +470,9 @@ fn follow_request(step: RequestStep<'_>, headers_wait: bool, body_size: usize) -
     match step {
         RequestStep::PassThrough => Ok(Followed::Continue),
         RequestStep::Await => Ok(Followed::Pause),
+        RequestStep::Drop => host::replace_buffer(Buffer::RequestBody, body_size, b"")
+            .map(|()| Followed::Pause)
+            .map_err(|status| refused("to change the request body", status)),
         RequestStep::Reply(reply) => Ok(Followed::Answered {
             stands_in: send_through(reply),
         }),
@@ -552,7 +555,7 @@ fn start_call(call: &Call<'_>) -> Result<u32, Failure> {
             "no upstream for this request: set upstream.cluster, or a route with a cluster",
         ));
     };
-    let mut metadata = call.metadata.clone();
+    let mut metadata = envoy::call_metadata(call.metadata);
     if let Some(timeout) = call.timeout {
         metadata.push(envoy::TIMEOUT_HEADER, envoy::timeout_value(timeout).as_bytes());
     }

@@ -194,7 +194,8 @@ impl MessageTable {
                         *slot = NameSlot { hash, field: index };
                         break;
                     }
-                    if slot.field == index {
+                    // The same name twice; not merely another name of the field in the way.
+                    if slot.field == index && slot.hash == hash {
                         break;
                     }
                     at = (at + 1) & mask;

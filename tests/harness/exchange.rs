@@ -153,6 +153,17 @@ impl Exchange {
         self.drive(Direction::Response, response.chunks, response.trailers, false);
     }
 
+    /// The gateway gives up on the upstream of a forwarded request, for the reason that the property
+    /// `response.code_details` tells. To a gRPC request, Envoy's router answers that with a status alone, UNAVAILABLE.
+    pub fn gateway_fails(&self, code_details: &str) {
+        let path = ["response", "code_details"].map(|segment| segment.as_bytes().to_vec());
+        self.vm()
+            .stream(self.context)
+            .properties
+            .insert(path.to_vec(), code_details.as_bytes().to_vec());
+        self.respond(Response::error(14, "no answer"));
+    }
+
     /// The upstream sends its response headers, which end the response when `response` holds nothing else.
     pub fn respond_headers(&self, response: &Response) {
         assert_eq!(self.progress(), Progress::WaitsForUpstream, "{}", self.describe());
@@ -183,14 +194,12 @@ impl Exchange {
         self.call_event(CallEvent::Message(message.as_ref().to_vec()));
     }
 
-    /// The gRPC call ends without an answer of the server, as for a refused connection or a timeout: empty trailing
-    /// metadata, then the status that the gateway made up.
-    pub fn call_fails(&self, code: u32, message: &str) {
-        self.call_event(CallEvent::TrailingMetadata(Headers::default()));
-        self.call_event(CallEvent::Close {
-            code,
-            message: message.to_owned(),
-        });
+    /// The gateway ends the gRPC call without an answer of the server, as for a refused connection or a timeout;
+    /// `details` are its response code details.
+    pub fn call_fails(&self, code: u32, message: &str, details: &str) {
+        for event in grpc::failure_events(code, message, details) {
+            self.call_event(event);
+        }
     }
 
     /// What the client sees.
@@ -202,7 +211,7 @@ impl Exchange {
     pub fn answer(&self) -> Passed {
         assert_eq!(self.progress(), Progress::Answered, "no answer: {}", self.describe());
         let answer = self.so_far();
-        let head = self.vm().stream(self.context).request.headers.headers.get(":method") == Some("HEAD");
+        let head = self.vm().stream(self.context).request.headers.headers.bytes(":method") == Some(b"HEAD");
         if !head {
             answer.check_length("answer");
         }

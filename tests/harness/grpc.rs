@@ -56,8 +56,9 @@ pub(super) enum CallEvent {
     Close { code: u32, message: String },
 }
 
-/// The callbacks that a response becomes (`source/common/grpc/async_client_impl.cc`): framing and the HTTP status are the client's
-/// business, so a filter sees a malformed answer as an error status.
+/// The callbacks that a response becomes (`source/common/grpc/async_client_impl.cc`): framing and the HTTP status are
+/// the client's business, so a filter sees a malformed answer as an error status. The message of the close says in
+/// braces whose answer it was.
 pub(super) fn call_events(response: Response) -> Vec<CallEvent> {
     let trailers_only = response.chunks.is_empty() && response.trailers.is_none();
     let status = response.headers.get(":status").unwrap_or_default().to_owned();
@@ -71,7 +72,7 @@ pub(super) fn call_events(response: Response) -> Vec<CallEvent> {
             CallEvent::TrailingMetadata(Headers::default()),
             CallEvent::Close {
                 code,
-                message: String::new(),
+                message: VIA_UPSTREAM.to_owned(),
             },
         ]
     };
@@ -103,7 +104,7 @@ fn end(metadata: Headers) -> [CallEvent; 2] {
         .get("grpc-status")
         .and_then(|code| code.parse().ok())
         .unwrap_or(UNKNOWN);
-    let message = metadata.get("grpc-message").unwrap_or_default().to_owned();
+    let message = metadata.get("grpc-message").unwrap_or_default().to_owned() + VIA_UPSTREAM;
     [
         CallEvent::TrailingMetadata(metadata),
         CallEvent::Close { code, message },
@@ -122,6 +123,19 @@ fn code_of_http(status: &str) -> u32 {
     }
 }
 
+/// The callbacks of a call that the gateway itself ends with `code`: as a Trailers-Only answer would be, but for the
+/// details in braces.
+pub(super) fn failure_events(code: u32, message: &str, details: &str) -> [CallEvent; 3] {
+    let metadata = Response::error(code, message).headers;
+    let message = format!("{message}{{{details}}}");
+    [
+        CallEvent::InitialMetadata(Headers::default()),
+        CallEvent::TrailingMetadata(metadata),
+        CallEvent::Close { code, message },
+    ]
+}
+
+const VIA_UPSTREAM: &str = "{via_upstream}";
 const UNKNOWN: u32 = 2;
 const INTERNAL: u32 = 13;
 const UNAVAILABLE: u32 = 14;

@@ -18,7 +18,8 @@
 //!
 //! Not reproduced: route selection (`:path` may be changed, and nothing else follows from it), even and odd tokens of
 //! gRPC streams and calls (they count up from 1), the context of gRPC callbacks (here the root's, in Envoy the caller's;
-//! the SDK finds the caller by token), and HTTP dispatch (refused).
+//! the SDK finds the caller by token), HTTP dispatch (refused), and the order of the last callbacks (here done, log,
+//! delete, which the host crate insists on; Envoy logs first).
 
 mod calls;
 mod exchange;

@@ -351,7 +351,7 @@ impl Vm {
         if stream.end.is_some() {
             return;
         }
-        if stream.request.headers.headers.get(":method") == Some("HEAD") {
+        if stream.request.headers.headers.bytes(":method") == Some(b"HEAD") {
             reply.body.clear();
         }
         if stream.response.headers_passed() {

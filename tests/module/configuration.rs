@@ -113,7 +113,7 @@ fn what_is_wrong_is_refused_with_its_place_and_what_was_expected() {
             &["proto", "protos"],
         ),
         (
-            json!({ "proto": proto, "descriptor_set": "" }),
+            json!({ "proto": proto, "descriptor_set": "CgA=" }),
             &["proto", "descriptor_set"],
         ),
         (json!({ "descriptor_set": "%%%" }), &["descriptor_set", "base64"]),

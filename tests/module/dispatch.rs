@@ -145,11 +145,10 @@ fn the_cluster_of_a_call_comes_from_the_configuration_or_the_route() {
 }
 
 #[test]
-fn a_cluster_that_does_not_exist_is_503_and_named() {
+fn a_cluster_that_does_not_exist_is_503() {
     let gateway = gateway(json!({ "upstream": { "cluster": "elsewhere" } }));
-    let (status, code, message) = error(&gateway.request(Request::get("/v1/echo")));
+    let (status, code, _) = error(&gateway.request(Request::get("/v1/echo")));
     assert_eq!((status, code), (503, 14));
-    assert!(message.contains("elsewhere"), "{message}");
 }
 
 #[test]
@@ -167,7 +166,8 @@ fn an_upstream_that_refuses_is_503() {
     let exchange = gateway.request(Request::get("/v1/echo"));
     exchange.call_fails(
         14,
-        "upstream connect error or disconnect/reset before headers. reset reason: connection refused",
+        "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure",
+        "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}",
     );
     assert_eq!((error(&exchange).0, error(&exchange).1), (503, 14));
     let exchange = gateway.request(Request::post("/v1/echo").json("{}"));
@@ -184,28 +184,37 @@ fn an_upstream_that_refuses_is_503() {
 fn an_upstream_that_is_too_slow_is_504() {
     let gateway = gateway(json!({}));
     let exchange = gateway.request(Request::get("/v1/echo"));
-    exchange.call_fails(14, "upstream request timeout");
+    exchange.call_fails(14, "upstream request timeout", "response_timeout");
     assert_eq!((error(&exchange).0, error(&exchange).1), (504, 4));
     let exchange = gateway.request(Request::post("/v1/echo").json("{}"));
-    exchange.respond(
-        Response::new(504)
-            .header("content-type", "text/plain")
-            .chunk("upstream request timeout"),
-    );
+    exchange.gateway_fails("response_timeout");
     assert_eq!((error(&exchange).0, error(&exchange).1), (504, 4));
     works(&gateway);
 }
 
 #[test]
-fn a_call_that_nobody_answers_ends_at_its_deadline() {
-    let gateway = gateway(json!({ "upstream": { "cluster": "upstream", "timeout": "2s" } }));
-    let exchange = gateway.request(Request::get("/v1/echo"));
-    gateway.advance(Duration::from_millis(1900));
-    assert_eq!(exchange.progress(), Progress::WaitsForCall);
-    gateway.advance(Duration::from_millis(1100));
-    assert_eq!((error(&exchange).0, error(&exchange).1), (504, 4));
-    assert!(exchange.call().cancelled);
-    works(&gateway);
+fn the_gateway_is_told_the_deadline() {
+    for way in WAYS {
+        let gateway = gateway(json!({ "dispatch": way, "upstream": { "cluster": "upstream", "timeout": "2s" } }));
+        for (client, expected) in [
+            (None, "2000"),
+            (Some("500m"), "500"),
+            (Some("1H"), "2000"),
+            (Some("1n"), "1"),
+        ] {
+            let mut request = Request::post("/v1/echo");
+            if let Some(client) = client {
+                request = request.header("grpc-timeout", client);
+            }
+            let exchange = gateway.request(request.json("{}"));
+            let metadata = sent(&exchange).metadata;
+            assert_eq!(
+                metadata.get("x-envoy-upstream-rq-timeout-ms"),
+                Some(expected),
+                "{way} {client:?}"
+            );
+        }
+    }
 }
 
 #[test]

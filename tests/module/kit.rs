@@ -14,6 +14,13 @@ pub fn configuration(more: Value) -> String {
     for (key, value) in more.as_object().expect("an object") {
         configuration[key] = value.clone();
     }
+    // A route decides the cluster of what is forwarded: a configured one would be refused.
+    if configuration["dispatch"] == "forward" {
+        configuration["upstream"]
+            .as_object_mut()
+            .expect("an object")
+            .remove("cluster");
+    }
     configuration.to_string()
 }
 

@@ -539,6 +539,23 @@ fn blank_and_null_are_the_empty_message() {
 }
 
 #[test]
+fn null_is_no_message_where_the_options_reject_it() {
+    let options = ParseOptions {
+        null_message: NullMessage::Reject,
+        ..strict()
+    };
+    for message in ["t.M", "google.protobuf.Empty", "google.protobuf.Duration"] {
+        let error = convert(message, b"null", &options).unwrap_err();
+        assert!(error.to_string().contains("found null"), "{error}");
+    }
+    assert_eq!(
+        convert("google.protobuf.Value", b"null", &options).as_deref(),
+        Ok("null")
+    );
+    assert_eq!(convert("t.M", b"", &options).as_deref(), Ok("{}"));
+}
+
+#[test]
 fn null_is_absence_except_for_value_and_null_value() {
     accepts(&[
         (
