@@ -247,9 +247,16 @@ async fn a_body_of_5_megabytes_passes_or_is_413() {
     let request = Request::post("/v1/echo", &json!({ "stringValue": text }));
     for version in Http::BOTH {
         for listener in LISTENERS {
-            // Envoy's own limit for what a filter may hold is 1 MiB: it answers by itself.
-            let answer = bench().at(listener).refuse(version, request.clone()).await;
-            assert_eq!(answer.status, 413, "{listener} {version:?}: {:?}", answer.headers);
+            next_request_works(listener).await;
+            // Envoy's own limit for what a filter may hold is 1 MiB: it answers by itself. Over HTTP/2 more may get
+            // through, by the order of events.
+            let answer = bench().at(listener).send(version, &request).await;
+            let possible: &[u16] = if version == Http::Two { &[200, 413] } else { &[413] };
+            assert!(
+                possible.contains(&answer.status),
+                "{listener} {version:?}: {:?}",
+                answer.headers
+            );
             next_request_works(listener).await;
         }
         let (answer, received) = bench()
