@@ -128,7 +128,7 @@ impl Linker<'_> {
     fn file(&mut self, file: &mut FileDescriptorProto) -> Linked {
         let package = file.package().to_owned();
         if package.len() > MAX_NAME {
-            return Err(too_long("package", &package));
+            return Err(too_long("package", package.len()));
         }
         if let Some(options) = &mut file.options {
             self.options(&[8], &mut options.uninterpreted_option, &package)?;
@@ -191,7 +191,7 @@ impl Linker<'_> {
     }
 
     fn field(&mut self, field: &mut FieldDescriptorProto, scope: &str) -> Linked {
-        let name = full_name(scope, field.name())?;
+        check_length(scope, field.name())?;
         self.name(&[2], &mut field.extendee, scope, Wanted::Message)?;
         self.name(&[6], &mut field.type_name, scope, Wanted::MessageOrEnum)?;
         let packable = field.label() == Label::Repeated
@@ -199,6 +199,7 @@ impl Linker<'_> {
                 field.r#type.map(Type::try_from),
                 Some(Ok(Type::String | Type::Bytes | Type::Message | Type::Group))
             );
+        let name = field.name.as_deref().unwrap_or_default();
         let Some(options) = &mut field.options else {
             return Ok(());
         };
@@ -213,6 +214,7 @@ impl Linker<'_> {
             };
             options.uninterpreted_option.retain(|option| !is_packed(option));
         }
+        let name = full_name(scope, name)?;
         self.options(&[8], &mut options.uninterpreted_option, &name)
     }
 
@@ -223,9 +225,13 @@ impl Linker<'_> {
         }
         self.each(&[2], &mut enumeration.value, |linker, value| {
             // Values are siblings of their enum.
-            let name = full_name(scope, value.name())?;
+            check_length(scope, value.name())?;
+            let name = value.name.as_deref().unwrap_or_default();
             match &mut value.options {
-                Some(options) => linker.options(&[3], &mut options.uninterpreted_option, &name),
+                Some(options) => {
+                    let name = full_name(scope, name)?;
+                    linker.options(&[3], &mut options.uninterpreted_option, &name)
+                }
                 None => Ok(()),
             }
         })
@@ -384,22 +390,29 @@ fn is_plain(option: &UninterpretedOption, name: &str) -> bool {
 }
 
 fn full_name(scope: &str, name: &str) -> Result<String, String> {
-    let full_name = if scope.is_empty() {
+    check_length(scope, name)?;
+    Ok(if scope.is_empty() {
         name.to_owned()
     } else {
         format!("{scope}.{name}")
-    };
-    if full_name.len() > MAX_NAME {
-        return Err(too_long("full name", &full_name));
-    }
-    Ok(full_name)
+    })
 }
 
-fn too_long(what: &str, name: &str) -> String {
-    format!(
-        "expected a {what} of at most {MAX_NAME} bytes, but found {}",
+/// Most names are only checked: making each would cost an allocation a field.
+fn check_length(scope: &str, name: &str) -> Linked {
+    let length = if scope.is_empty() {
         name.len()
-    )
+    } else {
+        scope.len() + 1 + name.len()
+    };
+    if length > MAX_NAME {
+        return Err(too_long("full name", length));
+    }
+    Ok(())
+}
+
+fn too_long(what: &str, length: usize) -> String {
+    format!("expected a {what} of at most {MAX_NAME} bytes, but found {length}")
 }
 
 /// `a`, `a.b`, `a.b.c` of `a.b.c`.
