@@ -781,7 +781,7 @@ fn a_set_that_no_compiler_wrote_is_refused_with_a_reason() {
         (
             with(&|file| file.dependency = vec!["other.proto".to_owned()]),
             "a.proto: import \"other.proto\" is not there (given: a.proto; bundled: google/api, google/protobuf, \
-             google/rpc, google/type)",
+             google/rpc, google/type); protoc --include_imports makes a set complete",
         ),
         (
             with(&|file| file.dependency = vec!["a.proto".to_owned()]),
