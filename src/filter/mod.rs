@@ -131,7 +131,7 @@ impl Gateway {
     fn release_headers(&self, exchange: &RefCell<Exchange>) -> bool {
         let workspace = &mut *self.workspace.borrow_mut();
         let mut exchange = exchange.borrow_mut();
-        let failure = match follow_request(exchange.release_request_headers(self.abilities(), workspace), true, 0) {
+        let failure = match follow_request(exchange.release_request_headers(self.abilities(), workspace), 0) {
             Ok(Followed::Continue) => return true,
             Ok(_) => return false,
             Err(failure) => failure,
@@ -192,6 +192,7 @@ impl HttpContext for Filter {
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
         if self.exchange.borrow().uploads() {
+            self.gateway.holding.body_came(self.context, &self.released);
             self.body_size = size;
             return match host::buffer(Buffer::RequestBody, size) {
                 Ok(chunk) => {
@@ -342,7 +343,7 @@ impl Filter {
             let mut exchange = self.exchange.borrow_mut();
             let mut workspace = self.gateway.workspace.borrow_mut();
             let step = event(&mut exchange, self.gateway.abilities(), &mut workspace);
-            follow_request(step, self.released.get().is_none(), self.body_size)
+            follow_request(step, self.body_size)
         };
         match followed {
             Ok(Followed::Continue) => Action::Continue,
@@ -359,15 +360,24 @@ impl Filter {
         }
     }
 
-    /// The trailers behind a streamed request: what is left in front of them can go nowhere any more.
+    /// The trailers behind a request whose headers have gone on: what is left in front of them can go nowhere any more.
     fn end_upload(&mut self) -> Action {
-        self.body_size = 0;
+        let mut left = false;
         let action = self.request(
             |exchange, _, workspace| match exchange.request_chunk(b"", true, workspace) {
-                RequestStep::Chunk(b"") => RequestStep::PassThrough,
+                RequestStep::Chunk(frames) => {
+                    left = !frames.is_empty();
+                    RequestStep::PassThrough
+                }
                 step => step,
             },
         );
+        if left {
+            return self.fail(&Failure::unimplemented(
+                "a request with trailers cannot be carried here: send it without, end its last line, or set \
+                 allow_on_headers_stop_iteration: true in the Wasm filter's configuration",
+            ));
+        }
         match host::clear_headers(Map::RequestTrailers) {
             Ok(()) => action,
             Err(status) => self.fail(&refused("to drop the request trailers", status)),
@@ -466,7 +476,7 @@ enum Followed {
     },
 }
 
-fn follow_request(step: RequestStep<'_>, headers_wait: bool, body_size: usize) -> Result<Followed, Failure> {
+fn follow_request(step: RequestStep<'_>, body_size: usize) -> Result<Followed, Failure> {
     match step {
         RequestStep::PassThrough => Ok(Followed::Continue),
         RequestStep::Await => Ok(Followed::Pause),
@@ -483,10 +493,8 @@ fn follow_request(step: RequestStep<'_>, headers_wait: bool, body_size: usize) -
             .map(|()| Followed::Continue)
             .map_err(|status| refused("to change the request headers", status)),
         RequestStep::Forward(forward) => {
-            if headers_wait {
-                edit_request(forward.edits, forward.timeout)
-                    .map_err(|status| refused("to change the request headers", status))?;
-            }
+            edit_request(forward.edits, forward.timeout)
+                .map_err(|status| refused("to change the request headers", status))?;
             host::replace_buffer(Buffer::RequestBody, body_size, forward.body)
                 .map(|()| Followed::Continue)
                 .map_err(|status| refused("to change the request body", status))
