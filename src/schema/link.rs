@@ -52,7 +52,6 @@ pub(super) fn link(
                 .flat_map(|package| prefixes(package))
                 .collect(),
             path: Vec::new(),
-            candidate: String::new(),
         };
         linker.file(file).map_err(|message| LinkError {
             file: position,
@@ -118,8 +117,6 @@ struct Linker<'s> {
     packages: HashSet<&'s str>,
     /// The element at hand; stays where it is when an error is found.
     path: Vec<i32>,
-    /// Scratch.
-    candidate: String,
 }
 
 type Linked = Result<(), String>;
@@ -298,49 +295,35 @@ impl Linker<'_> {
                 found => Err(self.unresolved(name, found.copied(), wanted)),
             };
         }
-        let first = name.split('.').next().unwrap_or(name);
-        let mut scope = Some(scope);
-        let mut other = None;
-        while let Some(within) = scope {
-            let mut candidate = std::mem::take(&mut self.candidate);
-            candidate.clear();
-            if !within.is_empty() {
-                candidate.push_str(within);
-                candidate.push('.');
+        let (first, rest) = name.split_at(name.find('.').unwrap_or(name.len()));
+        let mut absolute = String::with_capacity(scope.len() + name.len() + 2);
+        let mut misfit = None;
+        for within in scopes(scope) {
+            absolute.clear();
+            for part in [".", within, if within.is_empty() { "" } else { "." }, first] {
+                absolute.push_str(part);
             }
-            candidate.push_str(first);
-            if first.len() < name.len() && !self.is_scope(&candidate) {
-                // Not a scope, so the name's first part is meant to be found further out.
-            } else {
-                candidate.push_str(name.get(first.len()..).unwrap_or_default());
-                match self.symbols.get(&candidate) {
-                    Some(symbol) if self.sees.contains(&symbol.file) && wanted.is(symbol.kind) => {
-                        candidate.insert(0, '.');
-                        return Ok(candidate);
-                    }
-                    found => {
-                        other = other.or(found.copied());
-                        if first.len() < name.len() {
-                            let hint = self.unresolved(name, found.copied(), wanted);
-                            return Err(if within.is_empty() || hint.contains("import") {
-                                hint
-                            } else {
-                                format!(
-                                    "{hint} (the innermost '{first}' is searched, '{candidate}'; a leading dot starts at the top)"
-                                )
-                            });
-                        }
-                    }
+            if !rest.is_empty() && !self.is_scope(without_dot(&absolute)) {
+                continue;
+            }
+            absolute.push_str(rest);
+            match self.symbols.get(without_dot(&absolute)).copied() {
+                Some(symbol) if self.sees.contains(&symbol.file) && wanted.is(symbol.kind) => return Ok(absolute),
+                found if rest.is_empty() => misfit = misfit.or(found),
+                // Once the first part is found, the rest must be there.
+                found => {
+                    let message = self.unresolved(name, found, wanted);
+                    return Err(match found.or_else(|| self.unseen(name)) {
+                        None if !within.is_empty() => format!(
+                            "{message} (the innermost '{first}' is searched, '{}'; a leading dot starts at the top)",
+                            without_dot(&absolute)
+                        ),
+                        _ => message,
+                    });
                 }
             }
-            self.candidate = candidate;
-            scope = match within.rfind('.') {
-                Some(dot) => within.get(..dot),
-                None if within.is_empty() => None,
-                None => Some(""),
-            };
         }
-        Err(self.unresolved(name, other, wanted))
+        Err(self.unresolved(name, misfit, wanted))
     }
 
     /// Whether names can stand below `full_name`.
@@ -352,13 +335,15 @@ impl Linker<'_> {
                 .is_some_and(|symbol| symbol.kind == SymbolKind::Message && self.sees.contains(&symbol.file))
     }
 
+    /// What the name stands for in a file that isn't imported.
+    fn unseen(&self, name: &str) -> Option<Symbol> {
+        let symbol = self.symbols.get(without_dot(name)).copied();
+        symbol.filter(|symbol| !self.sees.contains(&symbol.file))
+    }
+
     fn unresolved(&self, name: &str, found: Option<Symbol>, wanted: Wanted) -> String {
         let expected = wanted.text();
-        let elsewhere = || {
-            let symbol = self.symbols.get(name.trim_start_matches('.')).copied();
-            symbol.filter(|symbol| !self.sees.contains(&symbol.file))
-        };
-        match found.or_else(elsewhere) {
+        match found.or_else(|| self.unseen(name)) {
             Some(symbol) if self.sees.contains(&symbol.file) => format!("'{name}' is not {expected}"),
             Some(symbol) => {
                 let unseen = self.file_names.get(symbol.file).map_or("", String::as_str);
@@ -382,6 +367,19 @@ impl Linker<'_> {
             }
         }
     }
+}
+
+/// A scope and those around it, the whole file last.
+fn scopes(scope: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(scope), |scope| match scope.rsplit_once('.') {
+        Some((outer, _)) => Some(outer),
+        None if scope.is_empty() => None,
+        None => Some(""),
+    })
+}
+
+fn without_dot(name: &str) -> &str {
+    name.strip_prefix('.').unwrap_or(name)
 }
 
 /// Whether the option is the one that protobuf itself calls `name`.

@@ -245,7 +245,12 @@ impl<'a> Files<'a> {
             .collect();
         let visible = imports::visible(&imports).map_err(|error| {
             let name = imports.get(error.file).map_or("", |file| file.name);
-            self.error_at(name, &[3, error.import as i32], error.message)
+            let message = if error.missing && self.compiled.iter().any(|file| file.name() == name) {
+                format!("{}; protoc --include_imports makes a set complete", error.message)
+            } else {
+                error.message
+            };
+            self.error_at(name, &[3, error.import as i32], message)
         })?;
         // prost-reflect follows public imports one level deep only, and not at all safely: all are made direct.
         let sees: Vec<Vec<String>> = visible

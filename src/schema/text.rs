@@ -48,7 +48,7 @@ pub(super) fn locate(name: &str, text: &str, path: &[i32]) -> Option<Position> {
 }
 
 /// What has to be known before protox parses: nothing nests too deep, and the text isn't in an edition.
-pub(super) fn scan(name: &str, text: &str) -> Result<(), SchemaError> {
+fn scan(name: &str, text: &str) -> Result<(), SchemaError> {
     let mut depth = 0;
     // The length of the dotted name at hand: protox takes quadratic time over these.
     let mut name_length = 0;
