@@ -286,6 +286,11 @@ impl Exchange {
         }
     }
 
+    /// Whether the request will go by a call once its body is there: then its headers cannot go on without it.
+    pub fn awaits_call(&self, abilities: Abilities) -> bool {
+        matches!(&self.state, State::Receiving(pending) if pending.chooses_call(&self.plugin, abilities).unwrap_or(false))
+    }
+
     /// The host cannot hold the request headers until the body is there: they must go on now.
     pub fn release_request_headers<'w>(
         &mut self,

@@ -20,7 +20,7 @@ use crate::exchange::headers::{HeaderEdits, Headers};
 use crate::exchange::{Abilities, Call, CallStep, Exchange, Failure, Reply, RequestStep, ResponseStep, Workspace};
 use hold::{Holding, Verdict, Waiting};
 use host::{Buffer, HostStatus, Map, Stream};
-use replies::{Replies, send};
+use replies::{Replies, send, send_through};
 
 /// Registers the module's contexts with the SDK.
 pub fn start() {
@@ -92,12 +92,18 @@ impl RootContext for Root {
         if gateway.holding.verdict() == Verdict::Holds {
             return;
         }
-        for Waiting {
-            context,
-            exchange,
-            released,
-        } in waiting
-        {
+        for mut request in waiting {
+            request.ticks += 1;
+            if request.ticks < hold::CALL_PATIENCE && request.exchange.borrow().awaits_call(gateway.abilities()) {
+                gateway.holding.wait(request);
+                continue;
+            }
+            let Waiting {
+                context,
+                exchange,
+                released,
+                ..
+            } = request;
             if let Err(status) = host::set_effective_context(context) {
                 log::error!("cannot reach context {context}: {status}");
                 continue;
@@ -220,6 +226,7 @@ impl HttpContext for Filter {
                 context: self.context,
                 exchange: Rc::clone(&self.exchange),
                 released: Rc::clone(&self.released),
+                ticks: 0,
             }),
             Verdict::CannotHold => {
                 let action = self
@@ -478,11 +485,11 @@ impl Filter {
             match event(&mut exchange, &mut workspace) {
                 CallStep::Await => false,
                 CallStep::Reply(reply) => {
-                    self.stands_in = self.gateway.replies.send(self.context, reply);
+                    self.stands_in = send_through(reply);
                     false
                 }
                 CallStep::CancelAndReply(reply) => {
-                    self.stands_in = self.gateway.replies.send(self.context, reply);
+                    self.stands_in = send_through(reply);
                     true
                 }
             }

@@ -24,17 +24,16 @@ pub struct Replies {
 }
 
 impl Replies {
-    /// Answers the request of `context`, now or at the next tick. The host takes the answer through this filter's own
-    /// response callbacks; `true`: it has another status until then.
+    /// Answers the request of `context` from within its own callbacks, now or at the next tick. `true` as from
+    /// [`send_through`].
     pub fn send(&self, context: u32, reply: &Reply) -> bool {
         let now = host::now().unwrap_or_default();
         let close = now.saturating_sub(self.last.replace(now)) < ROUND;
         if close && host::set_tick(TICK).is_ok() {
             self.waiting.borrow_mut().push((context, reply.clone()));
-        } else {
-            send_through(reply);
+            return reply.status == 400;
         }
-        reply.status == 400
+        send_through(reply)
     }
 
     /// A request ended: nobody waits for its answer.
@@ -47,7 +46,9 @@ impl Replies {
         let waiting = self.waiting.take();
         for (context, reply) in &waiting {
             match host::set_effective_context(*context) {
-                Ok(()) => send_through(reply),
+                Ok(()) => {
+                    send_through(reply);
+                }
                 Err(status) => log::error!("cannot reach context {context}: {status}"),
             }
         }
@@ -55,14 +56,18 @@ impl Replies {
     }
 }
 
-fn send_through(reply: &Reply) {
+/// Answers at once a client to whom nothing of an answer has gone. `true`: with another status until the answer comes
+/// through this filter.
+pub fn send_through(reply: &Reply) -> bool {
+    let stands_in = reply.status == 400;
     send(
         reply,
-        match reply.status {
-            400 => BAD_REQUEST_STAND_IN,
-            status => status,
+        match stands_in {
+            true => BAD_REQUEST_STAND_IN,
+            false => reply.status,
         },
     );
+    stands_in
 }
 
 /// Answers at once, with this status.
