@@ -1,5 +1,6 @@
 //! JSON to protobuf wire format and back, in one pass over the message tables, with no tree in between.
 
+mod append;
 pub mod http_body;
 mod required;
 mod text_to_wire;

@@ -24,6 +24,7 @@ mod tests;
 
 use merge::Record;
 
+use super::append::{append, append_decimal, append_part, append_signed_decimal};
 use super::wire::{DEPTH_LIMIT, Reader, WireError};
 use super::{CodecError, PrintOptions};
 use crate::schema::tables::{
@@ -423,6 +424,20 @@ impl<'a> Printer<'a> {
                     self.message(below, Body::Whole(contents))?;
                     return Ok(true);
                 }
+                if field.kind == Kind::String {
+                    // The most common one.
+                    let start = reader.position();
+                    let text = reader.length_delimited().map_err(|error| Failure::wire(start, error))?;
+                    if !self.take(members.table, slots, index, field) {
+                        return Ok(false);
+                    }
+                    if !field.presence && text.is_empty() {
+                        return Ok(true);
+                    }
+                    self.key(members, index, field);
+                    self.string(text, reader.position())?;
+                    return Ok(true);
+                }
                 let raw = self.raw(reader, wire_type)?;
                 if self.is_unknown_enum_value(field.kind, raw) {
                     return Ok(true);
@@ -530,7 +545,22 @@ impl<'a> Printer<'a> {
         if wire_type == WireType::Len && element_type != WireType::StartGroup {
             let contents = self.contents(reader, field.number, wire_type)?;
             let mut packed = self.reader(contents);
+            let varints = matches!(field.kind, Kind::Int32 | Kind::Uint32) && !self.options.add_whitespace;
             while !packed.is_empty() {
+                if varints && *count > 0 {
+                    let start = packed.position();
+                    let raw = packed
+                        .varint()
+                        .map_err(|error| Failure::wire(start, error).within(&format!("[{count}]")))?;
+                    *count += 1;
+                    self.out.push(b',');
+                    if field.kind == Kind::Int32 {
+                        append_signed_decimal((raw as i32).into(), self.out);
+                    } else {
+                        append_decimal((raw as u32).into(), self.out);
+                    }
+                    continue;
+                }
                 let raw = self
                     .raw(&mut packed, element_type)
                     .map_err(|failure| failure.within(&format!("[{count}]")))?;
@@ -800,6 +830,8 @@ impl<'a> Printer<'a> {
     /// What a field prints that isn't there, where something has to be printed.
     fn absent(&mut self, field: &'a Field) -> Result<(), Box<Failure>> {
         match (field.cardinality, field.kind) {
+            // An empty list or map is a level too.
+            (Cardinality::Repeated | Cardinality::Map, _) if self.depth >= DEPTH_LIMIT => Err(self.too_deep()),
             (Cardinality::Singular, Kind::Message(below) | Kind::Group(below)) => {
                 self.message(below, Body::Whole(Part { start: 0, end: 0 }))
             }
@@ -860,7 +892,13 @@ impl<'a> Printer<'a> {
         } else {
             &field.json_key
         };
-        self.member(&mut members.empty, key);
+        if self.options.add_whitespace {
+            self.member(&mut members.empty, key.as_bytes());
+            return;
+        }
+        let (padded, length) = key.padded(!members.empty);
+        members.empty = false;
+        append_part(padded, 0, length, self.out);
     }
 
     /// A key that is ready to copy, with its colon. `empty`: nothing is printed in the object yet.
@@ -871,7 +909,7 @@ impl<'a> Printer<'a> {
         }
         *empty = false;
         self.new_line();
-        self.out.extend_from_slice(key);
+        append(key, self.out);
         if self.options.add_whitespace {
             self.out.push(b' ');
         }
@@ -1005,7 +1043,7 @@ impl<'a> Printer<'a> {
     }
 
     /// The value of a scalar record whose tag has just been read.
-    #[inline]
+    #[inline(always)]
     fn raw(&self, reader: &mut Reader<'a>, wire_type: WireType) -> Result<Raw<'a>, Box<Failure>> {
         let start = reader.position();
         match wire_type {

@@ -206,6 +206,8 @@ impl<'w> Reader<'w> {
 pub fn write_varint(value: u64, out: &mut Vec<u8>) {
     if value < 0x80 {
         out.push(value as u8);
+    } else if value < 0x4000 {
+        out.extend_from_slice(&[value as u8 | 0x80, (value >> 7) as u8]);
     } else {
         write_long_varint(value, out);
     }
