@@ -3,6 +3,7 @@
 mod append;
 pub mod http_body;
 mod required;
+mod room;
 mod text_to_wire;
 mod to_json;
 mod to_wire;

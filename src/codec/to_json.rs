@@ -25,6 +25,7 @@ mod tests;
 use merge::Record;
 
 use super::append::{append, append_decimal, append_part, append_signed_decimal};
+use super::room::{self, Room};
 use super::wire::{DEPTH_LIMIT, Reader, WireError};
 use super::{CodecError, PrintOptions};
 use crate::schema::tables::{
@@ -111,12 +112,14 @@ impl WireToJson {
     ) -> Result<(), CodecError> {
         let start = out.len();
         self.scratch.clear();
+        self.scratch.room.reserve(wire.len(), out);
         let mut printer = Printer {
             tables,
             wire,
             options: *options,
             unknown_types,
             out,
+            start,
             scratch: &mut self.scratch,
             redo: Redo::Within(wire.len()),
             depth: 0,
@@ -130,6 +133,10 @@ impl WireToJson {
             printer.depth = 0;
             printer.redo = Redo::Never;
             result = print(&mut printer);
+        }
+        if result.is_ok() {
+            let printed = printer.out.len() - start;
+            printer.scratch.room.learn(wire.len(), printed);
         }
         result.map_err(|failure| {
             printer.out.truncate(start);
@@ -169,6 +176,7 @@ struct Scratch {
     digests: Vec<u64>,
     /// The slots from 64 on of the messages being printed: one bit each, set when taken.
     wide_slots: Vec<u64>,
+    room: Room,
     #[cfg(test)]
     steps: usize,
 }
@@ -314,6 +322,8 @@ struct Printer<'a> {
     options: PrintOptions,
     unknown_types: Unknown,
     out: &'a mut Vec<u8>,
+    /// Where the message begins in `out`.
+    start: usize,
     scratch: &'a mut Scratch,
     redo: Redo,
     /// How many objects and arrays are open.
@@ -522,6 +532,7 @@ impl<'a> Printer<'a> {
         wire_type: WireType,
         count: &mut usize,
     ) -> Result<(), Box<Failure>> {
+        self.keep_up(reader);
         let element_type = field.kind.wire_type();
         if let Kind::Message(below) | Kind::Group(below) = field.kind
             && wire_type == element_type
@@ -547,6 +558,7 @@ impl<'a> Printer<'a> {
             let mut packed = self.reader(contents);
             let varints = matches!(field.kind, Kind::Int32 | Kind::Uint32) && !self.options.add_whitespace;
             while !packed.is_empty() {
+                self.keep_up(&packed);
                 if varints && *count > 0 {
                     let start = packed.position();
                     let raw = packed
@@ -573,6 +585,14 @@ impl<'a> Printer<'a> {
             return Ok(());
         }
         self.skip(reader, field.number, wire_type)
+    }
+
+    /// Between elements: makes room for the rest. From an index, the position doesn't say how much that is.
+    #[inline]
+    fn keep_up(&mut self, reader: &Reader<'a>) {
+        if let Redo::Within(_) = self.redo {
+            room::keep_up(reader.position(), self.wire.len(), self.start, self.out);
+        }
     }
 
     /// What stands before an element: the key and the bracket, or a comma.
@@ -638,6 +658,7 @@ impl<'a> Printer<'a> {
         wire_type: WireType,
         empty: &mut bool,
     ) -> Result<(), Box<Failure>> {
+        self.keep_up(reader);
         let Some(entry) = self.map_entry(field, reader, wire_type)? else {
             return Ok(());
         };

@@ -20,6 +20,7 @@ use crate::schema::tables::{
 };
 
 use super::append::append_part;
+use super::room::{self, Room};
 use super::wire::{DEPTH_LIMIT, MAX_VARINT_LENGTH, varint_length, write_varint, zigzag};
 use super::{BoundField, CodecError, NullMessage, ParseOptions, UnknownEnumNames, UnknownFields};
 use any::TypeIndex;
@@ -148,7 +149,7 @@ impl JsonToWire {
         if u32::try_from(json.len()).is_err() {
             return Err(Failure::new(0, "the input is longer than 4 GiB").into_error());
         }
-        out.reserve(json.len());
+        self.scratch.room.reserve(json.len(), out);
         self.scratch.clear();
         let collecting = present.is_some();
         let mut parser = Parser {
@@ -157,6 +158,7 @@ impl JsonToWire {
             scan: Scanner::new(json, 0),
             // Owned while it lasts: one pointer less to follow for each byte.
             out: std::mem::take(out),
+            start,
             scratch: &mut self.scratch,
             depth: 0,
             collecting,
@@ -164,6 +166,9 @@ impl JsonToWire {
         };
         parser.scan.skip_whitespace();
         let result = body(&mut parser).and_then(|()| parser.end());
+        if result.is_ok() {
+            parser.scratch.room.learn(json.len(), parser.out.len() - start);
+        }
         *out = parser.out;
         result.map_err(|failure| {
             out.truncate(start);
@@ -180,6 +185,7 @@ struct Scratch {
     seen: Vec<u64>,
     map_keys: MapKeys,
     types: TypeIndex,
+    room: Room,
     /// The path of the message that is open, each name with its dot, while an update mask is collected.
     prefix: String,
 }
@@ -201,6 +207,8 @@ struct Parser<'p, 'j> {
     options: ParseOptions,
     scan: Scanner<'j>,
     out: Vec<u8>,
+    /// Where the message begins in `out`.
+    start: usize,
     scratch: &'p mut Scratch,
     /// How many objects and arrays are open.
     depth: usize,
@@ -241,6 +249,20 @@ impl<'p, 'j> Parser<'p, 'j> {
         self.members(table, bound, None)?;
         self.depth -= 1;
         Ok(())
+    }
+
+    /// After an element of a list: true at the next one, false behind the closing bracket.
+    #[inline]
+    fn next_element(&mut self) -> Result<bool> {
+        room::keep_up(self.scan.at, self.scan.json().len(), self.start, &mut self.out);
+        self.scan.next_element()
+    }
+
+    /// After an entry of a map: true at the next one, false behind the closing brace.
+    #[inline]
+    fn next_entry(&mut self) -> Result<bool> {
+        room::keep_up(self.scan.at, self.scan.json().len(), self.start, &mut self.out);
+        self.scan.next_member()
     }
 
     /// Passes over an opening bracket or brace.
@@ -492,7 +514,7 @@ impl<'p, 'j> Parser<'p, 'j> {
                 };
                 written.map_err(|failure| failure.in_element(index))?;
                 index += 1;
-                if !self.scan.next_element()? {
+                if !self.next_element()? {
                     break;
                 }
             }
@@ -515,7 +537,7 @@ impl<'p, 'j> Parser<'p, 'j> {
                 self.record(field, &field.tag, slot, &[])
                     .map_err(|failure| failure.in_element(index))?;
                 index += 1;
-                if !self.scan.next_element()? {
+                if !self.next_element()? {
                     break;
                 }
             }
@@ -557,7 +579,7 @@ impl<'p, 'j> Parser<'p, 'j> {
                     self.scratch.lengths.abandon();
                     self.out.truncate(start);
                 }
-                if !self.scan.next_member()? {
+                if !self.next_entry()? {
                     break;
                 }
             }
