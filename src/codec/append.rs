@@ -85,6 +85,12 @@ fn append_long_decimal(number: u64, out: &mut Vec<u8>) {
     out.extend_from_slice(&(eight_digits(last) | ZEROS).to_le_bytes());
 }
 
+/// The eight decimal digits of a number, zeros in front included.
+#[inline]
+pub(super) fn eight_decimals(number: u32) -> [u8; 8] {
+    (eight_digits(number.into()) | ZEROS).to_le_bytes()
+}
+
 /// A number above 0 of up to eight digits, without zeros in front.
 #[inline]
 fn append_first_digits(number: u64, out: &mut Vec<u8>) {

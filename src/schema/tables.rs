@@ -597,6 +597,22 @@ pub enum WireType {
     I32 = 5,
 }
 
+impl WireType {
+    /// The wire type of this number; 6 and 7 are none.
+    #[inline]
+    pub fn of(number: u8) -> Option<Self> {
+        Some(match number {
+            0 => Self::Varint,
+            1 => Self::I64,
+            2 => Self::Len,
+            3 => Self::StartGroup,
+            4 => Self::EndGroup,
+            5 => Self::I32,
+            _ => return None,
+        })
+    }
+}
+
 /// The wire form of a tag: up to five bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Tag {

@@ -111,6 +111,21 @@ impl Printer<'_> {
             self.not_finite(value.is_nan(), value > 0.0);
             return;
         }
+        if let Some(hundredths) = hundredths(value) {
+            if value < 0.0 {
+                self.out.push(b'-');
+            }
+            append_decimal(hundredths / 100, self.out);
+            let fraction = hundredths % 100;
+            if fraction != 0 {
+                let (tenth, hundredth) = (b'0' + (fraction / 10) as u8, b'0' + (fraction % 10) as u8);
+                self.out.extend_from_slice(&[b'.', tenth, hundredth]);
+                if hundredth == b'0' {
+                    self.out.pop();
+                }
+            }
+            return;
+        }
         let mut buffer = zmij::Buffer::new();
         append(without_fraction_zero(buffer.format_finite(value)), self.out);
     }
@@ -255,6 +270,21 @@ fn double_holds(magnitude: u64) -> bool {
     magnitude == 0 || 64 - magnitude.leading_zeros() - magnitude.trailing_zeros() <= 53
 }
 
+/// A hundred times the magnitude of a number that has two decimal places or fewer, as prices and counts do.
+///
+/// Decimals of up to 15 digits lead to different doubles. So the one that leads to `value` is the shortest too.
+#[inline]
+fn hundredths(value: f64) -> Option<u64> {
+    const LIMIT: f64 = 1e15;
+    let magnitude = value.abs();
+    if !(0.01..LIMIT / 100.0).contains(&magnitude) {
+        return None;
+    }
+    let hundredths = (magnitude * 100.0 + 0.5) as u64;
+    // Both operands are exact, so that this is the double nearest to the decimal.
+    (hundredths as f64 / 100.0 == magnitude).then_some(hundredths)
+}
+
 /// `1.0` is printed as `1`, as protobuf does.
 fn without_fraction_zero(number: &str) -> &[u8] {
     number.strip_suffix(".0").unwrap_or(number).as_bytes()
@@ -318,6 +348,37 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn hundredths_are_printed_as_the_shortest_decimal() {
+        let check = |value: f64| {
+            if let Some(hundredths) = hundredths(value) {
+                let printed = format!(
+                    "{}{}.{:02}",
+                    if value < 0.0 { "-" } else { "" },
+                    hundredths / 100,
+                    hundredths % 100
+                );
+                let printed = printed.trim_end_matches('0').trim_end_matches('.');
+                assert_eq!(printed, format!("{value}"), "{value:e}");
+            }
+            hundredths(value).is_some()
+        };
+        let mut number = 1_u64;
+        for _ in 0..100_000 {
+            number = number
+                .wrapping_mul(0x5851_f42d_4c95_7f2d)
+                .wrapping_add(0x1405_7b7e_f767_814f);
+            let integer = number >> 15 >> (number % 48);
+            for value in [integer as f64 / 100.0, -(integer as f64), f64::from_bits(number)] {
+                check(value);
+                check(value.next_up());
+                check(value.next_down());
+            }
+        }
+        assert!(check(0.01) && check(12.99) && check(-304.0) && check(9_999_999_999_999.99));
+        assert!(!check(0.0) && !check(-0.0) && !check(0.001) && !check(1e13) && !check(0.125));
     }
 
     #[test]
