@@ -10,13 +10,15 @@ export CARGO_TARGET_DIR := target
 export PATH := $(PATH):$(HOME)/.cargo/bin
 export PYTHON
 
-.PHONY: help build test demo demo-check lint toolchain prerequisites .venv
+.PHONY: help build test conformance fuzz demo demo-check lint toolchain prerequisites .venv
 
 help:
 	@echo 'make build       the module, $(MODULE)'
 	@echo 'make demo        the module in a real Envoy, with a gRPC service behind it and curl in front'
 	@echo 'make demo-check  the same, but compares the answers and ends'
 	@echo 'make test        everything that has to pass'
+	@echo 'make conformance protobuf'\''s own conformance suite on the codec; part of make test'
+	@echo 'make fuzz        random input to the codec: each fuzz target for FUZZ_SECONDS, then 300,000 messages beside prost-reflect'
 	@echo 'make lint        formatting and lints'
 
 build: toolchain
@@ -27,8 +29,14 @@ test: prerequisites build .venv
 	@failed=; \
 	$(MAKE) --no-print-directory lint || failed="$$failed lint"; \
 	cargo test --locked --no-fail-fast || failed="$$failed cargo-test"; \
+	$(MAKE) --no-print-directory conformance || failed="$$failed conformance"; \
 	.venv/bin/python examples/bookstore/demo.py --check || failed="$$failed demo-check"; \
 	if [ "$$failed" ]; then echo "make test: failed:$$failed"; exit 1; fi
+
+# The runner and its messages come from npm, the compiler for the messages from .venv.
+conformance: toolchain .venv
+	@.ci/prerequisites npm
+	@tests/conformance.sh
 
 demo: prerequisites build .venv
 	@.venv/bin/python examples/bookstore/demo.py
@@ -49,7 +57,7 @@ toolchain:
 
 # All at once, before the long work begins.
 prerequisites:
-	@.ci/prerequisites rustup cc python3 curl
+	@.ci/prerequisites rustup cc python3 curl npm
 
 .venv: .venv/installed
 
