@@ -50,7 +50,7 @@ fn bench() -> &'static Bench {
 async fn a_unary_call_is_the_same_with_and_without_the_module() {
     // Neither message needs to be one that the schema can read.
     let (question, answer) = (b"\x18\x05\xff\xff\0unreadable", b"\0\xff\xfe\n");
-    let exchange = async |listener: &str| {
+    let exchange = async |listener: &'static str| {
         let request = native("/test.everything.Echo/Post", "application/grpc")
             .header("te", "trailers")
             .header("authorization", "Bearer secret")
@@ -79,7 +79,7 @@ async fn a_unary_call_is_the_same_with_and_without_the_module() {
 
 #[tokio::test]
 async fn a_trailers_only_error_is_the_same_with_and_without_the_module() {
-    let exchange = async |listener: &str| {
+    let exchange = async |listener: &'static str| {
         let request = native("/test.everything.Echo/Post", "application/grpc+proto").body(frame(0, b""));
         let script = Script::error(Code::NotFound, "gibt's nicht ✗").details(&b"\x08\x05"[..]);
         let (mut answer, _) = bench().at(listener).exchange(Http::Two, request, script).await;

@@ -17,6 +17,7 @@ use envoy::client::{self, Answer, Connection, Http, Request};
 use envoy::upstream::{Script, frame};
 use envoy::{Bench, Gateway, schema, script};
 use serde_json::{Value, json};
+use tonic::Code;
 
 fn bench() -> &'static Bench {
     static BENCH: OnceLock<Bench> = OnceLock::new();
@@ -246,9 +247,15 @@ async fn a_body_of_5_megabytes_passes_or_is_413() {
     let request = Request::post("/v1/echo", &json!({ "stringValue": text }));
     for version in Http::BOTH {
         for listener in LISTENERS {
-            // Envoy's own limit for what a filter may hold is 1 MiB: it answers by itself.
-            let answer = bench().at(listener).refuse(version, request.clone()).await;
-            assert_eq!(answer.status, 413, "{listener} {version:?}: {:?}", answer.headers);
+            next_request_works(listener).await;
+            // Envoy's own limit for what a filter may hold is 1 MiB: it answers by itself. Over HTTP/2, and where the
+            // module takes the body as it comes, more may get through.
+            let call = script(Script::reply(json!({ "int32Value": 5 })));
+            let answer = bench().at(listener).send(version, &request.clone().script(&call)).await;
+            assert!(
+                [200, 413].contains(&answer.status),
+                "{listener} {version:?}: {answer:?}"
+            );
             next_request_works(listener).await;
         }
         let (answer, received) = bench()
@@ -276,33 +283,35 @@ async fn a_large_answer_to_a_request_without_a_body_passes() {
 
 #[tokio::test]
 async fn a_hundred_pipelined_requests_have_their_own_answers_in_order() {
+    // All of them reach the upstream: three answers in a row that Envoy or a filter makes up, sent before the client
+    // reads, are a flood to Envoy, and it closes the connection.
+    let failing = script(Script::error(Code::NotFound, "not here"));
     for listener in LISTENERS {
         let mut connection = Connection::open(bench().at(listener).address).await;
         let mut requests = Vec::new();
-        for number in 0..100 {
+        for number in 1..=100 {
             let request = match number % 5 {
                 0 => Request::get(&format!("/v1/echo?int32Value={number}")),
                 1 => Request::post("/v1/echo", &json!({ "int32Value": number })),
-                2 => Request::get(&format!("/nowhere/{number}")),
-                3 => Request::new("POST", "/v1/echo").body(format!("{{\"int32Value\":{number}")),
-                _ => Request::put(&format!("/v1/nested/n/{number}"), &json!({})),
+                2 => Request::put(&format!("/v1/nested/n/{number}"), &json!({})),
+                3 => Request::delete(&format!("/v1/echo?int32Value={number}")),
+                _ => Request::post("/v1/echo", &json!({})).script(&failing),
             };
             requests.extend_from_slice(&request.to_http1());
         }
         connection.send(&requests).await;
-        for number in 0..100 {
-            let answer = connection.answer("GET").await.unwrap();
+        for number in 1..=100 {
+            let answer = connection.answer("GET").await;
+            let answer = answer.unwrap_or_else(|error| panic!("{listener} {number}: {error}"));
             let row = format!("{listener} {number}: {answer:?}");
             match number % 5 {
-                0 if number == 0 => assert_eq!((answer.status, answer.json()), (200, json!({})), "{row}"),
-                0 | 1 => assert_eq!(
+                2 => assert_eq!(answer.json()["child"]["child"]["count"], number, "{row}"),
+                4 => assert_eq!((answer.status, &answer.json()["code"]), (404, &json!(5)), "{row}"),
+                _ => assert_eq!(
                     (answer.status, answer.json()),
                     (200, json!({ "int32Value": number })),
                     "{row}"
                 ),
-                2 => assert_eq!(answer.status, 404, "{row}"),
-                3 => assert_eq!(answer.status, 400, "{row}"),
-                _ => assert_eq!(answer.json()["child"]["child"]["count"], number, "{row}"),
             }
         }
     }
@@ -440,7 +449,7 @@ async fn odd_but_legal_requests_have_an_answer() {
 }
 
 /// The next request works, and no virtual machine has been lost on the way.
-async fn next_request_works(listener: &str) {
+async fn next_request_works(listener: &'static str) {
     let request = Request::post("/v1/echo", &json!({ "int32Value": 5 }));
     let answer = bench().at(listener).send(Http::One, &request).await;
     assert_echo(&answer, &request);

@@ -56,6 +56,7 @@ fn a_proto_alone_is_enough_and_the_rest_has_its_documented_defaults() {
             errors: ErrorFormat::Status,
             streaming: Streaming {
                 default: StreamFormat::Array,
+                timeout: None,
             },
             limits: Limits {
                 max_proto_bytes: 1 << 20,
@@ -96,7 +97,7 @@ fn everything() -> Value {
         "query": { "unknown": "reject", "ignored": ["key", "api_key"] },
         "update_mask_from_body": false,
         "errors": { "format": "google" },
-        "streaming": { "default": "sse" },
+        "streaming": { "default": "sse", "timeout": "60s" },
         "limits": {
             "max_proto_bytes": 2000,
             "max_request_bytes": 3,
@@ -112,7 +113,7 @@ fn everything_read() -> Settings {
         upstream: Upstream {
             cluster: Some("c".to_owned()),
             authority: Some("a".to_owned()),
-            timeout: Duration::from_millis(1500),
+            timeout: Some(Duration::from_millis(1500)),
             grpc_web: false,
         },
         unmatched: Unmatched::PassThrough,
@@ -137,6 +138,7 @@ fn everything_read() -> Settings {
         errors: ErrorFormat::Google,
         streaming: Streaming {
             default: StreamFormat::Sse,
+            timeout: Some(Duration::from_secs(60)),
         },
         limits: Limits {
             max_proto_bytes: 2000,
@@ -482,7 +484,7 @@ fn durations_are_read_as_protobuf_writes_them() {
     ] {
         let loaded = load(with(json!({ "upstream": { "timeout": text } })));
         assert_eq!(
-            loaded.map(|plugin| plugin.settings.upstream.timeout).ok(),
+            loaded.ok().and_then(|plugin| plugin.settings.upstream.timeout),
             expected,
             "{text}"
         );

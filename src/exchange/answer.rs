@@ -71,14 +71,9 @@ impl Answer {
             return Err(self.host_failure(host_reply));
         }
         self.initial = headers;
-        let http_status = self
-            .initial
-            .get(":status")
-            .and_then(|status| std::str::from_utf8(status).ok()?.parse::<u16>().ok())
-            .unwrap_or(0);
         let content_type = self.initial.get("content-type").unwrap_or_default();
-        if http_status != 200 || !content_type.starts_with(b"application/grpc") {
-            return Err(not_grpc(http_status, content_type));
+        if self.http_status() != Some(200) || !content_type.starts_with(b"application/grpc") {
+            return Err(self.not_grpc());
         }
         if !end_of_stream {
             return Ok(None);
@@ -245,8 +240,13 @@ impl Answer {
         let status = match host_reply {
             Some(host_reply) => Err(self.host_failure(host_reply)),
             None if self.trailing.get("grpc-status").is_some() => self.status(),
+            None if self.http_status().is_some_and(|status| status != 200) => Err(self.not_grpc()),
             // Envoy's reading of trailers that have no status.
             None if code == u32::from(Code::Unknown.number()) && !self.initial.is_empty() => self.status(),
+            // Envoy's reading of a frame that is compressed, malformed or cut.
+            None if code == u32::from(Code::Internal.number()) && !self.initial.is_empty() => {
+                Err(Failure::bad_answer("malformed or compressed gRPC frame"))
+            }
             None => Ok(Status::from_host(i64::from(code), message)),
         };
         if let Some(stream) = &self.stream {
@@ -353,6 +353,24 @@ impl Answer {
             .unwrap_or(200)
     }
 
+    fn http_status(&self) -> Option<u16> {
+        std::str::from_utf8(self.initial.get(":status")?).ok()?.parse().ok()
+    }
+
+    /// An HTTP answer that no gRPC server gave: gRPC's own table tells its code.
+    fn not_grpc(&self) -> Failure {
+        let http_status = self.http_status().unwrap_or(0);
+        let content_type = String::from_utf8_lossy(self.initial.get("content-type").unwrap_or_default());
+        let message = format!("answered HTTP {http_status} with content-type {content_type:?} instead of gRPC");
+        if http_status == 200 {
+            return Failure::bad_answer(message);
+        }
+        Failure::of(Status::new(
+            Code::from_http_status(http_status),
+            format!("upstream: {message}"),
+        ))
+    }
+
     fn host_failure(&self, host_reply: HostReply) -> Failure {
         match (host_reply, self.timeout) {
             (HostReply::Unreachable, _) => Failure::unavailable("the upstream cannot be reached"),
@@ -378,17 +396,4 @@ fn no_message() -> Failure {
 
 fn more_messages() -> Failure {
     Failure::bad_answer("more than one message from a unary method")
-}
-
-/// An HTTP answer that no gRPC server gave.
-fn not_grpc(http_status: u16, content_type: &[u8]) -> Failure {
-    let content_type = String::from_utf8_lossy(content_type);
-    let message = format!("answered HTTP {http_status} with content-type {content_type:?} instead of gRPC");
-    if http_status == 200 {
-        return Failure::bad_answer(message);
-    }
-    Failure::of(Status::new(
-        Code::from_http_status(http_status),
-        format!("upstream: {message}"),
-    ))
 }

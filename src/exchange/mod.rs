@@ -244,10 +244,14 @@ impl Exchange {
         workspace: &'w mut Workspace,
     ) -> RequestStep<'w> {
         match pending.chooses_call(&self.plugin, abilities) {
-            Ok(false) if abilities.streams_requests => {}
-            Ok(_) => return self.fail_request(&request::cannot_stream(), workspace),
-            Err(failure) => return self.fail_request(&failure, workspace),
+            Ok(false) if abilities.streams_requests => self.upload(pending, workspace),
+            Ok(_) => self.fail_request(&request::cannot_stream(), workspace),
+            Err(failure) => self.fail_request(&failure, workspace),
         }
+    }
+
+    /// Lets the headers go on; the body follows as it comes, or when it is whole.
+    fn upload<'w>(&mut self, pending: Pending, workspace: &'w mut Workspace) -> RequestStep<'w> {
         pending.edit_headers(&self.plugin, &mut workspace.edits);
         let timeout = pending.enforced_timeout();
         let answer = Answer::new(&self.plugin, Rc::clone(pending.route()), timeout, pending.accept());
@@ -282,6 +286,11 @@ impl Exchange {
         }
     }
 
+    /// Whether the request will go by a call once its body is there: then its headers cannot go on without it.
+    pub fn awaits_call(&self, abilities: Abilities) -> bool {
+        matches!(&self.state, State::Receiving(pending) if pending.chooses_call(&self.plugin, abilities).unwrap_or(false))
+    }
+
     /// The host cannot hold the request headers until the body is there: they must go on now.
     pub fn release_request_headers<'w>(
         &mut self,
@@ -297,15 +306,7 @@ impl Exchange {
             }
         };
         match pending.chooses_call(&self.plugin, abilities) {
-            Ok(false) => {
-                pending.edit_headers(&self.plugin, &mut workspace.edits);
-                let timeout = pending.enforced_timeout();
-                self.state = State::Receiving(pending);
-                RequestStep::ForwardHeaders {
-                    edits: &workspace.edits,
-                    timeout,
-                }
-            }
+            Ok(false) => self.upload(pending, workspace),
             Ok(true) => self.fail_request(&request::cannot_hold(), workspace),
             Err(failure) => self.fail_request(&failure, workspace),
         }

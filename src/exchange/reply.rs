@@ -9,7 +9,7 @@ use crate::grpc::{Code, ErrorFormat, Status};
 use crate::routing::BindError;
 
 /// A whole HTTP response.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Reply {
     /// The HTTP status.
     pub status: u16,

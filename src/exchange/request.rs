@@ -193,8 +193,14 @@ impl Pending {
         self.headers.get("accept")
     }
 
-    /// Makes this a streamed request, whose headers go on at once.
+    /// Makes this a request whose headers go on at once.
     pub fn into_upload(self, plugin: &Plugin, workspace: &mut Workspace) -> Result<Upload, Failure> {
+        let content_type = self.headers.get("content-type").unwrap_or_default();
+        let first = self.frame.get(frame::PREFIX_LENGTH..).unwrap_or_default().to_vec();
+        if !self.streams_body() {
+            let fill_mask = !self.bound.update_mask_set;
+            return Ok(Upload::whole(self.route, first, content_type, fill_mask));
+        }
         let mut later = Vec::new();
         workspace
             .binder
@@ -209,14 +215,12 @@ impl Pending {
                 &mut later,
             )
             .map_err(|error| Failure::parameter(&error))?;
-        let content_type = self.headers.get("content-type").unwrap_or_default();
         let form = match body_type(&plugin.tables, &self.route) {
             BodyType::Raw => None,
             BodyType::Json if is_lines(&media_type(content_type)) => Some(Form::Lines),
             BodyType::Json => Some(Form::Array),
         };
-        let first = self.frame.get(frame::PREFIX_LENGTH..).unwrap_or_default().to_vec();
-        Ok(Upload::new(plugin, self.route, first, later, form, content_type))
+        Ok(Upload::stream(plugin, self.route, first, later, form, content_type))
     }
 
     /// How the request headers become the upstream's: its path and framing in, what isn't metadata out.

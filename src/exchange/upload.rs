@@ -1,4 +1,5 @@
-//! A streamed request on its way to the upstream: each element of the body becomes a frame when it is whole.
+//! A request whose headers have gone on: its body follows. Of a stream, each element becomes a frame when it is whole;
+//! another body becomes one frame at its end.
 
 use std::rc::Rc;
 
@@ -12,7 +13,7 @@ use crate::routing::Route;
 /// The most bytes of a raw upload that one message carries.
 const MAX_RAW_MESSAGE: usize = 1 << 20;
 
-/// The request half of a method that streams its requests.
+/// The body of a request whose headers have gone on.
 #[derive(Debug)]
 pub struct Upload {
     route: Rc<Route>,
@@ -29,13 +30,34 @@ enum Intake {
     Elements(ElementReader),
     /// `google.api.HttpBody`: the bytes as they come, under this content-type.
     Raw(Vec<u8>),
+    /// One message. The host is not left to gather it: behind headers that have gone on, it stops reading instead.
+    Whole {
+        body: Vec<u8>,
+        content_type: Vec<u8>,
+        fill_mask: bool,
+    },
     /// The exchange has failed: what still comes goes nowhere.
     Closed,
 }
 
 impl Upload {
-    /// An upload of which nothing has come. `form` is `None` for raw bytes of type `content_type`.
-    pub fn new(
+    /// A body that is one message, with what path and query bind of it. `fill_mask`: neither gives the update mask.
+    pub fn whole(route: Rc<Route>, parameters: Vec<u8>, content_type: &[u8], fill_mask: bool) -> Self {
+        Self {
+            route,
+            first: parameters,
+            later: Vec::new(),
+            intake: Intake::Whole {
+                body: Vec::new(),
+                content_type: content_type.to_vec(),
+                fill_mask,
+            },
+            sent: false,
+        }
+    }
+
+    /// A body that is a stream of messages. `form` is `None` for raw bytes of type `content_type`.
+    pub fn stream(
         plugin: &Plugin,
         route: Rc<Route>,
         first: Vec<u8>,
@@ -79,10 +101,25 @@ impl Upload {
         let mut send = |element: &[u8], content_type: &[u8]| {
             let parameters = if *sent { &*later } else { &*first };
             *sent = true;
-            write_message(plugin, route, parameters, content_type, element, workspace, out)
+            write_message(plugin, route, parameters, content_type, element, false, workspace, out)
         };
         match intake {
             Intake::Closed => Ok(()),
+            Intake::Whole {
+                body,
+                content_type,
+                fill_mask,
+            } => {
+                let limit = plugin.settings.limits.max_request_bytes;
+                if body.len() + chunk.len() > limit {
+                    return Err(request::too_large(body.len() + chunk.len(), limit));
+                }
+                body.extend_from_slice(chunk);
+                if end {
+                    write_message(plugin, route, first, content_type, body, *fill_mask, workspace, out)?;
+                }
+                Ok(())
+            }
             Intake::Raw(content_type) => {
                 for part in chunk.chunks(MAX_RAW_MESSAGE) {
                     // The type is that of the whole upload: the first message says it.
@@ -105,18 +142,20 @@ impl Upload {
     }
 }
 
+#[expect(clippy::too_many_arguments, reason = "one message's parts, from two callers")]
 fn write_message(
     plugin: &Plugin,
     route: &Route,
     parameters: &[u8],
     content_type: &[u8],
     body: &[u8],
+    fill_mask: bool,
     workspace: &mut Workspace,
     out: &mut Vec<u8>,
 ) -> Result<(), Failure> {
     let at = frame::begin(out);
     out.extend_from_slice(parameters);
-    request::write_body(plugin, route, content_type, body, false, workspace, out)?;
+    request::write_body(plugin, route, content_type, body, fill_mask, workspace, out)?;
     request::check_message(plugin, route, out.get(at + frame::PREFIX_LENGTH..).unwrap_or_default())?;
     frame::finish(out, at);
     Ok(())

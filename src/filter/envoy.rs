@@ -96,6 +96,9 @@ pub fn host_reply(headers: &Headers, end_of_stream: bool) -> Option<HostReply> {
 /// The same for a gRPC call that closed with `code` and `message`. Envoy marks every message that is its own with the
 /// details of what happened, `{…}`, and those of the upstream with `{via_upstream}`.
 pub fn call_host_reply(code: u32, message: &[u8]) -> Option<HostReply> {
+    if code == 13 && (message == b"response_timeout" || message.ends_with(b"{response_timeout}")) {
+        return Some(HostReply::Deadline);
+    }
     if code != 14 || !message.ends_with(b"}") || message.ends_with(b"{via_upstream}") {
         return None;
     }

@@ -14,6 +14,9 @@ use crate::exchange::Exchange;
 /// How long a request may wait while it isn't known whether headers are held, in milliseconds.
 const PATIENCE: u32 = 20;
 
+/// How many ticks a request waits that can only go on with its body.
+pub const CALL_PATIENCE: u32 = 250;
+
 /// A body that comes within this time after the headers were let go had been kept back, in nanoseconds.
 const AT_ONCE: u64 = 1_000_000;
 
@@ -39,6 +42,8 @@ pub struct Waiting {
     pub exchange: Rc<RefCell<Exchange>>,
     /// Set when the headers have been let go.
     pub released: Rc<Cell<Option<u64>>>,
+    /// How many ticks it has waited.
+    pub ticks: u32,
 }
 
 /// The state of finding out.
@@ -94,6 +99,11 @@ impl Holding {
         if !matches!(self.verdict.get(), Verdict::Holds) {
             self.waiting.borrow_mut().retain(|waiting| waiting.context != context);
         }
+    }
+
+    /// Whether requests wait; a tick that came for something else leaves them the rest of their time.
+    pub fn keeps_waiting(&self) -> bool {
+        !self.waiting.borrow().is_empty() && host::set_tick(PATIENCE).is_ok()
     }
 
     /// The requests to let go at a tick.

@@ -5,6 +5,7 @@
 mod envoy;
 mod hold;
 mod host;
+mod replies;
 
 use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
@@ -19,6 +20,7 @@ use crate::exchange::headers::{HeaderEdits, Headers};
 use crate::exchange::{Abilities, Call, CallStep, Exchange, Failure, Reply, RequestStep, ResponseStep, Workspace};
 use hold::{Holding, Verdict, Waiting};
 use host::{Buffer, HostStatus, Map, Stream};
+use replies::{Replies, send, send_through};
 
 /// Registers the module's contexts with the SDK.
 pub fn start() {
@@ -37,6 +39,7 @@ struct Gateway {
     plugin: Rc<Plugin>,
     workspace: RefCell<Workspace>,
     holding: Holding,
+    replies: Replies,
 }
 
 impl Gateway {
@@ -69,6 +72,7 @@ impl RootContext for Root {
                     plugin: Rc::new(plugin),
                     workspace: RefCell::default(),
                     holding: Holding::default(),
+                    replies: Replies::default(),
                 }));
                 true
             }
@@ -81,21 +85,30 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         let Some(gateway) = &self.gateway else { return };
+        if gateway.replies.flush() && gateway.holding.keeps_waiting() {
+            return;
+        }
         let waiting = gateway.holding.take_waiting();
         if gateway.holding.verdict() == Verdict::Holds {
             return;
         }
-        for Waiting {
-            context,
-            exchange,
-            released,
-        } in waiting
-        {
+        for mut request in waiting {
+            request.ticks += 1;
+            if request.ticks < hold::CALL_PATIENCE && request.exchange.borrow().awaits_call(gateway.abilities()) {
+                gateway.holding.wait(request);
+                continue;
+            }
+            let Waiting {
+                context,
+                exchange,
+                released,
+                ..
+            } = request;
             if let Err(status) = host::set_effective_context(context) {
                 log::error!("cannot reach context {context}: {status}");
                 continue;
             }
-            if gateway.release_headers(&exchange) {
+            if gateway.release_headers(context, &exchange) {
                 released.set(host::now().ok());
                 if let Err(status) = host::continue_stream(Stream::Request) {
                     log::error!("cannot continue a request: {status}");
@@ -119,6 +132,7 @@ impl RootContext for Root {
                 response_began: false,
                 response_released: false,
                 call: None,
+                answered: false,
                 stands_in: false,
             }),
             None => Box::new(Unconfigured),
@@ -128,10 +142,14 @@ impl RootContext for Root {
 
 impl Gateway {
     /// Lets the request headers go on without their body. Returns whether they may.
-    fn release_headers(&self, exchange: &RefCell<Exchange>) -> bool {
+    fn release_headers(&self, context: u32, exchange: &RefCell<Exchange>) -> bool {
         let workspace = &mut *self.workspace.borrow_mut();
         let mut exchange = exchange.borrow_mut();
-        let failure = match follow_request(exchange.release_request_headers(self.abilities(), workspace), true, 0) {
+        let failure = match self.follow_request(
+            context,
+            exchange.release_request_headers(self.abilities(), workspace),
+            0,
+        ) {
             Ok(Followed::Continue) => return true,
             Ok(_) => return false,
             Err(failure) => failure,
@@ -139,6 +157,34 @@ impl Gateway {
         let reply = exchange.fail(&failure, workspace);
         send(reply, reply.status);
         false
+    }
+
+    /// Does what a step about the request of `context` asks for.
+    fn follow_request(&self, context: u32, step: RequestStep<'_>, body_size: usize) -> Result<Followed, Failure> {
+        match step {
+            RequestStep::PassThrough => Ok(Followed::Continue),
+            RequestStep::Await => Ok(Followed::Pause),
+            RequestStep::Drop => host::replace_buffer(Buffer::RequestBody, body_size, b"")
+                .map(|()| Followed::Pause)
+                .map_err(|status| refused("to change the request body", status)),
+            RequestStep::Reply(reply) => Ok(Followed::Answered {
+                stands_in: self.replies.send(context, reply),
+            }),
+            RequestStep::Chunk(body) => host::replace_buffer(Buffer::RequestBody, body_size, body)
+                .map(|()| Followed::Continue)
+                .map_err(|status| refused("to change the request body", status)),
+            RequestStep::ForwardHeaders { edits, timeout } => edit_request(edits, timeout)
+                .map(|()| Followed::Continue)
+                .map_err(|status| refused("to change the request headers", status)),
+            RequestStep::Forward(forward) => {
+                edit_request(forward.edits, forward.timeout)
+                    .map_err(|status| refused("to change the request headers", status))?;
+                host::replace_buffer(Buffer::RequestBody, body_size, forward.body)
+                    .map(|()| Followed::Continue)
+                    .map_err(|status| refused("to change the request body", status))
+            }
+            RequestStep::Call(call) => start_call(&call).map(Followed::Called),
+        }
     }
 }
 
@@ -157,7 +203,8 @@ struct Filter {
     response_released: bool,
     /// The gRPC stream in flight.
     call: Option<u32>,
-    /// Whether the answer on its way is a 400 under another status.
+    /// Whether an answer of this filter's is on its way; and if so, whether it is a 400 under another status.
+    answered: bool,
     stands_in: bool,
 }
 
@@ -179,6 +226,7 @@ impl HttpContext for Filter {
                 context: self.context,
                 exchange: Rc::clone(&self.exchange),
                 released: Rc::clone(&self.released),
+                ticks: 0,
             }),
             Verdict::CannotHold => {
                 let action = self
@@ -191,7 +239,14 @@ impl HttpContext for Filter {
     }
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        if self.answered {
+            return match host::replace_buffer(Buffer::RequestBody, size, b"") {
+                Ok(()) => Action::Pause,
+                Err(status) => self.fail(&refused("to drop the request body", status)),
+            };
+        }
         if self.exchange.borrow().uploads() {
+            self.gateway.holding.body_came(self.context, &self.released);
             self.body_size = size;
             return match host::buffer(Buffer::RequestBody, size) {
                 Ok(chunk) => {
@@ -212,6 +267,9 @@ impl HttpContext for Filter {
     }
 
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        if self.answered {
+            return Action::Pause;
+        }
         if self.exchange.borrow().uploads() {
             return self.end_upload();
         }
@@ -328,6 +386,7 @@ impl Context for Filter {
         // The client may have left: the host itself cancels nothing.
         self.cancel_call();
         self.gateway.holding.forget(self.context);
+        self.gateway.replies.forget(self.context);
         true
     }
 }
@@ -342,7 +401,7 @@ impl Filter {
             let mut exchange = self.exchange.borrow_mut();
             let mut workspace = self.gateway.workspace.borrow_mut();
             let step = event(&mut exchange, self.gateway.abilities(), &mut workspace);
-            follow_request(step, self.released.get().is_none(), self.body_size)
+            self.gateway.follow_request(self.context, step, self.body_size)
         };
         match followed {
             Ok(Followed::Continue) => Action::Continue,
@@ -352,6 +411,7 @@ impl Filter {
                 Action::Pause
             }
             Ok(Followed::Answered { stands_in }) => {
+                self.answered = true;
                 self.stands_in = stands_in;
                 Action::Pause
             }
@@ -359,15 +419,24 @@ impl Filter {
         }
     }
 
-    /// The trailers behind a streamed request: what is left in front of them can go nowhere any more.
+    /// The trailers behind a request whose headers have gone on: what is left in front of them can go nowhere any more.
     fn end_upload(&mut self) -> Action {
-        self.body_size = 0;
+        let mut left = false;
         let action = self.request(
             |exchange, _, workspace| match exchange.request_chunk(b"", true, workspace) {
-                RequestStep::Chunk(b"") => RequestStep::PassThrough,
+                RequestStep::Chunk(frames) => {
+                    left = !frames.is_empty();
+                    RequestStep::PassThrough
+                }
                 step => step,
             },
         );
+        if left {
+            return self.fail(&Failure::unimplemented(
+                "a request with trailers cannot be carried here: send it without, end its last line, or set \
+                 allow_on_headers_stop_iteration: true in the Wasm filter's configuration",
+            ));
+        }
         match host::clear_headers(Map::RequestTrailers) {
             Ok(()) => action,
             Err(status) => self.fail(&refused("to drop the request trailers", status)),
@@ -445,10 +514,11 @@ impl Filter {
         let mut workspace = self.gateway.workspace.borrow_mut();
         let mut exchange = self.exchange.borrow_mut();
         let reply = exchange.fail(failure, &mut workspace);
+        self.answered = true;
         if self.response_began {
             send(reply, reply.status);
         } else {
-            self.stands_in = send_through(reply);
+            self.stands_in = self.gateway.replies.send(self.context, reply);
         }
         Action::Pause
     }
@@ -464,35 +534,6 @@ enum Followed {
     Answered {
         stands_in: bool,
     },
-}
-
-fn follow_request(step: RequestStep<'_>, headers_wait: bool, body_size: usize) -> Result<Followed, Failure> {
-    match step {
-        RequestStep::PassThrough => Ok(Followed::Continue),
-        RequestStep::Await => Ok(Followed::Pause),
-        RequestStep::Drop => host::replace_buffer(Buffer::RequestBody, body_size, b"")
-            .map(|()| Followed::Pause)
-            .map_err(|status| refused("to change the request body", status)),
-        RequestStep::Reply(reply) => Ok(Followed::Answered {
-            stands_in: send_through(reply),
-        }),
-        RequestStep::Chunk(body) => host::replace_buffer(Buffer::RequestBody, body_size, body)
-            .map(|()| Followed::Continue)
-            .map_err(|status| refused("to change the request body", status)),
-        RequestStep::ForwardHeaders { edits, timeout } => edit_request(edits, timeout)
-            .map(|()| Followed::Continue)
-            .map_err(|status| refused("to change the request headers", status)),
-        RequestStep::Forward(forward) => {
-            if headers_wait {
-                edit_request(forward.edits, forward.timeout)
-                    .map_err(|status| refused("to change the request headers", status))?;
-            }
-            host::replace_buffer(Buffer::RequestBody, body_size, forward.body)
-                .map(|()| Followed::Continue)
-                .map_err(|status| refused("to change the request body", status))
-        }
-        RequestStep::Call(call) => start_call(&call).map(Followed::Called),
-    }
 }
 
 fn follow_response(step: ResponseStep<'_>, headers_gone: bool, body_size: usize) -> Result<Action, Failure> {
@@ -572,26 +613,6 @@ fn start_call(call: &Call<'_>) -> Result<u32, Failure> {
     }
     .map_err(|status| unreachable(status.to_string()))?;
     Ok(token)
-}
-
-/// Answers a client to whom nothing of an answer has gone: the host takes it through this filter's own response
-/// callbacks. Returns whether it has another status until then.
-fn send_through(reply: &Reply) -> bool {
-    let stands_in = reply.status == 400;
-    send(
-        reply,
-        match stands_in {
-            true => envoy::BAD_REQUEST_STAND_IN,
-            false => reply.status,
-        },
-    );
-    stands_in
-}
-
-fn send(reply: &Reply, status: u16) {
-    if let Err(status) = host::send_local_response(status, &reply.headers, &reply.body) {
-        log::error!("cannot answer a request: {status}");
-    }
 }
 
 /// The host refused what it was asked for. The client is told no more than that.

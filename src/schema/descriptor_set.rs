@@ -18,7 +18,8 @@ use super::tables::Features;
 pub(super) fn read(bytes: &[u8], features: &mut Features) -> Result<Vec<RawFile>, SchemaError> {
     let set = RawSet::decode(bytes).map_err(|error| {
         SchemaError::new(format!(
-            "expected a serialized google.protobuf.FileDescriptorSet, but found other bytes ({error})"
+            "expected a serialized google.protobuf.FileDescriptorSet, but found other bytes ({})",
+            reason(&error)
         ))
     })?;
     if set.file.is_empty() {
@@ -42,6 +43,12 @@ pub(super) fn read(bytes: &[u8], features: &mut Features) -> Result<Vec<RawFile>
         editions::lower(file, features).map_err(|message| SchemaError::in_file(&name, message))?;
     }
     Ok(files)
+}
+
+/// What is wrong with the bytes, without prost's list of the fields around.
+pub(super) fn reason(error: &prost::DecodeError) -> String {
+    let text = error.to_string();
+    text.rsplit(": ").next().unwrap_or(&text).to_owned()
 }
 
 /// The serialized set of `files`, with which `others`, serialized files, go first.
@@ -485,7 +492,11 @@ impl Checker {
                 "an option of '{}' was never interpreted by a compiler",
                 self.scope
             )),
-            Err(error) => Err(format!("the options of '{}' cannot be read ({error})", self.scope)),
+            Err(error) => Err(format!(
+                "the options of '{}' cannot be read ({})",
+                self.scope,
+                reason(&error)
+            )),
         }
     }
 

@@ -6,7 +6,7 @@
 use prost::Message;
 use prost_types::field_descriptor_proto::{Label, Type};
 
-use super::descriptor_set::{RawEnum, RawField, RawFile, RawMessage, is_map_entry};
+use super::descriptor_set::{RawEnum, RawField, RawFile, RawMessage, is_map_entry, reason};
 use super::tables::Features;
 
 /// Lowers a file of edition 2023; leaves others as they are. Errors say what the file has and what was expected.
@@ -200,7 +200,8 @@ impl Resolved {
 }
 
 fn decode<O: Message + Default>(options: &Option<Vec<u8>>) -> Result<O, String> {
-    O::decode(options.as_deref().unwrap_or_default()).map_err(|error| format!("options cannot be read ({error})"))
+    O::decode(options.as_deref().unwrap_or_default())
+        .map_err(|error| format!("options cannot be read ({})", reason(&error)))
 }
 
 /// `google.protobuf.FeatureSet`.

@@ -18,6 +18,8 @@ pub(super) struct ImportError {
     pub(super) file: usize,
     /// The position of the import in that file.
     pub(super) import: usize,
+    /// Whether the imported file isn't there.
+    pub(super) missing: bool,
     pub(super) message: String,
 }
 
@@ -28,16 +30,17 @@ pub(super) fn visible(files: &[Imports<'_>]) -> Result<Vec<Vec<usize>>, ImportEr
     for (position, file) in files.iter().enumerate() {
         let mut imported = Vec::<usize>::with_capacity(file.dependency.len());
         for (import, name) in file.dependency.iter().enumerate() {
-            let error = |message| ImportError {
+            let error = |missing, message| ImportError {
                 file: position,
                 import,
+                missing,
                 message,
             };
             let Some(target) = positions.get(name.as_str()) else {
-                return Err(error(missing(name, files)));
+                return Err(error(true, missing(name, files)));
             };
             if imported.contains(target) {
-                return Err(error(format!("\"{name}\" is imported twice")));
+                return Err(error(false, format!("\"{name}\" is imported twice")));
             }
             imported.push(*target);
         }
@@ -49,6 +52,7 @@ pub(super) fn visible(files: &[Imports<'_>]) -> Result<Vec<Vec<usize>>, ImportEr
             return Err(ImportError {
                 file: position,
                 import: 0,
+                missing: false,
                 message: format!(
                     "public import number {wrong} is not there, expected less than {}",
                     imported.len()
@@ -93,9 +97,7 @@ fn missing(name: &str, files: &[Imports<'_>]) -> String {
         more => format!(" and {more} more"),
     };
     given.truncate(20);
-    let bundled = super::bundled::names().map(|name| -> &str { name });
-    let known = files.iter().map(|file| file.name).chain(bundled);
-    let meant = match nearest(name, known) {
+    let meant = match similar(name, files) {
         Some(meant) => format!("; did you mean \"{meant}\"?"),
         None => String::new(),
     };
@@ -104,6 +106,25 @@ fn missing(name: &str, files: &[Imports<'_>]) -> String {
          google/type)",
         given.join(", ")
     )
+}
+
+/// A file of the same folder with nearly the same name, else one with the same name in another folder.
+fn similar<'f>(name: &str, files: &[Imports<'f>]) -> Option<&'f str> {
+    let split = |path: &'f str| path.rsplit_once('/').unwrap_or(("", path));
+    let known = || {
+        let bundled = super::bundled::names().map(|name| -> &'f str { name });
+        files.iter().map(|file| file.name).chain(bundled)
+    };
+    let (folder, file) = name.rsplit_once('/').unwrap_or(("", name));
+    let siblings = known().map(split).filter(|(other, _)| *other == folder);
+    let meant = nearest(file, siblings.map(|(_, file)| file));
+    known().find(|path| {
+        let (other_folder, other_file) = split(path);
+        match meant {
+            Some(meant) => (other_folder, other_file) == (folder, meant),
+            None => other_file == file,
+        }
+    })
 }
 
 /// Depth first, without recursion: imports may chain as deep as there are files.
@@ -147,6 +168,7 @@ fn refuse_cycles(files: &[Imports<'_>], direct: &[Vec<usize>]) -> Result<(), Imp
                     return Err(ImportError {
                         file: at,
                         import: followed,
+                        missing: false,
                         message: format!("imports go in a circle: {}", circle.join(" -> ")),
                     });
                 }

@@ -52,7 +52,6 @@ pub(super) fn link(
                 .flat_map(|package| prefixes(package))
                 .collect(),
             path: Vec::new(),
-            candidate: String::new(),
         };
         linker.file(file).map_err(|message| LinkError {
             file: position,
@@ -118,8 +117,6 @@ struct Linker<'s> {
     packages: HashSet<&'s str>,
     /// The element at hand; stays where it is when an error is found.
     path: Vec<i32>,
-    /// Scratch.
-    candidate: String,
 }
 
 type Linked = Result<(), String>;
@@ -128,7 +125,7 @@ impl Linker<'_> {
     fn file(&mut self, file: &mut FileDescriptorProto) -> Linked {
         let package = file.package().to_owned();
         if package.len() > MAX_NAME {
-            return Err(too_long("package", &package));
+            return Err(too_long("package", package.len()));
         }
         if let Some(options) = &mut file.options {
             self.options(&[8], &mut options.uninterpreted_option, &package)?;
@@ -191,7 +188,7 @@ impl Linker<'_> {
     }
 
     fn field(&mut self, field: &mut FieldDescriptorProto, scope: &str) -> Linked {
-        let name = full_name(scope, field.name())?;
+        check_length(scope, field.name())?;
         self.name(&[2], &mut field.extendee, scope, Wanted::Message)?;
         self.name(&[6], &mut field.type_name, scope, Wanted::MessageOrEnum)?;
         let packable = field.label() == Label::Repeated
@@ -199,6 +196,7 @@ impl Linker<'_> {
                 field.r#type.map(Type::try_from),
                 Some(Ok(Type::String | Type::Bytes | Type::Message | Type::Group))
             );
+        let name = field.name.as_deref().unwrap_or_default();
         let Some(options) = &mut field.options else {
             return Ok(());
         };
@@ -213,6 +211,7 @@ impl Linker<'_> {
             };
             options.uninterpreted_option.retain(|option| !is_packed(option));
         }
+        let name = full_name(scope, name)?;
         self.options(&[8], &mut options.uninterpreted_option, &name)
     }
 
@@ -223,9 +222,13 @@ impl Linker<'_> {
         }
         self.each(&[2], &mut enumeration.value, |linker, value| {
             // Values are siblings of their enum.
-            let name = full_name(scope, value.name())?;
+            check_length(scope, value.name())?;
+            let name = value.name.as_deref().unwrap_or_default();
             match &mut value.options {
-                Some(options) => linker.options(&[3], &mut options.uninterpreted_option, &name),
+                Some(options) => {
+                    let name = full_name(scope, name)?;
+                    linker.options(&[3], &mut options.uninterpreted_option, &name)
+                }
                 None => Ok(()),
             }
         })
@@ -292,49 +295,35 @@ impl Linker<'_> {
                 found => Err(self.unresolved(name, found.copied(), wanted)),
             };
         }
-        let first = name.split('.').next().unwrap_or(name);
-        let mut scope = Some(scope);
-        let mut other = None;
-        while let Some(within) = scope {
-            let mut candidate = std::mem::take(&mut self.candidate);
-            candidate.clear();
-            if !within.is_empty() {
-                candidate.push_str(within);
-                candidate.push('.');
+        let (first, rest) = name.split_at(name.find('.').unwrap_or(name.len()));
+        let mut absolute = String::with_capacity(scope.len() + name.len() + 2);
+        let mut misfit = None;
+        for within in scopes(scope) {
+            absolute.clear();
+            for part in [".", within, if within.is_empty() { "" } else { "." }, first] {
+                absolute.push_str(part);
             }
-            candidate.push_str(first);
-            if first.len() < name.len() && !self.is_scope(&candidate) {
-                // Not a scope, so the name's first part is meant to be found further out.
-            } else {
-                candidate.push_str(name.get(first.len()..).unwrap_or_default());
-                match self.symbols.get(&candidate) {
-                    Some(symbol) if self.sees.contains(&symbol.file) && wanted.is(symbol.kind) => {
-                        candidate.insert(0, '.');
-                        return Ok(candidate);
-                    }
-                    found => {
-                        other = other.or(found.copied());
-                        if first.len() < name.len() {
-                            let hint = self.unresolved(name, found.copied(), wanted);
-                            return Err(if within.is_empty() || hint.contains("import") {
-                                hint
-                            } else {
-                                format!(
-                                    "{hint} (the innermost '{first}' is searched, '{candidate}'; a leading dot starts at the top)"
-                                )
-                            });
-                        }
-                    }
+            if !rest.is_empty() && !self.is_scope(without_dot(&absolute)) {
+                continue;
+            }
+            absolute.push_str(rest);
+            match self.symbols.get(without_dot(&absolute)).copied() {
+                Some(symbol) if self.sees.contains(&symbol.file) && wanted.is(symbol.kind) => return Ok(absolute),
+                found if rest.is_empty() => misfit = misfit.or(found),
+                // Once the first part is found, the rest must be there.
+                found => {
+                    let message = self.unresolved(name, found, wanted);
+                    return Err(match found.or_else(|| self.unseen(name)) {
+                        None if !within.is_empty() => format!(
+                            "{message} (the innermost '{first}' is searched, '{}'; a leading dot starts at the top)",
+                            without_dot(&absolute)
+                        ),
+                        _ => message,
+                    });
                 }
             }
-            self.candidate = candidate;
-            scope = match within.rfind('.') {
-                Some(dot) => within.get(..dot),
-                None if within.is_empty() => None,
-                None => Some(""),
-            };
         }
-        Err(self.unresolved(name, other, wanted))
+        Err(self.unresolved(name, misfit, wanted))
     }
 
     /// Whether names can stand below `full_name`.
@@ -346,13 +335,15 @@ impl Linker<'_> {
                 .is_some_and(|symbol| symbol.kind == SymbolKind::Message && self.sees.contains(&symbol.file))
     }
 
+    /// What the name stands for in a file that isn't imported.
+    fn unseen(&self, name: &str) -> Option<Symbol> {
+        let symbol = self.symbols.get(without_dot(name)).copied();
+        symbol.filter(|symbol| !self.sees.contains(&symbol.file))
+    }
+
     fn unresolved(&self, name: &str, found: Option<Symbol>, wanted: Wanted) -> String {
         let expected = wanted.text();
-        let elsewhere = || {
-            let symbol = self.symbols.get(name.trim_start_matches('.')).copied();
-            symbol.filter(|symbol| !self.sees.contains(&symbol.file))
-        };
-        match found.or_else(elsewhere) {
+        match found.or_else(|| self.unseen(name)) {
             Some(symbol) if self.sees.contains(&symbol.file) => format!("'{name}' is not {expected}"),
             Some(symbol) => {
                 let unseen = self.file_names.get(symbol.file).map_or("", String::as_str);
@@ -378,28 +369,48 @@ impl Linker<'_> {
     }
 }
 
+/// A scope and those around it, the whole file last.
+fn scopes(scope: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(scope), |scope| match scope.rsplit_once('.') {
+        Some((outer, _)) => Some(outer),
+        None if scope.is_empty() => None,
+        None => Some(""),
+    })
+}
+
+fn without_dot(name: &str) -> &str {
+    name.strip_prefix('.').unwrap_or(name)
+}
+
 /// Whether the option is the one that protobuf itself calls `name`.
 fn is_plain(option: &UninterpretedOption, name: &str) -> bool {
     matches!(option.name.as_slice(), [part] if !part.is_extension && part.name_part == name)
 }
 
 fn full_name(scope: &str, name: &str) -> Result<String, String> {
-    let full_name = if scope.is_empty() {
+    check_length(scope, name)?;
+    Ok(if scope.is_empty() {
         name.to_owned()
     } else {
         format!("{scope}.{name}")
-    };
-    if full_name.len() > MAX_NAME {
-        return Err(too_long("full name", &full_name));
-    }
-    Ok(full_name)
+    })
 }
 
-fn too_long(what: &str, name: &str) -> String {
-    format!(
-        "expected a {what} of at most {MAX_NAME} bytes, but found {}",
+/// Most names are only checked: making each would cost an allocation a field.
+fn check_length(scope: &str, name: &str) -> Linked {
+    let length = if scope.is_empty() {
         name.len()
-    )
+    } else {
+        scope.len() + 1 + name.len()
+    };
+    if length > MAX_NAME {
+        return Err(too_long("full name", length));
+    }
+    Ok(())
+}
+
+fn too_long(what: &str, length: usize) -> String {
+    format!("expected a {what} of at most {MAX_NAME} bytes, but found {length}")
 }
 
 /// `a`, `a.b`, `a.b.c` of `a.b.c`.

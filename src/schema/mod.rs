@@ -102,6 +102,7 @@ struct Files<'a> {
 }
 
 struct TextFile<'a> {
+    name: String,
     text: &'a str,
     descriptor: FileDescriptorProto,
 }
@@ -111,7 +112,11 @@ impl<'a> TextFile<'a> {
         let mut descriptor = text::parse(name, text)?;
         // It costs much memory, and prost-reflect much time for each option.
         descriptor.source_code_info = None;
-        Ok(Self { text, descriptor })
+        Ok(Self {
+            name: name.to_owned(),
+            text,
+            descriptor,
+        })
     }
 }
 
@@ -240,7 +245,12 @@ impl<'a> Files<'a> {
             .collect();
         let visible = imports::visible(&imports).map_err(|error| {
             let name = imports.get(error.file).map_or("", |file| file.name);
-            self.error_at(name, &[3, error.import as i32], error.message)
+            let message = if error.missing && self.compiled.iter().any(|file| file.name() == name) {
+                format!("{}; protoc --include_imports makes a set complete", error.message)
+            } else {
+                error.message
+            };
+            self.error_at(name, &[3, error.import as i32], message)
         })?;
         // prost-reflect follows public imports one level deep only, and not at all safely: all are made direct.
         let sees: Vec<Vec<String>> = visible
@@ -280,8 +290,8 @@ impl<'a> Files<'a> {
             file.descriptor = descriptor;
         }
         if let Err(error) = linked {
-            let name = self.texts.get(error.file).map_or("", |file| file.descriptor.name());
-            return Err(self.error_at(name, &error.path, error.message));
+            let name = self.texts.get(error.file).map_or("", |file| &*file.name).to_owned();
+            return Err(self.error_at(&name, &error.path, error.message));
         }
 
         let mut sees = sees.into_iter();
@@ -339,7 +349,7 @@ impl<'a> Files<'a> {
 
     fn build(mut self) -> Result<Schema, SchemaError> {
         let built = if self.compiled.is_empty() {
-            let descriptors = self.texts.iter_mut().map(|file| file.descriptor.clone());
+            let descriptors = self.texts.iter_mut().map(|file| std::mem::take(&mut file.descriptor));
             self.pool.add_file_descriptor_protos(descriptors)
         } else {
             let texts: Vec<_> = self.texts.iter().map(|file| file.descriptor.encode_to_vec()).collect();
@@ -371,7 +381,7 @@ impl<'a> Files<'a> {
 
     /// An error at an element of a file: with its place in the text, or with its name in a descriptor set.
     fn error_at(&self, file: &str, path: &[i32], message: String) -> SchemaError {
-        if let Some(text) = self.texts.iter().find(|text| text.descriptor.name() == file) {
+        if let Some(text) = self.texts.iter().find(|text| text.name == file) {
             return SchemaError::in_file(file, message).at(text::locate(file, text.text, path));
         }
         let element = self.compiled.iter().find(|compiled| compiled.name() == file);

@@ -659,6 +659,7 @@ impl EnumTable {
         let mut by_number = Vec::<(i32, Box<[u8]>)>::new();
         let mut names = Vec::<(Box<str>, i32)>::new();
         let mut by_folded_name = HashMap::new();
+        let mut known = HashSet::new();
         // The descriptor's own order: `values()` of the reflected enum is sorted by number, and an alias must not
         // take the place of the name that was declared first.
         for value in &descriptor.enum_descriptor_proto().value {
@@ -667,7 +668,7 @@ impl EnumTable {
             by_folded_name
                 .entry(Box::from(name.to_ascii_lowercase()))
                 .or_insert(number);
-            if !by_number.iter().any(|(known, _)| *known == number) {
+            if known.insert(number) {
                 by_number.push((number, format!("\"{name}\"").into_bytes().into()));
             }
         }

@@ -464,7 +464,7 @@ fn deep_nesting_is_an_error_and_needs_no_deep_stack() {
             "}".repeat(levels)
         )
     };
-    // The module has 1 MiB for everything.
+    // The module has 1 MiB, and optimised code; a test needs about twice as much.
     let run = move || {
         for accepted in [
             nested("o {", "}", 50),
@@ -500,7 +500,7 @@ fn deep_nesting_is_an_error_and_needs_no_deep_stack() {
         }
     };
     std::thread::Builder::new()
-        .stack_size(4096 << 10)
+        .stack_size(2 << 20)
         .spawn(run)
         .unwrap()
         .join()
@@ -772,7 +772,7 @@ fn a_set_that_no_compiler_wrote_is_refused_with_a_reason() {
         ),
         (
             with(&|file| file.message_type[0].options = Some(vec![0xff])),
-            "a.proto: the options of 'M' cannot be read (failed to decode Protobuf message: invalid varint)",
+            "a.proto: the options of 'M' cannot be read (invalid varint)",
         ),
         (
             with(&|file| file.options = Some(vec![0xba, 0x3e, 0])),
@@ -781,7 +781,7 @@ fn a_set_that_no_compiler_wrote_is_refused_with_a_reason() {
         (
             with(&|file| file.dependency = vec!["other.proto".to_owned()]),
             "a.proto: import \"other.proto\" is not there (given: a.proto; bundled: google/api, google/protobuf, \
-             google/rpc, google/type)",
+             google/rpc, google/type); protoc --include_imports makes a set complete",
         ),
         (
             with(&|file| file.dependency = vec!["a.proto".to_owned()]),
@@ -874,7 +874,10 @@ fn a_set_that_nests_too_deep_is_refused() {
         ..file("a.proto")
     }])
     .unwrap_err();
-    assert!(error.to_string().contains("recursion limit"), "{error}");
+    assert_eq!(
+        error.to_string(),
+        "expected a serialized google.protobuf.FileDescriptorSet, but found other bytes (recursion limit reached)"
+    );
 }
 
 // ---- editions
@@ -1254,7 +1257,7 @@ fn some_name(random: &mut Random) -> Option<String> {
     }
 }
 
-fn mutate_file(random: &mut Random, files: &mut Vec<RawFile>) {
+fn mutate_file(random: &mut Random, files: &mut [RawFile]) {
     let other = random.pick(files).clone();
     let at = random.below(files.len());
     let file = &mut files[at];

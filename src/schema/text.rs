@@ -48,7 +48,7 @@ pub(super) fn locate(name: &str, text: &str, path: &[i32]) -> Option<Position> {
 }
 
 /// What has to be known before protox parses: nothing nests too deep, and the text isn't in an edition.
-pub(super) fn scan(name: &str, text: &str) -> Result<(), SchemaError> {
+fn scan(name: &str, text: &str) -> Result<(), SchemaError> {
     let mut depth = 0;
     // The length of the dotted name at hand: protox takes quadratic time over these.
     let mut name_length = 0;
@@ -119,7 +119,7 @@ fn parse_error(name: &str, text: &str, error: &protox::Error) -> SchemaError {
 fn place_of_unplaced(text: &str, message: &str) -> Position {
     let mut tokens = Tokens { text, at: 0 };
     let mut depth = 0;
-    let package = tokens.by_ref().filter(|token| {
+    let mut package = tokens.by_ref().filter(|token| {
         match token.text {
             "{" => depth += 1,
             "}" => depth -= 1,
@@ -127,7 +127,7 @@ fn place_of_unplaced(text: &str, message: &str) -> Position {
         }
         depth == 0 && token.text == "package"
     });
-    let second_package = package.skip(1).next();
+    let second_package = package.nth(1);
     match second_package {
         Some(token) if message.contains("package") => Position::of(text, token.offset),
         _ => Position::of(text, text.trim_end().len()),

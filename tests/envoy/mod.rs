@@ -39,8 +39,9 @@ impl Bench {
     }
 
     /// The listener called `name`.
-    pub fn at(&self, name: &str) -> Gateway {
+    pub fn at(&self, name: &'static str) -> Gateway {
         Gateway {
+            name,
             address: self.envoy.listener(name),
         }
     }
@@ -71,6 +72,8 @@ pub fn script(script: Script) -> Call {
 /// One listener, as clients see it.
 #[derive(Clone, Copy)]
 pub struct Gateway {
+    /// Its name.
+    pub name: &'static str,
     /// Where it listens.
     pub address: SocketAddr,
 }
@@ -83,7 +86,7 @@ impl Gateway {
     pub async fn send(&self, version: Http, request: &Request) -> Answer {
         match client::send(self.address, version, request).await {
             Ok(answer) => answer,
-            Err(error) => panic!("{version:?} {request:?}: {error}"),
+            Err(error) => panic!("{} {version:?} {request:?}: {error}", self.name),
         }
     }
 
@@ -97,7 +100,8 @@ impl Gateway {
         let answer = self.send(version, &request).await;
         assert!(
             call.has_received(),
-            "nothing reached the upstream: {version:?} {request:?}: {answer:?}"
+            "nothing reached the upstream: {} {version:?} {request:?}: {answer:?}",
+            self.name
         );
         (answer, call.received().await)
     }
@@ -112,7 +116,8 @@ impl Gateway {
         let answer = self.send(version, &request).await;
         assert!(
             !call.has_received(),
-            "reached the upstream: {version:?} {request:?}: {answer:?}"
+            "reached the upstream: {} {version:?} {request:?}: {answer:?}",
+            self.name
         );
         answer
     }

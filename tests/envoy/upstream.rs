@@ -102,9 +102,11 @@ impl Upstream {
     }
 }
 
-/// What the gRPC server does with a call. It first reads the whole request, unless [`Script::echo_each`].
+/// What the gRPC server does with a call. It first reads the whole request, unless [`Script::echo_each`] or
+/// [`Script::early`].
 #[derive(Clone, Default)]
 pub struct Script {
+    early: bool,
     initial: Pairs,
     steps: Vec<Step>,
     end: End,
@@ -233,6 +235,12 @@ impl Script {
     /// Ends with a status after the messages.
     pub fn then_error(self, code: Code, message: &str) -> Self {
         self.ends_with(code, message, true)
+    }
+
+    /// Answers when the headers are there, and reads no message.
+    pub fn early(mut self) -> Self {
+        self.early = true;
+        self
     }
 
     /// Adds a serialized `google.rpc.Status` to the status.
@@ -571,7 +579,7 @@ async fn perform(
     let headers = request.metadata().clone().into_headers();
     let mut incoming = request.into_inner();
     let mut messages = Vec::new();
-    if !matches!(script.steps[..], [Step::EchoEach]) {
+    if !script.early && !matches!(script.steps[..], [Step::EchoEach]) {
         while let Some(message) = incoming.message().await? {
             messages.push(message);
         }

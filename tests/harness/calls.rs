@@ -1,5 +1,7 @@
 //! The gRPC calls and streams that a guest opens, recorded; the test is the server.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -94,7 +96,7 @@ impl Calls {
             method: text(method),
             metadata: metadata
                 .iter()
-                .map(|(name, value)| (name.as_ref(), value.as_ref()))
+                .map(|(name, value)| (name.to_vec(), as_sent(name, value)))
                 .collect(),
             messages: Vec::new(),
             timeout: None,
@@ -112,6 +114,14 @@ impl Calls {
 
     fn made(&self) -> MutexGuard<'_, Vec<Call>> {
         self.made.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
+
+/// A value as it goes out: Envoy takes those of `-bin` names as bytes and writes them in base64, without padding.
+fn as_sent(name: &[u8], value: &[u8]) -> Vec<u8> {
+    match name.ends_with(b"-bin") {
+        true => STANDARD_NO_PAD.encode(value).into_bytes(),
+        false => value.to_vec(),
     }
 }
 

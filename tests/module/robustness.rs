@@ -1,5 +1,7 @@
 //! Hostile and broken input: each has its own right answer, and the next request works.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use crate::harness::{Host, HostCall, Request, Response, frame};
@@ -253,4 +255,24 @@ fn a_small_request_costs_few_host_calls() {
         "{calls:?}"
     );
     assert!(calls.values().sum::<u32>() <= 40, "{calls:?}");
+}
+
+#[test]
+fn refusals_that_come_in_one_instant_all_go_out() {
+    let gateway = gateway(json!({}));
+    let refused: Vec<_> = (0..10)
+        .map(|_| gateway.request_at_once(&[], Request::get("/nowhere")))
+        .collect();
+    gateway.advance(Duration::from_millis(1));
+    for exchange in &refused {
+        assert_eq!(exchange.answer().status(), 404);
+    }
+    // One that leaves while its answer waits is not answered, and the others are.
+    let first = gateway.request_at_once(&[], Request::get("/nowhere"));
+    let leaving = gateway.request_at_once(&[], Request::get("/nowhere"));
+    let last = gateway.request_at_once(&[], Request::get("/nowhere"));
+    leaving.client_leaves();
+    gateway.advance(Duration::from_millis(1));
+    assert_eq!(first.answer().status(), 404);
+    assert_eq!(last.answer().status(), 404);
 }

@@ -1,0 +1,182 @@
+//! `make bench`: how fast the codec is, natively and inside wasm, beside prost-reflect with serde_json.
+//!
+//! ```text
+//! codec-bench run [COMMAND…]   the table. COMMAND runs this program in wasm, to answer `serve`; without it the wasm
+//!                              columns stay empty.
+//! codec-bench serve            for each number of a shape on standard input, one line of speeds
+//! codec-bench count            each shape once in each direction through `measured_by_callgrind`
+//! codec-bench counts DIRECTORY the table of the instruction counts that callgrind left there
+//! codec-bench repeat SHAPE WAY TIMES   for a profiler; WAY is ToWire, ToJson, …
+//! ```
+//!
+//! All ways on one shape take turns (A B A B …), natively and then in wasm; what is shown is each way's median.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use codec::{Codec, Subject, Way};
+
+mod codec;
+mod shapes;
+
+/// In the order of the columns.
+const WAYS: [Way; 5] = [
+    Way::ToWire,
+    Way::ReflectToWire,
+    Way::ParseOnly,
+    Way::ToJson,
+    Way::ReflectToJson,
+];
+/// How often each way has its turn.
+const TURNS: usize = 15;
+/// How long a turn lasts.
+const TURN: Duration = Duration::from_millis(8);
+
+fn main() {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    match arguments[..] {
+        ["run", ref command @ ..] => run(command),
+        ["serve"] => serve(),
+        ["count"] => count(),
+        ["counts", directory] => counts(directory),
+        ["repeat", shape, way, times] => repeat(shape, way, times.parse().expect("a number")),
+        _ => panic!("usage: codec-bench run [COMMAND…] | serve | count | counts DIRECTORY | repeat SHAPE WAY TIMES"),
+    }
+}
+
+fn run(command: &[&str]) {
+    let mut wasm = command.split_first().map(|(program, arguments)| {
+        let mut child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{program}: {error}"));
+        let input = child.stdin.take().expect("a pipe");
+        let output = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        (child, input, output)
+    });
+    println!("MB of JSON per second, and how many times as fast as prost-reflect with serde_json (medians).\n");
+    println!(
+        "| | JSON→wire, wasm | ratio | wire→JSON, wasm | ratio | JSON→wire, native | ratio | of IgnoredAny \
+         | wire→JSON, native | ratio |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
+    );
+    let codec = Codec::new();
+    for (index, shape) in shapes::all().iter().enumerate() {
+        let native = speeds(&mut codec.subject(shape));
+        let in_wasm = wasm.as_mut().map(|(_, input, output)| {
+            writeln!(input, "{index}").expect("the wasm side reads");
+            let line = output.next().expect("the wasm side answers").expect("a line");
+            let speeds: Vec<f64> = line.split(' ').map(|speed| speed.parse().expect("a speed")).collect();
+            <[f64; WAYS.len()]>::try_from(speeds).expect("a speed for each way")
+        });
+        let wasm_columns = match in_wasm {
+            Some([to_wire, reflect_to_wire, _, to_json, reflect_to_json]) => format!(
+                "{to_wire:.0} | {:.1} | {to_json:.0} | {:.1}",
+                to_wire / reflect_to_wire,
+                to_json / reflect_to_json
+            ),
+            None => "– | – | – | –".to_owned(),
+        };
+        let [to_wire, reflect_to_wire, parse_only, to_json, reflect_to_json] = native;
+        println!(
+            "| {} | {wasm_columns} | {to_wire:.0} | {:.1} | {:.2} | {to_json:.0} | {:.1} |",
+            shape.name,
+            to_wire / reflect_to_wire,
+            to_wire / parse_only,
+            to_json / reflect_to_json
+        );
+    }
+    if let Some((mut child, input, _)) = wasm {
+        drop(input);
+        assert!(child.wait().expect("an end").success());
+    }
+}
+
+fn serve() {
+    let codec = Codec::new();
+    let shapes = shapes::all();
+    for line in std::io::stdin().lines() {
+        let shape: usize = line.expect("a line").parse().expect("the number of a shape");
+        let speeds = speeds(&mut codec.subject(&shapes[shape]));
+        println!("{}", speeds.map(|speed| speed.to_string()).join(" "));
+    }
+}
+
+/// Megabytes a second, one for each way.
+fn speeds(subject: &mut Subject<'_>) -> [f64; WAYS.len()] {
+    // How many runs fill a turn; finding it out warms up.
+    let runs = WAYS.map(|way| {
+        let (start, mut runs) = (Instant::now(), 0);
+        while start.elapsed() < TURN * 2 {
+            subject.run(way);
+            runs += 1;
+        }
+        (runs / 2).max(1)
+    });
+    let mut turns = WAYS.map(|_| Vec::new());
+    for _ in 0..TURNS {
+        for ((way, runs), turns) in WAYS.iter().zip(runs).zip(&mut turns) {
+            let start = Instant::now();
+            for _ in 0..runs {
+                subject.run(*way);
+            }
+            let bytes = subject.bytes(*way) * runs;
+            turns.push(bytes as f64 / 1e6 / start.elapsed().as_secs_f64());
+        }
+    }
+    turns.map(|mut turns| {
+        turns.sort_by(f64::total_cmp);
+        turns[TURNS / 2]
+    })
+}
+
+/// Shape by shape, both directions: what [`counts`] then finds in callgrind's files, one for each call.
+fn count() {
+    let codec = Codec::new();
+    for shape in shapes::all() {
+        let mut subject = codec.subject(&shape);
+        for way in [Way::ToWire, Way::ToJson] {
+            subject.run(way);
+            measured_by_callgrind(&mut subject, way);
+        }
+    }
+}
+
+#[inline(never)]
+fn measured_by_callgrind(subject: &mut Subject<'_>, way: Way) {
+    subject.run(std::hint::black_box(way));
+}
+
+fn counts(directory: &str) {
+    println!("\nInstructions per byte of JSON (x86-64, by callgrind), and in all.\n");
+    println!("| | JSON→wire | | wire→JSON | |\n|---|--:|--:|--:|--:|");
+    let codec = Codec::new();
+    for (index, shape) in shapes::all().iter().enumerate() {
+        let subject = codec.subject(shape);
+        let columns = [Way::ToWire, Way::ToJson].iter().enumerate().map(|(direction, way)| {
+            let file = format!("{directory}/callgrind.{}", index * 2 + direction + 1);
+            let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
+            let count = text.lines().find_map(|line| line.strip_prefix("totals: "));
+            let count: f64 = count.expect("callgrind's total").trim().parse().expect("a number");
+            format!("{:.2} | {count:.0}", count / subject.bytes(*way) as f64)
+        });
+        println!("| {} | {} |", shape.name, columns.collect::<Vec<_>>().join(" | "));
+    }
+}
+
+fn repeat(shape: &str, way: &str, times: usize) {
+    let codec = Codec::new();
+    let shapes = shapes::all();
+    let shape = shapes
+        .iter()
+        .find(|known| known.name.starts_with(shape))
+        .expect("a shape");
+    let way = WAYS.iter().find(|known| format!("{known:?}") == way).expect("a way");
+    let mut subject = codec.subject(shape);
+    for _ in 0..times {
+        subject.run(*way);
+    }
+}
