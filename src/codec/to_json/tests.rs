@@ -1207,6 +1207,10 @@ fn any_prints_its_type_and_its_fields() {
             len(1, "p3.Tree"),
             "any: found a google.protobuf.Any of type \"p3.Tree\"",
         ),
+        (
+            len(1, "/p3.Tree"),
+            "any: found a google.protobuf.Any of type \"/p3.Tree\"",
+        ),
         (len(2, "x"), "any: found a google.protobuf.Any of type \"\""),
         (any("p3.Tree", len(1, b"\xff")), "any.name: found bytes"),
         (any("p3.Tree", vec![8]), "any.name: the message ends"),

@@ -83,6 +83,8 @@ impl<'a> Printer<'a> {
         let name = std::str::from_utf8(any.type_url)
             .ok()
             .and_then(|url| url.rsplit_once('/'))
+            // As protobuf's C++ and upb, and as the other direction: something stands before the slash.
+            .filter(|(before, _)| !before.is_empty())
             .map(|(_, name)| name);
         let Some(message) = name.and_then(|name| tables.message_index(name)) else {
             return match self.unknown_types {
@@ -334,7 +336,7 @@ fn unknown_type(any: Any<'_>) -> Box<Failure> {
     Failure::new(
         any.type_url_end - any.type_url.len(),
         format!(
-            "found a google.protobuf.Any of type {:?}, expected a type of the schema behind the last '/'",
+            "found a google.protobuf.Any of type {:?}, expected a type of the schema behind the last '/', as in type.googleapis.com/pkg.Message",
             String::from_utf8_lossy(any.type_url)
         ),
     )

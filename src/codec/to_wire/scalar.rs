@@ -217,7 +217,8 @@ fn small_decimal(number: &[u8]) -> Option<(u64, i32, bool)> {
     for byte in number {
         match byte {
             b'0'..=b'9' => {
-                mantissa = mantissa * 10 + u64::from(byte - b'0');
+                // Twenty digits may wrap around; more than 18 are none of these.
+                mantissa = u64::wrapping_mul(mantissa, 10).wrapping_add(u64::from(byte - b'0'));
                 digits += 1;
                 power -= step;
             }
@@ -455,6 +456,9 @@ mod tests {
             "1.17549435e-38",
             "0.0000001",
             "100000000000000000000",
+            "99999999999999999999",
+            "-9999999999999999999",
+            "0.9999999999999999999",
         ] {
             let expected: f64 = text.parse().unwrap();
             assert_eq!(
