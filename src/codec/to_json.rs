@@ -24,7 +24,7 @@ mod tests;
 
 use merge::Record;
 
-use super::wire::{DEPTH_LIMIT, Reader, WireError};
+use super::wire::{DEPTH_LIMIT, Groups, Reader, WireError};
 use super::{CodecError, PrintOptions};
 use crate::schema::tables::{
     Cardinality, DefaultValue, Field, FieldIndex, Kind, MessageIndex, MessageTable, Tables, WellKnown, WireType,
@@ -168,6 +168,8 @@ struct Scratch {
     digests: Vec<u64>,
     /// The slots from 64 on of the messages being printed: one bit each, set when taken.
     wide_slots: Vec<u64>,
+    /// Where the groups of the input end.
+    groups: Groups,
     #[cfg(test)]
     steps: usize,
 }
@@ -180,6 +182,7 @@ impl Scratch {
         self.map_keys.clear();
         self.digests.clear();
         self.wide_slots.clear();
+        self.groups.clear();
     }
 }
 
@@ -985,11 +988,11 @@ impl<'a> Printer<'a> {
 
     /// The contents of a length-delimited record or a group whose tag has just been read.
     #[inline]
-    fn contents(&self, reader: &mut Reader<'a>, number: u32, wire_type: WireType) -> Result<Part, Box<Failure>> {
+    fn contents(&mut self, reader: &mut Reader<'a>, number: u32, wire_type: WireType) -> Result<Part, Box<Failure>> {
         let start = reader.position();
         if wire_type == WireType::StartGroup {
             let contents = reader
-                .group(number, self.depth)
+                .group(number, self.depth, &mut self.scratch.groups)
                 .map_err(|error| Failure::wire(start, error))?;
             return Ok(Part {
                 start,

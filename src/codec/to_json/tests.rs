@@ -1005,6 +1005,13 @@ fn field_masks_are_in_camel_case_where_that_leads_back() {
         "foo_.bar",
         "a,b",
         "foo_Bar",
+        "",
+        ".",
+        "foo.",
+        "foo..bar",
+        "foo bar",
+        "é",
+        "foo\n",
     ] {
         let message = schema.error("p3.Known", &wire(&["fine", path]));
         assert!(message.starts_with(&format!("mask: found {path:?} in")), "{message}");

@@ -239,13 +239,14 @@ impl<'a> Printer<'a> {
     }
 
     /// A path of a `FieldMask` in lowerCamelCase, without quotes. `end` is where it ends in the wire bytes. Fails where
-    /// camelCase doesn't lead back to the path.
+    /// camelCase doesn't lead back to the path, and where it is no path: that is what the other direction refuses.
     fn camel_case_path(&mut self, path: &[u8], end: usize) -> Result<(), Box<Failure>> {
         let text = std::str::from_utf8(path).map_err(|error| not_utf8(end - path.len() + error.valid_up_to()))?;
         let mut camel = std::mem::take(&mut self.scratch.path);
         camel.clear();
         let mut characters = text.chars();
-        let mut round_trips = true;
+        let mut round_trips =
+            text.split('.').all(|name| !name.is_empty()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         while let Some(character) = characters.next() {
             match character {
                 '_' => match characters.next() {
