@@ -67,7 +67,8 @@ case $(uname -sm) in
 *) fail "there is no runner for $(uname -sm)" ;;
 esac
 chmod +x "${runner[@]}"
-if [ "$(uname -s)" = Linux ] && ldd "${runner[0]}" 2>&1 | grep -q 'version .* not found'; then
+# Not `grep -q`: it ends at the first match, and then the pipe breaks under ldd's feet.
+if [ "$(uname -s)" = Linux ] && ldd "${runner[0]}" 2>&1 | grep 'version .* not found' >/dev/null; then
     libraries=$folder/libc/usr/lib/x86_64-linux-gnu
     [ -e "$libraries/libstdc++.so.6" ] || fetch_libc
     runner=("$libraries/ld-linux-x86-64.so.2" --library-path "$libraries" "${runner[@]}")
