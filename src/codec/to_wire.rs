@@ -351,14 +351,15 @@ impl<'p, 'j> Parser<'p, 'j> {
     fn unknown_key(&self, table: &MessageTable, key_at: usize, key: &JsonString<'_>) -> Result<()> {
         match self.options.unknown_fields {
             UnknownFields::Ignore => Ok(()),
-            UnknownFields::Reject => Err(Failure::new(
-                key_at,
-                format!(
+            UnknownFields::Reject => {
+                let name = String::from_utf8_lossy(key.raw);
+                let message = format!(
                     "found the unknown key \"{}\", expected a field of {}",
-                    failure::cut(&String::from_utf8_lossy(key.raw)),
+                    failure::cut(&name),
                     table.full_name()
-                ),
-            )),
+                );
+                Err(Failure::new(key_at, message).in_field(&name))
+            }
         }
     }
 
@@ -854,7 +855,7 @@ fn duplicate(at: usize, field: &Field) -> Failure {
     } else {
         format!(" (\"{}\" and \"{}\" are one field)", field.json_name, field.name)
     };
-    Failure::new(at, format!("found the key of {} a second time{names}", field.name))
+    Failure::new(at, format!("found the key of {} a second time{names}", field.name)).in_field(&field.json_name)
 }
 
 /// Appends a string with its length from the inside of a JSON string with escapes.
