@@ -217,6 +217,10 @@ impl HttpContext for Filter {
         let action = self.request(|exchange, abilities, workspace| {
             exchange.request_headers(headers, end_of_stream, abilities, workspace)
         });
+        if self.exchange.borrow().uploads() {
+            // They did not wait: when the body comes tells nothing.
+            self.released.set(Some(0));
+        }
         if !self.exchange.borrow().awaits_body() {
             return action;
         }
