@@ -20,7 +20,7 @@ use crate::exchange::headers::{HeaderEdits, Headers};
 use crate::exchange::{Abilities, Call, CallStep, Exchange, Failure, Reply, RequestStep, ResponseStep, Workspace};
 use hold::{Holding, Verdict, Waiting};
 use host::{Buffer, HostStatus, Map, Stream};
-use replies::{Replies, send, send_through};
+use replies::{Guise, Replies, send, send_through};
 
 /// Registers the module's contexts with the SDK.
 pub fn start() {
@@ -133,7 +133,7 @@ impl RootContext for Root {
                 response_released: false,
                 call: None,
                 answered: false,
-                stands_in: false,
+                guise: Guise::None,
             }),
             None => Box::new(Unconfigured),
         })
@@ -149,6 +149,7 @@ impl Gateway {
             context,
             exchange.release_request_headers(self.abilities(), workspace),
             0,
+            Sent::Nothing,
         ) {
             Ok(Followed::Continue) => return true,
             Ok(_) => return false,
@@ -159,17 +160,35 @@ impl Gateway {
         false
     }
 
+    /// Answers the request of `context`. Only a refusal waits: once the upstream has something of the request, its own
+    /// answer may come any moment.
+    fn answer(&self, context: u32, reply: &Reply, sent: Sent) -> Guise {
+        match sent {
+            Sent::Nothing => self.replies.send(context, reply),
+            Sent::RequestHeaders => send_through(reply, self.plugin.settings.upstream.grpc_web),
+            // The answer takes the place of the upstream's, and does not come by.
+            Sent::ResponseHeaders => {
+                send(reply, reply.status);
+                Guise::None
+            }
+        }
+    }
+
     /// Does what a step about the request of `context` asks for.
-    fn follow_request(&self, context: u32, step: RequestStep<'_>, body_size: usize) -> Result<Followed, Failure> {
+    fn follow_request(
+        &self,
+        context: u32,
+        step: RequestStep<'_>,
+        body_size: usize,
+        sent: Sent,
+    ) -> Result<Followed, Failure> {
         match step {
             RequestStep::PassThrough => Ok(Followed::Continue),
             RequestStep::Await => Ok(Followed::Pause),
             RequestStep::Drop => host::replace_buffer(Buffer::RequestBody, body_size, b"")
                 .map(|()| Followed::Pause)
                 .map_err(|status| refused("to change the request body", status)),
-            RequestStep::Reply(reply) => Ok(Followed::Answered {
-                stands_in: self.replies.send(context, reply),
-            }),
+            RequestStep::Reply(reply) => Ok(Followed::Answered(self.answer(context, reply, sent))),
             RequestStep::Chunk(body) => host::replace_buffer(Buffer::RequestBody, body_size, body)
                 .map(|()| Followed::Continue)
                 .map_err(|status| refused("to change the request body", status)),
@@ -203,9 +222,9 @@ struct Filter {
     response_released: bool,
     /// The gRPC stream in flight.
     call: Option<u32>,
-    /// Whether an answer of this filter's is on its way; and if so, whether it is a 400 under another status.
+    /// Whether an answer of this filter's is on its way, and what it looks like until it comes by.
     answered: bool,
-    stands_in: bool,
+    guise: Guise,
 }
 
 impl HttpContext for Filter {
@@ -217,6 +236,10 @@ impl HttpContext for Filter {
         let action = self.request(|exchange, abilities, workspace| {
             exchange.request_headers(headers, end_of_stream, abilities, workspace)
         });
+        if self.exchange.borrow().uploads() {
+            // They did not wait: when the body comes tells nothing.
+            self.released.set(Some(0));
+        }
         if !self.exchange.borrow().awaits_body() {
             return action;
         }
@@ -289,9 +312,7 @@ impl HttpContext for Filter {
             // sent on any more.
             self.exchange.borrow_mut().answered_elsewhere();
             self.cancel_call();
-            if std::mem::take(&mut self.stands_in)
-                && let Err(status) = host::set_header(Map::ResponseHeaders, b":status", b"400")
-            {
+            if let Err(status) = std::mem::take(&mut self.guise).take_off() {
                 log::error!("cannot set the status of an answer: {status}");
             }
             return Action::Continue;
@@ -400,8 +421,9 @@ impl Filter {
         let followed = {
             let mut exchange = self.exchange.borrow_mut();
             let mut workspace = self.gateway.workspace.borrow_mut();
+            let sent = self.sent(&exchange);
             let step = event(&mut exchange, self.gateway.abilities(), &mut workspace);
-            self.gateway.follow_request(self.context, step, self.body_size)
+            self.gateway.follow_request(self.context, step, self.body_size, sent)
         };
         match followed {
             Ok(Followed::Continue) => Action::Continue,
@@ -410,9 +432,9 @@ impl Filter {
                 self.call = Some(token);
                 Action::Pause
             }
-            Ok(Followed::Answered { stands_in }) => {
+            Ok(Followed::Answered(guise)) => {
                 self.answered = true;
-                self.stands_in = stands_in;
+                self.guise = guise;
                 Action::Pause
             }
             Err(failure) => self.fail(&failure),
@@ -485,11 +507,11 @@ impl Filter {
             match event(&mut exchange, &mut workspace) {
                 CallStep::Await => false,
                 CallStep::Reply(reply) => {
-                    self.stands_in = send_through(reply);
+                    self.guise = send_through(reply, false);
                     false
                 }
                 CallStep::CancelAndReply(reply) => {
-                    self.stands_in = send_through(reply);
+                    self.guise = send_through(reply, false);
                     true
                 }
             }
@@ -508,20 +530,36 @@ impl Filter {
         }
     }
 
+    fn sent(&self, exchange: &Exchange) -> Sent {
+        match exchange.uploads() {
+            _ if self.response_began => Sent::ResponseHeaders,
+            true => Sent::RequestHeaders,
+            false => Sent::Nothing,
+        }
+    }
+
     /// Ends the exchange with an error.
     fn fail(&mut self, failure: &Failure) -> Action {
         self.cancel_call();
         let mut workspace = self.gateway.workspace.borrow_mut();
         let mut exchange = self.exchange.borrow_mut();
+        let sent = self.sent(&exchange);
         let reply = exchange.fail(failure, &mut workspace);
         self.answered = true;
-        if self.response_began {
-            send(reply, reply.status);
-        } else {
-            self.stands_in = self.gateway.replies.send(self.context, reply);
-        }
+        self.guise = self.gateway.answer(self.context, reply, sent);
         Action::Pause
     }
+}
+
+/// How far an exchange has come.
+#[derive(Clone, Copy)]
+enum Sent {
+    /// The upstream has nothing.
+    Nothing,
+    /// The request's headers went on in front of its body.
+    RequestHeaders,
+    /// The upstream's response has begun to come.
+    ResponseHeaders,
 }
 
 /// What became of a step about the request.
@@ -530,10 +568,8 @@ enum Followed {
     Pause,
     /// A gRPC stream with this token was opened.
     Called(u32),
-    /// An answer is on its way, maybe with another status for now.
-    Answered {
-        stands_in: bool,
-    },
+    /// An answer is on its way.
+    Answered(Guise),
 }
 
 fn follow_response(step: ResponseStep<'_>, headers_gone: bool, body_size: usize) -> Result<Action, Failure> {
