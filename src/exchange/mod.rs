@@ -262,7 +262,7 @@ impl Exchange {
         self.state = State::Forwarded(answer);
         RequestStep::ForwardHeaders {
             edits: &workspace.edits,
-            timeout,
+            timeout: timeout.map(request::patience),
         }
     }
 
@@ -395,7 +395,7 @@ impl Exchange {
             return RequestStep::Forward(Forward {
                 edits: &workspace.edits,
                 body: &workspace.spare_frame,
-                timeout,
+                timeout: timeout.map(request::patience),
             });
         }
         self.state = State::Called(answer);
@@ -410,7 +410,7 @@ impl Exchange {
             method: &method.name,
             metadata: &workspace.metadata,
             message: workspace.spare_frame.get(PREFIX_LENGTH..),
-            timeout,
+            timeout: timeout.map(request::patience),
         })
     }
 

@@ -211,3 +211,29 @@ fn milliseconds(timeout: &str) -> u64 {
         _ => panic!("no unit in {timeout}"),
     }
 }
+
+#[test]
+fn a_status_without_content_has_no_body() {
+    for way in WAYS {
+        let gateway = gateway(json!({ "dispatch": way }));
+        for (code, status, length) in [("204", 204, None), ("205", 205, Some("0"))] {
+            for trailing in [false, true] {
+                let exchange = gateway.request(Request::post("/v1/echo").json("{}"));
+                let response = Response::grpc();
+                let response = match trailing {
+                    true => response.message(b"").trailer("x-http-code", code),
+                    false => response.header("x-http-code", code).message(b""),
+                };
+                exchange.respond(response.trailer("grpc-status", "0").trailer("x-note", "kept"));
+                let answer = exchange.answer();
+                assert_eq!((answer.status(), answer.body().len()), (status, 0), "{way} {trailing}");
+                assert_eq!(answer.headers.get("content-type"), None, "{way} {code} {trailing}");
+                assert_eq!(answer.headers.get("x-note"), Some("kept"), "{way} {code} {trailing}");
+                // A local reply has none in either case.
+                let found = answer.headers.get("content-length");
+                assert!(found.is_none() || found == length, "{way} {code} {trailing} {found:?}");
+            }
+        }
+        works(&gateway);
+    }
+}
