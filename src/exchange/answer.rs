@@ -25,6 +25,8 @@ pub struct Answer {
     message: Option<Vec<u8>>,
     /// For a method that streams its answer.
     stream: Option<ServerStream>,
+    /// Whether the client had its headers before the end was known.
+    headers_gone: bool,
 }
 
 impl Answer {
@@ -40,6 +42,7 @@ impl Answer {
             initial: Headers::default(),
             trailing: Headers::default(),
             message: None,
+            headers_gone: false,
         }
     }
 
@@ -296,6 +299,11 @@ impl Answer {
         }
     }
 
+    /// The headers go on before the end of the body is known: what comes in trailers changes them no more.
+    pub fn let_headers_go(&mut self) {
+        self.headers_gone = true;
+    }
+
     /// How they do before the end of the body is known: a service's choice of the status counts, errors do not.
     pub fn edit_headers_early(&self, content_type: &[u8], edits: &mut HeaderEdits) {
         edits.clear();
@@ -367,9 +375,10 @@ impl Answer {
 
     /// The HTTP status of a success: 200, unless the service chose another.
     pub fn success_status(&self) -> u16 {
+        let trailing = self.trailing.iter().filter(|_| !self.headers_gone);
         self.initial
             .iter()
-            .chain(self.trailing.iter())
+            .chain(trailing)
             .find_map(|(name, value)| metadata::success_status(name, value))
             .unwrap_or(200)
     }

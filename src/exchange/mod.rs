@@ -449,6 +449,7 @@ impl Exchange {
             Ok(None) if abilities.holds_response => ResponseStep::Await,
             Ok(None) => {
                 self.started = true;
+                answer.let_headers_go();
                 answer.edit_headers_early(answer.expected_content_type(), &mut workspace.edits);
                 ResponseStep::RewriteHeaders(&workspace.edits)
             }

@@ -1,9 +1,11 @@
 //! Headers to metadata and back.
 
+use std::time::Duration;
+
 use serde_json::json;
 
-use crate::harness::{Request, Response};
-use crate::kit::{WAYS, error, everything, gateway, sent, works};
+use crate::harness::{Host, Progress, Request, Response};
+use crate::kit::{WAYS, configuration, error, everything, gateway, sent, works};
 
 #[test]
 fn request_headers_are_metadata_but_for_those_of_the_connection_and_the_body() {
@@ -235,5 +237,26 @@ fn a_status_without_content_has_no_body() {
             }
         }
         works(&gateway);
+    }
+}
+
+#[test]
+fn a_status_that_comes_too_late_does_not_take_the_body_away() {
+    let gateway = Host::envoy()
+        .without_headers_stop_iteration()
+        .load(&configuration(json!({ "dispatch": "forward" })))
+        .unwrap();
+    for (status, length, response) in [
+        (200, 2, Response::ok(b"").trailer("x-http-code", "204")),
+        (204, 0, Response::ok(b"").header("x-http-code", "204")),
+    ] {
+        let exchange = gateway.request(Request::post("/v1/echo").json("{}"));
+        // The headers wait a moment for the body, which doesn't come.
+        if exchange.progress() == Progress::WaitsForTime {
+            gateway.advance(Duration::from_secs(6));
+        }
+        exchange.respond(response);
+        let answer = exchange.answer();
+        assert_eq!((answer.status(), answer.body().len()), (status, length));
     }
 }
