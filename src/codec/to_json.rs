@@ -26,7 +26,7 @@ use merge::Record;
 
 use super::append::{append, append_decimal, append_part, append_signed_decimal};
 use super::room::{self, Room};
-use super::wire::{DEPTH_LIMIT, Reader, WireError};
+use super::wire::{DEPTH_LIMIT, Groups, Reader, WireError};
 use super::{CodecError, PrintOptions};
 use crate::schema::tables::{
     Cardinality, DefaultValue, Field, FieldIndex, Kind, MessageIndex, MessageTable, Tables, WellKnown, WireType,
@@ -177,6 +177,8 @@ struct Scratch {
     /// The slots from 64 on of the messages being printed: one bit each, set when taken.
     wide_slots: Vec<u64>,
     room: Room,
+    /// Where the groups of the input end.
+    groups: Groups,
     #[cfg(test)]
     steps: usize,
 }
@@ -189,6 +191,7 @@ impl Scratch {
         self.map_keys.clear();
         self.digests.clear();
         self.wide_slots.clear();
+        self.groups.clear();
     }
 }
 
@@ -1044,11 +1047,11 @@ impl<'a> Printer<'a> {
 
     /// The contents of a length-delimited record or a group whose tag has just been read.
     #[inline]
-    fn contents(&self, reader: &mut Reader<'a>, number: u32, wire_type: WireType) -> Result<Part, Box<Failure>> {
+    fn contents(&mut self, reader: &mut Reader<'a>, number: u32, wire_type: WireType) -> Result<Part, Box<Failure>> {
         let start = reader.position();
         if wire_type == WireType::StartGroup {
             let contents = reader
-                .group(number, self.depth)
+                .group(number, self.depth, &mut self.scratch.groups)
                 .map_err(|error| Failure::wire(start, error))?;
             return Ok(Part {
                 start,

@@ -3,6 +3,7 @@
 //! Source: protobuf's encoding documentation, and what the conformance suite accepts and refuses. A [`Reader`] never
 //! reads beyond its slice and never recurses; every failure is a [`WireError`].
 
+use std::collections::HashMap;
 use std::fmt;
 
 use crate::schema::tables::WireType;
@@ -159,12 +160,53 @@ impl<'w> Reader<'w> {
 
     /// The contents of the group whose start tag has just been read, without its end tag.
     ///
-    /// `depth` is how many levels are open, this group included. It looks at every record of the group once; a caller
-    /// that then reads a nested group in the same way looks at that one again, [`DEPTH_LIMIT`] times at most.
-    pub fn group(&mut self, number: u32, depth: usize) -> Result<&'w [u8], WireError> {
+    /// `depth` is how many levels are open, this group included. It looks at every record of the group, but notes in
+    /// `groups` where the groups within it end, so that reading these looks at nothing again. `groups` belongs to the
+    /// bytes that this reader reads: positions count.
+    pub fn group(&mut self, number: u32, depth: usize, groups: &mut Groups) -> Result<&'w [u8], WireError> {
         let start = self.position;
-        let end = self.skip_group(number, depth)?;
+        let end = match groups.ends.get(&start) {
+            Some(&end) => {
+                self.position = end;
+                self.tag()?;
+                end
+            }
+            None => self.note_groups(number, depth, groups)?,
+        };
         Ok(self.bytes.get(start..end).unwrap_or_default())
+    }
+
+    /// Passes over the rest of a group and its end tag, and notes the groups within it; the position of the end tag.
+    fn note_groups(&mut self, number: u32, depth: usize, groups: &mut Groups) -> Result<usize, WireError> {
+        groups.open.clear();
+        // What is open within this group, the innermost apart.
+        let mut innermost = (number, self.position);
+        loop {
+            let at = self.position;
+            if self.is_empty() {
+                return Err(WireError::Truncated);
+            }
+            if depth + groups.open.len() > DEPTH_LIMIT {
+                return Err(WireError::TooDeep);
+            }
+            match self.tag()? {
+                (number, WireType::StartGroup) => {
+                    groups.open.push(innermost);
+                    innermost = (number, self.position);
+                }
+                (number, WireType::EndGroup) if number != innermost.0 => {
+                    return Err(WireError::UnexpectedEndGroup(number));
+                }
+                (_, WireType::EndGroup) => {
+                    let Some(around) = groups.open.pop() else {
+                        return Ok(at);
+                    };
+                    groups.ends.insert(innermost.1, at);
+                    innermost = around;
+                }
+                (number, wire_type) => self.skip(number, wire_type, DEPTH_LIMIT)?,
+            }
+        }
     }
 
     /// Passes over the value whose tag has just been read, whatever it is.
@@ -177,19 +219,18 @@ impl<'w> Reader<'w> {
             WireType::I64 => self.fixed64().map(drop),
             WireType::I32 => self.fixed32().map(drop),
             WireType::Len => self.length_delimited().map(drop),
-            WireType::StartGroup => self.skip_group(number, depth + 1).map(drop),
+            WireType::StartGroup => self.skip_group(number, depth + 1),
             WireType::EndGroup => Err(WireError::UnexpectedEndGroup(number)),
         }
     }
 
-    /// Passes over the rest of a group and its end tag; the position of the end tag.
-    fn skip_group(&mut self, number: u32, depth: usize) -> Result<usize, WireError> {
+    /// Passes over the rest of a group and its end tag.
+    fn skip_group(&mut self, number: u32, depth: usize) -> Result<(), WireError> {
         // The numbers of the groups that are open; a fixed array, since the depth is bounded.
         let mut open = [0; DEPTH_LIMIT];
         let mut count = 0;
         let mut inner = number;
         loop {
-            let start = self.position;
             if self.is_empty() {
                 return Err(WireError::Truncated);
             }
@@ -207,7 +248,7 @@ impl<'w> Reader<'w> {
                 }
                 (_, WireType::EndGroup) => {
                     let Some(outer) = count.checked_sub(1) else {
-                        return Ok(start);
+                        return Ok(());
                     };
                     count = outer;
                     inner = open.get(outer).copied().unwrap_or(number);
@@ -215,6 +256,23 @@ impl<'w> Reader<'w> {
                 (number, wire_type) => self.skip(number, wire_type, DEPTH_LIMIT)?,
             }
         }
+    }
+}
+
+/// Where groups end, which takes reading them: what has been found out about the groups within one is kept, so that groups
+/// in groups aren't read once for each level.
+#[derive(Debug, Default)]
+pub struct Groups {
+    /// The position of a group's end tag, by where its contents begin.
+    ends: HashMap<usize, usize>,
+    /// The groups that are open while one is read: number, and where its contents begin.
+    open: Vec<(u32, usize)>,
+}
+
+impl Groups {
+    /// Forgets everything: the bytes are others now.
+    pub fn clear(&mut self) {
+        self.ends.clear();
     }
 }
 
@@ -400,10 +458,35 @@ mod tests {
         let mut reader = Reader::new(&bytes);
         assert_eq!(reader.tag(), Ok((1, WireType::StartGroup)));
         let mut contents = reader;
-        assert_eq!(contents.group(1, 1), Ok(&bytes[1..8]));
+        assert_eq!(contents.group(1, 1, &mut Groups::default()), Ok(&bytes[1..8]));
         assert_eq!(reader.skip(1, WireType::StartGroup, 0), Ok(()));
         assert_eq!(reader.position(), contents.position());
         assert_eq!(reader.tag(), Ok((5, WireType::Varint)));
+    }
+
+    #[test]
+    fn groups_within_groups_are_read_without_looking_at_them_again() {
+        // 1: group { 3: group { 3: group {} }, 2: "\x1b\x1c" (a group again), 3: group { 4: varint 1 } }, 5: group {}.
+        let mut bytes = vec![
+            0x0b, 0x1b, 0x1b, 0x1c, 0x1c, 0x12, 0x02, 0x1b, 0x1c, 0x1b, 0x20, 0x01, 0x1c, 0x0c, 0x2b, 0x2c,
+        ];
+        let mut groups = Groups::default();
+        let mut read = |bytes: &[u8], start: usize, number| {
+            let mut reader = Reader::at(bytes, start);
+            let length = reader.group(number, 1, &mut groups).map(<[u8]>::len);
+            (length, reader.position())
+        };
+        assert_eq!(read(&bytes, 1, 1), (Ok(12), 14));
+        // Whatever is in there now: only tags that end groups are looked at.
+        bytes[10..12].fill(0xff);
+        assert_eq!(read(&bytes, 2, 3), (Ok(2), 5));
+        assert_eq!(read(&bytes, 3, 3), (Ok(0), 4));
+        assert_eq!(read(&bytes, 8, 3), (Ok(0), 9), "not seen as a group before");
+        assert_eq!(read(&bytes, 15, 5), (Ok(0), 16));
+        assert_eq!(read(&bytes, 10, 3), (Ok(2), 13), "still known");
+        groups.clear();
+        let mut reader = Reader::at(&bytes, 10);
+        assert_eq!(reader.group(3, 1, &mut groups), Err(WireError::UnknownWireType(7)));
     }
 
     #[test]
@@ -417,6 +500,11 @@ mod tests {
         for (bytes, expected) in cases {
             assert_eq!(
                 Reader::new(bytes).skip(1, WireType::StartGroup, 0),
+                Err(expected),
+                "{bytes:x?}"
+            );
+            assert_eq!(
+                Reader::new(bytes).group(1, 1, &mut Groups::default()),
                 Err(expected),
                 "{bytes:x?}"
             );
@@ -438,7 +526,11 @@ mod tests {
             let bytes = nested(levels);
             let mut reader = Reader::new(&bytes);
             let (number, wire_type) = reader.tag()?;
-            reader.skip(number, wire_type, around)
+            let mut noting = reader;
+            let noted = noting.group(number, around + 1, &mut Groups::default()).map(drop);
+            let skipped = reader.skip(number, wire_type, around);
+            assert_eq!(noted, skipped);
+            skipped
         };
         assert_eq!(skip(DEPTH_LIMIT, 0), Ok(()));
         assert_eq!(skip(DEPTH_LIMIT + 1, 0), Err(WireError::TooDeep));

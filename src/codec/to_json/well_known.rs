@@ -84,6 +84,8 @@ impl<'a> Printer<'a> {
         let name = std::str::from_utf8(any.type_url)
             .ok()
             .and_then(|url| url.rsplit_once('/'))
+            // As protobuf's C++ and upb, and as the other direction: something stands before the slash.
+            .filter(|(before, _)| !before.is_empty())
             .map(|(_, name)| name);
         let Some(message) = name.and_then(|name| tables.message_index(name)) else {
             return match self.unknown_types {
@@ -227,13 +229,14 @@ impl<'a> Printer<'a> {
     }
 
     /// A path of a `FieldMask` in lowerCamelCase, without quotes. `end` is where it ends in the wire bytes. Fails where
-    /// camelCase doesn't lead back to the path.
+    /// camelCase doesn't lead back to the path, and where it is no path: that is what the other direction refuses.
     fn camel_case_path(&mut self, path: &[u8], end: usize) -> Result<(), Box<Failure>> {
         let text = std::str::from_utf8(path).map_err(|error| not_utf8(end - path.len() + error.valid_up_to()))?;
         let mut camel = std::mem::take(&mut self.scratch.path);
         camel.clear();
         let mut characters = text.chars();
-        let mut round_trips = true;
+        let mut round_trips =
+            text.split('.').all(|name| !name.is_empty()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         while let Some(character) = characters.next() {
             match character {
                 '_' => match characters.next() {
@@ -324,7 +327,7 @@ fn unknown_type(any: Any<'_>) -> Box<Failure> {
     Failure::new(
         any.type_url_end - any.type_url.len(),
         format!(
-            "found a google.protobuf.Any of type {:?}, expected a type of the schema behind the last '/'",
+            "found a google.protobuf.Any of type {:?}, expected a type of the schema behind the last '/', as in type.googleapis.com/pkg.Message",
             String::from_utf8_lossy(any.type_url)
         ),
     )
