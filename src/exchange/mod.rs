@@ -262,7 +262,7 @@ impl Exchange {
         self.state = State::Forwarded(answer);
         RequestStep::ForwardHeaders {
             edits: &workspace.edits,
-            timeout,
+            timeout: timeout.map(request::patience),
         }
     }
 
@@ -395,7 +395,7 @@ impl Exchange {
             return RequestStep::Forward(Forward {
                 edits: &workspace.edits,
                 body: &workspace.spare_frame,
-                timeout,
+                timeout: timeout.map(request::patience),
             });
         }
         self.state = State::Called(answer);
@@ -410,7 +410,7 @@ impl Exchange {
             method: &method.name,
             metadata: &workspace.metadata,
             message: workspace.spare_frame.get(PREFIX_LENGTH..),
-            timeout,
+            timeout: timeout.map(request::patience),
         })
     }
 
@@ -449,6 +449,7 @@ impl Exchange {
             Ok(None) if abilities.holds_response => ResponseStep::Await,
             Ok(None) => {
                 self.started = true;
+                answer.let_headers_go();
                 answer.edit_headers_early(answer.expected_content_type(), &mut workspace.edits);
                 ResponseStep::RewriteHeaders(&workspace.edits)
             }
