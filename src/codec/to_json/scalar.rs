@@ -280,9 +280,10 @@ fn hundredths(value: f64) -> Option<u64> {
     if !(0.01..LIMIT / 100.0).contains(&magnitude) {
         return None;
     }
-    let hundredths = (magnitude * 100.0 + 0.5) as u64;
+    // Signed: machines have an instruction for that one.
+    let hundredths = (magnitude * 100.0 + 0.5) as i64;
     // Both operands are exact, so that this is the double nearest to the decimal.
-    (hundredths as f64 / 100.0 == magnitude).then_some(hundredths)
+    (hundredths as f64 / 100.0 == magnitude).then_some(hundredths.unsigned_abs())
 }
 
 /// `1.0` is printed as `1`, as protobuf does.
