@@ -1,6 +1,8 @@
 //! JSON to protobuf wire format and back, in one pass over the message tables, with no tree in between.
 
 pub mod http_body;
+#[cfg(test)]
+mod random_schema;
 mod required;
 mod text_to_wire;
 mod to_json;
