@@ -264,11 +264,13 @@ impl Generator<'_> {
             Kind::Bool => varint(number, any & 1),
             Kind::Int64 | Kind::Uint64 | Kind::Sint64 => varint(number, any),
             Kind::Int32 | Kind::Uint32 | Kind::Sint32 => varint(number, any & 0xffff_ffff),
-            // Only numbers that have names: prost-reflect knows no closed enums.
+            // Of closed enums only numbers that have names: prost-reflect prints others, which are unknown fields (protobuf's
+            // language guide, "Enum Behavior").
             Kind::Enum(index) => {
                 let enumeration = self.schema.tables.enumeration(index);
-                let numbers: Vec<i32> = (0..3)
-                    .filter(|number| enumeration.quoted_name(*number).is_some())
+                let numbers: Vec<i32> = [-1, 0, 1, 2, 77, i32::MAX, i32::MIN]
+                    .into_iter()
+                    .filter(|number| !enumeration.is_closed() || enumeration.quoted_name(*number).is_some())
                     .collect();
                 varint(number, numbers[self.below(numbers.len())] as u64)
             }

@@ -338,7 +338,10 @@ impl Writer<'_> {
                 }
                 let number = (bits % 2) as i32;
                 if self.below(2) == 0 {
-                    number.to_string()
+                    match table.is_closed() {
+                        true => number.to_string(),
+                        false => (bits as i32).to_string(),
+                    }
                 } else {
                     let name = String::from_utf8(table.quoted_name(number).unwrap().to_vec()).unwrap();
                     return self.push(&name);
