@@ -75,6 +75,18 @@ impl<'w> Reader<'w> {
     }
 
     fn long_varint(&mut self) -> Result<u64, WireError> {
+        if let Some(word) = self.rest().first_chunk::<8>() {
+            let word = u64::from_le_bytes(*word);
+            // The high bit of each byte that ends a varint; up to the first one, all bits are this one's.
+            let ends = !word & 0x8080_8080_8080_8080;
+            if ends != 0 {
+                let bits = word & (ends ^ ends.wrapping_sub(1)) & 0x7f7f_7f7f_7f7f_7f7f;
+                let bits = bits & 0x007f_007f_007f_007f | (bits & 0x7f00_7f00_7f00_7f00) >> 1;
+                let bits = bits & 0x0000_3fff_0000_3fff | (bits & 0x3fff_0000_3fff_0000) >> 2;
+                self.position += ends.trailing_zeros() as usize / 8 + 1;
+                return Ok(bits & 0x0fff_ffff | bits >> 32 << 28);
+            }
+        }
         let mut value = 0;
         for (byte, index) in self.rest().iter().zip(0..MAX_VARINT_LENGTH) {
             value |= u64::from(byte & 0x7f) << (index * 7);
@@ -92,20 +104,25 @@ impl<'w> Reader<'w> {
     /// A tag: the field number, 1 to 2^29 - 1, and the wire type.
     #[inline]
     pub fn tag(&mut self) -> Result<(u32, WireType), WireError> {
+        // The most common one: a byte, with a field number up to 15.
+        if let Some(&tag @ 0x08..0x80) = self.bytes.get(self.position)
+            && let Some(wire_type) = WireType::of(tag & 7)
+        {
+            self.position += 1;
+            return Ok((u32::from(tag >> 3), wire_type));
+        }
+        self.any_tag()
+    }
+
+    fn any_tag(&mut self) -> Result<(u32, WireType), WireError> {
         let start = self.position;
         let tag = self.varint()?;
         // A tag has 32 bits, so five bytes at most, zero padding included.
         if self.position - start > 5 {
             return Err(WireError::OverlongVarint);
         }
-        let wire_type = match tag & 7 {
-            0 => WireType::Varint,
-            1 => WireType::I64,
-            2 => WireType::Len,
-            3 => WireType::StartGroup,
-            4 => WireType::EndGroup,
-            5 => WireType::I32,
-            other => return Err(WireError::UnknownWireType(other as u8)),
+        let Some(wire_type) = WireType::of(tag as u8 & 7) else {
+            return Err(WireError::UnknownWireType(tag as u8 & 7));
         };
         match u32::try_from(tag >> 3) {
             Ok(number @ 1..=MAX_FIELD_NUMBER) => Ok((number, wire_type)),
@@ -264,6 +281,8 @@ impl Groups {
 pub fn write_varint(value: u64, out: &mut Vec<u8>) {
     if value < 0x80 {
         out.push(value as u8);
+    } else if value < 0x4000 {
+        out.extend_from_slice(&[value as u8 | 0x80, (value >> 7) as u8]);
     } else {
         write_long_varint(value, out);
     }

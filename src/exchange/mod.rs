@@ -282,6 +282,12 @@ impl Exchange {
         workspace.upload = frames;
         match written {
             Ok(()) => RequestStep::Chunk(&workspace.upload),
+            // The client has its answer: what it still sends is nobody's any more.
+            Err(_) if matches!(self.state, State::Finished) => {
+                upload.close();
+                workspace.upload.clear();
+                RequestStep::Chunk(&workspace.upload)
+            }
             Err(failure) => self.fail_request(&failure, workspace),
         }
     }
@@ -696,3 +702,6 @@ impl Workspace {
         std::mem::swap(&mut self.reply.body, &mut self.body);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,39 +1,33 @@
 //! Answers of the filter's own, and when they go out.
 //!
 //! Envoy ends an HTTP/1.1 connection on which more than two responses wait to be written ("Too many responses queued").
-//! A client that pipelines requests which the filter answers at once runs into that, since Envoy writes only between
-//! its rounds. So an answer that would follow another closely waits for a tick, and its round.
+//! A client that pipelines requests which the filter refuses at once runs into that, since Envoy writes only between
+//! its rounds. So a refusal waits for a tick, and has a round of its own.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 
 use super::envoy::BAD_REQUEST_STAND_IN;
 use super::host;
 use crate::exchange::Reply;
 
-/// Answers closer than this may belong to one round, in nanoseconds.
-const ROUND: u64 = 1_000_000;
-
 /// The tick that lets waiting answers go, in milliseconds.
 pub const TICK: u32 = 1;
 
-/// Answers to requests of which the upstream has seen nothing, or nothing of an answer is out.
+/// Refusals that wait.
 #[derive(Default)]
 pub struct Replies {
-    last: Cell<u64>,
     waiting: RefCell<Vec<(u32, Reply)>>,
 }
 
 impl Replies {
-    /// Answers the request of `context` from within its own callbacks, now or at the next tick. `true` as from
+    /// Answers the request of `context`, of which the upstream has seen nothing, at the next tick. `true` as from
     /// [`send_through`].
     pub fn send(&self, context: u32, reply: &Reply) -> bool {
-        let now = host::now().unwrap_or_default();
-        let close = now.saturating_sub(self.last.replace(now)) < ROUND;
-        if close && host::set_tick(TICK).is_ok() {
-            self.waiting.borrow_mut().push((context, reply.clone()));
-            return reply.status == 400;
+        if host::set_tick(TICK).is_err() {
+            return send_through(reply);
         }
-        send_through(reply)
+        self.waiting.borrow_mut().push((context, reply.clone()));
+        stands_in(reply)
     }
 
     /// A request ended: nobody waits for its answer.
@@ -59,7 +53,7 @@ impl Replies {
 /// Answers at once a client to whom nothing of an answer has gone. `true`: with another status until the answer comes
 /// through this filter.
 pub fn send_through(reply: &Reply) -> bool {
-    let stands_in = reply.status == 400;
+    let stands_in = stands_in(reply);
     send(
         reply,
         match stands_in {
@@ -68,6 +62,10 @@ pub fn send_through(reply: &Reply) -> bool {
         },
     );
     stands_in
+}
+
+fn stands_in(reply: &Reply) -> bool {
+    reply.status == 400
 }
 
 /// Answers at once, with this status.

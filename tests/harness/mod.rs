@@ -168,13 +168,6 @@ impl Gateway {
 
     /// The same, with properties of this exchange alone.
     pub fn request_with(&self, properties: &[(Vec<&str>, &[u8])], request: Request) -> Exchange {
-        // Requests do not come in one instant unless a test says so.
-        self.advance(Duration::from_millis(2));
-        self.request_at_once(properties, request)
-    }
-
-    /// The same in the instant of what came before, as where a client pipelines its requests.
-    pub fn request_at_once(&self, properties: &[(Vec<&str>, &[u8])], request: Request) -> Exchange {
         Exchange::start(&self.vm, properties, request)
     }
 

@@ -260,17 +260,15 @@ fn a_small_request_costs_few_host_calls() {
 #[test]
 fn refusals_that_come_in_one_instant_all_go_out() {
     let gateway = gateway(json!({}));
-    let refused: Vec<_> = (0..10)
-        .map(|_| gateway.request_at_once(&[], Request::get("/nowhere")))
-        .collect();
+    let refused: Vec<_> = (0..10).map(|_| gateway.request(Request::get("/nowhere"))).collect();
     gateway.advance(Duration::from_millis(1));
     for exchange in &refused {
         assert_eq!(exchange.answer().status(), 404);
     }
     // One that leaves while its answer waits is not answered, and the others are.
-    let first = gateway.request_at_once(&[], Request::get("/nowhere"));
-    let leaving = gateway.request_at_once(&[], Request::get("/nowhere"));
-    let last = gateway.request_at_once(&[], Request::get("/nowhere"));
+    let first = gateway.request(Request::get("/nowhere"));
+    let leaving = gateway.request(Request::get("/nowhere"));
+    let last = gateway.request(Request::get("/nowhere"));
     leaving.client_leaves();
     gateway.advance(Duration::from_millis(1));
     assert_eq!(first.answer().status(), 404);

@@ -2,6 +2,7 @@
 
 use super::scalar::not_utf8;
 use super::{Body, Failure, Members, Part, Printer, Raw, Unknown};
+use crate::codec::append::{append_decimal, eight_decimals};
 use crate::schema::tables::{FieldIndex, MessageTable, WellKnown, WireType};
 
 /// The seconds of a `Duration` stay within 10,000 years of 365.25 days (duration.proto).
@@ -148,9 +149,7 @@ impl<'a> Printer<'a> {
         if seconds < 0 || nanos < 0 {
             self.out.push(b'-');
         }
-        let mut buffer = itoa::Buffer::new();
-        self.out
-            .extend_from_slice(buffer.format(seconds.unsigned_abs()).as_bytes());
+        append_decimal(seconds.unsigned_abs(), self.out);
         self.fraction(nanos.unsigned_abs());
         self.out.extend_from_slice(b"s\"");
         Ok(())
@@ -171,21 +170,12 @@ impl<'a> Printer<'a> {
         const SECONDS_PER_DAY: i64 = 86_400;
         let (year, month, day) = date(seconds.div_euclid(SECONDS_PER_DAY));
         let second = seconds.rem_euclid(SECONDS_PER_DAY) as u32;
-        let mut text = *b"\"0000-00-00T00:00:00";
-        let numbers = [
-            (1, 4, year),
-            (6, 2, month),
-            (9, 2, day),
-            (12, 2, second / 3600),
-            (15, 2, second / 60 % 60),
-            (18, 2, second % 60),
-        ];
-        for (start, width, number) in numbers {
-            if let Some(digits) = text.get_mut(start..start + width) {
-                write_digits(number, digits);
-            }
-        }
-        self.out.extend_from_slice(&text);
+        let [y1, y2, y3, y4, mo1, mo2, d1, d2] = eight_decimals(year * 10_000 + month * 100 + day);
+        let [_, _, h1, h2, mi1, mi2, s1, s2] =
+            eight_decimals(second / 3600 * 10_000 + second / 60 % 60 * 100 + second % 60);
+        self.out.extend_from_slice(&[
+            b'"', y1, y2, y3, y4, b'-', mo1, mo2, b'-', d1, d2, b'T', h1, h2, b':', mi1, mi2, b':', s1, s2,
+        ]);
         self.fraction(nanos.unsigned_abs());
         self.out.extend_from_slice(b"Z\"");
         Ok(())
@@ -196,16 +186,16 @@ impl<'a> Printer<'a> {
         if nanos == 0 {
             return;
         }
-        let (number, width) = match nanos {
-            _ if nanos.is_multiple_of(1_000_000) => (nanos / 1_000_000, 3),
-            _ if nanos.is_multiple_of(1000) => (nanos / 1000, 6),
-            _ => (nanos, 9),
+        let [_, _, a, b, c, d, e, f] = eight_decimals(nanos / 1000);
+        let [.., g, h, i] = eight_decimals(nanos % 1000);
+        let width = match (nanos.is_multiple_of(1_000_000), nanos.is_multiple_of(1000)) {
+            (true, _) => 3,
+            (_, true) => 6,
+            _ => 9,
         };
-        let mut text = *b".000000000";
-        if let Some(digits) = text.get_mut(1..=width) {
-            write_digits(number, digits);
-        }
-        self.out.extend_from_slice(text.get(..=width).unwrap_or(&text));
+        let end = self.out.len() + 1 + width;
+        self.out.extend_from_slice(&[b'.', a, b, c, d, e, f, g, h, i]);
+        self.out.truncate(end);
     }
 
     fn seconds_and_nanos(&mut self, body: Body) -> Result<(i64, i32), Box<Failure>> {
@@ -358,14 +348,6 @@ fn date(day: i64) -> (u32, u32, u32) {
     let day_of_month = day_of_year - (153 * month + 2) / 5 + 1;
     let (month, later) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
     ((year + era * 400 + later) as u32, month as u32, day_of_month as u32)
-}
-
-/// The number in decimal, with zeros in front, as wide as `digits`.
-fn write_digits(mut number: u32, digits: &mut [u8]) {
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + (number % 10) as u8;
-        number /= 10;
-    }
 }
 
 #[cfg(test)]

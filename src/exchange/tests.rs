@@ -1,0 +1,281 @@
+//! The state machine without a host: whatever comes in whatever order, a client gets one answer.
+
+use serde_json::json;
+
+use super::*;
+use crate::grpc::frame;
+
+const PROTO: &str = r#"
+    syntax = "proto3";
+    package test;
+    import "google/api/annotations.proto";
+    service Echo {
+      rpc Unary(Note) returns (Note) { option (google.api.http) = { post: "/unary" body: "*" additional_bindings { get: "/unary" } }; }
+      rpc Down(Note) returns (stream Note) { option (google.api.http) = { post: "/down" body: "*" }; }
+      rpc Up(stream Note) returns (Note) { option (google.api.http) = { post: "/up/{id}" body: "*" }; }
+      rpc Both(stream Note) returns (stream Note) { option (google.api.http) = { post: "/both" body: "*" }; }
+    }
+    message Note { string text = 1; int32 id = 2; }
+"#;
+
+const ENVOY: Abilities = Abilities {
+    calls: true,
+    fills_bodyless: false,
+    streams_requests: true,
+    holds_response: true,
+};
+
+fn plugin(configuration: serde_json::Value) -> Rc<Plugin> {
+    let mut configuration = configuration;
+    configuration["proto"] = PROTO.into();
+    Rc::new(Plugin::load(configuration.to_string().as_bytes(), 1).unwrap())
+}
+
+fn headers(fields: &[(&str, &str)]) -> Headers {
+    let mut headers = Headers::default();
+    for (name, value) in fields {
+        headers.push(name.as_bytes(), value.as_bytes());
+    }
+    headers
+}
+
+fn request(method: &str, path: &str, more: &[(&str, &str)]) -> Headers {
+    let mut fields = vec![
+        (":method", method),
+        (":path", path),
+        (":authority", "test"),
+        ("content-type", "application/json"),
+    ];
+    fields.extend_from_slice(more);
+    headers(&fields)
+}
+
+fn grpc_response() -> Headers {
+    headers(&[(":status", "200"), ("content-type", "application/grpc")])
+}
+
+/// One message in its frame: `Note { id }`.
+fn framed(id: u8) -> Vec<u8> {
+    let mut out = Vec::new();
+    frame::begin(&mut out);
+    out.extend_from_slice(&[0x10, id]);
+    frame::finish(&mut out, 0);
+    out
+}
+
+fn ok() -> Headers {
+    headers(&[("grpc-status", "0")])
+}
+
+/// A small generator of numbers: the same sequence for the same seed.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) % bound as u64) as usize
+    }
+}
+
+/// What a client has seen.
+#[derive(Default)]
+struct Client {
+    replies: usize,
+    rewrites: usize,
+    resets: usize,
+    chunks: Vec<u8>,
+    chunked: bool,
+}
+
+impl Client {
+    fn request(&mut self, step: &RequestStep<'_>) {
+        if let RequestStep::Reply(_) = step {
+            self.replies += 1;
+        }
+    }
+
+    fn response(&mut self, step: &ResponseStep<'_>) {
+        match step {
+            ResponseStep::Reply(_) => self.replies += 1,
+            ResponseStep::Rewrite { .. } => self.rewrites += 1,
+            ResponseStep::Reset => self.resets += 1,
+            ResponseStep::Chunk { body, edits } => {
+                self.chunks.extend_from_slice(body);
+                self.chunked |= edits.is_some();
+            }
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn events_in_any_order_give_at_most_one_answer() {
+    let plugins = [
+        plugin(json!({})),
+        plugin(json!({ "dispatch": "call" })),
+        plugin(json!({ "upstream": { "grpc_web": true } })),
+        plugin(json!({ "streaming": { "default": "ndjson" } })),
+    ];
+    let paths = ["/unary", "/down", "/up/1", "/both", "/nowhere"];
+    let mut workspace = Workspace::default();
+    for seed in 0..20_000 {
+        let mut random = Random(seed);
+        let mut exchange = Exchange::new(Rc::clone(&plugins[random.below(plugins.len())]));
+        let mut client = Client::default();
+        let method = ["GET", "POST", "PUT"][random.below(3)];
+        let asked = request(method, paths[random.below(paths.len())], &[]);
+        let bodyless = random.below(2) == 0;
+        client.request(&exchange.request_headers(asked, bodyless, ENVOY, &mut workspace));
+        for _ in 0..random.below(12) {
+            let chunk = match random.below(6) {
+                0 => framed(1),
+                1 => framed(2)[..3].to_vec(),
+                2 => b"{\"id\": 3}".to_vec(),
+                3 => b"[{\"id\": 3},".to_vec(),
+                4 => Vec::new(),
+                _ => vec![random.below(256) as u8; 9],
+            };
+            let end = random.below(2) == 0;
+            let workspace = &mut workspace;
+            match random.below(10) {
+                0 => client.request(&exchange.release_request_headers(ENVOY, workspace)),
+                1 => client.request(&exchange.request_body_grew(chunk.len(), workspace)),
+                2 => client.request(&exchange.request_body(Some(&chunk), ENVOY, workspace)),
+                3 => client.request(&exchange.request_chunk(&chunk, end, workspace)),
+                4 => {
+                    let host_reply = [None, None, None, Some(HostReply::Deadline)][random.below(4)];
+                    let step = exchange.response_headers(grpc_response(), end, host_reply, ENVOY, workspace);
+                    client.response(&step);
+                }
+                5 => client.response(&exchange.response_chunk(&chunk, end, workspace)),
+                6 => client.response(&exchange.response_complete(&chunk, Some(ok()), workspace)),
+                7 => client.response(&exchange.response_chunks_ended(ok(), workspace)),
+                8 => match exchange.call_message(chunk, workspace) {
+                    CallStep::Await => {}
+                    CallStep::Reply(_) | CallStep::CancelAndReply(_) => client.replies += 1,
+                },
+                _ => match exchange.call_closed(random.below(17) as u32, b"why", None, workspace) {
+                    CallStep::Await => {}
+                    CallStep::Reply(_) | CallStep::CancelAndReply(_) => client.replies += 1,
+                },
+            }
+        }
+        let answers = client.replies + client.rewrites;
+        assert!(answers <= 1, "seed {seed}: {answers} answers");
+        if client.rewrites > 0 {
+            assert!(!client.chunked, "seed {seed}: an answer begun twice");
+        }
+    }
+}
+
+#[test]
+fn a_unary_exchange_in_place_goes_there_and_back() {
+    let mut workspace = Workspace::default();
+    let mut exchange = Exchange::new(plugin(json!({})));
+    let step = exchange.request_headers(request("POST", "/unary", &[]), false, ENVOY, &mut workspace);
+    assert!(matches!(step, RequestStep::Await));
+    let step = exchange.request_body(Some(br#"{"id": 7}"#), ENVOY, &mut workspace);
+    let RequestStep::Forward(forward) = step else {
+        panic!("{step:?}");
+    };
+    assert_eq!(forward.body, framed(7));
+    assert!(forward.edits.sets().any(|edit| edit == (b":path", b"/test.Echo/Unary")));
+    let step = exchange.response_headers(grpc_response(), false, None, ENVOY, &mut workspace);
+    assert!(matches!(step, ResponseStep::Await));
+    let step = exchange.response_complete(&framed(8), Some(ok()), &mut workspace);
+    let ResponseStep::Rewrite { body, .. } = step else {
+        panic!("{step:?}");
+    };
+    assert_eq!(body, br#"{"id":8}"#);
+    let step = exchange.response_complete(&framed(8), Some(ok()), &mut workspace);
+    assert!(matches!(step, ResponseStep::PassThrough), "{step:?}");
+}
+
+#[test]
+fn a_response_stream_is_the_same_wherever_it_is_cut() {
+    let plugin = plugin(json!({ "upstream": { "grpc_web": true } }));
+    let mut body: Vec<u8> = (1..=3).flat_map(framed).collect();
+    let trailers = b"grpc-status:5\r\ngrpc-message:gone\r\n";
+    body.push(0x80);
+    body.extend_from_slice(&(trailers.len() as u32).to_be_bytes());
+    body.extend_from_slice(trailers);
+    let cases = [
+        (
+            "application/json",
+            r#"[{"id":1},{"id":2},{"id":3},{"error":{"code":5,"message":"gone"}}]"#,
+        ),
+        (
+            "application/x-ndjson",
+            "{\"id\":1}\n{\"id\":2}\n{\"id\":3}\n{\"error\":{\"code\":5,\"message\":\"gone\"}}\n",
+        ),
+        (
+            "text/event-stream",
+            "data: {\"id\":1}\n\ndata: {\"id\":2}\n\ndata: {\"id\":3}\n\n\
+             event: error\ndata: {\"error\":{\"code\":5,\"message\":\"gone\"}}\n\n",
+        ),
+    ];
+    for (accept, expected) in cases {
+        for size in 1..=body.len() {
+            let mut workspace = Workspace::default();
+            let mut exchange = Exchange::new(Rc::clone(&plugin));
+            let asked = request("POST", "/down", &[("accept", accept)]);
+            exchange.request_headers(asked, false, ENVOY, &mut workspace);
+            exchange.request_body(Some(b"{}"), ENVOY, &mut workspace);
+            let answer = headers(&[(":status", "200"), ("content-type", "application/grpc-web+proto")]);
+            exchange.response_headers(answer, false, None, ENVOY, &mut workspace);
+            let mut client = Client::default();
+            for chunk in body.chunks(size) {
+                client.response(&exchange.response_chunk(chunk, false, &mut workspace));
+            }
+            client.response(&exchange.response_chunks_ended(Headers::default(), &mut workspace));
+            assert_eq!(
+                String::from_utf8_lossy(&client.chunks),
+                expected,
+                "{accept} in chunks of {size}"
+            );
+            assert_eq!((client.replies, client.rewrites, client.resets), (0, 0, 0));
+        }
+    }
+}
+
+#[test]
+fn a_request_stream_is_the_same_wherever_it_is_cut() {
+    let plugin = plugin(json!({}));
+    let cases = [
+        ("application/json", r#"[{"text":"a"}, {"text":"b,]"} ,{}]"#),
+        ("application/x-ndjson", "{\"text\":\"a\"}\n\n{\"text\":\"b,]\"}\r\n{}"),
+    ];
+    // The path's id is in each message.
+    let expected: Vec<u8> = [&b"\x10\x09\x0a\x01a"[..], b"\x10\x09\x0a\x03b,]", b"\x10\x09"]
+        .into_iter()
+        .flat_map(|message| {
+            let mut out = Vec::new();
+            frame::begin(&mut out);
+            out.extend_from_slice(message);
+            frame::finish(&mut out, 0);
+            out
+        })
+        .collect();
+    for (content_type, body) in cases {
+        for size in 1..=body.len() {
+            let mut workspace = Workspace::default();
+            let mut exchange = Exchange::new(Rc::clone(&plugin));
+            let asked = headers(&[(":method", "POST"), (":path", "/up/9"), ("content-type", content_type)]);
+            let step = exchange.request_headers(asked, false, ENVOY, &mut workspace);
+            assert!(matches!(step, RequestStep::ForwardHeaders { .. }), "{step:?}");
+            let mut sent = Vec::new();
+            let chunks: Vec<_> = body.as_bytes().chunks(size).collect();
+            for (index, chunk) in chunks.iter().enumerate() {
+                let step = exchange.request_chunk(chunk, index + 1 == chunks.len(), &mut workspace);
+                let RequestStep::Chunk(frames) = step else {
+                    panic!("{content_type} in chunks of {size}: {step:?}");
+                };
+                sent.extend_from_slice(frames);
+            }
+            assert_eq!(sent, expected, "{content_type} in chunks of {size}");
+        }
+    }
+}
