@@ -247,7 +247,9 @@ impl Generator<'_> {
                 // No negative zero: prost-reflect leaves it out as if it were the default, protobuf doesn't.
                 let bits = f64::from_bits(self.next());
                 let random = if bits.is_finite() { bits } else { 0.1 };
-                let values = [0.0, 0.5, 1.0, -1.5, 1e21, 3.4e-300, random, f64::NAN, f64::INFINITY];
+                let price = (any as i64) as f64 / 100.0;
+                let price = if price == 0.0 { 0.01 } else { price };
+                let values = [0.0, 0.5, -1.0, price, 1e21, 3.4e-300, random, f64::NAN, f64::INFINITY];
                 // google.protobuf.Value has no form for the last two; of wrappers, prost-reflect prints them as null.
                 let finite = matches!(&*field.name, "number_value" | "value");
                 double(number, values[self.below(if finite { 7 } else { 9 })])

@@ -291,7 +291,14 @@ impl Writer<'_> {
             Kind::Double => {
                 // Finite numbers, and no negative zero: prost-reflect leaves that out, protobuf doesn't.
                 let value = f64::from_bits(bits);
-                if value.is_finite() && value != 0.0 {
+                if bits == 0 {
+                    "1.0E+3".to_owned()
+                } else if self.below(3) == 2 {
+                    let places = self.below(19) + 1;
+                    let digits = format!("{bits:0width$}", width = places + 1);
+                    let (whole, fraction) = digits.split_at(digits.len() - places);
+                    format!("-{whole}.{fraction}")
+                } else if value.is_finite() && value != 0.0 {
                     format!("{value:?}")
                 } else {
                     (bits >> 11).to_string()
