@@ -60,7 +60,7 @@ fn bench() -> &'static Bench {
             Listener::new("plain-narrow", &plain).cluster(NARROW),
             Listener::new("google", &with(&web, "errors", json!({ "format": "google" }))).with_grpc_web(),
         ];
-        Bench::start(&listeners.map(Listener::without_route_timeout))
+        Bench::start(&listeners.map(|listener| listener.without_route_timeout().closes_at_once()))
     })
 }
 

@@ -31,6 +31,7 @@ pub struct Listener {
     grpc_web: bool,
     lua: bool,
     route_timeout: &'static str,
+    close_delay: &'static str,
 }
 
 impl Listener {
@@ -64,8 +65,9 @@ impl Listener {
             closes_after_400: true,
             grpc_web: false,
             lua: false,
-            // Envoy's own default.
+            // Envoy's own defaults.
             route_timeout: "15s",
+            close_delay: "1s",
         }
     }
 
@@ -102,6 +104,12 @@ impl Listener {
     /// Leaves out the route's timeout, as a route for streams does.
     pub fn without_route_timeout(mut self) -> Self {
         self.route_timeout = "0s";
+        self
+    }
+
+    /// Has Envoy close an HTTP/1.1 connection at once when it breaks an answer off, rather than after a second.
+    pub fn closes_at_once(mut self) -> Self {
+        self.close_delay = "0s";
         self
     }
 
@@ -166,6 +174,7 @@ impl Listener {
                     "stat_prefix": self.name,
                     // Both HTTP/1.1 and HTTP/2 without TLS, told apart by the first bytes.
                     "codec_type": "AUTO",
+                    "delayed_close_timeout": self.close_delay,
                     "stream_error_on_invalid_http_message": !self.closes_after_400,
                     "http_filters": filters,
                     "route_config": {

@@ -234,8 +234,10 @@ pub struct Connection {
 impl Connection {
     /// Connects to `address`.
     pub async fn open(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
         Self {
-            stream: TcpStream::connect(address).await.unwrap(),
+            stream,
             buffer: BytesMut::new(),
         }
     }
@@ -431,6 +433,7 @@ impl Live {
             Http::Two => {
                 // The default window: a client that does not read takes in no more than 64 KiB.
                 let stream = TcpStream::connect(address).await.unwrap();
+                stream.set_nodelay(true).unwrap();
                 let (client, connection) = h2::client::handshake(stream).await.unwrap();
                 tokio::spawn(connection);
                 let mut client = client.ready().await.unwrap();

@@ -17,6 +17,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::Service;
@@ -64,9 +65,12 @@ impl Upstream {
 
         let scripts = Scripts::default();
         let dispatcher = Dispatcher::new(scripts.clone());
+        // What goes back and forth in small parts does not wait for acknowledgements.
+        let incoming = TcpListenerStream::new(grpc_listener)
+            .map(|accepted| accepted.inspect(|stream| stream.set_nodelay(true).unwrap()));
         runtime.spawn(async move {
             tonic::transport::Server::builder()
-                .serve_with_incoming(dispatcher, TcpListenerStream::new(grpc_listener))
+                .serve_with_incoming(dispatcher, incoming)
                 .await
                 .unwrap();
         });
