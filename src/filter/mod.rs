@@ -20,7 +20,7 @@ use crate::exchange::headers::{HeaderEdits, Headers};
 use crate::exchange::{Abilities, Call, CallStep, Exchange, Failure, Reply, RequestStep, ResponseStep, Workspace};
 use hold::{Holding, Verdict, Waiting};
 use host::{Buffer, HostStatus, Map, Stream};
-use replies::{Guise, Replies, send, send_through};
+use replies::{Disguised, Replies, send, send_past_grpc_web, send_through};
 
 /// Registers the module's contexts with the SDK.
 pub fn start() {
@@ -133,7 +133,7 @@ impl RootContext for Root {
                 response_released: false,
                 call: None,
                 answered: false,
-                guise: Guise::None,
+                disguised: None,
             }),
             None => Box::new(Unconfigured),
         })
@@ -149,7 +149,6 @@ impl Gateway {
             context,
             exchange.release_request_headers(self.abilities(), workspace),
             0,
-            Sent::Nothing,
         ) {
             Ok(Followed::Continue) => return true,
             Ok(_) => return false,
@@ -160,39 +159,35 @@ impl Gateway {
         false
     }
 
-    /// Answers the request of `context`. Only a refusal waits: once the upstream has something of the request, its own
-    /// answer may come any moment.
-    fn answer(&self, context: u32, reply: &Reply, sent: Sent) -> Guise {
-        match sent {
-            Sent::Nothing => self.replies.send(context, reply),
-            Sent::RequestHeaders => send_through(reply, self.plugin.settings.upstream.grpc_web),
-            // The answer takes the place of the upstream's, and does not come by.
-            Sent::ResponseHeaders => {
-                send(reply, reply.status);
-                Guise::None
-            }
-        }
-    }
-
     /// Does what a step about the request of `context` asks for.
-    fn follow_request(
-        &self,
-        context: u32,
-        step: RequestStep<'_>,
-        body_size: usize,
-        sent: Sent,
-    ) -> Result<Followed, Failure> {
+    fn follow_request(&self, context: u32, step: RequestStep<'_>, body_size: usize) -> Result<Followed, Failure> {
         match step {
             RequestStep::PassThrough => Ok(Followed::Continue),
             RequestStep::Await => Ok(Followed::Pause),
             RequestStep::Drop => host::replace_buffer(Buffer::RequestBody, body_size, b"")
                 .map(|()| Followed::Pause)
                 .map_err(|status| refused("to change the request body", status)),
-            RequestStep::Reply(reply) => Ok(Followed::Answered(self.answer(context, reply, sent))),
+            RequestStep::Reply(reply) => Ok(Followed::Answered {
+                disguised: self.replies.send(context, reply),
+            }),
+            RequestStep::BreakOff(reply) => Ok(Followed::Answered {
+                disguised: match self.plugin.settings.upstream.grpc_web {
+                    true => send_past_grpc_web(reply),
+                    false => send_through(reply),
+                },
+            }),
             RequestStep::Chunk(body) => host::replace_buffer(Buffer::RequestBody, body_size, body)
                 .map(|()| Followed::Continue)
                 .map_err(|status| refused("to change the request body", status)),
             RequestStep::ForwardHeaders { edits, timeout } => edit_request(edits, timeout)
+                .and_then(|()| match timeout {
+                    Some(timeout) => host::set_header(
+                        Map::RequestHeaders,
+                        envoy::DURATION_HEADER,
+                        envoy::timeout_value(timeout).as_bytes(),
+                    ),
+                    None => Ok(()),
+                })
                 .map(|()| Followed::Continue)
                 .map_err(|status| refused("to change the request headers", status)),
             RequestStep::Forward(forward) => {
@@ -222,9 +217,9 @@ struct Filter {
     response_released: bool,
     /// The gRPC stream in flight.
     call: Option<u32>,
-    /// Whether an answer of this filter's is on its way, and what it looks like until it comes by.
+    /// Whether an answer of this filter's is on its way; and what it must become when it passes here.
     answered: bool,
-    guise: Guise,
+    disguised: Option<Disguised>,
 }
 
 impl HttpContext for Filter {
@@ -237,7 +232,7 @@ impl HttpContext for Filter {
             exchange.request_headers(headers, end_of_stream, abilities, workspace)
         });
         if self.exchange.borrow().uploads() {
-            // They did not wait: when the body comes tells nothing.
+            // The headers went on of themselves: when the body comes says nothing of whether they can be held.
             self.released.set(Some(0));
         }
         if !self.exchange.borrow().awaits_body() {
@@ -312,8 +307,10 @@ impl HttpContext for Filter {
             // sent on any more.
             self.exchange.borrow_mut().answered_elsewhere();
             self.cancel_call();
-            if let Err(status) = std::mem::take(&mut self.guise).take_off() {
-                log::error!("cannot set the status of an answer: {status}");
+            if let Some(disguised) = self.disguised.take()
+                && let Err(status) = disguised.restore()
+            {
+                log::error!("cannot change the headers of an answer: {status}");
             }
             return Action::Continue;
         }
@@ -421,9 +418,8 @@ impl Filter {
         let followed = {
             let mut exchange = self.exchange.borrow_mut();
             let mut workspace = self.gateway.workspace.borrow_mut();
-            let sent = self.sent(&exchange);
             let step = event(&mut exchange, self.gateway.abilities(), &mut workspace);
-            self.gateway.follow_request(self.context, step, self.body_size, sent)
+            self.gateway.follow_request(self.context, step, self.body_size)
         };
         match followed {
             Ok(Followed::Continue) => Action::Continue,
@@ -432,9 +428,9 @@ impl Filter {
                 self.call = Some(token);
                 Action::Pause
             }
-            Ok(Followed::Answered(guise)) => {
+            Ok(Followed::Answered { disguised }) => {
                 self.answered = true;
-                self.guise = guise;
+                self.disguised = disguised;
                 Action::Pause
             }
             Err(failure) => self.fail(&failure),
@@ -507,11 +503,11 @@ impl Filter {
             match event(&mut exchange, &mut workspace) {
                 CallStep::Await => false,
                 CallStep::Reply(reply) => {
-                    self.guise = send_through(reply, false);
+                    self.disguised = send_through(reply);
                     false
                 }
                 CallStep::CancelAndReply(reply) => {
-                    self.guise = send_through(reply, false);
+                    self.disguised = send_through(reply);
                     true
                 }
             }
@@ -530,36 +526,20 @@ impl Filter {
         }
     }
 
-    fn sent(&self, exchange: &Exchange) -> Sent {
-        match exchange.uploads() {
-            _ if self.response_began => Sent::ResponseHeaders,
-            true => Sent::RequestHeaders,
-            false => Sent::Nothing,
-        }
-    }
-
     /// Ends the exchange with an error.
     fn fail(&mut self, failure: &Failure) -> Action {
         self.cancel_call();
         let mut workspace = self.gateway.workspace.borrow_mut();
         let mut exchange = self.exchange.borrow_mut();
-        let sent = self.sent(&exchange);
         let reply = exchange.fail(failure, &mut workspace);
         self.answered = true;
-        self.guise = self.gateway.answer(self.context, reply, sent);
+        if self.response_began {
+            send(reply, reply.status);
+        } else {
+            self.disguised = self.gateway.replies.send(self.context, reply);
+        }
         Action::Pause
     }
-}
-
-/// How far an exchange has come.
-#[derive(Clone, Copy)]
-enum Sent {
-    /// The upstream has nothing.
-    Nothing,
-    /// The request's headers went on in front of its body.
-    RequestHeaders,
-    /// The upstream's response has begun to come.
-    ResponseHeaders,
 }
 
 /// What became of a step about the request.
@@ -568,8 +548,10 @@ enum Followed {
     Pause,
     /// A gRPC stream with this token was opened.
     Called(u32),
-    /// An answer is on its way.
-    Answered(Guise),
+    /// An answer is on its way, maybe under another guise for now.
+    Answered {
+        disguised: Option<Disguised>,
+    },
 }
 
 fn follow_response(step: ResponseStep<'_>, headers_gone: bool, body_size: usize) -> Result<Action, Failure> {
@@ -588,13 +570,13 @@ fn follow_response(step: ResponseStep<'_>, headers_gone: bool, body_size: usize)
                 .map(|()| Action::Continue)
                 .map_err(|status| refused("to change the response body", status))
         }
-        ResponseStep::Chunk { edits, body } => {
+        ResponseStep::Chunk { edits, body, hold } => {
             if let Some(edits) = edits {
                 host::edit_headers(Map::ResponseHeaders, edits)
                     .map_err(|status| refused("to change the response headers", status))?;
             }
             host::replace_buffer(Buffer::ResponseBody, body_size, body)
-                .map(|()| Action::Continue)
+                .map(|()| if hold { Action::Pause } else { Action::Continue })
                 .map_err(|status| refused("to change the response body", status))
         }
         ResponseStep::Drop => host::replace_buffer(Buffer::ResponseBody, body_size, b"")

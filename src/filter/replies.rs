@@ -9,7 +9,6 @@ use std::cell::RefCell;
 use super::envoy::BAD_REQUEST_STAND_IN;
 use super::host::{self, HostStatus, Map};
 use crate::exchange::Reply;
-use crate::exchange::headers::Headers;
 
 /// The tick that lets waiting answers go, in milliseconds.
 pub const TICK: u32 = 1;
@@ -21,13 +20,14 @@ pub struct Replies {
 }
 
 impl Replies {
-    /// Answers the request of `context`, of which the upstream has seen nothing, at the next tick.
-    pub fn send(&self, context: u32, reply: &Reply) -> Guise {
+    /// Answers the request of `context`, of which the upstream has seen nothing, at the next tick. Returns as
+    /// [`send_through`].
+    pub fn send(&self, context: u32, reply: &Reply) -> Option<Disguised> {
         if host::set_tick(TICK).is_err() {
-            return send_through(reply, false);
+            return send_through(reply);
         }
         self.waiting.borrow_mut().push((context, reply.clone()));
-        Guise::of(reply, false)
+        Disguised::of(reply)
     }
 
     /// A request ended: nobody waits for its answer.
@@ -41,7 +41,7 @@ impl Replies {
         for (context, reply) in &waiting {
             match host::set_effective_context(*context) {
                 Ok(()) => {
-                    send_through(reply, false);
+                    send_through(reply);
                 }
                 Err(status) => log::error!("cannot reach context {context}: {status}"),
             }
@@ -50,73 +50,74 @@ impl Replies {
     }
 }
 
-/// Answers at once a client to whom nothing of an answer has gone. `behind_grpc_web`: the request's headers have gone on
-/// to Envoy's grpc_web filter.
-pub fn send_through(reply: &Reply, behind_grpc_web: bool) -> Guise {
-    let guise = Guise::of(reply, behind_grpc_web);
-    guise.send(reply);
-    guise
+/// What an answer on its way must become when it passes this filter.
+#[derive(Debug)]
+pub struct Disguised {
+    status: u16,
+    content_type: Option<Vec<u8>>,
 }
 
-/// What an answer of this filter's is sent as, on a way that leads through this filter again, where it becomes itself.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Guise {
-    /// Itself.
-    #[default]
-    None,
-    /// A 400 as [`BAD_REQUEST_STAND_IN`].
-    BadRequest,
-    /// An error of this status as a gRPC answer: Envoy's grpc_web filter takes the body of anything else away.
-    Grpc(u16),
-}
-
-impl Guise {
-    fn of(reply: &Reply, behind_grpc_web: bool) -> Self {
-        match reply.status {
-            status if behind_grpc_web => Self::Grpc(status),
-            400 => Self::BadRequest,
-            _ => Self::None,
-        }
-    }
-
-    fn send(self, reply: &Reply) {
-        match self {
-            Self::None => send(reply, reply.status),
-            Self::BadRequest => send(reply, BAD_REQUEST_STAND_IN),
-            Self::Grpc(_) => {
-                let mut headers = Headers::default();
-                for (name, value) in reply.headers.iter() {
-                    match name {
-                        b"content-type" => headers.push(name, b"application/grpc"),
-                        _ => headers.push(name, value),
-                    }
-                }
-                send_local(200, &headers, &reply.body);
-            }
-        }
-    }
-
-    /// Makes the answer itself again: its headers are the current ones.
-    pub fn take_off(self) -> Result<(), HostStatus> {
-        let status = match self {
-            Self::None => return Ok(()),
-            Self::BadRequest => 400,
-            Self::Grpc(status) => {
-                host::set_header(Map::ResponseHeaders, b"content-type", b"application/json")?;
-                status
-            }
+impl Disguised {
+    fn of(reply: &Reply) -> Option<Self> {
+        let content_type = match reply.body.is_empty() {
+            // Envoy gives an answer without a body no content-type.
+            true => reply.headers.get("content-type").map(<[u8]>::to_vec),
+            false => None,
         };
-        host::set_header(Map::ResponseHeaders, b":status", status.to_string().as_bytes())
+        (reply.status == 400 || content_type.is_some()).then_some(Self {
+            status: reply.status,
+            content_type,
+        })
     }
+
+    /// Makes the response headers what they are to be.
+    pub fn restore(self) -> Result<(), HostStatus> {
+        let status = self.status.to_string();
+        host::set_header(Map::ResponseHeaders, b":status", status.as_bytes())?;
+        match &self.content_type {
+            Some(content_type) => host::set_header(Map::ResponseHeaders, b"content-type", content_type),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Answers at once a client to whom nothing of an answer has gone. Returns what must become of the answer when it comes
+/// through this filter.
+pub fn send_through(reply: &Reply) -> Option<Disguised> {
+    send(
+        reply,
+        match reply.status {
+            400 => BAD_REQUEST_STAND_IN,
+            status => status,
+        },
+    );
+    Disguised::of(reply)
+}
+
+/// The same for a request that Envoy's gRPC-Web filter has seen: of an answer that is no success in gRPC it makes one
+/// without a body.
+pub fn send_past_grpc_web(reply: &Reply) -> Option<Disguised> {
+    let mut disguise = Reply {
+        status: 200,
+        body: reply.body.clone(),
+        ..Reply::default()
+    };
+    for (name, value) in reply.headers.iter() {
+        if name != b"content-type" {
+            disguise.headers.push(name, value);
+        }
+    }
+    disguise.headers.push(b"content-type", b"application/grpc");
+    send(&disguise, disguise.status);
+    Some(Disguised {
+        status: reply.status,
+        content_type: reply.headers.get("content-type").map(<[u8]>::to_vec),
+    })
 }
 
 /// Answers at once, with this status.
 pub fn send(reply: &Reply, status: u16) {
-    send_local(status, &reply.headers, &reply.body);
-}
-
-fn send_local(status: u16, headers: &Headers, body: &[u8]) {
-    if let Err(status) = host::send_local_response(status, headers, body) {
+    if let Err(status) = host::send_local_response(status, &reply.headers, &reply.body) {
         log::error!("cannot answer a request: {status}");
     }
 }
