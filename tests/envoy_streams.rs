@@ -191,6 +191,9 @@ async fn next_request_works(listener: &'static str) {
     );
 }
 
+/// As a raw answer has them.
+type Trailers = &'static [(&'static str, &'static str)];
+
 // Server streaming.
 
 #[tokio::test]
@@ -364,8 +367,8 @@ async fn an_upstream_that_does_not_keep_to_grpc_is_told_from_a_complete_stream()
     let good = frame(0, &wire(1));
     let mut cut = BytesMut::from(&frame(0, &[0; 100])[..]);
     cut.truncate(50);
-    let ok: &[(&str, &str)] = &[("grpc-status", "0")];
-    let rows: [(&str, Bytes, &[(&'static str, &'static str)]); 6] = [
+    let ok: Trailers = &[("grpc-status", "0")];
+    let rows: [(&str, Bytes, Trailers); 6] = [
         ("no status", Bytes::new(), &[("x-other", "1")]),
         ("no trailers", Bytes::new(), &[]),
         ("a cut frame", cut.freeze(), ok),
