@@ -191,10 +191,10 @@ async fn next_request_works(listener: &'static str) {
     );
 }
 
-// Server streaming.
+/// As a raw answer has them.
+type Trailers = &'static [(&'static str, &'static str)];
 
-/// A name and a value of metadata.
-type Pair = (&'static str, &'static str);
+// Server streaming.
 
 #[tokio::test]
 async fn each_message_arrives_before_the_next_is_sent() {
@@ -367,8 +367,8 @@ async fn an_upstream_that_does_not_keep_to_grpc_is_told_from_a_complete_stream()
     let good = frame(0, &wire(1));
     let mut cut = BytesMut::from(&frame(0, &[0; 100])[..]);
     cut.truncate(50);
-    let ok: &[(&str, &str)] = &[("grpc-status", "0")];
-    let rows: [(&str, Bytes, &[Pair]); 6] = [
+    let ok: Trailers = &[("grpc-status", "0")];
+    let rows: [(&str, Bytes, Trailers); 6] = [
         ("no status", Bytes::new(), &[("x-other", "1")]),
         ("no trailers", Bytes::new(), &[]),
         ("a cut frame", cut.freeze(), ok),
