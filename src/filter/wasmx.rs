@@ -45,6 +45,13 @@ const TRAILERS: [(&str, &str); 3] = [
     ("grpc-status-details-bin", "upstream_trailer_grpc_status_details_bin"),
 ];
 
+/// The same of an answer that has nothing but headers, where `grpc_hide_header` keeps them out of these.
+const HIDDEN_HEADERS: [(&str, &str); 3] = [
+    ("grpc-status", "upstream_http_grpc_status"),
+    ("grpc-message", "upstream_http_grpc_message"),
+    ("grpc-status-details-bin", "upstream_http_grpc_status_details_bin"),
+];
+
 /// Request headers that nginx replaces or drops by itself, and reads for its own purposes.
 const OWN_REQUEST_HEADERS: [&[u8]; 9] = [
     b"connection",
@@ -279,9 +286,12 @@ impl WasmxFilter {
 
     /// The upstream's response begins.
     fn take_response(&mut self, headers: &Headers) {
+        let mut shown = without(headers, &OWN_RESPONSE_HEADERS);
+        if shown.get("grpc-status").is_none() {
+            push_properties(&HIDDEN_HEADERS, &mut shown);
+        }
         // An error may come as headers alone, which no flag tells. A success has a body.
-        let alone = headers.get("grpc-status").is_some_and(|status| status != b"0");
-        let shown = without(headers, &OWN_RESPONSE_HEADERS);
+        let alone = shown.get("grpc-status").is_some_and(|status| status != b"0");
         let gateway = Rc::clone(&self.gateway);
         let workspace = &mut gateway.workspace.borrow_mut();
         let (edited, replacement) = match self
@@ -561,14 +571,19 @@ fn content_length(headers: &Headers) -> Option<usize> {
 /// The trailers of the response, as far as the status needs them.
 fn trailers() -> Headers {
     let mut trailers = Headers::default();
-    for (name, property) in TRAILERS {
-        if let Ok(value) = host::property(&["ngx", property])
-            && !value.is_empty()
-        {
-            trailers.push(name.as_bytes(), &value);
+    push_properties(&TRAILERS, &mut trailers);
+    trailers
+}
+
+/// Adds the headers that are there as properties. Without the first of them there are none.
+fn push_properties(properties: &[(&str, &str)], headers: &mut Headers) {
+    for (name, property) in properties {
+        match host::property(&["ngx", property]) {
+            Ok(value) if !value.is_empty() => headers.push(name.as_bytes(), &value),
+            _ if *name == "grpc-status" => return,
+            _ => {}
         }
     }
-    trailers
 }
 
 /// All headers, with names in lower case: HTTP/1.1's come as they were written.

@@ -94,6 +94,12 @@ impl Host {
         self
     }
 
+    /// With `grpc_hide_header` for the status, its message and its details.
+    pub fn hiding_status(mut self) -> Self {
+        self.nginx().hides_status = true;
+        self
+    }
+
     fn nginx(&mut self) -> &mut Nginx {
         self.profile.nginx.as_mut().expect("a profile of nginx")
     }

@@ -216,17 +216,23 @@ impl Vm {
     }
 
     /// Response headers come, and go.
-    pub fn nginx_response_headers(&mut self, context: ContextId, headers: Headers) {
-        let status = headers.get("grpc-status").map(str::to_owned);
+    pub fn nginx_response_headers(&mut self, context: ContextId, mut headers: Headers) {
+        let hides = self.profile.nginx.is_some_and(|nginx| nginx.hides_status);
+        for name in ["grpc-status", "grpc-message", "grpc-status-details-bin"] {
+            if let Some(value) = headers.bytes(name).map(<[u8]>::to_vec) {
+                let property = format!("upstream_http_{}", name.replace('-', "_"));
+                self.stream(context).set(&["ngx", &property], value);
+            }
+            if hides {
+                headers.remove(name.as_bytes());
+            }
+        }
         let length = headers
             .get("content-length")
             .and_then(|length| length.parse().ok())
             .filter(|length| *length > 0);
         let guest_headers = self.guest_headers(context, headers);
         let stream = self.stream(context);
-        if let Some(status) = status {
-            stream.set(&["ngx", "upstream_http_grpc_status"], status);
-        }
         stream.nginx.length = length;
         let side = &mut stream.response;
         side.headers = guest_headers;

@@ -47,6 +47,8 @@ pub struct Nginx {
     pub upstream_te: bool,
     /// `client_body_buffer_size`: a larger body is in a file, where a filter cannot read it.
     pub body_buffer: usize,
+    /// Whether `grpc_hide_header` keeps a status in the headers from the filter; properties have it either way.
+    pub hides_status: bool,
     /// What a local reply's body ends with, whatever the filter wrote.
     pub local_reply_ending: &'static [u8],
 }
@@ -92,6 +94,7 @@ impl Profile {
             fixed_methods: &["GET", "HEAD"],
             upstream_te: true,
             body_buffer: 8 * 1024,
+            hides_status: false,
             local_reply_ending: b"\n",
         }),
         ..Self::ENVOY

@@ -255,6 +255,22 @@ fn trailers_have_no_callback_and_are_properties_at_the_last_part() {
 }
 
 #[test]
+fn a_status_in_the_headers_is_a_property_also_where_it_is_hidden() {
+    let get = "(call $status 'property' (call $get_property 'ngx\\00upstream_http_grpc_status' \
+               (i32.const 0) (i32.const 4))) \
+               (call $status 'header' (call $get_header (i32.const 2) 'grpc-status' (i32.const 0) (i32.const 4))) \
+               (i32.const 0)";
+    for (host, header) in [(Host::kong(), "header=00"), (Host::kong().hiding_status(), "header=01")] {
+        let gateway = host
+            .guest(guest(&[("proxy_on_response_headers", get)]))
+            .load("")
+            .unwrap();
+        gateway.request(Request::get("/")).respond(Response::error(5, "gone"));
+        assert_eq!(logged(&gateway), ["property=00", header]);
+    }
+}
+
+#[test]
 fn an_emptied_part_is_not_sent_and_an_emptied_last_one_hangs() {
     let empty_all = format!("{} (i32.const 0)", write_body(1, 99, ""));
     let exchange = load(&[("proxy_on_response_body", &empty_all)]).request(Request::get("/"));

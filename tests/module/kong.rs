@@ -18,6 +18,26 @@ fn load(host: Host, more: Value) -> Gateway {
     host.load(&configuration.to_string()).unwrap()
 }
 
+// The example
+
+/// Whatever stands under `proto:` in the example and is text in a block.
+#[test]
+fn the_schema_of_the_example_is_accepted() {
+    let example = include_str!("../../kong-plugin.yaml");
+    let block = example.split_once("proto: &bookstore |\n").expect("the anchor").1;
+    let proto: String = block
+        .lines()
+        .take_while(|line| line.is_empty() || line.starts_with("        "))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let gateway = Host::kong().load(&json!({ "proto": proto }).to_string()).unwrap();
+    let exchange = gateway.request(Request::get("/v1/books/7").method_in_front("POST"));
+    assert_eq!(
+        exchange.forwarded().headers.get(":path"),
+        Some("/example.bookstore.Bookstore/GetBook")
+    );
+}
+
 // Requests
 
 #[test]
@@ -194,6 +214,13 @@ fn an_error_in_the_headers_has_its_status() {
     exchange.respond(Response::error(5, "no%20such%20book").header("x-meta", "kept"));
     assert_eq!(error(&exchange), (404, 5, "no such book".to_owned()));
     assert_eq!(exchange.answer().headers.get("x-meta"), Some("kept"));
+}
+
+#[test]
+fn a_hidden_error_in_the_headers_has_its_status_too() {
+    let exchange = post(&load(Host::kong().hiding_status(), json!({})));
+    exchange.respond(Response::error(5, "no%20such%20book"));
+    assert_eq!(error(&exchange), (404, 5, "no such book".to_owned()));
 }
 
 #[test]
