@@ -10,7 +10,7 @@ export CARGO_TARGET_DIR := target
 export PATH := $(PATH):$(HOME)/.cargo/bin
 export PYTHON
 
-.PHONY: help build test bench demo demo-check lint toolchain prerequisites .venv
+.PHONY: help build test conformance fuzz bench demo demo-check lint toolchain prerequisites .venv
 
 help:
 	@echo 'make build       the module, $(MODULE)'
@@ -18,6 +18,8 @@ help:
 	@echo 'make demo-check  the same, but compares the answers and ends'
 	@echo 'make test        everything that has to pass'
 	@echo 'make lint        formatting and lints'
+	@echo 'make conformance protobuf'\''s conformance suite on the codec; part of make test'
+	@echo 'make fuzz        random input to the codec, beside prost-reflect and through cargo-fuzz; takes an hour and a half'
 	@echo 'make bench       how fast the codec is, natively and in wasm, beside prost-reflect; takes a minute'
 
 build: toolchain
@@ -28,8 +30,14 @@ test: prerequisites build .venv
 	@failed=; \
 	$(MAKE) --no-print-directory lint || failed="$$failed lint"; \
 	cargo test --locked --no-fail-fast || failed="$$failed cargo-test"; \
+	$(MAKE) --no-print-directory conformance || failed="$$failed conformance"; \
 	.venv/bin/python examples/bookstore/demo.py --check || failed="$$failed demo-check"; \
 	if [ "$$failed" ]; then echo "make test: failed:$$failed"; exit 1; fi
+
+# The runner and its messages come from npm, the compiler for the messages from .venv.
+conformance: toolchain .venv
+	@.ci/prerequisites npm
+	@tests/conformance.sh
 
 demo: prerequisites build .venv
 	@.venv/bin/python examples/bookstore/demo.py
@@ -40,6 +48,20 @@ demo-check: prerequisites build .venv
 # In wasm with node, instruction counts with valgrind: each is left out where it isn't there.
 bench: toolchain
 	@benches/run.sh
+
+# FUZZ_SECONDS for each target. Both need what `make test` doesn't: nightly Rust, and cargo-fuzz.
+FUZZ_SECONDS ?= 1800
+FUZZ_TARGETS := json_to_wire wire_to_json there_and_back
+
+fuzz: toolchain
+	@cargo +nightly --version >/dev/null || { echo 'missing: nightly Rust'; echo '    rustup toolchain install nightly'; exit 1; }
+	@cargo +nightly fuzz --version >/dev/null || { echo 'missing: cargo-fuzz'; echo '    cargo install --locked cargo-fuzz'; exit 1; }
+	PROTOBRIDGE_DIFFERENTIAL=300000 cargo test --locked --release --lib differential
+	@for fuzz in $(FUZZ_TARGETS); do \
+		mkdir -p fuzz/corpus/$$fuzz; \
+		cargo +nightly fuzz run --fuzz-dir fuzz $$fuzz fuzz/corpus/$$fuzz fuzz/seeds/$$fuzz -- \
+			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=4096 -dict=fuzz/json.dict || exit 1; \
+	done
 
 # The filter is compiled for wasm only.
 lint: toolchain
@@ -54,7 +76,7 @@ toolchain:
 
 # All at once, before the long work begins.
 prerequisites:
-	@.ci/prerequisites rustup cc python3 curl
+	@.ci/prerequisites rustup cc python3 curl npm
 
 .venv: .venv/installed
 

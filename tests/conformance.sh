@@ -18,22 +18,26 @@ fail() {
     exit 1
 }
 
-# The newest release of this distribution whose glibc the runner can use.
+# A release of this distribution whose glibc the runner can use, and where this machine gets its packages from.
 newer_release() {
-    local id
-    id=$(. /etc/os-release && echo "$ID")
+    local id codename release url
+    read -r id codename < <(. /etc/os-release && echo "$ID $VERSION_CODENAME")
     case $id in
-    debian) echo "debian trixie http://deb.debian.org/debian" ;;
-    ubuntu) echo "ubuntu noble http://archive.ubuntu.com/ubuntu" ;;
+    debian) release=trixie ;;
+    ubuntu) release=noble ;;
     *) fail "the runner needs glibc 2.38 or newer; on Debian and Ubuntu a private copy is fetched, on $id it is not" ;;
     esac
+    url=$(apt-get indextargets --format '$(RELEASE) $(COMPONENT) $(REPO_URI)' 'Created-By: Packages' |
+        awk -v release="$codename" '$1 == release && $2 == "main" { print $3; exit }')
+    [ -n "$url" ] || fail "apt knows no source of $codename main, and so none of $release"
+    echo "$id $url $release"
 }
 
 # Puts a newer glibc and what belongs to it into $folder/libc, by an apt with folders of its own: the system isn't touched,
 # and no rights are needed.
 fetch_libc() {
     local name release url apt
-    read -r name release url <<<"$(newer_release)"
+    read -r name url release <<<"$(newer_release)"
     apt=$PWD/$folder/apt
     rm -rf "$apt" "$folder/libc"
     mkdir -p "$apt/lists/partial" "$apt/cache/archives/partial" "$apt/packages"
@@ -67,7 +71,8 @@ case $(uname -sm) in
 *) fail "there is no runner for $(uname -sm)" ;;
 esac
 chmod +x "${runner[@]}"
-if [ "$(uname -s)" = Linux ] && ldd "${runner[0]}" 2>&1 | grep -q 'version .* not found'; then
+# Not `grep -q`: it ends at the first match, and then the pipe breaks under ldd's feet.
+if [ "$(uname -s)" = Linux ] && ldd "${runner[0]}" 2>&1 | grep 'version .* not found' >/dev/null; then
     libraries=$folder/libc/usr/lib/x86_64-linux-gnu
     [ -e "$libraries/libstdc++.so.6" ] || fetch_libc
     runner=("$libraries/ld-linux-x86-64.so.2" --library-path "$libraries" "${runner[@]}")

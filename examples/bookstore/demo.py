@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tour import TIME, TOUR, Step
+from tour import TIME, TOUR, Live, Step
 
 T = TypeVar("T")
 
@@ -40,6 +40,8 @@ ENVOY = Path(sys.executable).with_name("envoy")
 START_LIMIT = 120
 STOP_LIMIT = 10
 CURL_LIMIT = 30
+# Between what happens while a stream is open, for a reader to see that each message comes by itself.
+PAUSE = 1.5
 
 
 class Failure(Exception):
@@ -67,7 +69,12 @@ def main() -> int:
             folder = Path(name)
             with bookstore(folder) as port, envoy(arguments.config, port, folder) as address:
                 print(configuration_words(folder / "envoy.yaml"))
-                problems = [problem for step in TOUR if (problem := take(step, address))]
+                pause = 0 if arguments.check else PAUSE
+                problems = [
+                    problem
+                    for step in TOUR
+                    if (problem := watch(step, address, pause) if isinstance(step, Live) else take(step, address))
+                ]
                 checks = len(TOUR)
                 if arguments.check:
                     problems += drift(arguments.config)
@@ -165,7 +172,10 @@ def wait(process: subprocess.Popen[bytes], log: Path, ready: Callable[[], T | No
     ended = (
         f"ended with {process.returncode}" if process.returncode is not None else f"isn't ready after {START_LIMIT} s"
     )
-    raise Failure(f"{log.stem} {ended}. It says:\n\n" + "\n".join(log.read_text(errors="replace").splitlines()[-30:]))
+    text = log.read_text(errors="replace")
+    # What the module says comes first in Envoy's log, and all the rest of it only follows from that.
+    said = re.search(r"\[error\]\[wasm\] \S+ wasm log: (.*?)(?=\n\[\d{4}-|\Z)", text, re.DOTALL)
+    raise Failure(f"{log.stem} {ended}:\n\n" + (said[1].strip() if said else "\n".join(text.splitlines()[-30:])))
 
 
 def take(step: Step, address: str) -> str | None:
@@ -185,10 +195,49 @@ def take(step: Step, address: str) -> str | None:
     print(pretty(parsed(body)) + run.stderr, flush=True)
     expected += "\n" + pretty(step.answer, sort=True)
     got += "\n" + pretty(settled(parsed(body)), sort=True) + run.stderr
+    return difference(step.title, expected, got)
+
+
+def watch(step: Live, address: str, pause: float) -> str | None:
+    """Shows a stream, each message before the next one is brought about. The result is as of `take`."""
+    words = [word.replace("{address}", address) for word in step.command]
+    print(f"\n# {step.title}\n$ {shown(words)}", flush=True)
+    # With the headers in front of the body. The time limit ends a stream from which something is missing.
+    words[1:1] = ["-q", "-sS", "-i", "--max-time", str(CURL_LIMIT)]
+    stream = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    try:
+        # A status line and fields, or what curl has to say.
+        head = "\n".join(iter(lambda: stream.stdout.readline().strip(), ""))
+        answered = re.match(r"HTTP/\S+ (\d+)", head)
+        content_type = re.search(r"^content-type: (.*)", head, re.MULTILINE)
+        expected = [f"200 {step.content_type}"]
+        got = [f"{answered[1]} {content_type[1]}" if answered and content_type else head]
+        print(*got, sep="\n", flush=True)
+        start = time.monotonic()
+        for command, message in step.events:
+            if command is not None:
+                time.sleep(pause)
+                command = [word.replace("{address}", address) for word in command]
+                print(f"    meanwhile $ {shown(command)}", flush=True)
+                command[1:1] = ["-q", "-sS", "--fail", "--max-time", str(CURL_LIMIT), "-o", os.devnull]
+                subprocess.run(command)
+            line = next((line for line in stream.stdout if line.strip()), "the stream has ended").rstrip("\n")
+            print(f"{time.monotonic() - start:4.1f} s  {line}", flush=True)
+            expected.append(step.mark + pretty(message, sort=True))
+            got.append(step.mark + pretty(settled(parsed(line.removeprefix(step.mark))), sort=True))
+            if not line.startswith(step.mark):
+                got.append(f"not behind {step.mark!r}")
+    finally:
+        stream.terminate()
+        stream.communicate()
+    return difference(step.title, "\n".join(expected), "\n".join(got))
+
+
+def difference(title: str, expected: str, got: str) -> str | None:
     if expected == got:
         return None
     lines = difflib.unified_diff(expected.splitlines(), got.splitlines(), "expected", "got", n=100, lineterm="")
-    return f"{step.title}\n" + "\n".join(lines)
+    return f"{title}\n" + "\n".join(lines)
 
 
 def shown(words: list[str]) -> str:
@@ -261,7 +310,8 @@ def configuration_words(config: Path) -> str:
 
 def closing_words(address: str, folder: Path) -> str:
     return f"""
-The bookstore stays up until Ctrl-C. Some more to try, in another terminal:
+The bookstore stays up until Ctrl-C. A browser shows the mystery shelf as it changes: http://{address}/
+Some more to try, in another terminal:
 
     curl -i 'http://{address}/v1/books'
     curl -i 'http://{address}/v1/books?filter.authors=Stanis%C5%82aw+Lem'

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 JSON = "application/json"
+NDJSON = "application/x-ndjson"
+EVENT_STREAM = "text/event-stream"
 CLIENT = Path(__file__).with_name("client.py")
 
 # Stands in expected answers for a time that the service chose.
@@ -28,6 +30,20 @@ class Step:
     content_type: str | None = None
 
 
+@dataclass(frozen=True)
+class Live:
+    """A stream, and what is done while it is open."""
+
+    title: str
+    # As in Step. It doesn't end by itself.
+    command: tuple[str, ...]
+    content_type: str
+    # What goes in front of each message.
+    mark: str
+    # One after the other: the command that brings the message about, none for the first ones, and the message.
+    events: tuple[tuple[tuple[str, ...] | None, Any], ...]
+
+
 def curl(
     title: str,
     method: str,
@@ -39,13 +55,17 @@ def curl(
     content_type: str = JSON,
 ) -> Step:
     """An HTTP request, by the command line that a reader would type."""
+    return Step(title, curl_words(method, path, body), answer, status, content_type)
+
+
+def curl_words(method: str, path: str, body: str | None = None) -> tuple[str, ...]:
     command = ["curl"]
     if method != "GET":
         command += ["-X", method]
     command.append("http://{address}" + path)
     if body is not None:
         command += ["-H", f"content-type: {JSON}", "-d", body]
-    return Step(title, tuple(command), answer, status, content_type)
+    return tuple(command)
 
 
 def native(title: str, *words: str, answer: Any) -> Step:
@@ -99,6 +119,17 @@ BIG_SLEEP = {
     "price": {"currencyCode": "EUR", "units": "7", "nanos": 500000000},
     "publishTime": "1939-02-06T00:00:00Z",
 }
+
+LONG_GOODBYE = {
+    "name": "shelves/mystery/books/long-goodbye",
+    "title": "The Long Goodbye",
+    "createTime": TIME,
+    "updateTime": TIME,
+}
+
+LONGER_SLEEP = {**BIG_SLEEP, "pageCount": 277, "updateTime": TIME}
+
+WATCH = "/v1/shelves/mystery/books:watch"
 
 PATCHED = {**DUNE, "price": {**DUNE["price"], "units": "12"}, "labels": {"signed": "yes"}}
 
@@ -241,6 +272,41 @@ TOUR = (
         },
     ),
     curl("Delete the book", "DELETE", "/v1/shelves/fiction/books/dune", answer={}),
+    Live(
+        "A stream as NDJSON: first the books that are there, then each change when it happens",
+        ("curl", "-N", "http://{address}" + WATCH, "-H", f"accept: {NDJSON}"),
+        NDJSON,
+        "",
+        (
+            (None, {"book": BIG_SLEEP}),
+            (
+                curl_words("POST", "/v1/shelves/mystery/books?bookId=long-goodbye", '{"title": "The Long Goodbye"}'),
+                {"book": LONG_GOODBYE},
+            ),
+            (
+                curl_words("PATCH", "/v1/" + LONG_GOODBYE["name"], '{"pageCount": 320}'),
+                {"book": {**LONG_GOODBYE, "pageCount": 320}},
+            ),
+            (curl_words("DELETE", "/v1/" + LONG_GOODBYE["name"]), {"deleted": LONG_GOODBYE["name"]}),
+        ),
+    ),
+    Live(
+        "The same stream as a browser's EventSource asks for it",
+        ("curl", "-N", "http://{address}" + WATCH, "-H", f"accept: {EVENT_STREAM}"),
+        EVENT_STREAM,
+        "data: ",
+        (
+            (None, {"book": BIG_SLEEP}),
+            (curl_words("PATCH", "/v1/" + BIG_SLEEP["name"], '{"pageCount": 277}'), {"book": LONGER_SLEEP}),
+        ),
+    ),
+    curl(
+        "A page that does so",
+        "GET",
+        "/",
+        content_type="text/html; charset=utf-8",
+        answer=CLIENT.with_name("watch.html").read_text(),
+    ),
     native(
         "gRPC itself goes through the same port untouched: a call",
         "get",
@@ -252,6 +318,6 @@ TOUR = (
         "services",
         answer="bookstore.v1.Bookstore\ngrpc.health.v1.Health\ngrpc.reflection.v1alpha.ServerReflection\n",
     ),
-    native("A server stream", "watch", "mystery:1", answer={"book": BIG_SLEEP}),
+    native("A server stream", "watch", "mystery:1", answer={"book": LONGER_SLEEP}),
     native("Health checking", "health", "bookstore.v1.Bookstore", answer={"status": "SERVING"}),
 )

@@ -1,7 +1,9 @@
 //! JSON to protobuf wire format and back, in one pass over the message tables, with no tree in between.
 
+mod append;
 pub mod http_body;
 mod required;
+mod room;
 mod text_to_wire;
 mod to_json;
 mod to_wire;

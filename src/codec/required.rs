@@ -3,7 +3,7 @@
 use crate::schema::tables::{Cardinality, Field, FieldIndex, Kind, MessageIndex, Tables, WireType};
 
 use super::CodecError;
-use super::wire::{DEPTH_LIMIT, Reader, WireError};
+use super::wire::{DEPTH_LIMIT, Groups, Reader, WireError};
 
 /// Checks that every required field is there, in `wire` and in the messages within it.
 ///
@@ -14,121 +14,176 @@ use super::wire::{DEPTH_LIMIT, Reader, WireError};
 ///
 /// When a required field is missing, with its path; when `wire` is not wire format.
 pub fn check_required(tables: &Tables, message: MessageIndex, wire: &[u8]) -> Result<(), CodecError> {
-    check(tables, message, wire, 0)
+    let whole = Part {
+        start: 0,
+        end: wire.len(),
+    };
+    let mut checker = Checker {
+        tables,
+        wire,
+        groups: Groups::default(),
+    };
+    checker.message(message, &[whole], 0)
 }
 
-fn check(tables: &Tables, message: MessageIndex, wire: &[u8], depth: usize) -> Result<(), CodecError> {
-    let table = tables.message(message);
-    if !table.needs_required_check() {
-        return Ok(());
-    }
-    // A map entry lies between every two messages, and a body's own depth is bounded already.
-    if depth > 2 * DEPTH_LIMIT {
-        return Err(WireError::TooDeep.into());
-    }
-    let mut present = vec![false; table.fields().len()];
-    // The pieces of singular messages; those of one field are checked as the one message that they make.
-    let mut pieces: Vec<(FieldIndex, &[u8])> = Vec::new();
-    let mut elements = 0;
-    let mut last = None;
-    let mut reader = Reader::new(wire);
-    while !reader.is_empty() {
-        let (number, wire_type) = reader.tag()?;
-        let Some((index, field)) = table
-            .field_by_number(number)
-            .and_then(|index| Some((index, table.field(index)?)))
-        else {
-            reader.skip(number, wire_type, 0)?;
-            continue;
-        };
-        if let Some(present) = present.get_mut(index.0 as usize) {
-            *present = true;
+/// A stretch of the wire bytes, from `start` up to `end`.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    start: usize,
+    end: usize,
+}
+
+/// Reads each record once, for the message that it is of: nothing is copied, and nothing read again at each level.
+struct Checker<'a> {
+    tables: &'a Tables,
+    wire: &'a [u8],
+    groups: Groups,
+}
+
+impl<'a> Checker<'a> {
+    /// A message that is in several parts, which merge as if they stood one behind the other.
+    fn message(&mut self, message: MessageIndex, parts: &[Part], depth: usize) -> Result<(), CodecError> {
+        let tables = self.tables;
+        let table = tables.message(message);
+        if !table.needs_required_check() {
+            return Ok(());
         }
-        elements = if last == Some(number) { elements + 1 } else { 0 };
-        last = Some(number);
-        let (contents, below) = match (field.kind, wire_type) {
-            (Kind::Message(below), WireType::Len) => (reader.length_delimited()?, below),
-            (Kind::Group(below), WireType::StartGroup) => (reader.group(number, 1)?, below),
-            _ => {
-                reader.skip(number, wire_type, 0)?;
+        // A map entry lies between every two messages, and a body's own depth is bounded already.
+        if depth > 2 * DEPTH_LIMIT {
+            return Err(WireError::TooDeep.into());
+        }
+        let mut present = vec![false; table.fields().len()];
+        // The pieces of singular messages; those of one field are checked as the one message that they make.
+        let mut pieces: Vec<(FieldIndex, Part)> = Vec::new();
+        let mut elements = 0;
+        let mut last = None;
+        for part in parts {
+            let mut reader = self.reader(*part);
+            while !reader.is_empty() {
+                let (number, wire_type) = reader.tag()?;
+                let Some((index, field)) = table
+                    .field_by_number(number)
+                    .and_then(|index| Some((index, table.field(index)?)))
+                else {
+                    reader.skip(number, wire_type, 0)?;
+                    continue;
+                };
+                if let Some(present) = present.get_mut(index.0 as usize) {
+                    *present = true;
+                }
+                elements = if last == Some(number) { elements + 1 } else { 0 };
+                last = Some(number);
+                let (contents, below) = match (field.kind, wire_type) {
+                    (Kind::Message(below), WireType::Len) | (Kind::Group(below), WireType::StartGroup) => {
+                        (self.contents(&mut reader, number, wire_type)?, below)
+                    }
+                    _ => {
+                        reader.skip(number, wire_type, 0)?;
+                        continue;
+                    }
+                };
+                if !tables.message(below).needs_required_check() {
+                    continue;
+                }
+                match field.cardinality {
+                    Cardinality::Singular => pieces.push((index, contents)),
+                    Cardinality::Repeated => self
+                        .message(below, &[contents], depth + 1)
+                        .map_err(|error| below_field(error, field, Some(&elements.to_string())))?,
+                    Cardinality::Map => self.entry(field, below, contents, depth)?,
+                }
+            }
+        }
+        if let Some((missing, _)) = table
+            .fields()
+            .iter()
+            .zip(&present)
+            .find(|(field, present)| field.required && !**present)
+        {
+            return Err(CodecError {
+                path: missing.json_name.to_string(),
+                offset: None,
+                message: format!("the required field is missing ({})", table.full_name()),
+            });
+        }
+        pieces.sort_by_key(|(index, _)| index.0);
+        for pieces in pieces.chunk_by(|(left, _), (right, _)| left == right) {
+            let Some((field, Kind::Message(below) | Kind::Group(below))) = pieces
+                .first()
+                .and_then(|(index, _)| table.field(*index))
+                .map(|field| (field, field.kind))
+            else {
                 continue;
-            }
-        };
-        if !tables.message(below).needs_required_check() {
-            continue;
+            };
+            let parts: Vec<_> = pieces.iter().map(|(_, part)| *part).collect();
+            self.message(below, &parts, depth + 1)
+                .map_err(|error| below_field(error, field, None))?;
         }
-        match field.cardinality {
-            Cardinality::Singular => pieces.push((index, contents)),
-            Cardinality::Repeated => check(tables, below, contents, depth + 1)
-                .map_err(|error| below_field(error, field, Some(&elements.to_string())))?,
-            Cardinality::Map => check_entry(tables, field, below, contents, depth)?,
-        }
+        Ok(())
     }
-    if let Some((missing, _)) = table
-        .fields()
-        .iter()
-        .zip(&present)
-        .find(|(field, present)| field.required && !**present)
-    {
-        return Err(CodecError {
-            path: missing.json_name.to_string(),
-            offset: None,
-            message: format!("the required field is missing ({})", table.full_name()),
-        });
-    }
-    pieces.sort_by_key(|(index, _)| index.0);
-    for pieces in pieces.chunk_by(|(left, _), (right, _)| left == right) {
-        let Some((field, Kind::Message(below) | Kind::Group(below))) = pieces
-            .first()
-            .and_then(|(index, _)| table.field(*index))
-            .map(|field| (field, field.kind))
-        else {
-            continue;
-        };
-        let merged;
-        let contents = match pieces {
-            [(_, contents)] => contents,
-            several => {
-                merged = several
-                    .iter()
-                    .flat_map(|(_, contents)| *contents)
-                    .copied()
-                    .collect::<Vec<_>>();
-                &merged[..]
-            }
-        };
-        check(tables, below, contents, depth + 1).map_err(|error| below_field(error, field, None))?;
-    }
-    Ok(())
-}
 
-/// An entry of a map from anything to messages.
-fn check_entry(
-    tables: &Tables,
-    field: &Field,
-    entry: MessageIndex,
-    contents: &[u8],
-    depth: usize,
-) -> Result<(), CodecError> {
-    // The entry itself requires nothing; its value does, and it is there even when its bytes are not.
-    let Some(value) = tables.message(entry).field(FieldIndex(1)) else {
-        return Ok(());
-    };
-    let Kind::Message(below) = value.kind else {
-        return Ok(());
-    };
-    let mut reader = Reader::new(contents);
-    let mut merged = Vec::new();
-    let mut key = String::new();
-    while !reader.is_empty() {
-        match reader.tag()? {
-            (1, WireType::Len) => key = format!("{:?}", String::from_utf8_lossy(reader.length_delimited()?)),
-            (1, WireType::Varint) => key = reader.varint()?.to_string(),
-            (2, WireType::Len) => merged.extend_from_slice(reader.length_delimited()?),
-            (number, wire_type) => reader.skip(number, wire_type, 0)?,
+    /// An entry of a map from anything to messages.
+    fn entry(&mut self, field: &Field, entry: MessageIndex, contents: Part, depth: usize) -> Result<(), CodecError> {
+        // The entry itself requires nothing; its value does, and it is there even when its bytes are not.
+        let Some(value) = self.tables.message(entry).field(FieldIndex(1)) else {
+            return Ok(());
+        };
+        let Kind::Message(below) = value.kind else {
+            return Ok(());
+        };
+        let mut reader = self.reader(contents);
+        let mut parts = Vec::new();
+        while !reader.is_empty() {
+            match reader.tag()? {
+                (2, WireType::Len) => parts.push(self.contents(&mut reader, 2, WireType::Len)?),
+                (number, wire_type) => reader.skip(number, wire_type, 0)?,
+            }
         }
+        self.message(below, &parts, depth + 1)
+            .map_err(|error| below_field(error, field, Some(&self.key(contents))))
     }
-    check(tables, below, &merged, depth + 1).map_err(|error| below_field(error, field, Some(&key)))
+
+    /// The key of a map entry, as an error's path has it.
+    #[cold]
+    fn key(&self, entry: Part) -> String {
+        let mut reader = self.reader(entry);
+        let mut key = String::new();
+        while let Ok((number, wire_type)) = reader.tag() {
+            match (number, wire_type) {
+                (1, WireType::Len) => {
+                    key = format!(
+                        "{:?}",
+                        String::from_utf8_lossy(reader.length_delimited().unwrap_or_default())
+                    );
+                }
+                (1, WireType::Varint) => key = reader.varint().unwrap_or_default().to_string(),
+                _ if reader.skip(number, wire_type, 0).is_err() => break,
+                _ => {}
+            }
+        }
+        key
+    }
+
+    fn contents(&mut self, reader: &mut Reader<'a>, number: u32, wire_type: WireType) -> Result<Part, CodecError> {
+        if wire_type == WireType::StartGroup {
+            let start = reader.position();
+            let contents = reader.group(number, 1, &mut self.groups)?;
+            return Ok(Part {
+                start,
+                end: start + contents.len(),
+            });
+        }
+        let contents = reader.length_delimited()?;
+        let end = reader.position();
+        Ok(Part {
+            start: end - contents.len(),
+            end,
+        })
+    }
+
+    fn reader(&self, part: Part) -> Reader<'a> {
+        Reader::at(self.wire.get(..part.end).unwrap_or(self.wire), part.start)
+    }
 }
 
 /// The path of an error grows by the field, with its index or key.

@@ -24,7 +24,9 @@ mod tests;
 
 use merge::Record;
 
-use super::wire::{DEPTH_LIMIT, Reader, WireError};
+use super::append::{append, append_decimal, append_part, append_signed_decimal};
+use super::room::{self, Room};
+use super::wire::{DEPTH_LIMIT, Groups, Reader, WireError};
 use super::{CodecError, PrintOptions};
 use crate::schema::tables::{
     Cardinality, DefaultValue, Field, FieldIndex, Kind, MessageIndex, MessageTable, Tables, WellKnown, WireType,
@@ -110,12 +112,14 @@ impl WireToJson {
     ) -> Result<(), CodecError> {
         let start = out.len();
         self.scratch.clear();
+        self.scratch.room.reserve(wire.len(), out);
         let mut printer = Printer {
             tables,
             wire,
             options: *options,
             unknown_types,
             out,
+            start,
             scratch: &mut self.scratch,
             redo: Redo::Within(wire.len()),
             depth: 0,
@@ -129,6 +133,10 @@ impl WireToJson {
             printer.depth = 0;
             printer.redo = Redo::Never;
             result = print(&mut printer);
+        }
+        if result.is_ok() {
+            let printed = printer.out.len() - start;
+            printer.scratch.room.learn(wire.len(), printed);
         }
         result.map_err(|failure| {
             printer.out.truncate(start);
@@ -168,6 +176,9 @@ struct Scratch {
     digests: Vec<u64>,
     /// The slots from 64 on of the messages being printed: one bit each, set when taken.
     wide_slots: Vec<u64>,
+    room: Room,
+    /// Where the groups of the input end.
+    groups: Groups,
     #[cfg(test)]
     steps: usize,
 }
@@ -180,6 +191,7 @@ impl Scratch {
         self.map_keys.clear();
         self.digests.clear();
         self.wide_slots.clear();
+        self.groups.clear();
     }
 }
 
@@ -313,6 +325,8 @@ struct Printer<'a> {
     options: PrintOptions,
     unknown_types: Unknown,
     out: &'a mut Vec<u8>,
+    /// Where the message begins in `out`.
+    start: usize,
     scratch: &'a mut Scratch,
     redo: Redo,
     /// How many objects and arrays are open.
@@ -423,6 +437,20 @@ impl<'a> Printer<'a> {
                     self.message(below, Body::Whole(contents))?;
                     return Ok(true);
                 }
+                if field.kind == Kind::String {
+                    // The most common one.
+                    let start = reader.position();
+                    let text = reader.length_delimited().map_err(|error| Failure::wire(start, error))?;
+                    if !self.take(members.table, slots, index, field) {
+                        return Ok(false);
+                    }
+                    if !field.presence && text.is_empty() {
+                        return Ok(true);
+                    }
+                    self.key(members, index, field);
+                    self.string(text, reader.position())?;
+                    return Ok(true);
+                }
                 let raw = self.raw(reader, wire_type)?;
                 if self.is_unknown_enum_value(field.kind, raw) {
                     return Ok(true);
@@ -507,6 +535,7 @@ impl<'a> Printer<'a> {
         wire_type: WireType,
         count: &mut usize,
     ) -> Result<(), Box<Failure>> {
+        self.keep_up(reader);
         let element_type = field.kind.wire_type();
         if let Kind::Message(below) | Kind::Group(below) = field.kind
             && wire_type == element_type
@@ -530,7 +559,23 @@ impl<'a> Printer<'a> {
         if wire_type == WireType::Len && element_type != WireType::StartGroup {
             let contents = self.contents(reader, field.number, wire_type)?;
             let mut packed = self.reader(contents);
+            let varints = matches!(field.kind, Kind::Int32 | Kind::Uint32) && !self.options.add_whitespace;
             while !packed.is_empty() {
+                self.keep_up(&packed);
+                if varints && *count > 0 {
+                    let start = packed.position();
+                    let raw = packed
+                        .varint()
+                        .map_err(|error| Failure::wire(start, error).within(&format!("[{count}]")))?;
+                    *count += 1;
+                    self.out.push(b',');
+                    if field.kind == Kind::Int32 {
+                        append_signed_decimal((raw as i32).into(), self.out);
+                    } else {
+                        append_decimal((raw as u32).into(), self.out);
+                    }
+                    continue;
+                }
                 let raw = self
                     .raw(&mut packed, element_type)
                     .map_err(|failure| failure.within(&format!("[{count}]")))?;
@@ -543,6 +588,14 @@ impl<'a> Printer<'a> {
             return Ok(());
         }
         self.skip(reader, field.number, wire_type)
+    }
+
+    /// Between elements: makes room for the rest. From an index, the position doesn't say how much that is.
+    #[inline]
+    fn keep_up(&mut self, reader: &Reader<'a>) {
+        if let Redo::Within(_) = self.redo {
+            room::keep_up(reader.position(), self.wire.len(), self.start, self.out);
+        }
     }
 
     /// What stands before an element: the key and the bracket, or a comma.
@@ -608,6 +661,7 @@ impl<'a> Printer<'a> {
         wire_type: WireType,
         empty: &mut bool,
     ) -> Result<(), Box<Failure>> {
+        self.keep_up(reader);
         let Some(entry) = self.map_entry(field, reader, wire_type)? else {
             return Ok(());
         };
@@ -800,6 +854,8 @@ impl<'a> Printer<'a> {
     /// What a field prints that isn't there, where something has to be printed.
     fn absent(&mut self, field: &'a Field) -> Result<(), Box<Failure>> {
         match (field.cardinality, field.kind) {
+            // An empty list or map is a level too.
+            (Cardinality::Repeated | Cardinality::Map, _) if self.depth >= DEPTH_LIMIT => Err(self.too_deep()),
             (Cardinality::Singular, Kind::Message(below) | Kind::Group(below)) => {
                 self.message(below, Body::Whole(Part { start: 0, end: 0 }))
             }
@@ -860,7 +916,13 @@ impl<'a> Printer<'a> {
         } else {
             &field.json_key
         };
-        self.member(&mut members.empty, key);
+        if self.options.add_whitespace {
+            self.member(&mut members.empty, key.as_bytes());
+            return;
+        }
+        let (padded, length) = key.padded(!members.empty);
+        members.empty = false;
+        append_part(padded, 0, length, self.out);
     }
 
     /// A key that is ready to copy, with its colon. `empty`: nothing is printed in the object yet.
@@ -871,7 +933,7 @@ impl<'a> Printer<'a> {
         }
         *empty = false;
         self.new_line();
-        self.out.extend_from_slice(key);
+        append(key, self.out);
         if self.options.add_whitespace {
             self.out.push(b' ');
         }
@@ -985,11 +1047,11 @@ impl<'a> Printer<'a> {
 
     /// The contents of a length-delimited record or a group whose tag has just been read.
     #[inline]
-    fn contents(&self, reader: &mut Reader<'a>, number: u32, wire_type: WireType) -> Result<Part, Box<Failure>> {
+    fn contents(&mut self, reader: &mut Reader<'a>, number: u32, wire_type: WireType) -> Result<Part, Box<Failure>> {
         let start = reader.position();
         if wire_type == WireType::StartGroup {
             let contents = reader
-                .group(number, self.depth)
+                .group(number, self.depth, &mut self.scratch.groups)
                 .map_err(|error| Failure::wire(start, error))?;
             return Ok(Part {
                 start,
@@ -1005,7 +1067,7 @@ impl<'a> Printer<'a> {
     }
 
     /// The value of a scalar record whose tag has just been read.
-    #[inline]
+    #[inline(always)]
     fn raw(&self, reader: &mut Reader<'a>, wire_type: WireType) -> Result<Raw<'a>, Box<Failure>> {
         let start = reader.position();
         match wire_type {

@@ -19,7 +19,9 @@ use crate::schema::tables::{
     Cardinality, EnumTable, Field, FieldIndex, Kind, MessageIndex, MessageTable, Tables, Tag, WellKnown, WireType,
 };
 
-use super::wire::{DEPTH_LIMIT, write_varint, zigzag};
+use super::append::append_part;
+use super::room::{self, Room};
+use super::wire::{DEPTH_LIMIT, MAX_VARINT_LENGTH, varint_length, write_varint, zigzag};
 use super::{BoundField, CodecError, NullMessage, ParseOptions, UnknownEnumNames, UnknownFields};
 use any::TypeIndex;
 use duplicates::{MapKeys, Seen};
@@ -147,7 +149,7 @@ impl JsonToWire {
         if u32::try_from(json.len()).is_err() {
             return Err(Failure::new(0, "the input is longer than 4 GiB").into_error());
         }
-        out.reserve(json.len());
+        self.scratch.room.reserve(json.len(), out);
         self.scratch.clear();
         let collecting = present.is_some();
         let mut parser = Parser {
@@ -156,6 +158,7 @@ impl JsonToWire {
             scan: Scanner::new(json, 0),
             // Owned while it lasts: one pointer less to follow for each byte.
             out: std::mem::take(out),
+            start,
             scratch: &mut self.scratch,
             depth: 0,
             collecting,
@@ -163,6 +166,9 @@ impl JsonToWire {
         };
         parser.scan.skip_whitespace();
         let result = body(&mut parser).and_then(|()| parser.end());
+        if result.is_ok() {
+            parser.scratch.room.learn(json.len(), parser.out.len() - start);
+        }
         *out = parser.out;
         result.map_err(|failure| {
             out.truncate(start);
@@ -179,6 +185,7 @@ struct Scratch {
     seen: Vec<u64>,
     map_keys: MapKeys,
     types: TypeIndex,
+    room: Room,
     /// The path of the message that is open, each name with its dot, while an update mask is collected.
     prefix: String,
 }
@@ -200,6 +207,8 @@ struct Parser<'p, 'j> {
     options: ParseOptions,
     scan: Scanner<'j>,
     out: Vec<u8>,
+    /// Where the message begins in `out`.
+    start: usize,
     scratch: &'p mut Scratch,
     /// How many objects and arrays are open.
     depth: usize,
@@ -242,6 +251,20 @@ impl<'p, 'j> Parser<'p, 'j> {
         Ok(())
     }
 
+    /// After an element of a list: true at the next one, false behind the closing bracket.
+    #[inline]
+    fn next_element(&mut self) -> Result<bool> {
+        room::keep_up(self.scan.at, self.scan.json().len(), self.start, &mut self.out);
+        self.scan.next_element()
+    }
+
+    /// After an entry of a map: true at the next one, false behind the closing brace.
+    #[inline]
+    fn next_entry(&mut self) -> Result<bool> {
+        room::keep_up(self.scan.at, self.scan.json().len(), self.start, &mut self.out);
+        self.scan.next_member()
+    }
+
     /// Passes over an opening bracket or brace.
     #[inline]
     fn open(&mut self, opening: u8, what: &'static str) -> Result<()> {
@@ -275,7 +298,7 @@ impl<'p, 'j> Parser<'p, 'j> {
         loop {
             let key_at = self.scan.at;
             let index = match fields.get(guess) {
-                Some(field) if self.scan.take_text(&field.json_key) => Some(guess),
+                Some(field) if self.scan.take_key(&field.json_key) => Some(guess),
                 _ => self.look_up(table, any)?,
             };
             self.scan.skip_whitespace();
@@ -285,8 +308,12 @@ impl<'p, 'j> Parser<'p, 'j> {
                     if seen.insert(oneofs + index, &mut self.scratch.seen) {
                         return Err(duplicate(key_at, field));
                     }
-                    self.member(table, index, field, bound, &mut seen)
-                        .map_err(|failure| failure.in_field(&field.json_name))?;
+                    let written = if bound.is_empty() && field.oneof.is_none() && !self.collecting {
+                        self.value(field, slot_of(table, index as u32), &[])
+                    } else {
+                        self.member(table, index, field, bound, &mut seen)
+                    };
+                    written.map_err(|failure| failure.in_field(&field.json_name))?;
                 }
                 None => self.scan.skip_value(self.depth)?,
             }
@@ -324,19 +351,21 @@ impl<'p, 'j> Parser<'p, 'j> {
     fn unknown_key(&self, table: &MessageTable, key_at: usize, key: &JsonString<'_>) -> Result<()> {
         match self.options.unknown_fields {
             UnknownFields::Ignore => Ok(()),
-            UnknownFields::Reject => Err(Failure::new(
-                key_at,
-                format!(
+            UnknownFields::Reject => {
+                let name = String::from_utf8_lossy(key.raw);
+                let message = format!(
                     "found the unknown key \"{}\", expected a field of {}",
-                    failure::cut(&String::from_utf8_lossy(key.raw)),
+                    failure::cut(&name),
                     table.full_name()
-                ),
-            )),
+                );
+                Err(Failure::new(key_at, message).in_field(&name))
+            }
         }
     }
 
-    /// The value of a key that names `field`.
-    #[inline]
+    /// The value of a key that names `field`, which is more than its value: it is in a oneof, the path binds something
+    /// of this message, or paths are collected.
+    #[inline(never)]
     fn member(
         &mut self,
         table: &'p MessageTable,
@@ -425,7 +454,15 @@ impl<'p, 'j> Parser<'p, 'j> {
     /// A field's value.
     #[inline]
     fn value(&mut self, field: &'p Field, slot: usize, bound: &[BoundField]) -> Result<()> {
-        if self.scan.peek() == b'n' && !self.takes_null(field) {
+        let next = self.scan.peek();
+        // The most common one first.
+        if next == b'"' && field.kind == Kind::String && field.cardinality == Cardinality::Singular {
+            field.tag.append_to(&mut self.out);
+            let string = self.scan.string("a string")?;
+            self.string_contents(&string);
+            return Ok(());
+        }
+        if next == b'n' && !self.takes_null(field) {
             return self.scan.literal("null");
         }
         match field.cardinality {
@@ -437,7 +474,6 @@ impl<'p, 'j> Parser<'p, 'j> {
     }
 
     /// One value with its tag; nothing for an enum name that isn't known and is to be left out.
-    #[inline]
     fn record(&mut self, field: &'p Field, tag: &Tag, slot: usize, bound: &[BoundField]) -> Result<()> {
         let start = self.out.len();
         tag.append_to(&mut self.out);
@@ -472,9 +508,14 @@ impl<'p, 'j> Parser<'p, 'j> {
             let contents = self.out.len();
             let mut index = 0;
             loop {
-                self.scalar(field.kind).map_err(|failure| failure.in_element(index))?;
+                let written = match field.kind {
+                    Kind::Double => self.double_contents(),
+                    Kind::Int32 | Kind::Int64 | Kind::Uint32 | Kind::Uint64 => self.number(field.kind),
+                    kind => self.scalar(kind),
+                };
+                written.map_err(|failure| failure.in_element(index))?;
                 index += 1;
-                if !self.scan.next_element()? {
+                if !self.next_element()? {
                     break;
                 }
             }
@@ -497,7 +538,7 @@ impl<'p, 'j> Parser<'p, 'j> {
                 self.record(field, &field.tag, slot, &[])
                     .map_err(|failure| failure.in_element(index))?;
                 index += 1;
-                if !self.scan.next_element()? {
+                if !self.next_element()? {
                     break;
                 }
             }
@@ -539,7 +580,7 @@ impl<'p, 'j> Parser<'p, 'j> {
                     self.scratch.lengths.abandon();
                     self.out.truncate(start);
                 }
-                if !self.scan.next_member()? {
+                if !self.next_entry()? {
                     break;
                 }
             }
@@ -591,7 +632,7 @@ impl<'p, 'j> Parser<'p, 'j> {
     }
 
     /// A value that is no message, without its tag; nothing for an enum name that is to be left out.
-    #[inline]
+    #[inline(always)]
     fn scalar(&mut self, kind: Kind) -> Result<()> {
         match kind {
             Kind::String => {
@@ -606,10 +647,7 @@ impl<'p, 'j> Parser<'p, 'j> {
                 };
                 self.out.push(value);
             }
-            Kind::Double => {
-                let value = self.double()?;
-                self.out.extend_from_slice(&value.to_le_bytes());
-            }
+            Kind::Double => self.double_contents()?,
             Kind::Float => {
                 let value = self.float()?;
                 self.out.extend_from_slice(&value.to_le_bytes());
@@ -631,20 +669,7 @@ impl<'p, 'j> Parser<'p, 'j> {
             return;
         }
         write_varint(string.raw.len() as u64, &mut self.out);
-        // A short copy of a fixed length, cut to size, is a few instructions; one of a varying length is a call.
-        if string.raw.len() <= SHORT
-            && let Some(chunk) = self
-                .scan
-                .json()
-                .get(string.start..)
-                .and_then(|rest| rest.first_chunk::<SHORT>())
-        {
-            let length = self.out.len() + string.raw.len();
-            self.out.extend_from_slice(chunk);
-            self.out.truncate(length);
-            return;
-        }
-        self.out.extend_from_slice(string.raw);
+        append_part(self.scan.json(), string.start, string.raw.len(), &mut self.out);
     }
 
     fn bytes(&mut self) -> Result<()> {
@@ -663,6 +688,22 @@ impl<'p, 'j> Parser<'p, 'j> {
     /// An integer of any kind.
     #[inline]
     fn number(&mut self, kind: Kind) -> Result<()> {
+        // The most common one fits every kind.
+        if let Some((integer, length)) = scalar::small_integer(self.scan.rest()) {
+            match kind {
+                Kind::Int32 | Kind::Int64 | Kind::Uint32 | Kind::Uint64 => {
+                    self.scan.at += length;
+                    write_varint(u64::from(integer), &mut self.out);
+                    return Ok(());
+                }
+                _ => {}
+            }
+        }
+        self.any_number(kind)
+    }
+
+    #[inline(never)]
+    fn any_number(&mut self, kind: Kind) -> Result<()> {
         let at = self.scan.at;
         let integer = match Integer::plain(self.scan.rest()) {
             Some((integer, length)) => {
@@ -678,6 +719,13 @@ impl<'p, 'j> Parser<'p, 'j> {
     #[inline(never)]
     fn unusual_integer(&mut self, kind: Kind) -> Result<std::result::Result<Integer, NotAnInteger>> {
         if self.scan.peek() == b'"' {
+            let contents = self.scan.rest().get(1..).unwrap_or_default();
+            if let Some((integer, length)) = Integer::plain(contents)
+                && let Some(b'"') = contents.get(length)
+            {
+                self.scan.at += length + 2;
+                return Ok(Ok(integer));
+            }
             let string = self.scan.string("a number")?;
             return Ok(Integer::parse(&string.decoded()));
         }
@@ -697,7 +745,24 @@ impl<'p, 'j> Parser<'p, 'j> {
         }
     }
 
+    #[inline]
+    fn double_contents(&mut self) -> Result<()> {
+        let value = self.double()?;
+        self.out.extend_from_slice(&value.to_le_bytes());
+        Ok(())
+    }
+
+    #[inline]
     fn double(&mut self) -> Result<f64> {
+        if let Some((value, length)) = scalar::plain_double(self.scan.rest()) {
+            self.scan.at += length;
+            return Ok(value);
+        }
+        self.unusual_double()
+    }
+
+    #[inline(never)]
+    fn unusual_double(&mut self) -> Result<f64> {
         let at = self.scan.at;
         let value = if self.scan.peek() == b'"' {
             let string = self.scan.string("a number")?;
@@ -783,9 +848,6 @@ fn slot_of(table: &MessageTable, index: u32) -> usize {
     slots::of_field(table.ordinal(FieldIndex(index)))
 }
 
-/// Copies of up to this many bytes are made inline.
-const SHORT: usize = 32;
-
 #[cold]
 fn duplicate(at: usize, field: &Field) -> Failure {
     let names = if field.name == field.json_name {
@@ -793,18 +855,28 @@ fn duplicate(at: usize, field: &Field) -> Failure {
     } else {
         format!(" (\"{}\" and \"{}\" are one field)", field.json_name, field.name)
     };
-    Failure::new(at, format!("found the key of {} a second time{names}", field.name))
+    Failure::new(at, format!("found the key of {} a second time{names}", field.name)).in_field(&field.json_name)
 }
 
 /// Appends a string with its length from the inside of a JSON string with escapes.
 fn write_unescaped(raw: &[u8], out: &mut Vec<u8>) {
     let start = out.len();
+    // Room for the length, which is that of `raw` or a little less; mostly it has as many bytes.
+    let reserved = varint_length(raw.len() as u64);
+    out.extend_from_slice(&[0; MAX_VARINT_LENGTH]);
+    out.truncate(start + reserved);
     scan::unescape(raw, out);
-    let length = out.len() - start;
+    let length = out.len() - start - reserved;
+    let end = out.len();
     write_varint(length as u64, out);
-    if let Some(string) = out.get_mut(start..) {
-        string.rotate_right(string.len() - length);
+    let written = out.len() - end;
+    if let Some(text) = out.get_mut(start..) {
+        text.copy_within(text.len() - written.., 0);
+        if written < reserved {
+            text.copy_within(reserved..reserved + length, written);
+        }
     }
+    out.truncate(start + written + length);
 }
 
 /// Writes `integer` as a value of `kind`, any kind of integer; none when it is out of the kind's range.

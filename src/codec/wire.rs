@@ -3,6 +3,7 @@
 //! Source: protobuf's encoding documentation, and what the conformance suite accepts and refuses. A [`Reader`] never
 //! reads beyond its slice and never recurses; every failure is a [`WireError`].
 
+use std::collections::HashMap;
 use std::fmt;
 
 use crate::schema::tables::WireType;
@@ -74,6 +75,18 @@ impl<'w> Reader<'w> {
     }
 
     fn long_varint(&mut self) -> Result<u64, WireError> {
+        if let Some(word) = self.rest().first_chunk::<8>() {
+            let word = u64::from_le_bytes(*word);
+            // The high bit of each byte that ends a varint; up to the first one, all bits are this one's.
+            let ends = !word & 0x8080_8080_8080_8080;
+            if ends != 0 {
+                let bits = word & (ends ^ ends.wrapping_sub(1)) & 0x7f7f_7f7f_7f7f_7f7f;
+                let bits = bits & 0x007f_007f_007f_007f | (bits & 0x7f00_7f00_7f00_7f00) >> 1;
+                let bits = bits & 0x0000_3fff_0000_3fff | (bits & 0x3fff_0000_3fff_0000) >> 2;
+                self.position += ends.trailing_zeros() as usize / 8 + 1;
+                return Ok(bits & 0x0fff_ffff | bits >> 32 << 28);
+            }
+        }
         let mut value = 0;
         for (byte, index) in self.rest().iter().zip(0..MAX_VARINT_LENGTH) {
             value |= u64::from(byte & 0x7f) << (index * 7);
@@ -91,20 +104,25 @@ impl<'w> Reader<'w> {
     /// A tag: the field number, 1 to 2^29 - 1, and the wire type.
     #[inline]
     pub fn tag(&mut self) -> Result<(u32, WireType), WireError> {
+        // The most common one: a byte, with a field number up to 15.
+        if let Some(&tag @ 0x08..0x80) = self.bytes.get(self.position)
+            && let Some(wire_type) = WireType::of(tag & 7)
+        {
+            self.position += 1;
+            return Ok((u32::from(tag >> 3), wire_type));
+        }
+        self.any_tag()
+    }
+
+    fn any_tag(&mut self) -> Result<(u32, WireType), WireError> {
         let start = self.position;
         let tag = self.varint()?;
         // A tag has 32 bits, so five bytes at most, zero padding included.
         if self.position - start > 5 {
             return Err(WireError::OverlongVarint);
         }
-        let wire_type = match tag & 7 {
-            0 => WireType::Varint,
-            1 => WireType::I64,
-            2 => WireType::Len,
-            3 => WireType::StartGroup,
-            4 => WireType::EndGroup,
-            5 => WireType::I32,
-            other => return Err(WireError::UnknownWireType(other as u8)),
+        let Some(wire_type) = WireType::of(tag as u8 & 7) else {
+            return Err(WireError::UnknownWireType(tag as u8 & 7));
         };
         match u32::try_from(tag >> 3) {
             Ok(number @ 1..=MAX_FIELD_NUMBER) => Ok((number, wire_type)),
@@ -142,12 +160,53 @@ impl<'w> Reader<'w> {
 
     /// The contents of the group whose start tag has just been read, without its end tag.
     ///
-    /// `depth` is how many levels are open, this group included. It looks at every record of the group once; a caller
-    /// that then reads a nested group in the same way looks at that one again, [`DEPTH_LIMIT`] times at most.
-    pub fn group(&mut self, number: u32, depth: usize) -> Result<&'w [u8], WireError> {
+    /// `depth` is how many levels are open, this group included. It looks at every record of the group, but notes in
+    /// `groups` where the groups within it end, so that reading these looks at nothing again. `groups` belongs to the
+    /// bytes that this reader reads: positions count.
+    pub fn group(&mut self, number: u32, depth: usize, groups: &mut Groups) -> Result<&'w [u8], WireError> {
         let start = self.position;
-        let end = self.skip_group(number, depth)?;
+        let end = match groups.ends.get(&start) {
+            Some(&end) => {
+                self.position = end;
+                self.tag()?;
+                end
+            }
+            None => self.note_groups(number, depth, groups)?,
+        };
         Ok(self.bytes.get(start..end).unwrap_or_default())
+    }
+
+    /// Passes over the rest of a group and its end tag, and notes the groups within it; the position of the end tag.
+    fn note_groups(&mut self, number: u32, depth: usize, groups: &mut Groups) -> Result<usize, WireError> {
+        groups.open.clear();
+        // What is open within this group, the innermost apart.
+        let mut innermost = (number, self.position);
+        loop {
+            let at = self.position;
+            if self.is_empty() {
+                return Err(WireError::Truncated);
+            }
+            if depth + groups.open.len() > DEPTH_LIMIT {
+                return Err(WireError::TooDeep);
+            }
+            match self.tag()? {
+                (number, WireType::StartGroup) => {
+                    groups.open.push(innermost);
+                    innermost = (number, self.position);
+                }
+                (number, WireType::EndGroup) if number != innermost.0 => {
+                    return Err(WireError::UnexpectedEndGroup(number));
+                }
+                (_, WireType::EndGroup) => {
+                    let Some(around) = groups.open.pop() else {
+                        return Ok(at);
+                    };
+                    groups.ends.insert(innermost.1, at);
+                    innermost = around;
+                }
+                (number, wire_type) => self.skip(number, wire_type, DEPTH_LIMIT)?,
+            }
+        }
     }
 
     /// Passes over the value whose tag has just been read, whatever it is.
@@ -160,19 +219,18 @@ impl<'w> Reader<'w> {
             WireType::I64 => self.fixed64().map(drop),
             WireType::I32 => self.fixed32().map(drop),
             WireType::Len => self.length_delimited().map(drop),
-            WireType::StartGroup => self.skip_group(number, depth + 1).map(drop),
+            WireType::StartGroup => self.skip_group(number, depth + 1),
             WireType::EndGroup => Err(WireError::UnexpectedEndGroup(number)),
         }
     }
 
-    /// Passes over the rest of a group and its end tag; the position of the end tag.
-    fn skip_group(&mut self, number: u32, depth: usize) -> Result<usize, WireError> {
+    /// Passes over the rest of a group and its end tag.
+    fn skip_group(&mut self, number: u32, depth: usize) -> Result<(), WireError> {
         // The numbers of the groups that are open; a fixed array, since the depth is bounded.
         let mut open = [0; DEPTH_LIMIT];
         let mut count = 0;
         let mut inner = number;
         loop {
-            let start = self.position;
             if self.is_empty() {
                 return Err(WireError::Truncated);
             }
@@ -190,7 +248,7 @@ impl<'w> Reader<'w> {
                 }
                 (_, WireType::EndGroup) => {
                     let Some(outer) = count.checked_sub(1) else {
-                        return Ok(start);
+                        return Ok(());
                     };
                     count = outer;
                     inner = open.get(outer).copied().unwrap_or(number);
@@ -201,11 +259,30 @@ impl<'w> Reader<'w> {
     }
 }
 
+/// Where groups end, which takes reading them: what has been found out about the groups within one is kept, so that groups
+/// in groups aren't read once for each level.
+#[derive(Debug, Default)]
+pub struct Groups {
+    /// The position of a group's end tag, by where its contents begin.
+    ends: HashMap<usize, usize>,
+    /// The groups that are open while one is read: number, and where its contents begin.
+    open: Vec<(u32, usize)>,
+}
+
+impl Groups {
+    /// Forgets everything: the bytes are others now.
+    pub fn clear(&mut self) {
+        self.ends.clear();
+    }
+}
+
 /// Appends a varint.
 #[inline]
 pub fn write_varint(value: u64, out: &mut Vec<u8>) {
     if value < 0x80 {
         out.push(value as u8);
+    } else if value < 0x4000 {
+        out.extend_from_slice(&[value as u8 | 0x80, (value >> 7) as u8]);
     } else {
         write_long_varint(value, out);
     }
@@ -381,10 +458,35 @@ mod tests {
         let mut reader = Reader::new(&bytes);
         assert_eq!(reader.tag(), Ok((1, WireType::StartGroup)));
         let mut contents = reader;
-        assert_eq!(contents.group(1, 1), Ok(&bytes[1..8]));
+        assert_eq!(contents.group(1, 1, &mut Groups::default()), Ok(&bytes[1..8]));
         assert_eq!(reader.skip(1, WireType::StartGroup, 0), Ok(()));
         assert_eq!(reader.position(), contents.position());
         assert_eq!(reader.tag(), Ok((5, WireType::Varint)));
+    }
+
+    #[test]
+    fn groups_within_groups_are_read_without_looking_at_them_again() {
+        // 1: group { 3: group { 3: group {} }, 2: "\x1b\x1c" (a group again), 3: group { 4: varint 1 } }, 5: group {}.
+        let mut bytes = vec![
+            0x0b, 0x1b, 0x1b, 0x1c, 0x1c, 0x12, 0x02, 0x1b, 0x1c, 0x1b, 0x20, 0x01, 0x1c, 0x0c, 0x2b, 0x2c,
+        ];
+        let mut groups = Groups::default();
+        let mut read = |bytes: &[u8], start: usize, number| {
+            let mut reader = Reader::at(bytes, start);
+            let length = reader.group(number, 1, &mut groups).map(<[u8]>::len);
+            (length, reader.position())
+        };
+        assert_eq!(read(&bytes, 1, 1), (Ok(12), 14));
+        // Whatever is in there now: only tags that end groups are looked at.
+        bytes[10..12].fill(0xff);
+        assert_eq!(read(&bytes, 2, 3), (Ok(2), 5));
+        assert_eq!(read(&bytes, 3, 3), (Ok(0), 4));
+        assert_eq!(read(&bytes, 8, 3), (Ok(0), 9), "not seen as a group before");
+        assert_eq!(read(&bytes, 15, 5), (Ok(0), 16));
+        assert_eq!(read(&bytes, 10, 3), (Ok(2), 13), "still known");
+        groups.clear();
+        let mut reader = Reader::at(&bytes, 10);
+        assert_eq!(reader.group(3, 1, &mut groups), Err(WireError::UnknownWireType(7)));
     }
 
     #[test]
@@ -398,6 +500,11 @@ mod tests {
         for (bytes, expected) in cases {
             assert_eq!(
                 Reader::new(bytes).skip(1, WireType::StartGroup, 0),
+                Err(expected),
+                "{bytes:x?}"
+            );
+            assert_eq!(
+                Reader::new(bytes).group(1, 1, &mut Groups::default()),
                 Err(expected),
                 "{bytes:x?}"
             );
@@ -419,7 +526,11 @@ mod tests {
             let bytes = nested(levels);
             let mut reader = Reader::new(&bytes);
             let (number, wire_type) = reader.tag()?;
-            reader.skip(number, wire_type, around)
+            let mut noting = reader;
+            let noted = noting.group(number, around + 1, &mut Groups::default()).map(drop);
+            let skipped = reader.skip(number, wire_type, around);
+            assert_eq!(noted, skipped);
+            skipped
         };
         assert_eq!(skip(DEPTH_LIMIT, 0), Ok(()));
         assert_eq!(skip(DEPTH_LIMIT + 1, 0), Err(WireError::TooDeep));

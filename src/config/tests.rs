@@ -403,11 +403,27 @@ fn errors_of_the_router_name_the_rule() {
         ),
         (
             json!({ "selector": "shop.Books.Get", "get": "/{nme}" }),
-            "http_rules[0]",
+            "http_rules[0].get: ",
+        ),
+        (
+            json!({ "selector": "shop.Books.Get", "custom": { "kind": "REPORT", "path": "/{nme}" } }),
+            "http_rules[0].custom.path: ",
         ),
         (
             json!({ "selector": "shop.Books.Get", "get": "/", "body": "nothing" }),
-            "http_rules[0]",
+            "http_rules[0].body: ",
+        ),
+        (
+            json!({ "selector": "shop.Books.Get", "get": "/", "response_body": "nothing" }),
+            "http_rules[0].response_body: ",
+        ),
+        (
+            json!({
+                "selector": "shop.Books.Get",
+                "get": "/",
+                "additional_bindings": [{ "put": "/x", "body": "nothing" }],
+            }),
+            "http_rules[0].additional_bindings[0].body: ",
         ),
         (
             json!({ "selector": "shop.Books.Get", "get": "" }),

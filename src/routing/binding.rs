@@ -41,19 +41,22 @@ pub enum Body {
 }
 
 impl Binding {
-    /// Compiles `rule`, whose template is `template`, for `method`. On error says what is wrong with it.
+    /// Compiles `rule`, whose template is `template`, for `method`. On error says which part of it is wrong, and how.
     pub(super) fn build(
         tables: &Tables,
         method: &Method,
         rule: &HttpRule,
         template: &Template,
-    ) -> Result<Self, String> {
+    ) -> Result<Self, (Part, String)> {
         let mut bound = Vec::new();
         let mut variables = Vec::with_capacity(template.variables.len());
         for variable in &template.variables {
-            let path = format!("path `{}`, variable `{}`", rule.template, variable.name());
-            let fields = leaf(tables, method.input, variable).map_err(|message| format!("{path}: {message}"))?;
-            bind(tables, method.input, &fields, &mut bound).map_err(|message| format!("{path}: {message}"))?;
+            let wrong = |message: String| {
+                let (path, name) = (&rule.template, variable.name());
+                (Part::Path, format!("path `{path}`, variable `{name}`: {message}"))
+            };
+            let fields = leaf(tables, method.input, variable).map_err(wrong)?;
+            bind(tables, method.input, &fields, &mut bound).map_err(wrong)?;
             variables.push(BoundVariable {
                 name: variable.name().into(),
                 fields: fields.into(),
@@ -66,7 +69,7 @@ impl Binding {
         let body = match rule.body.as_str() {
             "" => Body::None,
             "*" => Body::Whole,
-            name => Body::Field(top_level(input, name).map_err(|message| format!("body: {message}"))?),
+            name => Body::Field(top_level(input, name).map_err(|message| (Part::Body, message))?),
         };
         let mut body_bound = Vec::new();
         if let Body::Field(index) = body {
@@ -74,28 +77,26 @@ impl Binding {
                 .iter()
                 .find(|bound| bound.field != index && shares_oneof(input, bound.field, index))
             {
-                return Err(format!(
-                    "body: `{}` is a member of the same oneof as `{}`, which the path binds: expected one of them",
+                let message = format!(
+                    "`{}` is a member of the same oneof as `{}`, which the path binds: expected one of them",
                     rule.body,
                     name_of(input, member.field),
-                ));
+                );
+                return Err((Part::Body, message));
             }
             if let Some(field) = bound.iter().find(|bound| bound.field == index) {
                 if field.below.is_empty() {
-                    return Err(format!(
-                        "body: expected a field that the path doesn't bind, found `{}`",
-                        rule.body
-                    ));
+                    let message = format!("expected a field that the path doesn't bind, found `{}`", rule.body);
+                    return Err((Part::Body, message));
                 }
                 body_bound.clone_from(&field.below);
             }
         }
         let response_body = match rule.response_body.as_str() {
             "" => None,
-            name => Some(
-                top_level(tables.message(method.output), name)
-                    .map_err(|message| format!("response_body: {message}"))?,
-            ),
+            name => {
+                Some(top_level(tables.message(method.output), name).map_err(|message| (Part::ResponseBody, message))?)
+            }
         };
         Ok(Self {
             http_method: rule.http_method.as_str().into(),
@@ -108,6 +109,19 @@ impl Binding {
             variables: variables.into(),
         })
     }
+}
+
+/// The part of a rule that an error is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The rule as a whole.
+    Rule,
+    /// The HTTP method with the path template.
+    Path,
+    /// `body`.
+    Body,
+    /// `response_body`.
+    ResponseBody,
 }
 
 /// A template's variable and the field that it binds.

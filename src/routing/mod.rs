@@ -19,6 +19,7 @@ use std::rc::Rc;
 
 use prost_reflect::ServiceDescriptor;
 
+use self::binding::Part;
 pub use self::binding::{Binding, Body};
 use self::matcher::{Found, Matcher, PathSegment, Scratch};
 use self::percent::Decoding;
@@ -102,9 +103,9 @@ impl Router {
     /// so far.
     fn add(&mut self, tables: &Tables, declared: Declared, origins: &[Origin]) -> Result<bool, RoutingError> {
         let Declared { method, origin, rule } = declared;
-        let refuse = |message: String| RoutingError::new(origin, &method, message);
-        let template =
-            Template::parse(&rule.template).map_err(|error| refuse(format!("path `{}`: {error}", rule.template)))?;
+        let refuse = |part, message: String| RoutingError::new(origin, part, &rule.http_method, &method, message);
+        let template = Template::parse(&rule.template)
+            .map_err(|error| refuse(Part::Path, format!("path `{}`: {error}", rule.template)))?;
         if let Err(taken) = self
             .matcher
             .insert(&template, &rule.http_method, self.routes.len() as u32)
@@ -129,12 +130,14 @@ impl Router {
                 Origin::Auto => ": set `auto_mapping: false`, or change that path",
                 _ => "",
             };
-            return Err(refuse(format!(
+            let message = format!(
                 "{} `{}` is already bound to {whose} by {other_origin}, as `{}`{hint}",
                 rule.http_method, rule.template, other.binding.template
-            )));
+            );
+            return Err(refuse(Part::Rule, message));
         }
-        let binding = Binding::build(tables, &method, &rule, &template).map_err(refuse)?;
+        let binding =
+            Binding::build(tables, &method, &rule, &template).map_err(|(part, message)| refuse(part, message))?;
         self.routes.push(Rc::new(Route { method, binding }));
         Ok(true)
     }
@@ -257,7 +260,7 @@ impl Captures {
 /// Why the bindings of a configuration can't be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoutingError {
-    /// The key path in the plugin configuration, `http_rules[2]`; none for what an annotation in the schema says.
+    /// The key path in the plugin configuration, `http_rules[2].body`; none for what an annotation in the schema says.
     pub key: Option<String>,
     /// The full name of the method whose binding is wrong.
     pub method: Option<String>,
@@ -266,14 +269,27 @@ pub struct RoutingError {
 }
 
 impl RoutingError {
-    fn new(origin: Origin, method: &Method, message: String) -> Self {
+    /// `http_method` is the one of the rule: it names the key of a path.
+    fn new(origin: Origin, part: Part, http_method: &str, method: &Method, message: String) -> Self {
+        let below = match (part, http_method) {
+            (Part::Rule, _) => "",
+            (Part::Path, "GET") => ".get",
+            (Part::Path, "PUT") => ".put",
+            (Part::Path, "POST") => ".post",
+            (Part::Path, "DELETE") => ".delete",
+            (Part::Path, "PATCH") => ".patch",
+            (Part::Path, _) => ".custom.path",
+            (Part::Body, _) => ".body",
+            (Part::ResponseBody, _) => ".response_body",
+        };
+        let (key, message) = match origin {
+            Origin::Annotation { .. } => (None, format!("{origin}{below}: {message}")),
+            Origin::Rule { .. } | Origin::Auto => (origin.key().map(|key| key + below), message),
+        };
         Self {
-            key: origin.key(),
+            key,
             method: Some(method.full_name.to_string()),
-            message: match origin {
-                Origin::Annotation { .. } => format!("{origin}: {message}"),
-                Origin::Rule { .. } | Origin::Auto => message,
-            },
+            message,
         }
     }
 }

@@ -688,7 +688,7 @@ fn what_is_wrong_with_an_annotation_is_said_with_its_method() {
         (r#"body: "*""#, "google.api.http: expected an HTTP method and a path"),
         (
             r#"get: "v1""#,
-            "google.api.http: path `v1`: expected `/`, found `v` (at byte 0)",
+            "google.api.http.get: path `v1`: expected `/`, found `v` (at byte 0)",
         ),
         (
             r#"get: """#,
@@ -793,7 +793,7 @@ fn what_is_wrong_with_an_annotation_is_said_with_its_method() {
         ),
         (
             r#"get: "/a" additional_bindings { get: "/{x}" }"#,
-            "google.api.http.additional_bindings[0]: path `/{x}`, variable `x`",
+            "google.api.http.additional_bindings[0].get: path `/{x}`, variable `x`",
         ),
         (
             r#"get: "/a" additional_bindings { get: "/b" additional_bindings { get: "/c" } }"#,
@@ -873,14 +873,14 @@ fn what_is_wrong_with_a_configured_rule_is_said_with_its_key() {
         ),
         (
             vec![rule("t.S.First", "GET", "/a"), rule("t.S.Second", "GET", "/{x}")],
-            "http_rules[1]: t.S.Second: path `/{x}`, variable `x`: `t.Req` has no field `x`",
+            "http_rules[1].get: t.S.Second: path `/{x}`, variable `x`: `t.Req` has no field `x`",
         ),
         (
             vec![HttpRule {
                 additional_bindings: vec![rule("", "GET", "/a"), rule("", "GET", "a")],
                 ..rule("t.S.Second", "GET", "/b")
             }],
-            "http_rules[0].additional_bindings[1]: t.S.Second: path `a`: expected `/`, found `a` (at byte 0)",
+            "http_rules[0].additional_bindings[1].get: t.S.Second: path `a`: expected `/`, found `a` (at byte 0)",
         ),
         (
             vec![rule("t.S.First", "POST", "/t.S/Second")],

@@ -305,14 +305,29 @@ fn name_slots<'n>(names: impl ExactSizeIterator<Item = &'n [u8]>, seed: u64) -> 
     slots.into()
 }
 
-/// FNV-1a with a seed, folded: names are short, and the guess of the next field saves most look-ups.
+/// Word by word: names are short, and nothing a client sends is ever put into a table, so that the worst it can do is to
+/// ask for the slot with the longest probe.
 #[inline]
 fn hash_name(seed: u64, name: &[u8]) -> u32 {
-    let mut hash = seed ^ 0xcbf2_9ce4_8422_2325;
-    for byte in name {
-        hash = (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
+    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mix = |hash: u64, word: u64| {
+        let product = (hash ^ word).wrapping_mul(FACTOR);
+        product ^ product >> 32
+    };
+    let mut hash = seed ^ name.len() as u64;
+    for word in name.as_chunks::<8>().0 {
+        hash = mix(hash, u64::from_le_bytes(*word));
     }
-    (hash ^ (hash >> 32)) as u32
+    // What is left over, with bytes before it that were seen already.
+    let last = match (name.last_chunk::<8>(), name.first_chunk::<4>(), name.last_chunk::<4>()) {
+        (Some(last), ..) => u64::from_le_bytes(*last),
+        (_, Some(first), Some(last)) => {
+            u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))
+        }
+        _ => name.iter().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    };
+    hash = mix(hash, last);
+    (hash ^ hash >> 32) as u32
 }
 
 /// One field, ready for both directions.
@@ -323,9 +338,9 @@ pub struct Field {
     /// The name in JSON; `[full.name]` for an extension.
     pub json_name: Box<str>,
     /// `"jsonName":`, ready to copy.
-    pub json_key: Box<[u8]>,
+    pub json_key: Key,
     /// `"proto_name":`, ready to copy.
-    pub proto_key: Box<[u8]>,
+    pub proto_key: Key,
     /// The field number.
     pub number: u32,
     /// The type of the value, or of one element.
@@ -395,8 +410,8 @@ impl Field {
         let packed = parts.packed && parts.cardinality == Cardinality::Repeated;
         let wire_type = if packed { WireType::Len } else { parts.kind.wire_type() };
         Self {
-            json_key: quoted_key(&parts.json_name),
-            proto_key: quoted_key(&parts.name),
+            json_key: Key::new(&parts.json_name),
+            proto_key: Key::new(&parts.name),
             name: parts.name,
             json_name: parts.json_name,
             number: parts.number,
@@ -425,11 +440,75 @@ struct FieldParts {
     default: DefaultValue,
 }
 
-fn quoted_key(name: &str) -> Box<[u8]> {
-    // serde_json escapes: a custom json_name may hold any character.
-    let mut key = serde_json::Value::from(name).to_string().into_bytes();
-    key.push(b':');
-    key.into()
+/// The key of a field in JSON, quoted, with its colon.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// A comma, the key, and padding: so that a short copy can take whole words.
+    padded: Box<[u8]>,
+    /// The length without comma and padding.
+    length: usize,
+    /// The key's first bytes, as many as [`Key::WORDS`] hold, and which bits of them are the key's.
+    start: [(u64, u64); Key::WORDS],
+}
+
+impl Key {
+    /// Enough for a copy of this many bytes from anywhere in the key.
+    const PADDING: usize = 32;
+    /// Keys of up to so many words are compared at once.
+    const WORDS: usize = 3;
+
+    fn new(name: &str) -> Self {
+        // serde_json escapes: a custom json_name may hold any character.
+        let mut padded = format!(",{}:", serde_json::Value::from(name)).into_bytes();
+        let length = padded.len() - 1;
+        let mut start = [(0, 0); Self::WORDS];
+        for (word, bytes) in start.iter_mut().zip(padded.get(1..).unwrap_or_default().chunks(8)) {
+            let mut padded = [0; 8];
+            for (to, from) in padded.iter_mut().zip(bytes) {
+                *to = *from;
+            }
+            *word = (u64::from_le_bytes(padded), u64::MAX >> (64 - 8 * bytes.len()));
+        }
+        padded.resize(padded.len() + Self::PADDING, 0);
+        Self {
+            padded: padded.into(),
+            length,
+            start,
+        }
+    }
+
+    /// The key's length if `text` begins with it.
+    #[inline]
+    pub fn starts(&self, text: &[u8]) -> Option<usize> {
+        if self.length <= Self::WORDS * 8
+            && let Some(chunk) = text.first_chunk::<{ Self::WORDS * 8 }>()
+        {
+            // Whole words, of which some bits are looked at: no loop, and one branch.
+            let difference = self
+                .start
+                .iter()
+                .zip(chunk.as_chunks::<8>().0)
+                .fold(0, |difference, ((word, mask), bytes)| {
+                    difference | (u64::from_le_bytes(*bytes) ^ word) & mask
+                });
+            return (difference == 0).then_some(self.length);
+        }
+        text.starts_with(self.as_bytes()).then_some(self.length)
+    }
+
+    /// The key, its quotes and its colon.
+    #[inline]
+    pub fn as_bytes(&self) -> &[u8] {
+        self.padded.get(1..=self.length).unwrap_or_default()
+    }
+
+    /// The same with a comma before it, if there is something `before` it, and whatever padding behind: its length comes
+    /// with it.
+    #[inline]
+    pub fn padded(&self, before: bool) -> (&[u8], usize) {
+        let start = usize::from(!before);
+        (self.padded.get(start..).unwrap_or_default(), self.length + 1 - start)
+    }
 }
 
 /// How many values a field can have.
@@ -516,6 +595,22 @@ pub enum WireType {
     StartGroup = 3,
     EndGroup = 4,
     I32 = 5,
+}
+
+impl WireType {
+    /// The wire type of this number; 6 and 7 are none.
+    #[inline]
+    pub fn of(number: u8) -> Option<Self> {
+        Some(match number {
+            0 => Self::Varint,
+            1 => Self::I64,
+            2 => Self::Len,
+            3 => Self::StartGroup,
+            4 => Self::EndGroup,
+            5 => Self::I32,
+            _ => return None,
+        })
+    }
 }
 
 /// The wire form of a tag: up to five bytes.

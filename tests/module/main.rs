@@ -17,6 +17,7 @@ mod kit;
 
 mod binding;
 mod configuration;
+mod depth;
 mod dispatch;
 mod errors;
 mod harness_envoy_profile;

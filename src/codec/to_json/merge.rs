@@ -161,6 +161,9 @@ impl<'a> Printer<'a> {
                 if self.is_unknown_enum_value(field.kind, raw) {
                     continue;
                 }
+            } else if let WireType::StartGroup = wire_type {
+                // It will be read again: its end is noted.
+                self.contents(&mut reader, number, wire_type)?;
             } else {
                 self.skip(&mut reader, number, wire_type)?;
             }
@@ -388,7 +391,7 @@ impl<'a> Printer<'a> {
         })
     }
 
-    fn record_contents(&self, field: &Field, record: Record) -> Result<Part, Box<Failure>> {
+    fn record_contents(&mut self, field: &Field, record: Record) -> Result<Part, Box<Failure>> {
         self.contents(&mut self.record_reader(record), field.number, record.wire_type)
     }
 }

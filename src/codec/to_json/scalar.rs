@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
 use super::{Failure, Printer, Raw};
+use crate::codec::append::{append, append_decimal, append_part, append_signed_decimal};
 use crate::codec::wire::unzigzag;
 use crate::schema::tables::{DefaultValue, Kind};
 
@@ -72,7 +73,7 @@ impl Printer<'_> {
             return;
         }
         match enumeration.quoted_name(number) {
-            Some(name) if !self.options.always_print_enums_as_ints => self.out.extend_from_slice(name),
+            Some(name) if !self.options.always_print_enums_as_ints => append(name, self.out),
             _ => self.i64_bare(number.into()),
         }
     }
@@ -98,11 +99,11 @@ impl Printer<'_> {
     }
 
     fn i64_bare(&mut self, value: i64) {
-        self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+        append_signed_decimal(value, self.out);
     }
 
     fn u64_bare(&mut self, value: u64) {
-        self.out.extend_from_slice(itoa::Buffer::new().format(value).as_bytes());
+        append_decimal(value, self.out);
     }
 
     pub(super) fn f64(&mut self, value: f64) {
@@ -110,9 +111,23 @@ impl Printer<'_> {
             self.not_finite(value.is_nan(), value > 0.0);
             return;
         }
+        if let Some(hundredths) = hundredths(value) {
+            if value < 0.0 {
+                self.out.push(b'-');
+            }
+            append_decimal(hundredths / 100, self.out);
+            let fraction = hundredths % 100;
+            if fraction != 0 {
+                let (tenth, hundredth) = (b'0' + (fraction / 10) as u8, b'0' + (fraction % 10) as u8);
+                self.out.extend_from_slice(&[b'.', tenth, hundredth]);
+                if hundredth == b'0' {
+                    self.out.pop();
+                }
+            }
+            return;
+        }
         let mut buffer = zmij::Buffer::new();
-        self.out
-            .extend_from_slice(without_fraction_zero(buffer.format_finite(value)));
+        append(without_fraction_zero(buffer.format_finite(value)), self.out);
     }
 
     fn f32(&mut self, value: f32) {
@@ -121,8 +136,7 @@ impl Printer<'_> {
             return;
         }
         let mut buffer = zmij::Buffer::new();
-        self.out
-            .extend_from_slice(without_fraction_zero(buffer.format_finite(value)));
+        append(without_fraction_zero(buffer.format_finite(value)), self.out);
     }
 
     #[cold]
@@ -152,13 +166,17 @@ impl Printer<'_> {
     /// A JSON string. `end` is where the bytes end on the wire; fails where they are not UTF-8.
     #[inline]
     pub(super) fn string(&mut self, bytes: &[u8], end: usize) -> Result<(), Box<Failure>> {
-        let plain = plain_ascii_prefix(bytes);
-        if plain == bytes.len() {
+        if is_plain_ascii(bytes) {
             self.out.push(b'"');
-            self.out.extend_from_slice(bytes);
+            append_part(self.wire, end - bytes.len(), bytes.len(), self.out);
             self.out.push(b'"');
             return Ok(());
         }
+        self.unusual_string(bytes, end)
+    }
+
+    #[inline(never)]
+    fn unusual_string(&mut self, bytes: &[u8], end: usize) -> Result<(), Box<Failure>> {
         match std::str::from_utf8(bytes) {
             Ok(text) => {
                 self.quoted(text);
@@ -177,10 +195,28 @@ impl Printer<'_> {
     /// What stands between the quotes of a JSON string.
     pub(super) fn text(&mut self, text: &str) {
         let mut rest = text.as_bytes();
-        while let Some((plain, escaped)) = rest.split_at_checked(plain_prefix(rest)) {
-            self.out.extend_from_slice(plain);
-            let Some((&byte, after)) = escaped.split_first() else {
-                break;
+        loop {
+            // Whole words, cut where something is to be escaped.
+            while let Some(word) = rest.first_chunk::<8>() {
+                let end = self.out.len();
+                self.out.extend_from_slice(word);
+                let found = escaped_bytes(u64::from_le_bytes(*word));
+                if found != 0 {
+                    let plain = found.trailing_zeros() as usize / 8;
+                    self.out.truncate(end + plain);
+                    rest = rest.get(plain..).unwrap_or_default();
+                    break;
+                }
+                rest = rest.get(8..).unwrap_or_default();
+            }
+            while let Some((&byte, after)) = rest.split_first()
+                && !is_escaped(byte)
+            {
+                self.out.push(byte);
+                rest = after;
+            }
+            let Some((&byte, after)) = rest.split_first() else {
+                return;
             };
             self.escape(byte);
             rest = after;
@@ -234,6 +270,21 @@ fn double_holds(magnitude: u64) -> bool {
     magnitude == 0 || 64 - magnitude.leading_zeros() - magnitude.trailing_zeros() <= 53
 }
 
+/// A hundred times the magnitude of a number that has two decimal places or fewer, as prices and counts do.
+///
+/// Decimals of up to 15 digits lead to different doubles. So the one that leads to `value` is the shortest too.
+#[inline]
+fn hundredths(value: f64) -> Option<u64> {
+    const LIMIT: f64 = 1e15;
+    let magnitude = value.abs();
+    if !(0.01..LIMIT / 100.0).contains(&magnitude) {
+        return None;
+    }
+    let hundredths = (magnitude * 100.0 + 0.5) as u64;
+    // Both operands are exact, so that this is the double nearest to the decimal.
+    (hundredths as f64 / 100.0 == magnitude).then_some(hundredths)
+}
+
 /// `1.0` is printed as `1`, as protobuf does.
 fn without_fraction_zero(number: &str) -> &[u8] {
     number.strip_suffix(".0").unwrap_or(number).as_bytes()
@@ -254,40 +305,30 @@ fn escaped_bytes(word: u64) -> u64 {
     (control | quote | backslash) & HIGH_BITS
 }
 
-/// How many bytes at the start need no escape.
 #[inline]
-fn plain_prefix(bytes: &[u8]) -> usize {
-    let mut length = 0;
-    let (words, rest) = bytes.as_chunks::<8>();
-    for word in words {
-        let found = escaped_bytes(u64::from_le_bytes(*word));
-        if found != 0 {
-            return length + found.trailing_zeros() as usize / 8;
-        }
-        length += 8;
-    }
-    let plain = rest
-        .iter()
-        .position(|byte| *byte < 0x20 || matches!(byte, b'"' | b'\\'));
-    length + plain.unwrap_or(rest.len())
+fn is_escaped(byte: u8) -> bool {
+    byte < 0x20 || matches!(byte, b'"' | b'\\')
 }
 
-/// How many bytes at the start, or a few less, are ASCII and need no escape; all of them only if all are.
+/// Whether all bytes are ASCII and none needs an escape.
 #[inline]
-fn plain_ascii_prefix(bytes: &[u8]) -> usize {
-    let (words, rest) = bytes.as_chunks::<8>();
-    let mut length = 0;
-    for word in words {
-        let word = u64::from_le_bytes(*word);
-        if escaped_bytes(word) | (word & HIGH_BITS) != 0 {
-            return length;
+fn is_plain_ascii(bytes: &[u8]) -> bool {
+    let mut unusual = 0;
+    if let Some(last) = bytes.last_chunk::<8>() {
+        // The last word overlaps the one before it.
+        for word in bytes.as_chunks::<8>().0 {
+            let word = u64::from_le_bytes(*word);
+            unusual |= escaped_bytes(word) | word & HIGH_BITS;
         }
-        length += 8;
+        let last = u64::from_le_bytes(*last);
+        unusual |= escaped_bytes(last) | last & HIGH_BITS;
+        return unusual == 0;
     }
-    let plain = rest
-        .iter()
-        .position(|byte| !(0x20..0x80).contains(byte) || matches!(byte, b'"' | b'\\'));
-    length + plain.unwrap_or(rest.len())
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        let word = u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last));
+        return escaped_bytes(word) | word & HIGH_BITS == 0;
+    }
+    bytes.iter().all(|byte| byte.is_ascii() && !is_escaped(*byte))
 }
 
 #[cfg(test)]
@@ -301,18 +342,43 @@ mod tests {
                 let mut text = [b'x'; 20];
                 text[place] = byte;
                 let escaped = byte < 0x20 || byte == b'"' || byte == b'\\';
-                assert_eq!(
-                    plain_prefix(&text),
-                    if escaped { place } else { 20 },
-                    "{byte} at {place}"
-                );
-                assert_eq!(
-                    plain_ascii_prefix(&text) == 20,
-                    !escaped && byte < 0x80,
-                    "{byte} at {place}"
-                );
+                for length in place + 1..=text.len() {
+                    let plain = is_plain_ascii(&text[..length]);
+                    assert_eq!(plain, !escaped && byte < 0x80, "{byte} at {place} of {length}");
+                }
             }
         }
+    }
+
+    #[test]
+    fn hundredths_are_printed_as_the_shortest_decimal() {
+        let check = |value: f64| {
+            if let Some(hundredths) = hundredths(value) {
+                let printed = format!(
+                    "{}{}.{:02}",
+                    if value < 0.0 { "-" } else { "" },
+                    hundredths / 100,
+                    hundredths % 100
+                );
+                let printed = printed.trim_end_matches('0').trim_end_matches('.');
+                assert_eq!(printed, format!("{value}"), "{value:e}");
+            }
+            hundredths(value).is_some()
+        };
+        let mut number = 1_u64;
+        for _ in 0..100_000 {
+            number = number
+                .wrapping_mul(0x5851_f42d_4c95_7f2d)
+                .wrapping_add(0x1405_7b7e_f767_814f);
+            let integer = number >> 15 >> (number % 48);
+            for value in [integer as f64 / 100.0, -(integer as f64), f64::from_bits(number)] {
+                check(value);
+                check(value.next_up());
+                check(value.next_down());
+            }
+        }
+        assert!(check(0.01) && check(12.99) && check(-304.0) && check(9_999_999_999_999.99));
+        assert!(!check(0.0) && !check(-0.0) && !check(0.001) && !check(1e13) && !check(0.125));
     }
 
     #[test]

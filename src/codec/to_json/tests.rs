@@ -1005,6 +1005,13 @@ fn field_masks_are_in_camel_case_where_that_leads_back() {
         "foo_.bar",
         "a,b",
         "foo_Bar",
+        "",
+        ".",
+        "foo.",
+        "foo..bar",
+        "foo bar",
+        "é",
+        "foo\n",
     ] {
         let message = schema.error("p3.Known", &wire(&["fine", path]));
         assert!(message.starts_with(&format!("mask: found {path:?} in")), "{message}");
@@ -1206,6 +1213,10 @@ fn any_prints_its_type_and_its_fields() {
         (
             len(1, "p3.Tree"),
             "any: found a google.protobuf.Any of type \"p3.Tree\"",
+        ),
+        (
+            len(1, "/p3.Tree"),
+            "any: found a google.protobuf.Any of type \"/p3.Tree\"",
         ),
         (len(2, "x"), "any: found a google.protobuf.Any of type \"\""),
         (any("p3.Tree", len(1, b"\xff")), "any.name: found bytes"),

@@ -2,6 +2,7 @@
 
 use super::scalar::not_utf8;
 use super::{Body, Failure, Members, Part, Printer, Raw, Unknown};
+use crate::codec::append::{append_decimal, eight_decimals};
 use crate::schema::tables::{FieldIndex, MessageTable, WellKnown, WireType};
 
 /// The seconds of a `Duration` stay within 10,000 years of 365.25 days (duration.proto).
@@ -83,6 +84,8 @@ impl<'a> Printer<'a> {
         let name = std::str::from_utf8(any.type_url)
             .ok()
             .and_then(|url| url.rsplit_once('/'))
+            // As protobuf's C++ and upb, and as the other direction: something stands before the slash.
+            .filter(|(before, _)| !before.is_empty())
             .map(|(_, name)| name);
         let Some(message) = name.and_then(|name| tables.message_index(name)) else {
             return match self.unknown_types {
@@ -146,9 +149,7 @@ impl<'a> Printer<'a> {
         if seconds < 0 || nanos < 0 {
             self.out.push(b'-');
         }
-        let mut buffer = itoa::Buffer::new();
-        self.out
-            .extend_from_slice(buffer.format(seconds.unsigned_abs()).as_bytes());
+        append_decimal(seconds.unsigned_abs(), self.out);
         self.fraction(nanos.unsigned_abs());
         self.out.extend_from_slice(b"s\"");
         Ok(())
@@ -169,21 +170,12 @@ impl<'a> Printer<'a> {
         const SECONDS_PER_DAY: i64 = 86_400;
         let (year, month, day) = date(seconds.div_euclid(SECONDS_PER_DAY));
         let second = seconds.rem_euclid(SECONDS_PER_DAY) as u32;
-        let mut text = *b"\"0000-00-00T00:00:00";
-        let numbers = [
-            (1, 4, year),
-            (6, 2, month),
-            (9, 2, day),
-            (12, 2, second / 3600),
-            (15, 2, second / 60 % 60),
-            (18, 2, second % 60),
-        ];
-        for (start, width, number) in numbers {
-            if let Some(digits) = text.get_mut(start..start + width) {
-                write_digits(number, digits);
-            }
-        }
-        self.out.extend_from_slice(&text);
+        let [y1, y2, y3, y4, mo1, mo2, d1, d2] = eight_decimals(year * 10_000 + month * 100 + day);
+        let [_, _, h1, h2, mi1, mi2, s1, s2] =
+            eight_decimals(second / 3600 * 10_000 + second / 60 % 60 * 100 + second % 60);
+        self.out.extend_from_slice(&[
+            b'"', y1, y2, y3, y4, b'-', mo1, mo2, b'-', d1, d2, b'T', h1, h2, b':', mi1, mi2, b':', s1, s2,
+        ]);
         self.fraction(nanos.unsigned_abs());
         self.out.extend_from_slice(b"Z\"");
         Ok(())
@@ -194,16 +186,16 @@ impl<'a> Printer<'a> {
         if nanos == 0 {
             return;
         }
-        let (number, width) = match nanos {
-            _ if nanos.is_multiple_of(1_000_000) => (nanos / 1_000_000, 3),
-            _ if nanos.is_multiple_of(1000) => (nanos / 1000, 6),
-            _ => (nanos, 9),
+        let [_, _, a, b, c, d, e, f] = eight_decimals(nanos / 1000);
+        let [.., g, h, i] = eight_decimals(nanos % 1000);
+        let width = match (nanos.is_multiple_of(1_000_000), nanos.is_multiple_of(1000)) {
+            (true, _) => 3,
+            (_, true) => 6,
+            _ => 9,
         };
-        let mut text = *b".000000000";
-        if let Some(digits) = text.get_mut(1..=width) {
-            write_digits(number, digits);
-        }
-        self.out.extend_from_slice(text.get(..=width).unwrap_or(&text));
+        let end = self.out.len() + 1 + width;
+        self.out.extend_from_slice(&[b'.', a, b, c, d, e, f, g, h, i]);
+        self.out.truncate(end);
     }
 
     fn seconds_and_nanos(&mut self, body: Body) -> Result<(i64, i32), Box<Failure>> {
@@ -237,13 +229,14 @@ impl<'a> Printer<'a> {
     }
 
     /// A path of a `FieldMask` in lowerCamelCase, without quotes. `end` is where it ends in the wire bytes. Fails where
-    /// camelCase doesn't lead back to the path.
+    /// camelCase doesn't lead back to the path, and where it is no path: that is what the other direction refuses.
     fn camel_case_path(&mut self, path: &[u8], end: usize) -> Result<(), Box<Failure>> {
         let text = std::str::from_utf8(path).map_err(|error| not_utf8(end - path.len() + error.valid_up_to()))?;
         let mut camel = std::mem::take(&mut self.scratch.path);
         camel.clear();
         let mut characters = text.chars();
-        let mut round_trips = true;
+        let mut round_trips =
+            text.split('.').all(|name| !name.is_empty()) && text.bytes().all(|byte| byte.is_ascii_graphic());
         while let Some(character) = characters.next() {
             match character {
                 '_' => match characters.next() {
@@ -334,7 +327,7 @@ fn unknown_type(any: Any<'_>) -> Box<Failure> {
     Failure::new(
         any.type_url_end - any.type_url.len(),
         format!(
-            "found a google.protobuf.Any of type {:?}, expected a type of the schema behind the last '/'",
+            "found a google.protobuf.Any of type {:?}, expected a type of the schema behind the last '/', as in type.googleapis.com/pkg.Message",
             String::from_utf8_lossy(any.type_url)
         ),
     )
@@ -355,14 +348,6 @@ fn date(day: i64) -> (u32, u32, u32) {
     let day_of_month = day_of_year - (153 * month + 2) / 5 + 1;
     let (month, later) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
     ((year + era * 400 + later) as u32, month as u32, day_of_month as u32)
-}
-
-/// The number in decimal, with zeros in front, as wide as `digits`.
-fn write_digits(mut number: u32, digits: &mut [u8]) {
-    for digit in digits.iter_mut().rev() {
-        *digit = b'0' + (number % 10) as u8;
-        number /= 10;
-    }
 }
 
 #[cfg(test)]

@@ -35,26 +35,15 @@ impl Integer {
         }
     }
 
-    /// The common case: up to 18 digits with neither fraction nor exponent. The value and its length.
+    /// The common case: up to 19 digits with neither fraction nor exponent. The value and its length.
     #[inline(always)]
     pub(super) fn plain(text: &[u8]) -> Option<(Self, usize)> {
         let negative = text.first() == Some(&b'-');
         let digits = text.get(usize::from(negative)..)?;
-        let mut magnitude = 0;
-        let mut length = 0;
-        for byte in digits {
-            let digit = byte.wrapping_sub(b'0');
-            if digit > 9 {
-                break;
-            }
-            if length == 18 {
-                return None;
-            }
-            magnitude = magnitude * 10 + u64::from(digit);
-            length += 1;
-        }
+        let (magnitude, length) = read_digits(digits, 0);
         let leading_zero = length > 1 && digits.first() == Some(&b'0');
-        if length == 0 || leading_zero || matches!(digits.get(length), Some(b'.' | b'e' | b'E')) {
+        if length == 0 || length > MOST_DIGITS || leading_zero || matches!(digits.get(length), Some(b'.' | b'e' | b'E'))
+        {
             return None;
         }
         Some((Self { negative, magnitude }, usize::from(negative) + length))
@@ -163,17 +152,19 @@ pub(in crate::codec) enum NotAFloat {
     OutOfRange,
 }
 
+/// The double that `text` begins with, and its length, in one look: a JSON number without exponent, with at most 19
+/// digits of which at most 27 places are a fraction. None: it has to be looked at again, it may be anything.
+#[inline]
+pub(super) fn plain_double(text: &[u8]) -> Option<(f64, usize)> {
+    let (decimal, length) = Decimal::plain(text)?;
+    Some((decimal.to_double()?, length))
+}
+
 /// The value of a JSON number in double precision, correctly rounded.
 #[inline]
 pub(super) fn double_from_number(number: &[u8]) -> Result<f64, NotAFloat> {
-    if let Some((mantissa, power, negative)) = small_decimal(number)
-        && mantissa <= 1 << 53
-        && let Some(scale) = POWERS_OF_TEN.get(power.unsigned_abs() as usize)
-    {
-        // Both operands are exact, so one operation rounds once (Clinger's fast path).
-        let value = mantissa as f64;
-        let value = if power < 0 { value / scale } else { value * scale };
-        return Ok(if negative { -value } else { value });
+    if let Some((value, _)) = plain_double(number) {
+        return Ok(value);
     }
     let value: f64 = parse_std(number)?;
     value.is_finite().then_some(value).ok_or(NotAFloat::OutOfRange)
@@ -182,15 +173,14 @@ pub(super) fn double_from_number(number: &[u8]) -> Result<f64, NotAFloat> {
 /// The value of a JSON number in single precision, correctly rounded.
 #[inline]
 pub(super) fn float_from_number(number: &[u8]) -> Result<f32, NotAFloat> {
-    if let Some((mantissa, power, negative)) = small_decimal(number)
-        && mantissa <= 1 << 24
-        && power.unsigned_abs() <= 10
-        && let Some(scale) = POWERS_OF_TEN.get(power.unsigned_abs() as usize)
+    if let Some((decimal, _)) = Decimal::plain(number)
+        && decimal.mantissa <= 1 << 24
+        && decimal.places <= 10
+        && let Some(scale) = POWERS_OF_TEN.get(decimal.places)
     {
         // Ten to the tenth is the last power that single precision holds exactly.
-        let (value, scale) = (mantissa as f32, *scale as f32);
-        let value = if power < 0 { value / scale } else { value * scale };
-        return Ok(if negative { -value } else { value });
+        let value = decimal.mantissa as f32 / *scale as f32;
+        return Ok(if decimal.negative { -value } else { value });
     }
     let value: f32 = parse_std(number)?;
     value.is_finite().then_some(value).ok_or(NotAFloat::OutOfRange)
@@ -203,30 +193,206 @@ fn parse_std<F: std::str::FromStr>(number: &[u8]) -> Result<F, NotAFloat> {
         .ok_or(NotAFloat::Malformed)
 }
 
-/// A JSON number without exponent and with at most 18 digits: mantissa, power of ten, and whether it is negative.
+/// The integer that `text` begins with, and its length: up to seven digits and something behind them that ends it.
 #[inline]
-fn small_decimal(number: &[u8]) -> Option<(u64, i32, bool)> {
-    if number.len() > 20 {
+pub(super) fn small_integer(text: &[u8]) -> Option<(u32, usize)> {
+    let word = u64::from_le_bytes(*text.first_chunk::<8>()?);
+    let digits = word ^ ZEROS;
+    let length = leading_digits(digits);
+    let next = word.checked_shr(8 * length)? as u8;
+    if length == 0 || matches!(next, b'.' | b'e' | b'E') || length > 1 && digits as u8 == 0 {
         return None;
     }
-    let mut mantissa = 0;
-    let mut digits = 0;
-    let mut power = 0;
-    let mut step = 0;
-    let mut negative = false;
-    for byte in number {
-        match byte {
-            b'0'..=b'9' => {
-                mantissa = mantissa * 10 + u64::from(byte - b'0');
-                digits += 1;
-                power -= step;
-            }
-            b'.' => step = 1,
-            b'-' => negative = true,
-            _ => return None,
+    Some((eight_digits(digits << (64 - 8 * length)) as u32, length as usize))
+}
+
+/// A number as its text has it: `mantissa` without its point, which stands before the last `places` digits.
+struct Decimal {
+    negative: bool,
+    mantissa: u64,
+    places: usize,
+}
+
+impl Decimal {
+    /// The number that `text` begins with, and its length: a JSON number without exponent, and with no more significant
+    /// digits than 64 bits hold.
+    #[inline]
+    fn plain(text: &[u8]) -> Option<(Self, usize)> {
+        let negative = text.first() == Some(&b'-');
+        let start = usize::from(negative);
+        let rest = text.get(start..)?;
+        let (mut mantissa, whole) = read_digits(rest, 0);
+        let leading_zero = rest.first() == Some(&b'0');
+        if whole == 0 || whole > 1 && leading_zero {
+            return None;
         }
+        let (mut places, mut length) = (0, whole);
+        if rest.get(whole) == Some(&b'.') {
+            let fraction = rest.get(whole + 1..)?;
+            (mantissa, places) = read_digits(fraction, mantissa);
+            if places == 0 {
+                return None;
+            }
+            length += 1 + places;
+            if whole + places > MOST_DIGITS {
+                // Zeros in front count for nothing.
+                let zeros = if leading_zero {
+                    1 + fraction.iter().take_while(|digit| **digit == b'0').count()
+                } else {
+                    0
+                };
+                if whole + places - zeros > MOST_DIGITS {
+                    return None;
+                }
+            }
+        } else if whole > MOST_DIGITS {
+            return None;
+        }
+        if let Some(b'e' | b'E') = rest.get(length) {
+            return None;
+        }
+        let decimal = Self {
+            negative,
+            mantissa,
+            places,
+        };
+        Some((decimal, start + length))
     }
-    (digits <= 18).then_some((mantissa, power, negative))
+
+    /// The nearest double, to even where two are; none with more places than the tables have.
+    #[inline]
+    fn to_double(&self) -> Option<f64> {
+        let value = if self.mantissa <= 1 << 53
+            && let Some(scale) = POWERS_OF_TEN.get(self.places)
+        {
+            // Both operands are exact, so one operation rounds once (Clinger's fast path).
+            self.mantissa as f64 / scale
+        } else {
+            shifted_down(self.mantissa, self.places)?
+        };
+        Some(if self.negative { -value } else { value })
+    }
+}
+
+/// `mantissa`, which isn't 0, divided by ten to the power of `places`, up to 27: Daniel Lemire, "Number Parsing at a
+/// Gigabyte per Second", section 6. For these powers its product of 128 bits always decides.
+fn shifted_down(mantissa: u64, places: usize) -> Option<f64> {
+    const MANTISSA_BITS: u32 = 52;
+    // What the first product leaves undecided: ones in all bits below those that a mantissa and its rounding need.
+    const UNDECIDED: u64 = u64::MAX >> (MANTISSA_BITS + 3);
+    let (high_factor, low_factor) = *RECIPROCALS.get(places)?;
+    let zeros = mantissa.leading_zeros();
+    let normal = mantissa.checked_shl(zeros)?;
+    let product = |factor: u64| {
+        let product = u128::from(normal) * u128::from(factor);
+        ((product >> 64) as u64, product as u64)
+    };
+    let (mut high, mut low) = product(high_factor);
+    if high & UNDECIDED == UNDECIDED {
+        let (carried, carry) = low.overflowing_add(product(low_factor).0);
+        low = carried;
+        high += u64::from(carry);
+    }
+    let top = (high >> 63) as u32;
+    let shift = top + 64 - MANTISSA_BITS - 3;
+    let mut bits = high >> shift;
+    // Exactly between two doubles, which only few places make possible: the bit that would round up goes.
+    if low <= 1 && places <= 4 && bits & 3 == 1 && bits << shift == high {
+        bits &= !1;
+    }
+    bits += bits & 1;
+    bits >>= 1;
+    // The binary exponent of 5^-places times 2^-places, and of the normal form of the mantissa.
+    let places = i32::try_from(places).ok()?;
+    let mut exponent = ((-places * 217_706) >> 16) + 63 + 1023 + top as i32 - zeros as i32;
+    if bits >= 2 << MANTISSA_BITS {
+        bits = 1 << MANTISSA_BITS;
+        exponent += 1;
+    }
+    Some(f64::from_bits(
+        bits & !(1 << MANTISSA_BITS) | (exponent as u64) << MANTISSA_BITS,
+    ))
+}
+
+/// Five to the power of -0, -1, … -27, in 128 bits of which the first is set, rounded up.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const RECIPROCALS: [(u64, u64); 28] = {
+    let mut reciprocals = [(1 << 63, 0); 28];
+    let mut power = 1_u128;
+    let mut places = 1;
+    while places < reciprocals.len() {
+        power *= 5;
+        // 2^(127 + bits) / power, bit by bit.
+        let (mut quotient, mut remainder) = (0_u128, 1_u128);
+        let mut bits = 127 + (128 - power.leading_zeros());
+        while bits > 0 {
+            remainder <<= 1;
+            quotient <<= 1;
+            if remainder >= power {
+                remainder -= power;
+                quotient |= 1;
+            }
+            bits -= 1;
+        }
+        quotient += 1;
+        reciprocals[places] = ((quotient >> 64) as u64, quotient as u64);
+        places += 1;
+    }
+    reciprocals
+};
+
+/// So many decimal digits always fit into 64 bits.
+const MOST_DIGITS: usize = 19;
+
+/// Reads digits behind `number`, those that it has already; the number and how many came. Beyond [`MOST_DIGITS`], zeros
+/// in front aside, the number means nothing.
+#[inline(always)]
+fn read_digits(text: &[u8], mut number: u64) -> (u64, usize) {
+    let mut length = 0;
+    while let Some(word) = text.get(length..).and_then(|rest| rest.first_chunk::<8>()) {
+        let digits = u64::from_le_bytes(*word) ^ ZEROS;
+        let count = leading_digits(digits);
+        if count < 8 {
+            if let (Some(scale), Some(digits)) = (SCALES.get(count as usize), digits.checked_shl(64 - 8 * count)) {
+                number = number.wrapping_mul(*scale).wrapping_add(eight_digits(digits));
+            }
+            return (number, length + count as usize);
+        }
+        number = number.wrapping_mul(100_000_000).wrapping_add(eight_digits(digits));
+        length += 8;
+    }
+    for byte in text.get(length..).unwrap_or_default() {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            break;
+        }
+        number = number.wrapping_mul(10).wrapping_add(u64::from(digit));
+        length += 1;
+    }
+    (number, length)
+}
+
+/// "00000000": digits become their values by exclusive or with it.
+const ZEROS: u64 = 0x3030_3030_3030_3030;
+
+/// How many bytes, from the lowest on, are 9 or less.
+#[inline]
+fn leading_digits(digits: u64) -> u32 {
+    // The high bit of each byte over 9; those behind the first one may be wrong.
+    let others = (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080;
+    others.trailing_zeros() / 8
+}
+
+const SCALES: [u64; 8] = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000, 10_000_000];
+
+/// The number of eight digits, a byte each, the first one lowest: two, four and eight digits at a time, in parallel.
+#[inline]
+fn eight_digits(digits: u64) -> u64 {
+    const EVERY_FOURTH: u64 = 0x0000_00ff_0000_00ff;
+    let twos = digits.wrapping_mul(10).wrapping_add(digits >> 8);
+    let first = (twos & EVERY_FOURTH).wrapping_mul(0x000f_4240_0000_0064);
+    let second = (twos >> 16 & EVERY_FOURTH).wrapping_mul(0x0000_2710_0000_0001);
+    first.wrapping_add(second) >> 32
 }
 
 /// The powers of ten that double precision holds exactly.
@@ -283,16 +449,17 @@ pub(in crate::codec) fn decode_base64(text: &[u8], out: &mut Vec<u8>) -> bool {
     let start = out.len();
     let digits = text.get(..(length * 4).div_ceil(3)).unwrap_or_default();
     let (groups, rest) = digits.as_chunks::<4>();
-    // Invalid digits have the high bit of their value set; it is looked at once, at the end.
+    // Invalid digits have a bit set above those of any group; it is looked at once, at the end.
     let mut invalid = 0;
-    out.reserve(length);
-    for [a, b, c, d] in groups {
-        let (a, b, c, d) = (digit(*a), digit(*b), digit(*c), digit(*d));
-        invalid |= a | b | c | d;
-        let bits = u32::from(a) << 18 | u32::from(b) << 12 | u32::from(c) << 6 | u32::from(d);
+    out.resize(start + groups.len() * 3, 0);
+    let target = out.get_mut(start..).unwrap_or_default();
+    for ([a, b, c, d], target) in groups.iter().zip(target.as_chunks_mut::<3>().0) {
+        let bits = group_digit::<18>(*a) | group_digit::<12>(*b) | group_digit::<6>(*c) | group_digit::<0>(*d);
+        invalid |= bits;
         let [_, x, y, z] = bits.to_be_bytes();
-        out.extend_from_slice(&[x, y, z]);
+        *target = [x, y, z];
     }
+    let mut invalid = (invalid >> 24) as u8;
     // What is left over in the bits of the last digit is ignored, as by most decoders.
     match rest {
         [a, b] => {
@@ -318,6 +485,35 @@ pub(in crate::codec) fn decode_base64(text: &[u8], out: &mut Vec<u8>) -> bool {
 #[inline]
 fn digit(byte: u8) -> u8 {
     BASE64_VALUES.get(usize::from(byte)).copied().unwrap_or(0x80)
+}
+
+/// The value of a base64 digit in its place of a group of four; the highest bit for any other byte.
+#[inline]
+fn group_digit<const SHIFT: u32>(byte: u8) -> u32 {
+    // A table for each place: a load, and no shift.
+    GroupDigits::<SHIFT>::TABLE
+        .get(usize::from(byte))
+        .copied()
+        .unwrap_or(INVALID_GROUP)
+}
+
+const INVALID_GROUP: u32 = 1 << 31;
+
+struct GroupDigits<const SHIFT: u32>;
+
+impl<const SHIFT: u32> GroupDigits<SHIFT> {
+    #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+    const TABLE: &[u32; 256] = &{
+        let mut table = [INVALID_GROUP; 256];
+        let mut byte = 0;
+        while byte < table.len() {
+            if BASE64_VALUES[byte] < 0x80 {
+                table[byte] = (BASE64_VALUES[byte] as u32) << SHIFT;
+            }
+            byte += 1;
+        }
+        table
+    };
 }
 
 #[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
@@ -455,6 +651,9 @@ mod tests {
             "1.17549435e-38",
             "0.0000001",
             "100000000000000000000",
+            "99999999999999999999",
+            "-9999999999999999999",
+            "0.9999999999999999999",
         ] {
             let expected: f64 = text.parse().unwrap();
             assert_eq!(
@@ -527,5 +726,98 @@ mod tests {
             assert!(!decode_base64(text.as_bytes(), &mut out), "{text}");
             assert_eq!(out, b"x", "{text}");
         }
+    }
+
+    #[test]
+    fn plain_doubles_are_those_of_the_standard_library() {
+        let mut bits = 1_u64;
+        let mut decided = 0;
+        for round in 0..200_000_u32 {
+            bits = bits
+                .wrapping_mul(0x5851_f42d_4c95_7f2d)
+                .wrapping_add(0x1405_7b7e_f767_814f);
+            let mantissa = bits >> (round % 64);
+            let places = (bits >> 32) as usize % 29;
+            let digits = format!("{mantissa:0width$}", width = places + 1);
+            let (whole, fraction) = digits.split_at(digits.len() - places);
+            let text = if places == 0 {
+                format!("{whole},")
+            } else {
+                format!("-{whole}.{fraction}]")
+            };
+            if let Some((value, length)) = plain_double(text.as_bytes()) {
+                assert_eq!(length, text.len() - 1, "{text}");
+                let expected: f64 = text[..length].parse().unwrap();
+                assert_eq!(value.to_bits(), expected.to_bits(), "{text}");
+                decided += 1;
+            }
+        }
+        assert!(decided > 150_000, "{decided}");
+    }
+
+    #[test]
+    fn doubles_halfway_between_two_are_rounded_to_even() {
+        for mantissa in [
+            (1_u64 << 53) + 1,
+            (1 << 53) + 3,
+            (1 << 54) + 2,
+            (1 << 54) + 6,
+            (1 << 60) + 128,
+        ] {
+            for places in 0..=4 {
+                // Exactly halfway when divided by a power of two; 10^-places adds one of five.
+                let scaled = mantissa.checked_mul(5_u64.pow(places as u32)).unwrap_or(mantissa);
+                for mantissa in [scaled - 1, scaled, scaled + 1] {
+                    let digits = format!("{mantissa:0width$}", width = places + 1);
+                    let (whole, fraction) = digits.split_at(digits.len() - places);
+                    let text = if places == 0 {
+                        whole.to_owned()
+                    } else {
+                        format!("{whole}.{fraction}")
+                    };
+                    if let Some((value, _)) = plain_double(text.as_bytes()) {
+                        let expected: f64 = text.parse().unwrap();
+                        assert_eq!(value.to_bits(), expected.to_bits(), "{text}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_plain_number_is_left_to_others() {
+        for text in [
+            "",
+            "-",
+            ".5",
+            "-.5",
+            "1.",
+            "01",
+            "-00.5",
+            "1e5",
+            "1.5E5",
+            "1.e5",
+            "99999999999999999999",
+            "x",
+            "0.x",
+            "0.00000000000000000000000000001",
+        ] {
+            for text in [text.to_owned(), format!("{text},        ")] {
+                assert_eq!(plain_double(text.as_bytes()), None, "{text}");
+                let integer = small_integer(text.as_bytes());
+                assert_eq!(integer, None, "{text}");
+            }
+        }
+        assert_eq!(small_integer(b"0,      "), Some((0, 1)));
+        assert_eq!(small_integer(b"1234567]"), Some((1_234_567, 7)));
+        assert_eq!(small_integer(b"12345678"), None);
+        assert_eq!(
+            plain_double(b"0.0001234567890123456789]"),
+            Some((0.000_123_456_789_012_345_678_9, 24))
+        );
+        assert_eq!(
+            plain_double(b"-0.0,").map(|(value, _)| value.to_bits()),
+            Some((-0.0_f64).to_bits())
+        );
     }
 }

@@ -6,8 +6,10 @@
 
 use std::borrow::Cow;
 
+use super::super::append::append;
 use super::super::wire::DEPTH_LIMIT;
 use super::failure::{Failure, Result, found};
+use crate::schema::tables::Key;
 
 /// A place in a JSON text.
 #[derive(Clone, Copy, Debug)]
@@ -91,6 +93,18 @@ impl<'j> Scanner<'j> {
             self.at += text.len();
         }
         taken
+    }
+
+    /// Passes over a field's key and its colon if they are next, written without escapes and without white space.
+    #[inline]
+    pub(super) fn take_key(&mut self, key: &Key) -> bool {
+        match key.starts(self.rest()) {
+            Some(length) => {
+                self.at += length;
+                true
+            }
+            None => false,
+        }
     }
 
     /// Passes over `text`, one of JSON's three literals.
@@ -409,9 +423,30 @@ impl<'j> JsonString<'j> {
 /// Appends what `raw`, the inside of a valid string, stands for. Never longer than `raw`.
 pub(super) fn unescape(raw: &[u8], out: &mut Vec<u8>) {
     let mut rest = raw;
-    while let Some(at) = memchr::memchr(b'\\', rest) {
-        out.extend_from_slice(rest.get(..at).unwrap_or_default());
-        rest = rest.get(at..).unwrap_or_default();
+    loop {
+        // Whole words, cut where an escape begins.
+        while let Some(word) = rest.first_chunk::<8>() {
+            let end = out.len();
+            out.extend_from_slice(word);
+            let backslash = u64::from_le_bytes(*word) ^ (ONES * b'\\' as u64);
+            let found = backslash.wrapping_sub(ONES) & !backslash & HIGH;
+            if found != 0 {
+                let plain = (found.trailing_zeros() / 8) as usize;
+                out.truncate(end + plain);
+                rest = rest.get(plain..).unwrap_or_default();
+                break;
+            }
+            rest = rest.get(8..).unwrap_or_default();
+        }
+        while let Some((&byte, after)) = rest.split_first()
+            && byte != b'\\'
+        {
+            out.push(byte);
+            rest = after;
+        }
+        if rest.is_empty() {
+            return;
+        }
         let (character, length) = match rest.get(1) {
             Some(b'u') => match (hex4(rest.get(2..)), hex4(rest.get(8..))) {
                 (Some(high @ 0xd800..0xdc00), Some(low)) => (
@@ -429,20 +464,40 @@ pub(super) fn unescape(raw: &[u8], out: &mut Vec<u8>) {
             Some(&other) => (u32::from(other), 2),
             None => (0, 1),
         };
-        let character = char::from_u32(character).unwrap_or(char::REPLACEMENT_CHARACTER);
-        out.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        if character < 0x80 {
+            out.push(character as u8);
+        } else {
+            let character = char::from_u32(character).unwrap_or(char::REPLACEMENT_CHARACTER);
+            append(character.encode_utf8(&mut [0; 4]).as_bytes(), out);
+        }
         rest = rest.get(length..).unwrap_or_default();
     }
-    out.extend_from_slice(rest);
 }
 
 /// The number that four hexadecimal digits write.
 fn hex4(digits: Option<&[u8]>) -> Option<u32> {
-    digits?
-        .first_chunk::<4>()?
-        .iter()
-        .try_fold(0, |number, digit| Some(number << 4 | char::from(*digit).to_digit(16)?))
+    let mut number = 0;
+    let mut invalid = 0;
+    for digit in digits?.first_chunk::<4>()? {
+        let value = HEX_VALUES.get(usize::from(*digit)).copied().unwrap_or(0x80);
+        invalid |= value;
+        number = number << 4 | u32::from(value);
+    }
+    (invalid < 0x80).then_some(number)
 }
+
+/// The value of each hexadecimal digit; 0x80 for any other byte.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+const HEX_VALUES: [u8; 256] = {
+    let mut values = [0x80; 256];
+    let mut value = 0;
+    while value < 16 {
+        values[b"0123456789abcdef"[value] as usize] = value as u8;
+        values[b"0123456789ABCDEF"[value] as usize] = value as u8;
+        value += 1;
+    }
+    values
+};
 
 /// The length of the longest start of `text` that is a number by RFC 8259, section 6; none when there is none.
 pub(super) fn number_length(text: &[u8]) -> Option<usize> {

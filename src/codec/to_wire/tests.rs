@@ -608,7 +608,10 @@ fn a_field_may_come_once_under_any_of_its_names() {
         ),
     ]);
     refuses(&[
-        (r#"{"i32":1,"i32":1}"#, "found the key of i32 a second time (at byte 9)"),
+        (
+            r#"{"i32":1,"i32":1}"#,
+            "i32: found the key of i32 a second time (at byte 9)",
+        ),
         (
             r#"{"longName":"a","long_name":"a"}"#,
             "found the key of long_name a second time (\"longName\" and",
@@ -619,7 +622,7 @@ fn a_field_may_come_once_under_any_of_its_names() {
         (r#"{"far":1,"i32":1,"far":1}"#, "a second time"),
         (
             r#"{"child":{"byText":{},"by_text":{}}}"#,
-            "child: found the key of by_text a second time",
+            "child.byText: found the key of by_text a second time",
         ),
     ]);
 }
@@ -657,9 +660,12 @@ fn unknown_keys_are_skipped_or_refused() {
     refuses(&[
         (
             r#"{"i32":1,"x":1}"#,
-            "found the unknown key \"x\", expected a field of t.M (at byte 9)",
+            "x: found the unknown key \"x\", expected a field of t.M (at byte 9)",
         ),
-        (r#"{"child":{"@type":"t.M"}}"#, "child: found the unknown key \"@type\""),
+        (
+            r#"{"child":{"@type":"t.M"}}"#,
+            "child.@type: found the unknown key \"@type\"",
+        ),
         (r#"{"I32":1}"#, "unknown key"),
         (r#"{"empty":{"a":1}}"#, "expected a field of google.protobuf.Empty"),
     ]);

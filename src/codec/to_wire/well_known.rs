@@ -84,7 +84,7 @@ impl<'p, 'j> Parser<'p, 'j> {
                 self.out.push(0x12);
                 self.nested_value().map_err(|failure| failure.in_entry(key.raw))?;
                 self.scratch.lengths.close(slot::STRUCT_ENTRY, &mut self.out);
-                if !self.scan.next_member()? {
+                if !self.next_entry()? {
                     break;
                 }
             }
@@ -114,7 +114,7 @@ impl<'p, 'j> Parser<'p, 'j> {
                 self.out.push(0x0a);
                 self.nested_value().map_err(|failure| failure.in_element(index))?;
                 index += 1;
-                if !self.scan.next_element()? {
+                if !self.next_element()? {
                     break;
                 }
             }
