@@ -56,7 +56,7 @@ FUZZ_TARGETS := json_to_wire wire_to_json there_and_back
 fuzz: toolchain
 	@cargo +nightly --version >/dev/null || { echo 'missing: nightly Rust'; echo '    rustup toolchain install nightly'; exit 1; }
 	@cargo +nightly fuzz --version >/dev/null || { echo 'missing: cargo-fuzz'; echo '    cargo install --locked cargo-fuzz'; exit 1; }
-	PROTOBRIDGE_DIFFERENTIAL=300000 cargo test --locked --release --lib differential
+	PROTOBRIDGE_DIFFERENTIAL=300000 cargo test --locked --lib differential
 	@for fuzz in $(FUZZ_TARGETS); do \
 		mkdir -p fuzz/corpus/$$fuzz; \
 		cargo +nightly fuzz run --fuzz-dir fuzz $$fuzz fuzz/corpus/$$fuzz fuzz/seeds/$$fuzz -- \

@@ -29,9 +29,11 @@ const WAYS: [Way; 5] = [
     Way::ReflectToJson,
 ];
 /// How often each way has its turn.
-const TURNS: usize = 15;
-/// How long a turn lasts.
-const TURN: Duration = Duration::from_millis(8);
+const TURNS: usize = 101;
+/// How long a turn lasts: short enough that most turns aren't interrupted on a busy machine.
+const TURN: Duration = Duration::from_millis(1);
+/// How long each way warms up.
+const WARM_UP: Duration = Duration::from_millis(20);
 
 fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
@@ -109,12 +111,13 @@ fn serve() {
 fn speeds(subject: &mut Subject<'_>) -> [f64; WAYS.len()] {
     // How many runs fill a turn; finding it out warms up.
     let runs = WAYS.map(|way| {
-        let (start, mut runs) = (Instant::now(), 0);
-        while start.elapsed() < TURN * 2 {
+        let (start, mut runs) = (Instant::now(), 0_u32);
+        while start.elapsed() < WARM_UP {
             subject.run(way);
             runs += 1;
         }
-        (runs / 2).max(1)
+        let elapsed = start.elapsed();
+        ((TURN.as_secs_f64() / elapsed.as_secs_f64() * f64::from(runs)) as usize).max(1)
     });
     let mut turns = WAYS.map(|_| Vec::new());
     for _ in 0..TURNS {

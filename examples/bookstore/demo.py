@@ -218,7 +218,7 @@ def watch(step: Live, address: str, pause: float) -> str | None:
             if command is not None:
                 time.sleep(pause)
                 command = [word.replace("{address}", address) for word in command]
-                print(f"    meanwhile $ {shown(command)}", flush=True)
+                print("    meanwhile $ " + shown(command).replace("\n", "\n    "), flush=True)
                 command[1:1] = ["-q", "-sS", "--fail", "--max-time", str(CURL_LIMIT), "-o", os.devnull]
                 subprocess.run(command)
             line = next((line for line in stream.stdout if line.strip()), "the stream has ended").rstrip("\n")

@@ -104,9 +104,9 @@ fn append_first_digits(number: u64, out: &mut Vec<u8>) {
 /// A number above 0 of up to four digits, without zeros in front.
 #[inline]
 fn append_four_digits(number: u32, out: &mut Vec<u8>) {
-    let hundreds = number * 10_486 >> 20;
+    let hundreds = (number * 10_486) >> 20;
     let twos = hundreds | (number - hundreds * 100) << 16;
-    let tens = (twos * 103 >> 10) & 0x000f_000f;
+    let tens = ((twos * 103) >> 10) & 0x000f_000f;
     let digits = tens | (twos - tens * 10) << 8;
     let zeros = digits.trailing_zeros() / 8;
     let end = out.len() + 4 - zeros as usize;
@@ -121,11 +121,11 @@ const ZEROS: u64 = 0x3030_3030_3030_3030;
 /// The eight digits of a number, a byte each, the first one lowest: four, two and one digit at a time, in parallel.
 #[inline]
 fn eight_digits(number: u64) -> u64 {
-    let fours = number / 10_000 | (number % 10_000) << 32;
+    let fours = (number / 10_000) | ((number % 10_000) << 32);
     // Division by 100 and by 10 as multiplication, exact for these ranges.
-    let hundreds = (fours * 10_486 >> 20) & 0x0000_007f_0000_007f;
+    let hundreds = ((fours * 10_486) >> 20) & 0x0000_007f_0000_007f;
     let twos = hundreds | (fours - hundreds * 100) << 16;
-    let tens = (twos * 103 >> 10) & 0x000f_000f_000f_000f;
+    let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
     tens | (twos - tens * 10) << 8
 }
 

@@ -2,6 +2,8 @@
 
 mod append;
 pub mod http_body;
+#[cfg(test)]
+mod random_schema;
 mod required;
 mod room;
 mod text_to_wire;

@@ -25,6 +25,8 @@ pub struct Answer {
     message: Option<Vec<u8>>,
     /// For a method that streams its answer.
     stream: Option<ServerStream>,
+    /// Whether the client had its headers before the end was known.
+    headers_gone: bool,
 }
 
 impl Answer {
@@ -40,6 +42,7 @@ impl Answer {
             initial: Headers::default(),
             trailing: Headers::default(),
             message: None,
+            headers_gone: false,
         }
     }
 
@@ -139,7 +142,7 @@ impl Answer {
         }
         match converted {
             Some(_) if messages > 1 => Err(more_messages()),
-            Some(converted) => converted.map(|()| self.success_status()),
+            Some(converted) => converted.map(|()| self.success(workspace)),
             None => Err(no_message()),
         }
     }
@@ -267,7 +270,7 @@ impl Answer {
             _ => match self.message.take() {
                 Some(message) => {
                     self.convert(plugin, &message, workspace)?;
-                    Ok(self.success_status())
+                    Ok(self.success(workspace))
                 }
                 None => Err(no_message()),
             },
@@ -284,10 +287,18 @@ impl Answer {
 
     /// How the response headers in place become the client's, with all of the body there.
     pub fn edit_headers(&self, http_status: u16, content_type: &[u8], body_length: usize, edits: &mut HeaderEdits) {
-        self.edit_headers_early(content_type, edits);
+        edits.clear();
+        self.remove_what_is_no_header(edits);
         let mut digits = itoa::Buffer::new();
         edits.set(b":status", digits.format(http_status).as_bytes());
-        edits.set(b"content-length", digits.format(body_length).as_bytes());
+        if is_without_content(http_status) {
+            edits.remove(b"content-type");
+        } else {
+            edits.set(b"content-type", content_type);
+        }
+        if http_status != NO_CONTENT {
+            edits.set(b"content-length", digits.format(body_length).as_bytes());
+        }
         for (name, value) in self.trailing.iter() {
             if metadata::is_response_header(name, value) {
                 edits.add(name, value);
@@ -295,19 +306,28 @@ impl Answer {
         }
     }
 
+    /// The headers go on before the end of the body is known: what comes in trailers changes them no more.
+    pub fn let_headers_go(&mut self) {
+        self.headers_gone = true;
+    }
+
     /// How they do before the end of the body is known: a service's choice of the status counts, errors do not.
     pub fn edit_headers_early(&self, content_type: &[u8], edits: &mut HeaderEdits) {
         edits.clear();
+        self.remove_what_is_no_header(edits);
+        edits.set(b"content-type", content_type);
+        let status = self.success_status();
+        if status != 200 {
+            edits.set(b":status", itoa::Buffer::new().format(status).as_bytes());
+        }
+    }
+
+    fn remove_what_is_no_header(&self, edits: &mut HeaderEdits) {
         for (name, value) in self.initial.iter() {
             let kept = name.first() == Some(&b':') || name == b"content-type";
             if !kept && !metadata::is_response_header(name, value) {
                 edits.remove(name);
             }
-        }
-        edits.set(b"content-type", content_type);
-        let status = self.success_status();
-        if status != 200 {
-            edits.set(b":status", itoa::Buffer::new().format(status).as_bytes());
         }
     }
 
@@ -351,11 +371,21 @@ impl Answer {
         Ok(())
     }
 
+    /// The HTTP status of a success whose body is in `workspace`. Some have no body (RFC 9110, 15.3.5 and 15.3.6).
+    fn success(&self, workspace: &mut Workspace) -> u16 {
+        let status = self.success_status();
+        if is_without_content(status) {
+            workspace.body.clear();
+        }
+        status
+    }
+
     /// The HTTP status of a success: 200, unless the service chose another.
     pub fn success_status(&self) -> u16 {
+        let trailing = self.trailing.iter().filter(|_| !self.headers_gone);
         self.initial
             .iter()
-            .chain(self.trailing.iter())
+            .chain(trailing)
             .find_map(|(name, value)| metadata::success_status(name, value))
             .unwrap_or(200)
     }
@@ -387,6 +417,14 @@ impl Answer {
             (HostReply::Deadline, None) => Failure::deadline("the upstream did not answer in time"),
         }
     }
+}
+
+/// The status of a success that has nothing to show, and must not even have a content-length.
+const NO_CONTENT: u16 = 204;
+
+/// Whether an answer with this status has no body: 204, and 205 (Reset Content).
+fn is_without_content(http_status: u16) -> bool {
+    matches!(http_status, NO_CONTENT | 205)
 }
 
 /// An answer of `size` bytes is over the limit.

@@ -60,6 +60,8 @@ pub enum RequestStep<'w> {
     Drop,
     /// Answer the client with this.
     Reply(&'w Reply),
+    /// The same at once: the upstream has the beginning of the request, and may answer too.
+    BreakOff(&'w Reply),
     /// The headers cannot be held: let them go on with these changes now, and hold the body.
     ForwardHeaders {
         /// What changes in the headers.
@@ -112,7 +114,7 @@ pub enum ResponseStep<'w> {
     PassThrough,
     /// Hold what is there; more will come.
     Await,
-    /// The headers cannot be held: change them now, hold the body.
+    /// Change the headers, and let them go on now: they cannot be held for the body, or there is none.
     RewriteHeaders(&'w HeaderEdits),
     /// Change the headers, where they were held, and replace the body; drop the trailers.
     Rewrite {
@@ -127,6 +129,8 @@ pub enum ResponseStep<'w> {
         edits: Option<&'w HeaderEdits>,
         /// The new bytes.
         body: &'w [u8],
+        /// Not yet: it goes on with the trailers.
+        hold: bool,
     },
     /// Drop this part of the body; more will come.
     Drop,
@@ -199,6 +203,11 @@ enum State {
     Forwarded(Answer),
     /// The upstream has the request, by a gRPC call.
     Called(Answer),
+    /// The answer in place has failed, and nothing of it has gone out: the client is told as soon as may be.
+    Rejected(Answer, Failure),
+    /// The answer in place has failed behind its beginning. What still comes of it is dropped, `dropped` bytes by now.
+    /// The client knows, or, where the error could not be written, learns it by the answer's being `cut` off.
+    Failed { cut: bool, dropped: usize },
     /// The client has its answer.
     Finished,
 }
@@ -281,7 +290,7 @@ impl Exchange {
         self.state = State::Forwarded(answer);
         RequestStep::ForwardHeaders {
             edits: &workspace.edits,
-            timeout,
+            timeout: timeout.map(request::patience),
         }
     }
 
@@ -427,7 +436,7 @@ impl Exchange {
             return RequestStep::Forward(Forward {
                 edits: &workspace.edits,
                 body: &workspace.spare_frame,
-                timeout,
+                timeout: timeout.map(request::patience),
             });
         }
         self.state = State::Called(answer);
@@ -442,12 +451,17 @@ impl Exchange {
             method: &method.name,
             metadata: &workspace.metadata,
             message: workspace.spare_frame.get(PREFIX_LENGTH..),
-            timeout,
+            timeout: timeout.map(request::patience),
         })
     }
 
     fn fail_request<'w>(&mut self, failure: &Failure, workspace: &'w mut Workspace) -> RequestStep<'w> {
-        RequestStep::Reply(self.fail(failure, workspace))
+        let forwarded = self.upload.is_some();
+        let reply = self.fail(failure, workspace);
+        match forwarded {
+            true => RequestStep::BreakOff(reply),
+            false => RequestStep::Reply(reply),
+        }
     }
 
     /// Ends the exchange with an error that arose in the host: a call that could not be made, a missing cluster.
@@ -473,6 +487,11 @@ impl Exchange {
             return ResponseStep::PassThrough;
         };
         match answer.headers(headers, end_of_stream, host_reply, workspace) {
+            Ok(Some(_)) if workspace.body.is_empty() => {
+                answer.edit_headers_early(&workspace.content_type, &mut workspace.edits);
+                self.state = State::Finished;
+                ResponseStep::RewriteHeaders(&workspace.edits)
+            }
             Ok(Some(status)) => {
                 workspace.reply_with_body(status, answer.metadata());
                 self.state = State::Finished;
@@ -481,6 +500,7 @@ impl Exchange {
             Ok(None) if abilities.holds_response => ResponseStep::Await,
             Ok(None) => {
                 self.started = true;
+                answer.let_headers_go();
                 answer.edit_headers_early(answer.expected_content_type(), &mut workspace.edits);
                 ResponseStep::RewriteHeaders(&workspace.edits)
             }
@@ -490,7 +510,11 @@ impl Exchange {
 
     /// Whether the response's body goes on as it comes.
     pub fn response_flows(&self) -> bool {
-        matches!(&self.state, State::Forwarded(answer) if answer.flows())
+        match &self.state {
+            State::Forwarded(answer) => answer.flows(),
+            State::Rejected(..) | State::Failed { .. } => true,
+            _ => false,
+        }
     }
 
     /// The trailers of a response body that goes on as it comes, in front of its last bytes.
@@ -502,16 +526,35 @@ impl Exchange {
 
     /// The next bytes of a response body that goes on as it comes. `end`: they are the last, and no trailers follow.
     pub fn response_chunk<'w>(&mut self, chunk: &[u8], end: bool, workspace: &'w mut Workspace) -> ResponseStep<'w> {
-        let State::Forwarded(answer) = &mut self.state else {
-            return ResponseStep::PassThrough;
-        };
         workspace.body.clear();
+        let last = !end && self.plugin.settings.upstream.grpc_web && is_trailers_frame(chunk);
+        let answer = match &mut self.state {
+            State::Forwarded(answer) => answer,
+            State::Rejected(..) if last => return ResponseStep::Drop,
+            State::Rejected(..) => return self.reject(workspace),
+            State::Failed { cut, dropped } => {
+                *dropped += chunk.len();
+                let limit = self.plugin.settings.limits.max_response_bytes;
+                if (*cut || *dropped > limit) && !last {
+                    self.state = State::Finished;
+                    return ResponseStep::Reset;
+                }
+                return ResponseStep::Chunk {
+                    edits: None,
+                    body: &workspace.body,
+                    hold: false,
+                };
+            }
+            _ => return ResponseStep::PassThrough,
+        };
         if answer.flowing().is_none_or(|stream| stream.has_ended()) {
             return ResponseStep::Chunk {
                 edits: None,
                 body: &workspace.body,
+                hold: false,
             };
         }
+        let mut failed = None;
         match answer.chunk(&self.plugin, chunk, end, workspace) {
             Progress::Open => {
                 if !self.started && workspace.body.is_empty() {
@@ -528,13 +571,14 @@ impl Exchange {
                     return ResponseStep::Reset;
                 };
                 if !self.started && stream.is_empty() {
-                    return self.fail_rewritten(&failure, workspace);
+                    return match last {
+                        true => self.reject_later(failure),
+                        false => self.fail_response(&failure, workspace),
+                    };
                 }
                 let error = failure.element(&self.plugin, &mut workspace.to_json);
-                if !stream.end_with_error(&error, &mut workspace.body) {
-                    self.state = State::Finished;
-                    return ResponseStep::Reset;
-                }
+                let cut = !stream.end_with_error(&error, &mut workspace.body);
+                failed = Some(State::Failed { cut, dropped: 0 });
             }
         }
         let first = !std::mem::replace(&mut self.started, true);
@@ -542,16 +586,30 @@ impl Exchange {
             let content_type = answer.expected_content_type();
             answer.edit_headers_early(content_type, &mut workspace.edits);
         }
+        if let Some(failed) = failed {
+            if matches!(failed, State::Failed { cut: true, .. }) && !last && (end || workspace.body.is_empty()) {
+                self.state = State::Finished;
+                return ResponseStep::Reset;
+            }
+            self.state = failed;
+        }
         ResponseStep::Chunk {
             edits: first.then_some(&workspace.edits),
             body: &workspace.body,
+            hold: first && last,
         }
     }
 
     /// The trailers behind a response body that went on as it came.
     pub fn response_chunks_ended<'w>(&mut self, trailers: Headers, workspace: &'w mut Workspace) -> ResponseStep<'w> {
-        let State::Forwarded(mut answer) = std::mem::replace(&mut self.state, State::Finished) else {
-            return ResponseStep::PassThrough;
+        let mut answer = match std::mem::replace(&mut self.state, State::Finished) {
+            State::Forwarded(answer) => answer,
+            State::Rejected(answer, failure) => {
+                self.state = State::Rejected(answer, failure);
+                return self.reject(workspace);
+            }
+            State::Failed { cut: true, .. } => return ResponseStep::Reset,
+            _ => return ResponseStep::PassThrough,
         };
         let Some(stream) = answer.flowing() else {
             return ResponseStep::PassThrough;
@@ -568,7 +626,12 @@ impl Exchange {
                 if let Some(stream) = answer.flowing() {
                     stream.end(&mut workspace.body);
                 }
-                workspace.set_content_type(answer.expected_content_type());
+                let content_type = answer.expected_content_type();
+                if workspace.body.is_empty() {
+                    answer.edit_headers_early(content_type, &mut workspace.edits);
+                    return ResponseStep::RewriteHeaders(&workspace.edits);
+                }
+                workspace.set_content_type(content_type);
                 workspace.reply_with_body(answer.success_status(), answer.metadata());
                 ResponseStep::Reply(&workspace.reply)
             }
@@ -589,7 +652,23 @@ impl Exchange {
         ResponseStep::Reply(&workspace.reply)
     }
 
-    /// Makes the response in place, whose headers wait, an error.
+    /// The response in place has failed at a moment when it must not be ended: the client is told at the next event.
+    fn reject_later<'w>(&mut self, failure: Failure) -> ResponseStep<'w> {
+        match std::mem::replace(&mut self.state, State::Finished) {
+            State::Forwarded(answer) => self.state = State::Rejected(answer, failure),
+            state => self.state = state,
+        }
+        ResponseStep::Drop
+    }
+
+    fn reject<'w>(&mut self, workspace: &'w mut Workspace) -> ResponseStep<'w> {
+        if let State::Rejected(answer, failure) = std::mem::replace(&mut self.state, State::Finished) {
+            workspace.reply_with(&self.plugin, &failure, answer.metadata());
+        }
+        ResponseStep::Reply(&workspace.reply)
+    }
+
+    /// Makes the response in place, which is complete, an error.
     fn fail_rewritten<'w>(&mut self, failure: &Failure, workspace: &'w mut Workspace) -> ResponseStep<'w> {
         if let State::Forwarded(answer) = std::mem::replace(&mut self.state, State::Finished) {
             workspace.body.clear();
@@ -606,6 +685,10 @@ impl Exchange {
     pub fn response_body_grew<'w>(&mut self, size: usize, workspace: &'w mut Workspace) -> ResponseStep<'w> {
         let limit = self.plugin.settings.limits.max_response_bytes;
         match &self.state {
+            // This may be gRPC-Web's last frame, and how much of the buffer that is does not show.
+            State::Forwarded(_) if size > limit && self.plugin.settings.upstream.grpc_web => {
+                self.reject_later(answer::too_large(size, limit))
+            }
             State::Forwarded(_) if size > limit => self.fail_response(&answer::too_large(size, limit), workspace),
             State::Forwarded(_) => ResponseStep::Await,
             _ => ResponseStep::PassThrough,
@@ -621,7 +704,10 @@ impl Exchange {
 
     /// Whether the response in place is awaited.
     pub fn awaits_response(&self) -> bool {
-        matches!(self.state, State::Forwarded(_))
+        matches!(
+            self.state,
+            State::Forwarded(_) | State::Rejected(..) | State::Failed { .. }
+        )
     }
 
     /// The response in place is complete: `body` is all of its body, `trailers` came behind it.
@@ -703,6 +789,18 @@ impl Exchange {
         }
         CallStep::Reply(&workspace.reply)
     }
+}
+
+/// Whether `chunk` is gRPC-Web's last frame, which comes by itself.
+///
+/// Envoy's gRPC-Web filter hands it on in the midst of its own work on the trailers, and goes on with that. Were the
+/// response ended under it, by another in its place, by a reset, or because its headers, body and trailers all go on at
+/// once, Envoy would crash. What is due waits for the trailers, which come next.
+fn is_trailers_frame(chunk: &[u8]) -> bool {
+    matches!(
+        chunk.split_first_chunk::<PREFIX_LENGTH>(),
+        Some(([0x80, length @ ..], block)) if usize::try_from(u32::from_be_bytes(*length)) == Ok(block.len())
+    )
 }
 
 impl Workspace {

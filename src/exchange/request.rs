@@ -362,6 +362,12 @@ pub fn check_message(plugin: &Plugin, route: &Route, message: &[u8]) -> Result<(
     Ok(())
 }
 
+/// After which time the gateway gives up on an answer that may take `timeout`: a little earlier than the upstream, which
+/// is told all of it and may be the first to notice. Its own "cancelled" would then win over the deadline.
+pub fn patience(timeout: Duration) -> Duration {
+    timeout - (timeout / 16).min(Duration::from_millis(20))
+}
+
 /// A streamed request can only go in place, through a host that streams.
 pub fn cannot_stream() -> Failure {
     Failure::unimplemented(

@@ -218,3 +218,110 @@ pub fn bad_frame(error: FrameError) -> Failure {
         _ => Failure::bad_answer(error.to_string()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::routing::{Captures, Match};
+
+    const PROTO: &str = r#"
+        syntax = "proto3";
+        package t;
+        service S { rpc List(M) returns (stream M); }
+        message M { int32 number = 1; string text = 2; }
+    "#;
+
+    /// What a body gives that comes in these chunks.
+    fn read(plugin: &Plugin, route: &Route, accept: &str, chunks: &[&[u8]]) -> String {
+        let mut stream = ServerStream::new(plugin, route, Some(accept.as_bytes()));
+        let (mut to_json, mut out) = (WireToJson::default(), Vec::new());
+        let mut progress = Progress::Open;
+        for chunk in chunks {
+            progress = stream.feed(plugin, route, chunk, &mut to_json, &mut out);
+            if !matches!(progress, Progress::Open) {
+                break;
+            }
+        }
+        match progress {
+            Progress::Open => out.extend_from_slice(b"<open>"),
+            Progress::Ended => stream.end(&mut out),
+            Progress::Failed(failure) => {
+                let error = failure.element(plugin, &mut to_json);
+                stream.end_with_error(&error, &mut out);
+            }
+        }
+        String::from_utf8(out).unwrap()
+    }
+
+    fn frame(flags: u8, message: &[u8]) -> Vec<u8> {
+        let mut frame = vec![flags];
+        frame.extend_from_slice(&u32::try_from(message.len()).unwrap().to_be_bytes());
+        frame.extend_from_slice(message);
+        frame
+    }
+
+    #[test]
+    fn a_body_cut_anywhere_gives_the_same_stream() {
+        let configuration = serde_json::json!({ "proto": PROTO, "upstream": { "grpc_web": true } });
+        let plugin = Plugin::load(configuration.to_string().as_bytes(), 0).unwrap();
+        let mut captures = Captures::default();
+        let Match::Route(route) = plugin.router.find("POST", b"/t.S/List", &mut captures) else {
+            panic!("no route");
+        };
+        let (number, empty) = (&frame(0, &[1 << 3, 7]), &frame(0, &[]));
+        // No UTF-8.
+        let malformed = &frame(0, b"\x12\x03a\x80b");
+        let text = frame(0, b"\x08\x01\x12\x04\"\n\xc3\xbc");
+        let ok = frame(0x80, b"grpc-status:0\r\n");
+        let error = frame(0x80, b"grpc-status: 5\r\ngrpc-message:m\r\n");
+        let malformed_error = "{\"error\":{\"code\":14,";
+        let rows: [(&[&Vec<u8>], &str, &str); 9] = [
+            (&[&ok], "application/json", "[]"),
+            (&[&ok], "text/event-stream", ""),
+            (
+                &[number, empty, &text, &ok],
+                "application/json",
+                "[{\"number\":7},{},{\"number\":1,\"text\":\"\\\"\\nü\"}]",
+            ),
+            (&[number, empty, &ok], "application/x-ndjson", "{\"number\":7}\n{}\n"),
+            (
+                &[number, empty, &ok],
+                "text/event-stream",
+                "data: {\"number\":7}\n\ndata: {}\n\n",
+            ),
+            (
+                &[number, &error],
+                "application/json",
+                "[{\"number\":7},{\"error\":{\"code\":5,\"message\":\"m\"}}]",
+            ),
+            (
+                &[number, &error],
+                "text/event-stream",
+                "data: {\"number\":7}\n\nevent: error\ndata: {\"error\":{\"code\":5,\"message\":\"m\"}}\n\n",
+            ),
+            (&[number], "application/json", "[{\"number\":7}<open>"),
+            (&[number, malformed], "application/x-ndjson", malformed_error),
+        ];
+        for (frames, accept, expected) in rows {
+            let body: Vec<u8> = frames.iter().flat_map(|frame| frame.iter().copied()).collect();
+            let whole = read(&plugin, route, accept, &[&body]);
+            if expected == malformed_error {
+                assert!(whole.starts_with(&format!("{{\"number\":7}}\n{expected}")), "{whole}");
+            } else {
+                assert_eq!(whole, expected);
+            }
+            for first in 0..=body.len() {
+                for second in first..=body.len() {
+                    let chunks = [&body[..first], &body[first..second], &body[second..]];
+                    assert_eq!(
+                        read(&plugin, route, accept, &chunks),
+                        whole,
+                        "cut at {first} and {second} of {body:?}"
+                    );
+                }
+            }
+            let bytes: Vec<&[u8]> = body.chunks(1).collect();
+            assert_eq!(read(&plugin, route, accept, &bytes), whole, "byte by byte: {body:?}");
+        }
+    }
+}

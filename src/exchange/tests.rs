@@ -104,7 +104,7 @@ impl Client {
             ResponseStep::Reply(_) => self.replies += 1,
             ResponseStep::Rewrite { .. } => self.rewrites += 1,
             ResponseStep::Reset => self.resets += 1,
-            ResponseStep::Chunk { body, edits } => {
+            ResponseStep::Chunk { body, edits, .. } => {
                 self.chunks.extend_from_slice(body);
                 self.chunked |= edits.is_some();
             }

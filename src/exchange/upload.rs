@@ -160,3 +160,79 @@ fn write_message(
     frame::finish(out, at);
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::routing::{Captures, Match};
+
+    const PROTO: &str = r#"
+        syntax = "proto3";
+        package t;
+        service S { rpc Collect(stream M) returns (M); }
+        message M { int32 number = 1; string text = 2; }
+    "#;
+
+    /// What a body gives that comes in these chunks, or what is wrong with it.
+    fn read(plugin: &Plugin, route: &Rc<Route>, form: Form, chunks: &[&[u8]]) -> Result<Vec<u8>, String> {
+        // number: 9 in the first message, 8 in the others, as if path and query had bound them.
+        let (first, later) = (vec![8, 9], vec![8, 8]);
+        let mut upload = Upload::stream(plugin, Rc::clone(route), first, later, Some(form), b"");
+        let (mut workspace, mut out) = (Workspace::default(), Vec::new());
+        for (index, chunk) in chunks.iter().enumerate() {
+            upload
+                .chunk(plugin, chunk, index + 1 == chunks.len(), &mut workspace, &mut out)
+                .map_err(|failure| failure.status.message.clone())?;
+        }
+        Ok(out)
+    }
+
+    #[test]
+    fn a_body_cut_anywhere_gives_the_same_frames() {
+        let configuration = serde_json::json!({ "proto": PROTO });
+        let plugin = Plugin::load(configuration.to_string().as_bytes(), 0).unwrap();
+        let mut captures = Captures::default();
+        let Match::Route(route) = plugin.router.find("POST", b"/t.S/Collect", &mut captures) else {
+            panic!("no route");
+        };
+        let first: &[u8] = b"\0\0\0\0\x02\x08\x09";
+        let second: &[u8] = b"\0\0\0\0\x08\x08\x08\x12\x04],\"}";
+        let rows: [(Form, &str, Option<Vec<u8>>); 11] = [
+            (Form::Array, "[]", Some(Vec::new())),
+            (Form::Array, " \n", Some(Vec::new())),
+            (Form::Lines, "\n\r\n", Some(Vec::new())),
+            (Form::Array, "[{}]", Some(first.to_vec())),
+            (Form::Lines, "{}", Some(first.to_vec())),
+            (
+                Form::Array,
+                " [ {} ,{\"text\":\"],\\\"}\"}\n] ",
+                Some([first, second].concat()),
+            ),
+            (
+                Form::Lines,
+                "{}\r\n\n{\"text\":\"],\\\"}\"} \n",
+                Some([first, second].concat()),
+            ),
+            (Form::Array, "[{},]", None),
+            (Form::Array, "[{}", None),
+            (Form::Array, "[{}]]", None),
+            (Form::Lines, "{}\n{\"text\":1}\n", None),
+        ];
+        for (form, body, expected) in rows {
+            let body = body.as_bytes();
+            let whole = read(&plugin, route, form, &[body]);
+            assert_eq!(whole.as_ref().ok(), expected.as_ref(), "{whole:?}");
+            for first in 0..=body.len() {
+                for second in first..=body.len() {
+                    let chunks = [&body[..first], &body[first..second], &body[second..]];
+                    assert_eq!(
+                        read(&plugin, route, form, &chunks),
+                        whole,
+                        "cut at {first} and {second} of `{}`",
+                        body.escape_ascii()
+                    );
+                }
+            }
+        }
+    }
+}

@@ -18,6 +18,10 @@ use crate::schema::tables::{Tag, WireType};
 /// The router's header for the timeout of one request, in milliseconds; the router takes it out.
 pub const TIMEOUT_HEADER: &[u8] = b"x-envoy-upstream-rq-timeout-ms";
 
+/// The same for a request whose headers go on in front of its body: that time runs from the start, while
+/// [`TIMEOUT_HEADER`]'s begins when the request is complete, which a stream may never be.
+pub const DURATION_HEADER: &[u8] = b"x-envoy-upstream-stream-duration-ms";
+
 /// The value of [`TIMEOUT_HEADER`]: at least 1, since 0 means no timeout.
 pub fn timeout_value(timeout: Duration) -> String {
     timeout.as_millis().clamp(1, u128::from(u32::MAX)).to_string()
@@ -87,7 +91,7 @@ pub fn host_reply(headers: &Headers, end_of_stream: bool) -> Option<HostReply> {
         return None;
     }
     log::debug!("no answer from the upstream: {}", String::from_utf8_lossy(&details));
-    if memchr::memmem::find(&details, b"timeout").is_some() {
+    if memchr::memmem::find(&details, b"timeout").is_some() || details == b"upstream_max_stream_duration_reached" {
         return Some(HostReply::Deadline);
     }
     Some(HostReply::Unreachable)

@@ -23,7 +23,7 @@ use crate::exchange::{Abilities, Call, CallStep, Exchange, Failure, Reply, Reque
 use hold::{Holding, Verdict, Waiting};
 use host::{Buffer, HostStatus, Map, Stream};
 use host_profile::{HostProfile, Known, Undecided};
-use replies::{Replies, send, send_through};
+use replies::{Disguised, Replies, send, send_past_grpc_web, send_through};
 use wasmx::WasmxFilter;
 
 /// Registers the module's contexts with the SDK.
@@ -192,12 +192,26 @@ impl Gateway {
                 .map(|()| Followed::Pause)
                 .map_err(|status| refused("to change the request body", status)),
             RequestStep::Reply(reply) => Ok(Followed::Answered {
-                stands_in: self.replies.send(context, reply),
+                disguised: self.replies.send(context, reply),
+            }),
+            RequestStep::BreakOff(reply) => Ok(Followed::Answered {
+                disguised: match self.plugin.settings.upstream.grpc_web {
+                    true => send_past_grpc_web(reply),
+                    false => send_through(reply),
+                },
             }),
             RequestStep::Chunk(body) => host::replace_buffer(Buffer::RequestBody, body_size, body)
                 .map(|()| Followed::Continue)
                 .map_err(|status| refused("to change the request body", status)),
             RequestStep::ForwardHeaders { edits, timeout } => edit_request(edits, timeout)
+                .and_then(|()| match timeout {
+                    Some(timeout) => host::set_header(
+                        Map::RequestHeaders,
+                        envoy::DURATION_HEADER,
+                        envoy::timeout_value(timeout).as_bytes(),
+                    ),
+                    None => Ok(()),
+                })
                 .map(|()| Followed::Continue)
                 .map_err(|status| refused("to change the request headers", status)),
             RequestStep::Forward(forward) => {
@@ -227,9 +241,9 @@ struct Filter {
     response_released: bool,
     /// The gRPC stream in flight.
     call: Option<u32>,
-    /// Whether an answer of this filter's is on its way; and if so, whether it is a 400 under another status.
+    /// Whether an answer of this filter's is on its way; and what it must become when it passes here.
     answered: bool,
-    stands_in: bool,
+    disguised: Option<Disguised>,
 }
 
 impl Filter {
@@ -244,7 +258,7 @@ impl Filter {
             response_released: false,
             call: None,
             answered: false,
-            stands_in: false,
+            disguised: None,
         }
     }
 }
@@ -258,6 +272,10 @@ impl HttpContext for Filter {
         let action = self.request(|exchange, abilities, workspace| {
             exchange.request_headers(headers, end_of_stream, abilities, workspace)
         });
+        if self.exchange.borrow().uploads() {
+            // The headers went on of themselves: when the body comes says nothing of whether they can be held.
+            self.released.set(Some(0));
+        }
         if !self.exchange.borrow().awaits_body() {
             return action;
         }
@@ -330,10 +348,10 @@ impl HttpContext for Filter {
             // sent on any more.
             self.exchange.borrow_mut().answered_elsewhere();
             self.cancel_call();
-            if std::mem::take(&mut self.stands_in)
-                && let Err(status) = host::set_header(Map::ResponseHeaders, b":status", b"400")
+            if let Some(disguised) = self.disguised.take()
+                && let Err(status) = disguised.restore()
             {
-                log::error!("cannot set the status of an answer: {status}");
+                log::error!("cannot change the headers of an answer: {status}");
             }
             return Action::Continue;
         }
@@ -451,9 +469,9 @@ impl Filter {
                 self.call = Some(token);
                 Action::Pause
             }
-            Ok(Followed::Answered { stands_in }) => {
+            Ok(Followed::Answered { disguised }) => {
                 self.answered = true;
-                self.stands_in = stands_in;
+                self.disguised = disguised;
                 Action::Pause
             }
             Err(failure) => self.fail(&failure),
@@ -526,11 +544,11 @@ impl Filter {
             match event(&mut exchange, &mut workspace) {
                 CallStep::Await => false,
                 CallStep::Reply(reply) => {
-                    self.stands_in = send_through(reply);
+                    self.disguised = send_through(reply);
                     false
                 }
                 CallStep::CancelAndReply(reply) => {
-                    self.stands_in = send_through(reply);
+                    self.disguised = send_through(reply);
                     true
                 }
             }
@@ -559,7 +577,7 @@ impl Filter {
         if self.response_began {
             send(reply, reply.status);
         } else {
-            self.stands_in = self.gateway.replies.send(self.context, reply);
+            self.disguised = self.gateway.replies.send(self.context, reply);
         }
         Action::Pause
     }
@@ -571,9 +589,9 @@ enum Followed {
     Pause,
     /// A gRPC stream with this token was opened.
     Called(u32),
-    /// An answer is on its way, maybe with another status for now.
+    /// An answer is on its way, maybe under another guise for now.
     Answered {
-        stands_in: bool,
+        disguised: Option<Disguised>,
     },
 }
 
@@ -593,13 +611,13 @@ fn follow_response(step: ResponseStep<'_>, headers_gone: bool, body_size: usize)
                 .map(|()| Action::Continue)
                 .map_err(|status| refused("to change the response body", status))
         }
-        ResponseStep::Chunk { edits, body } => {
+        ResponseStep::Chunk { edits, body, hold } => {
             if let Some(edits) = edits {
                 host::edit_headers(Map::ResponseHeaders, edits)
                     .map_err(|status| refused("to change the response headers", status))?;
             }
             host::replace_buffer(Buffer::ResponseBody, body_size, body)
-                .map(|()| Action::Continue)
+                .map(|()| if hold { Action::Pause } else { Action::Continue })
                 .map_err(|status| refused("to change the response body", status))
         }
         ResponseStep::Drop => host::replace_buffer(Buffer::ResponseBody, body_size, b"")

@@ -7,7 +7,7 @@
 use std::cell::RefCell;
 
 use super::envoy::BAD_REQUEST_STAND_IN;
-use super::host;
+use super::host::{self, HostStatus, Map};
 use crate::exchange::Reply;
 
 /// The tick that lets waiting answers go, in milliseconds.
@@ -20,14 +20,14 @@ pub struct Replies {
 }
 
 impl Replies {
-    /// Answers the request of `context`, of which the upstream has seen nothing, at the next tick. `true` as from
+    /// Answers the request of `context`, of which the upstream has seen nothing, at the next tick. Returns as
     /// [`send_through`].
-    pub fn send(&self, context: u32, reply: &Reply) -> bool {
+    pub fn send(&self, context: u32, reply: &Reply) -> Option<Disguised> {
         if host::set_tick(TICK).is_err() {
             return send_through(reply);
         }
         self.waiting.borrow_mut().push((context, reply.clone()));
-        stands_in(reply)
+        Disguised::of(reply)
     }
 
     /// A request ended: nobody waits for its answer.
@@ -50,22 +50,69 @@ impl Replies {
     }
 }
 
-/// Answers at once a client to whom nothing of an answer has gone. `true`: with another status until the answer comes
-/// through this filter.
-pub fn send_through(reply: &Reply) -> bool {
-    let stands_in = stands_in(reply);
-    send(
-        reply,
-        match stands_in {
-            true => BAD_REQUEST_STAND_IN,
-            false => reply.status,
-        },
-    );
-    stands_in
+/// What an answer on its way must become when it passes this filter.
+#[derive(Debug)]
+pub struct Disguised {
+    status: u16,
+    content_type: Option<Vec<u8>>,
 }
 
-fn stands_in(reply: &Reply) -> bool {
-    reply.status == 400
+impl Disguised {
+    fn of(reply: &Reply) -> Option<Self> {
+        let content_type = match reply.body.is_empty() {
+            // Envoy gives an answer without a body no content-type.
+            true => reply.headers.get("content-type").map(<[u8]>::to_vec),
+            false => None,
+        };
+        (reply.status == 400 || content_type.is_some()).then_some(Self {
+            status: reply.status,
+            content_type,
+        })
+    }
+
+    /// Makes the response headers what they are to be.
+    pub fn restore(self) -> Result<(), HostStatus> {
+        let status = self.status.to_string();
+        host::set_header(Map::ResponseHeaders, b":status", status.as_bytes())?;
+        match &self.content_type {
+            Some(content_type) => host::set_header(Map::ResponseHeaders, b"content-type", content_type),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Answers at once a client to whom nothing of an answer has gone. Returns what must become of the answer when it comes
+/// through this filter.
+pub fn send_through(reply: &Reply) -> Option<Disguised> {
+    send(
+        reply,
+        match reply.status {
+            400 => BAD_REQUEST_STAND_IN,
+            status => status,
+        },
+    );
+    Disguised::of(reply)
+}
+
+/// The same for a request that Envoy's gRPC-Web filter has seen: of an answer that is no success in gRPC it makes one
+/// without a body.
+pub fn send_past_grpc_web(reply: &Reply) -> Option<Disguised> {
+    let mut disguise = Reply {
+        status: 200,
+        body: reply.body.clone(),
+        ..Reply::default()
+    };
+    for (name, value) in reply.headers.iter() {
+        if name != b"content-type" {
+            disguise.headers.push(name, value);
+        }
+    }
+    disguise.headers.push(b"content-type", b"application/grpc");
+    send(&disguise, disguise.status);
+    Some(Disguised {
+        status: reply.status,
+        content_type: reply.headers.get("content-type").map(<[u8]>::to_vec),
+    })
 }
 
 /// Answers at once, with this status.

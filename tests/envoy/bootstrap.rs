@@ -12,6 +12,8 @@ pub const AWKWARD: &str = "users";
 /// The gRPC server again: a name whose length takes two bytes in a serialized `GrpcService`.
 pub const LONG: &str = "backend-with-a-name-of-more-than-127-bytes-0123456789-0123456789-0123456789-0123456789-\
                         0123456789-0123456789-0123456789-0123456789";
+/// The gRPC server again, over connections that take in no more of a stream than is read of it, and a little.
+pub const NARROW: &str = "narrow";
 /// A cluster whose port refuses connections.
 pub const REFUSED: &str = "refused";
 /// A cluster whose server answers with bytes that are no HTTP.
@@ -26,6 +28,10 @@ pub struct Listener {
     stops_at_headers: bool,
     buffer_limit: Option<u32>,
     closes_after_400: bool,
+    grpc_web: bool,
+    lua: bool,
+    route_timeout: &'static str,
+    close_delay: &'static str,
 }
 
 impl Listener {
@@ -57,6 +63,11 @@ impl Listener {
             stops_at_headers: true,
             buffer_limit: None,
             closes_after_400: true,
+            grpc_web: false,
+            lua: false,
+            // Envoy's own defaults.
+            route_timeout: "15s",
+            close_delay: "1s",
         }
     }
 
@@ -84,8 +95,41 @@ impl Listener {
         self
     }
 
+    /// Puts Envoy's gRPC-Web filter behind the module, as `upstream.grpc_web: true` expects it.
+    pub fn with_grpc_web(mut self) -> Self {
+        self.grpc_web = true;
+        self
+    }
+
+    /// Leaves out the route's timeout, as a route for streams does.
+    pub fn without_route_timeout(mut self) -> Self {
+        self.route_timeout = "0s";
+        self
+    }
+
+    /// Has Envoy close an HTTP/1.1 connection at once when it breaks an answer off, rather than after a second.
+    pub fn closes_at_once(mut self) -> Self {
+        self.close_delay = "0s";
+        self
+    }
+
+    /// Puts the Lua filter in front of the module that gives a GET or DELETE request a body of one byte.
+    pub fn with_lua(mut self) -> Self {
+        self.lua = true;
+        self
+    }
+
     fn to_json(&self) -> Value {
         let mut filters = Vec::new();
+        if self.lua {
+            filters.push(json!({
+                "name": "envoy.filters.http.lua",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua",
+                    "default_source_code": { "inline_string": FILL_BODY },
+                },
+            }));
+        }
         if let Some(configuration) = &self.plugin {
             let mut config = json!({
                 "name": self.name,
@@ -109,6 +153,12 @@ impl Listener {
                 },
             }));
         }
+        if self.grpc_web {
+            filters.push(json!({
+                "name": "envoy.filters.http.grpc_web",
+                "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.grpc_web.v3.GrpcWeb" },
+            }));
+        }
         filters.push(json!({
             "name": "envoy.filters.http.router",
             "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
@@ -124,6 +174,7 @@ impl Listener {
                     "stat_prefix": self.name,
                     // Both HTTP/1.1 and HTTP/2 without TLS, told apart by the first bytes.
                     "codec_type": "AUTO",
+                    "delayed_close_timeout": self.close_delay,
                     "stream_error_on_invalid_http_message": !self.closes_after_400,
                     "http_filters": filters,
                     "route_config": {
@@ -132,7 +183,10 @@ impl Listener {
                         "virtual_hosts": [{
                             "name": "all",
                             "domains": ["*"],
-                            "routes": [{ "match": { "prefix": "/" }, "route": { "cluster": self.cluster } }],
+                            "routes": [{
+                                "match": { "prefix": "/" },
+                                "route": { "cluster": self.cluster, "timeout": self.route_timeout },
+                            }],
                         }],
                     },
                 },
@@ -151,6 +205,7 @@ pub fn bootstrap(listeners: &[Listener], upstream: &Addresses) -> Value {
         (BACKEND, upstream.grpc),
         (AWKWARD, upstream.grpc),
         (LONG, upstream.grpc),
+        (NARROW, upstream.grpc),
         (REFUSED, upstream.refused),
         (GARBAGE, upstream.garbage),
     ];
@@ -175,6 +230,10 @@ pub struct Addresses {
 }
 
 fn cluster(name: &str, address: SocketAddr) -> Value {
+    let http2 = match name {
+        NARROW => json!({ "initial_stream_window_size": 65535 }),
+        _ => json!({}),
+    };
     json!({
         "name": name,
         "type": "STATIC",
@@ -182,7 +241,7 @@ fn cluster(name: &str, address: SocketAddr) -> Value {
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-                "explicit_http_config": { "http2_protocol_options": {} },
+                "explicit_http_config": { "http2_protocol_options": http2 },
             },
         },
         "load_assignment": {
@@ -191,6 +250,12 @@ fn cluster(name: &str, address: SocketAddr) -> Value {
         },
     })
 }
+
+/// As the README has it.
+const FILL_BODY: &str = "function envoy_on_request(handle)
+  local method = handle:headers():get(':method')
+  if method == 'GET' or method == 'DELETE' then handle:body(true):setBytes(' ') end
+end";
 
 fn loopback(port: u16) -> Value {
     json!({ "socket_address": { "address": "127.0.0.1", "port_value": port } })

@@ -34,6 +34,7 @@ pub struct Request {
     target: String,
     headers: Vec<(String, Vec<u8>)>,
     body: Option<Bytes>,
+    open: bool,
     trailers: Vec<(String, String)>,
 }
 
@@ -45,6 +46,7 @@ impl Request {
             target: target.to_owned(),
             headers: Vec::new(),
             body: None,
+            open: false,
             trailers: Vec::new(),
         }
     }
@@ -85,6 +87,12 @@ impl Request {
         self
     }
 
+    /// Leaves the body open: what is in it goes out part by part, by a [`Live`].
+    pub fn open(mut self) -> Self {
+        self.open = true;
+        self
+    }
+
     /// Adds a header. The name is written as it is.
     pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         self.headers.push((name.to_owned(), value.as_ref().to_vec()));
@@ -111,6 +119,10 @@ impl Request {
             out.extend_from_slice(b": ");
             out.extend_from_slice(value);
             out.extend_from_slice(b"\r\n");
+        }
+        if self.open {
+            out.extend_from_slice(b"transfer-encoding: chunked\r\n\r\n");
+            return out;
         }
         let body = self.body.clone().unwrap_or_default();
         if self.trailers.is_empty() {
@@ -222,8 +234,10 @@ pub struct Connection {
 impl Connection {
     /// Connects to `address`.
     pub async fn open(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).await.unwrap();
+        stream.set_nodelay(true).unwrap();
         Self {
-            stream: TcpStream::connect(address).await.unwrap(),
+            stream,
             buffer: BytesMut::new(),
         }
     }
@@ -238,14 +252,7 @@ impl Connection {
     /// # Errors
     /// What is wrong with it, when it is not whole.
     pub async fn answer(&mut self, method: &str) -> Result<Answer, String> {
-        let head = self.until(b"\r\n\r\n").await?;
-        let (status_line, headers) = head.split_once("\r\n").ok_or("no header lines")?;
-        let status: u16 = status_line
-            .split(' ')
-            .nth(1)
-            .and_then(|status| status.parse().ok())
-            .ok_or("no status")?;
-        let headers = header_map(headers)?;
+        let (status, headers) = self.head().await?;
         let length = match headers.get("content-length") {
             Some(value) => value.to_str().ok().and_then(|length| length.parse().ok()),
             None => None,
@@ -269,6 +276,17 @@ impl Connection {
             body,
             trailers,
         })
+    }
+
+    async fn head(&mut self) -> Result<(u16, HeaderMap), String> {
+        let head = self.until(b"\r\n\r\n").await?;
+        let (status_line, headers) = head.split_once("\r\n").ok_or("no header lines")?;
+        let status: u16 = status_line
+            .split(' ')
+            .nth(1)
+            .and_then(|status| status.parse().ok())
+            .ok_or("no status")?;
+        Ok((status, header_map(headers)?))
     }
 
     /// Reads what has come of a chunked body, up to the end of the next chunk; `None` at the end of the body.
@@ -380,6 +398,184 @@ impl Resetter {
     /// As a client does that has lost interest.
     pub fn reset(mut self) {
         self.0.send_reset(h2::Reason::CANCEL);
+    }
+}
+
+/// An exchange whose directions go on side by side, part by part.
+pub struct Live {
+    wire: Wire,
+    /// What has come of the body and was not asked for yet.
+    buffer: BytesMut,
+}
+
+enum Wire {
+    One {
+        connection: Connection,
+        method: String,
+    },
+    Two {
+        sender: h2::SendStream<Bytes>,
+        answer: Option<h2::client::ResponseFuture>,
+        body: Option<h2::RecvStream>,
+    },
+}
+
+impl Live {
+    /// Sends `request`, all but the body when that is left open.
+    pub async fn start(address: SocketAddr, version: Http, request: &Request) -> Self {
+        let wire = match version {
+            Http::One => {
+                let mut connection = Connection::open(address).await;
+                connection.send(&request.to_http1()).await;
+                let method = request.method.clone();
+                Wire::One { connection, method }
+            }
+            Http::Two => {
+                // The default window: a client that does not read takes in no more than 64 KiB.
+                let stream = TcpStream::connect(address).await.unwrap();
+                stream.set_nodelay(true).unwrap();
+                let (client, connection) = h2::client::handshake(stream).await.unwrap();
+                tokio::spawn(connection);
+                let mut client = client.ready().await.unwrap();
+                let bodyless = request.body.is_none() && !request.open;
+                let (answer, mut sender) = client.send_request(request.to_http2(), bodyless).unwrap();
+                if let (false, Some(body)) = (request.open, &request.body) {
+                    send_body(&mut sender, body.clone(), true).await;
+                }
+                Wire::Two {
+                    sender,
+                    answer: Some(answer),
+                    body: None,
+                }
+            }
+        };
+        Self {
+            wire,
+            buffer: BytesMut::new(),
+        }
+    }
+
+    /// Sends a part of the body.
+    pub async fn send(&mut self, part: impl Into<Bytes>) {
+        let part = part.into();
+        match &mut self.wire {
+            Wire::One { connection, .. } => {
+                let mut chunk = format!("{:x}\r\n", part.len()).into_bytes();
+                chunk.extend_from_slice(&part);
+                chunk.extend_from_slice(b"\r\n");
+                connection.send(&chunk).await;
+            }
+            Wire::Two { sender, .. } => send_body(sender, part, false).await,
+        }
+    }
+
+    /// Ends the body.
+    pub async fn end(&mut self) {
+        match &mut self.wire {
+            Wire::One { connection, .. } => connection.send(b"0\r\n\r\n").await,
+            Wire::Two { sender, .. } => {
+                let _ = sender.send_data(Bytes::new(), true);
+            }
+        }
+    }
+
+    /// The status and headers of the answer.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn head(&mut self) -> Result<(u16, HeaderMap), String> {
+        match &mut self.wire {
+            Wire::One { connection, .. } => connection.head().await,
+            Wire::Two { answer, body, .. } => {
+                let answer = answer.take().expect("the head was asked for twice");
+                let answer = tokio::time::timeout(LIMIT, answer)
+                    .await
+                    .map_err(|_| "no answer: it hangs")?
+                    .map_err(|error| error.to_string())?;
+                let (head, stream) = answer.into_parts();
+                *body = Some(stream);
+                Ok((head.status.as_u16(), head.headers))
+            }
+        }
+    }
+
+    /// Some more of the body, chunked in HTTP/1.1; `None` at its end.
+    ///
+    /// # Errors
+    /// How it was broken off.
+    pub async fn part(&mut self) -> Result<Option<Bytes>, String> {
+        if !self.buffer.is_empty() {
+            return Ok(Some(self.buffer.split().freeze()));
+        }
+        match &mut self.wire {
+            Wire::One { connection, .. } => connection.chunk().await,
+            Wire::Two { body, .. } => {
+                let body = body.as_mut().expect("the body was asked for before the head");
+                let data = tokio::time::timeout(LIMIT, body.data())
+                    .await
+                    .map_err(|_| "no more of the body: it hangs")?;
+                let Some(data) = data else { return Ok(None) };
+                let data = data.map_err(|error| error.to_string())?;
+                let _ = body.flow_control().release_capacity(data.len());
+                Ok(Some(data))
+            }
+        }
+    }
+
+    /// So many bytes of the body.
+    ///
+    /// # Errors
+    /// When it ends before.
+    pub async fn exactly(&mut self, length: usize) -> Result<Bytes, String> {
+        let mut bytes = BytesMut::new();
+        while bytes.len() < length {
+            let part = self.part().await.map_err(|error| format!("{error}, after {bytes:?}"))?;
+            bytes.extend_from_slice(&part.ok_or_else(|| format!("the body ended after {bytes:?}"))?);
+        }
+        self.buffer = bytes.split_off(length);
+        Ok(bytes.freeze())
+    }
+
+    /// The rest of the body.
+    ///
+    /// # Errors
+    /// How it was broken off, and behind what.
+    pub async fn rest(&mut self) -> Result<Bytes, String> {
+        let mut bytes = BytesMut::new();
+        loop {
+            match self.part().await {
+                Ok(Some(part)) => bytes.extend_from_slice(&part),
+                Ok(None) => return Ok(bytes.freeze()),
+                Err(error) => {
+                    let end = &bytes[bytes.len().saturating_sub(200)..];
+                    return Err(format!("{error}, after `{}`", end.escape_ascii()));
+                }
+            }
+        }
+    }
+
+    /// The whole answer.
+    ///
+    /// # Errors
+    /// What is wrong with it, when it is not whole.
+    pub async fn answer(mut self) -> Result<Answer, String> {
+        if let Wire::One { connection, method } = &mut self.wire {
+            return connection.answer(method).await;
+        }
+        let (status, headers) = self.head().await?;
+        Ok(Answer {
+            status,
+            headers,
+            body: self.rest().await?,
+            trailers: HeaderMap::new(),
+        })
+    }
+
+    /// Leaves in the middle.
+    pub fn leave(self) {
+        if let Wire::Two { mut sender, .. } = self.wire {
+            sender.send_reset(h2::Reason::CANCEL);
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -17,6 +17,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::runtime::Runtime;
 use tokio::sync::{Notify, mpsc, oneshot};
+use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream};
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::Service;
@@ -64,9 +65,12 @@ impl Upstream {
 
         let scripts = Scripts::default();
         let dispatcher = Dispatcher::new(scripts.clone());
+        // What goes back and forth in small parts does not wait for acknowledgements.
+        let incoming = TcpListenerStream::new(grpc_listener)
+            .map(|accepted| accepted.inspect(|stream| stream.set_nodelay(true).unwrap()));
         runtime.spawn(async move {
             tonic::transport::Server::builder()
-                .serve_with_incoming(dispatcher, TcpListenerStream::new(grpc_listener))
+                .serve_with_incoming(dispatcher, incoming)
                 .await
                 .unwrap();
         });
@@ -91,14 +95,23 @@ impl Upstream {
     pub fn script(&self, script: Script) -> Call {
         let id = format!("script-{}", self.next_script.fetch_add(1, Ordering::Relaxed));
         let (sender, received) = mpsc::unbounded_channel();
+        let (arrivals, arrived) = mpsc::unbounded_channel();
+        let sent = Arc::new(AtomicUsize::new(0));
         self.scripts.lock().unwrap().insert(
             id.clone(),
             Arc::new(Registered {
                 script,
                 received: sender,
+                arrivals,
+                sent: Arc::clone(&sent),
             }),
         );
-        Call { id, received }
+        Call {
+            id,
+            received,
+            arrived,
+            sent,
+        }
     }
 }
 
@@ -119,6 +132,7 @@ type Pairs = Vec<(&'static str, String)>;
 enum Step {
     Json(Value),
     Bytes(Bytes),
+    Many(Vec<Bytes>),
     Echo,
     EchoEach,
     Hold(Gate),
@@ -178,6 +192,14 @@ impl Script {
     pub fn replies(messages: impl IntoIterator<Item = Value>) -> Self {
         Self {
             steps: messages.into_iter().map(Step::Json).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// Answers with these many messages, given as bytes.
+    pub fn many(messages: Vec<Bytes>) -> Self {
+        Self {
+            steps: vec![Step::Many(messages)],
             ..Self::default()
         }
     }
@@ -288,6 +310,10 @@ impl Gate {
     pub fn open(&self) {
         self.0.notify_one();
     }
+
+    async fn passed(&self) {
+        self.0.notified().await;
+    }
 }
 
 /// An HTTP/2 answer given in full: for upstreams that do not keep to gRPC.
@@ -299,6 +325,10 @@ pub struct RawAnswer {
     pub headers: Vec<(&'static str, &'static str)>,
     /// The body, frames and all.
     pub body: Bytes,
+    /// More of the body. Each part waits for the gate to be opened, and so do the trailers behind them.
+    pub parts: Vec<Bytes>,
+    /// What the parts wait for.
+    pub gate: Gate,
     /// The trailers; none: the stream ends with the body.
     pub trailers: Vec<(&'static str, &'static str)>,
 }
@@ -307,6 +337,15 @@ pub struct RawAnswer {
 pub struct Call {
     id: String,
     received: mpsc::UnboundedReceiver<Received>,
+    arrived: mpsc::UnboundedReceiver<Arrival>,
+    sent: Arc<AtomicUsize>,
+}
+
+/// News of a request that a script reads.
+enum Arrival {
+    Message(Bytes),
+    /// The request broke off.
+    Cancelled,
 }
 
 impl Call {
@@ -318,6 +357,40 @@ impl Call {
     /// The next request that reached the server.
     pub async fn received(&mut self) -> Received {
         tokio::time::timeout(LIMIT, self.received.recv())
+            .await
+            .expect("nothing reached the upstream")
+            .unwrap()
+    }
+
+    /// The next message of a request, as soon as it is there.
+    ///
+    /// # Panics
+    /// When none comes.
+    pub async fn message(&mut self) -> Bytes {
+        match self.arrival().await {
+            Arrival::Message(message) => message,
+            Arrival::Cancelled => panic!("the request broke off"),
+        }
+    }
+
+    /// Waits until a request breaks off that the script is reading.
+    ///
+    /// # Panics
+    /// When another message comes.
+    pub async fn broken_off(&mut self) {
+        match self.arrival().await {
+            Arrival::Message(message) => panic!("a message reached the upstream: {message:?}"),
+            Arrival::Cancelled => {}
+        }
+    }
+
+    /// How many messages of [`Script::many`] have gone out.
+    pub fn sent(&self) -> usize {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    async fn arrival(&mut self) -> Arrival {
+        tokio::time::timeout(LIMIT, self.arrived.recv())
             .await
             .expect("nothing reached the upstream")
             .unwrap()
@@ -441,6 +514,8 @@ type Scripts = Arc<Mutex<HashMap<String, Arc<Registered>>>>;
 struct Registered {
     script: Script,
     received: mpsc::UnboundedSender<Received>,
+    arrivals: mpsc::UnboundedSender<Arrival>,
+    sent: Arc<AtomicUsize>,
 }
 
 type HttpRequest = http::Request<tonic::body::Body>;
@@ -500,6 +575,8 @@ async fn scripted(scripts: Scripts, request: HttpRequest) -> HttpResponse {
         None => Some(Arc::new(Registered {
             script: Script::echo(),
             received: mpsc::unbounded_channel().0,
+            arrivals: mpsc::unbounded_channel().0,
+            sent: Arc::default(),
         })),
     };
     let Some(registered) = registered else {
@@ -537,18 +614,33 @@ async fn raw(registered: &Registered, answer: &RawAnswer, request: HttpRequest) 
     for (name, value) in &answer.headers {
         response = response.header(*name, *value);
     }
-    let mut frames = Vec::new();
-    if !answer.body.is_empty() {
-        frames.push(Ok::<_, Infallible>(http_body::Frame::data(answer.body.clone())));
-    }
-    if !answer.trailers.is_empty() {
-        let trailers = answer
-            .trailers
-            .iter()
-            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
-        frames.push(Ok(http_body::Frame::trailers(trailers.collect())));
-    }
-    let body = http_body_util::StreamBody::new(tokio_stream::iter(frames));
+    let (out, frames) = mpsc::channel::<Result<_, Infallible>>(1);
+    let answer = answer.clone();
+    tokio::spawn(async move {
+        // An error says that the call was given up.
+        if !answer.body.is_empty() {
+            out.send(Ok(http_body::Frame::data(answer.body))).await.ok()?;
+        }
+        let waits = !answer.parts.is_empty();
+        for part in answer.parts {
+            answer.gate.passed().await;
+            out.send(Ok(http_body::Frame::data(part))).await.ok()?;
+        }
+        if !answer.trailers.is_empty() {
+            if waits {
+                answer.gate.passed().await;
+            }
+            let trailers = answer
+                .trailers
+                .iter()
+                .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+            out.send(Ok(http_body::Frame::trailers(trailers.collect())))
+                .await
+                .ok()?;
+        }
+        Some(())
+    });
+    let body = http_body_util::StreamBody::new(ReceiverStream::new(frames));
     response.body(tonic::body::Body::new(body)).unwrap()
 }
 
@@ -580,9 +672,12 @@ async fn perform(
     let mut incoming = request.into_inner();
     let mut messages = Vec::new();
     if !script.early && !matches!(script.steps[..], [Step::EchoEach]) {
+        let reading = Reading(Some(registered.arrivals.clone()));
         while let Some(message) = incoming.message().await? {
+            let _ = registered.arrivals.send(Arrival::Message(message.clone()));
             messages.push(message);
         }
+        reading.end();
     }
     let (running, gone) = Running::new();
     // Nobody listens when the test doesn't look at the request.
@@ -618,6 +713,12 @@ async fn perform(
                         out.send(Ok(message)).await.ok()?;
                     }
                     Step::Bytes(message) => out.send(Ok(message.clone())).await.ok()?,
+                    Step::Many(messages) => {
+                        for message in messages {
+                            out.send(Ok(message.clone())).await.ok()?;
+                            registered.sent.fetch_add(1, Ordering::Relaxed);
+                        }
+                    }
                     Step::Echo => {
                         for message in &messages {
                             out.send(Ok(message.clone())).await.ok()?;
@@ -628,7 +729,7 @@ async fn perform(
                             out.send(Ok(message)).await.ok()?;
                         }
                     }
-                    Step::Hold(gate) => gate.0.notified().await,
+                    Step::Hold(gate) => gate.passed().await,
                 }
             }
             if let Some(status) = registered.script.status() {
@@ -642,6 +743,23 @@ async fn perform(
         }
     });
     Ok(response)
+}
+
+/// Tells the test, when dropped, that a request broke off while it was read.
+struct Reading(Option<mpsc::UnboundedSender<Arrival>>);
+
+impl Reading {
+    fn end(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        if let Some(arrivals) = self.0.take() {
+            let _ = arrivals.send(Arrival::Cancelled);
+        }
+    }
 }
 
 /// Tells the test, when dropped, that the call was given up before its end.

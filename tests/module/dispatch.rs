@@ -197,9 +197,10 @@ fn the_gateway_is_told_the_deadline() {
     for way in WAYS {
         let gateway = gateway(json!({ "dispatch": way, "upstream": { "cluster": "upstream", "timeout": "2s" } }));
         for (client, expected) in [
-            (None, "2000"),
-            (Some("500m"), "500"),
-            (Some("1H"), "2000"),
+            // A little less than what the upstream is told: its own clock must not be the first to run out.
+            (None, "1980"),
+            (Some("160m"), "150"),
+            (Some("1H"), "1980"),
             (Some("1n"), "1"),
         ] {
             let mut request = Request::post("/v1/echo");
@@ -213,6 +214,11 @@ fn the_gateway_is_told_the_deadline() {
                 Some(expected),
                 "{way} {client:?}"
             );
+            let told = match client {
+                Some(client) if client != "1H" => client,
+                _ => "2S",
+            };
+            assert_eq!(metadata.get("grpc-timeout"), Some(told), "{way} {client:?}");
         }
     }
 }

@@ -1,9 +1,11 @@
 //! Headers to metadata and back.
 
+use std::time::Duration;
+
 use serde_json::json;
 
-use crate::harness::{Request, Response};
-use crate::kit::{WAYS, error, everything, gateway, sent, works};
+use crate::harness::{Host, Progress, Request, Response};
+use crate::kit::{WAYS, configuration, error, everything, gateway, sent, works};
 
 #[test]
 fn request_headers_are_metadata_but_for_those_of_the_connection_and_the_body() {
@@ -209,5 +211,52 @@ fn milliseconds(timeout: &str) -> u64 {
         "u" => number / 1000,
         "n" => number / 1_000_000,
         _ => panic!("no unit in {timeout}"),
+    }
+}
+
+#[test]
+fn a_status_without_content_has_no_body() {
+    for way in WAYS {
+        let gateway = gateway(json!({ "dispatch": way }));
+        for (code, status, length) in [("204", 204, None), ("205", 205, Some("0"))] {
+            for trailing in [false, true] {
+                let exchange = gateway.request(Request::post("/v1/echo").json("{}"));
+                let response = Response::grpc();
+                let response = match trailing {
+                    true => response.message(b"").trailer("x-http-code", code),
+                    false => response.header("x-http-code", code).message(b""),
+                };
+                exchange.respond(response.trailer("grpc-status", "0").trailer("x-note", "kept"));
+                let answer = exchange.answer();
+                assert_eq!((answer.status(), answer.body().len()), (status, 0), "{way} {trailing}");
+                assert_eq!(answer.headers.get("content-type"), None, "{way} {code} {trailing}");
+                assert_eq!(answer.headers.get("x-note"), Some("kept"), "{way} {code} {trailing}");
+                // A local reply has none in either case.
+                let found = answer.headers.get("content-length");
+                assert!(found.is_none() || found == length, "{way} {code} {trailing} {found:?}");
+            }
+        }
+        works(&gateway);
+    }
+}
+
+#[test]
+fn a_status_that_comes_too_late_does_not_take_the_body_away() {
+    let gateway = Host::envoy()
+        .without_headers_stop_iteration()
+        .load(&configuration(json!({ "dispatch": "forward" })))
+        .unwrap();
+    for (status, length, response) in [
+        (200, 2, Response::ok(b"").trailer("x-http-code", "204")),
+        (204, 0, Response::ok(b"").header("x-http-code", "204")),
+    ] {
+        let exchange = gateway.request(Request::post("/v1/echo").json("{}"));
+        // The headers wait a moment for the body, which doesn't come.
+        if exchange.progress() == Progress::WaitsForTime {
+            gateway.advance(Duration::from_secs(6));
+        }
+        exchange.respond(response);
+        let answer = exchange.answer();
+        assert_eq!((answer.status(), answer.body().len()), (status, length));
     }
 }

@@ -1,48 +1,66 @@
 //! Random messages, as no serializer writes them, printed here and by prost-reflect's dynamic messages.
 //!
 //! Records are shuffled, repeated and split at every level of nesting. Both answers are compared as JSON values: the
-//! order of members and the spelling of numbers are free.
+//! order of members and the spelling of numbers are free. What prost-reflect does otherwise than the specification says
+//! is left out where the messages are made, with the reason.
 
 use prost_reflect::{DynamicMessage, SerializeOptions};
 use serde_json::Value;
 
 use super::tests::{PROTO2, PROTO3, Schema, double, fixed32, fixed64, group, len, varint};
 use crate::codec::PrintOptions;
+use crate::codec::random_schema::{MESSAGES_PER_SCHEMA, ROOT, Random, random_proto, rounds};
 use crate::schema::tables::{Cardinality, Field, Kind, MessageIndex, MessageTable, WellKnown};
-
-const ROUNDS: u64 = 4000;
 
 #[test]
 fn random_messages_print_as_prost_reflect_prints_them() {
     for (text, messages) in [(PROTO3, ["p3.Tree", "p3.Known"].as_slice()), (PROTO2, &["p2.Old"])] {
         let schema = Schema::new(text);
         for name in messages {
-            for seed in 0..ROUNDS {
-                let mut generator = Generator {
-                    schema: &schema,
-                    state: seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ name.len() as u64,
-                };
-                let options = PrintOptions {
-                    preserve_proto_field_names: seed % 3 == 0,
-                    always_print_enums_as_ints: seed % 5 == 0,
-                    unquote_int64_if_possible: false,
-                    add_whitespace: seed % 7 == 0,
-                    always_print_fields_with_no_presence: false,
-                };
-                let index = schema.tables.message_index(name).unwrap();
-                let wire = generator.message(index, 0);
-                let ours: Value = serde_json::from_str(&schema.print_with(name, &wire, &options)).unwrap();
-                let theirs = by_prost_reflect(&schema, name, &wire, &options);
-                assert_eq!(normal(ours), normal(theirs), "{name}, seed {seed}: {wire:x?}");
+            for seed in 0..rounds() / 3 {
+                compare(&schema, name, seed, &format!("{name}, seed {seed}"));
             }
         }
     }
+}
+
+#[test]
+fn messages_of_random_schemas_print_as_prost_reflect_prints_them() {
+    for seed in 0..rounds().div_ceil(MESSAGES_PER_SCHEMA) {
+        let text = random_proto(seed);
+        let schema = Schema::new(&text);
+        for message in 0..MESSAGES_PER_SCHEMA {
+            let seed = seed * MESSAGES_PER_SCHEMA + message;
+            compare(&schema, ROOT, seed, &format!("seed {seed} of {text}"));
+        }
+    }
+}
+
+fn compare(schema: &Schema, name: &str, seed: u64, what: &str) {
+    let mut generator = Generator {
+        schema,
+        root: name,
+        random: Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ name.len() as u64),
+    };
+    let options = PrintOptions {
+        preserve_proto_field_names: seed.is_multiple_of(3),
+        always_print_enums_as_ints: seed.is_multiple_of(5),
+        unquote_int64_if_possible: false,
+        add_whitespace: seed.is_multiple_of(7),
+        always_print_fields_with_no_presence: seed.is_multiple_of(4),
+    };
+    let index = schema.tables.message_index(name).unwrap();
+    let wire = generator.message(index, 0);
+    let ours: Value = serde_json::from_str(&schema.print_with(name, &wire, &options)).unwrap();
+    let theirs = by_prost_reflect(schema, name, &wire, &options);
+    assert!(same(&ours, &theirs), "{what}: {wire:x?}\n{ours}\n{theirs}");
 }
 
 fn by_prost_reflect(schema: &Schema, name: &str, wire: &[u8], options: &PrintOptions) -> Value {
     let descriptor = schema.pool.get_message_by_name(name).unwrap();
     let message = DynamicMessage::decode(descriptor, wire).unwrap();
     let options = SerializeOptions::new()
+        .skip_default_fields(!options.always_print_fields_with_no_presence)
         .use_proto_field_name(options.preserve_proto_field_names)
         .use_enum_numbers(options.always_print_enums_as_ints);
     message
@@ -50,41 +68,45 @@ fn by_prost_reflect(schema: &Schema, name: &str, wire: &[u8], options: &PrintOpt
         .unwrap()
 }
 
-/// Numbers as doubles: `1`, `1.0` and a float that went through a double are one number.
-fn normal(value: Value) -> Value {
-    match value {
-        Value::Number(number) => Value::from(number.as_f64().unwrap() as f32),
-        Value::Array(values) => values.into_iter().map(normal).collect(),
-        Value::Object(members) => members
-            .into_iter()
-            .map(|(key, value)| (key, normal(value)))
-            .collect::<serde_json::Map<_, _>>()
-            .into(),
-        other => other,
+/// Equality but for the order of members, and for how numbers are written: `1` and `1.0` are one number, and so are a float
+/// and the double that prost-reflect makes of it.
+fn same(ours: &Value, theirs: &Value) -> bool {
+    match (ours, theirs) {
+        (Value::Number(ours), Value::Number(theirs)) => {
+            let (ours, theirs) = (ours.as_f64().unwrap(), theirs.as_f64().unwrap());
+            ours == theirs || f64::from(theirs as f32) == theirs && ours as f32 == theirs as f32
+        }
+        (Value::Array(ours), Value::Array(theirs)) => {
+            ours.len() == theirs.len() && ours.iter().zip(theirs).all(|(ours, theirs)| same(ours, theirs))
+        }
+        (Value::Object(ours), Value::Object(theirs)) => {
+            ours.len() == theirs.len()
+                && ours
+                    .iter()
+                    .all(|(key, ours)| theirs.get(key).is_some_and(|theirs| same(ours, theirs)))
+        }
+        _ => ours == theirs,
     }
 }
 
 struct Generator<'s> {
     schema: &'s Schema,
-    state: u64,
+    /// A message that an `Any` may hold.
+    root: &'s str,
+    random: Random,
 }
 
 impl Generator<'_> {
-    /// splitmix64.
     fn next(&mut self) -> u64 {
-        self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.state;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        self.random.next()
     }
 
     fn below(&mut self, limit: usize) -> usize {
-        (self.next() % limit as u64) as usize
+        self.random.below(limit)
     }
 
     fn one_in(&mut self, count: usize) -> bool {
-        self.below(count) == 0
+        self.random.one_in(count)
     }
 
     fn message(&mut self, index: MessageIndex, depth: usize) -> Vec<u8> {
@@ -105,7 +127,12 @@ impl Generator<'_> {
             }
             Some(WellKnown::FieldMask) => (0..self.below(3)).flat_map(|_| len(1, "foo_bar.b1_c")).collect(),
             Some(WellKnown::Any) => {
-                let types = ["google.protobuf.Timestamp", "google.protobuf.Value", table.full_name()];
+                let types = [
+                    "google.protobuf.Timestamp",
+                    "google.protobuf.Value",
+                    table.full_name(),
+                    self.root,
+                ];
                 let name = types[self.below(types.len())];
                 let index = schema.tables.message_index(name).unwrap();
                 if depth > 4 {
@@ -178,7 +205,8 @@ impl Generator<'_> {
                 let entry = self.schema.tables.message(entry);
                 let mut parts = Vec::new();
                 for part in entry.fields() {
-                    for _ in 0..[0, 1, 1, 1, 1, 1, 1, 2][self.below(8)] {
+                    let least = usize::from(self.is_any(part));
+                    for _ in 0..[0, 1, 1, 1, 1, 1, 1, 2][self.below(8)].max(least) {
                         parts.push(self.record(part, depth));
                     }
                 }
@@ -204,6 +232,12 @@ impl Generator<'_> {
         }
     }
 
+    /// Whether the field holds an `Any`, which prost-reflect can't print when it is empty: it is `{}` (conformance suite,
+    /// `AnyWithNoType`).
+    fn is_any(&self, field: &Field) -> bool {
+        matches!(field.kind, Kind::Message(below) if self.schema.tables.message(below).well_known() == Some(WellKnown::Any))
+    }
+
     /// One value with its tag.
     fn record(&mut self, field: &Field, depth: usize) -> Vec<u8> {
         let number = field.number;
@@ -211,26 +245,34 @@ impl Generator<'_> {
         match field.kind {
             Kind::Double => {
                 // No negative zero: prost-reflect leaves it out as if it were the default, protobuf doesn't.
-                let values = [0.0, 0.5, 1.0, -1.5, 1e21, 3.4e-300, f64::NAN, f64::INFINITY];
+                let bits = f64::from_bits(self.next());
+                let random = if bits.is_finite() { bits } else { 0.1 };
+                let price = (any as i64) as f64 / 100.0;
+                let price = if price == 0.0 { 0.01 } else { price };
+                let values = [0.0, 0.5, -1.0, price, 1e21, 3.4e-300, random, f64::NAN, f64::INFINITY];
                 // google.protobuf.Value has no form for the last two; of wrappers, prost-reflect prints them as null.
                 let finite = matches!(&*field.name, "number_value" | "value");
-                double(number, values[self.below(if finite { 6 } else { 8 })])
+                double(number, values[self.below(if finite { 7 } else { 9 })])
             }
             Kind::Float => {
-                let values = [0.0, 0.1, 16_777_216.0, f32::MAX, f32::NEG_INFINITY];
+                let bits = f32::from_bits(any as u32);
+                let random = if bits.is_normal() { bits } else { 0.2 };
+                let values = [0.0, 0.1, 16_777_216.0, f32::MAX, random, f32::NEG_INFINITY];
                 let finite = &*field.name == "value";
-                fixed32(number, values[self.below(if finite { 4 } else { 5 })].to_bits())
+                fixed32(number, values[self.below(if finite { 5 } else { 6 })].to_bits())
             }
             Kind::Fixed64 | Kind::Sfixed64 => fixed64(number, any),
             Kind::Fixed32 | Kind::Sfixed32 => fixed32(number, any as u32),
             Kind::Bool => varint(number, any & 1),
             Kind::Int64 | Kind::Uint64 | Kind::Sint64 => varint(number, any),
             Kind::Int32 | Kind::Uint32 | Kind::Sint32 => varint(number, any & 0xffff_ffff),
-            // Only numbers that have names: prost-reflect knows no closed enums.
+            // Of closed enums only numbers that have names: prost-reflect prints others, which are unknown fields (protobuf's
+            // language guide, "Enum Behavior").
             Kind::Enum(index) => {
                 let enumeration = self.schema.tables.enumeration(index);
-                let numbers: Vec<i32> = (0..3)
-                    .filter(|number| enumeration.quoted_name(*number).is_some())
+                let numbers: Vec<i32> = [-1, 0, 1, 2, 77, i32::MAX, i32::MIN]
+                    .into_iter()
+                    .filter(|number| !enumeration.is_closed() || enumeration.quoted_name(*number).is_some())
                     .collect();
                 varint(number, numbers[self.below(numbers.len())] as u64)
             }

@@ -195,31 +195,24 @@ impl Printer<'_> {
     /// What stands between the quotes of a JSON string.
     pub(super) fn text(&mut self, text: &str) {
         let mut rest = text.as_bytes();
-        loop {
-            // Whole words, cut where something is to be escaped.
-            while let Some(word) = rest.first_chunk::<8>() {
-                let end = self.out.len();
+        while let Some((&byte, after)) = rest.split_first() {
+            if is_escaped(byte) {
+                self.escape(byte);
+                rest = after;
+            } else if let Some(word) = rest.first_chunk::<8>() {
+                // Whole words, cut where something is to be escaped.
+                let plain = match escaped_bytes(u64::from_le_bytes(*word)) {
+                    0 => 8,
+                    found => found.trailing_zeros() as usize / 8,
+                };
+                let end = self.out.len() + plain;
                 self.out.extend_from_slice(word);
-                let found = escaped_bytes(u64::from_le_bytes(*word));
-                if found != 0 {
-                    let plain = found.trailing_zeros() as usize / 8;
-                    self.out.truncate(end + plain);
-                    rest = rest.get(plain..).unwrap_or_default();
-                    break;
-                }
-                rest = rest.get(8..).unwrap_or_default();
-            }
-            while let Some((&byte, after)) = rest.split_first()
-                && !is_escaped(byte)
-            {
+                self.out.truncate(end);
+                rest = rest.get(plain..).unwrap_or_default();
+            } else {
                 self.out.push(byte);
                 rest = after;
             }
-            let Some((&byte, after)) = rest.split_first() else {
-                return;
-            };
-            self.escape(byte);
-            rest = after;
         }
     }
 
@@ -280,9 +273,15 @@ fn hundredths(value: f64) -> Option<u64> {
     if !(0.01..LIMIT / 100.0).contains(&magnitude) {
         return None;
     }
-    let hundredths = (magnitude * 100.0 + 0.5) as u64;
+    let scaled = magnitude * 100.0;
+    // Signed: machines have an instruction for that one.
+    let hundredths = (scaled + 0.5) as i64;
+    // Rounded twice, a decimal is no farther from its integer than this. Most others are, and save the division.
+    if (scaled - hundredths as f64).abs() > scaled * 1e-15 {
+        return None;
+    }
     // Both operands are exact, so that this is the double nearest to the decimal.
-    (hundredths as f64 / 100.0 == magnitude).then_some(hundredths)
+    (hundredths as f64 / 100.0 == magnitude).then_some(hundredths.unsigned_abs())
 }
 
 /// `1.0` is printed as `1`, as protobuf does.

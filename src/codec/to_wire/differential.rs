@@ -8,10 +8,11 @@ use prost_reflect::{DeserializeOptions, DynamicMessage};
 
 use super::tests::{PROTO, PROTO2, compile};
 use super::*;
+use crate::codec::random_schema::{MESSAGES_PER_SCHEMA, ROOT, Random, random_proto, rounds};
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 1000,
+        cases: rounds() as u32 / 4,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]
@@ -24,29 +25,75 @@ proptest! {
         }
         SCHEMA.with(|(pool, tables)| {
             for name in ["t.M", "p2.M"] {
-                let index = tables.message_index(name).unwrap();
-                let mut writer = Writer { tables, choices: &choices, json: String::new() };
-                writer.space();
-                writer.message(index, 0);
-                writer.space();
-                let json = writer.json;
-                let mut wire = Vec::new();
-                CODEC
-                    .with_borrow_mut(|codec| {
-                        codec.message(tables, index, json.as_bytes(), &ParseOptions::default(), &[], None, &mut wire)
-                    })
-                    .unwrap_or_else(|error| panic!("{json}: {error}"));
-                let descriptor = pool.get_message_by_name(name).unwrap();
-                let ours = DynamicMessage::decode(descriptor.clone(), &wire[..]).unwrap();
-                let mut deserializer = serde_json::Deserializer::from_str(&json);
-                let options = DeserializeOptions::new().deny_unknown_fields(false);
-                let theirs = DynamicMessage::deserialize_with_options(descriptor, &mut deserializer, &options)
-                    .unwrap_or_else(|error| panic!("{json}: {error}"));
-                prop_assert_eq!(normal(&ours), normal(&theirs), "{}", json);
+                CODEC.with_borrow_mut(|codec| compare(pool, tables, codec, name, &choices, ""))?;
             }
-            Ok(())
+            Ok::<_, TestCaseError>(())
         })?;
     }
+}
+
+#[test]
+fn messages_of_random_schemas_are_read_as_prost_reflect_reads_them() {
+    for seed in 0..rounds().div_ceil(MESSAGES_PER_SCHEMA) {
+        let text = random_proto(seed);
+        let (pool, tables) = compile(&[("r.proto", &text)]);
+        let mut codec = JsonToWire::default();
+        for message in 0..MESSAGES_PER_SCHEMA {
+            let seed = seed * MESSAGES_PER_SCHEMA + message;
+            let mut random = Random(seed);
+            let choices: Vec<_> = (0..random.below(1500)).map(|_| random.next() as u8).collect();
+            compare(
+                &pool,
+                &tables,
+                &mut codec,
+                ROOT,
+                &choices,
+                &format!("seed {seed} of {text}"),
+            )
+            .unwrap_or_else(|error| panic!("{error}"));
+        }
+    }
+}
+
+fn compare(
+    pool: &prost_reflect::DescriptorPool,
+    tables: &Tables,
+    codec: &mut JsonToWire,
+    name: &str,
+    choices: &[u8],
+    what: &str,
+) -> std::result::Result<(), TestCaseError> {
+    let index = tables.message_index(name).unwrap();
+    let mut writer = Writer {
+        tables,
+        root: name,
+        choices,
+        json: String::new(),
+    };
+    writer.space();
+    writer.message(index, 0);
+    writer.space();
+    let json = writer.json;
+    let mut wire = Vec::new();
+    codec
+        .message(
+            tables,
+            index,
+            json.as_bytes(),
+            &ParseOptions::default(),
+            &[],
+            None,
+            &mut wire,
+        )
+        .unwrap_or_else(|error| panic!("{what} {json}: {error}"));
+    let descriptor = pool.get_message_by_name(name).unwrap();
+    let ours = DynamicMessage::decode(descriptor.clone(), &wire[..]).unwrap();
+    let mut deserializer = serde_json::Deserializer::from_str(&json);
+    let options = DeserializeOptions::new().deny_unknown_fields(false);
+    let theirs = DynamicMessage::deserialize_with_options(descriptor, &mut deserializer, &options)
+        .unwrap_or_else(|error| panic!("{what} {json}: {error}"));
+    prop_assert_eq!(normal(&ours), normal(&theirs), "{} {}", what, json);
+    Ok(())
 }
 
 /// The message as a value in which the contents of an `Any` are compared as what they mean: maps have no order.
@@ -58,6 +105,8 @@ fn normal(message: &DynamicMessage) -> serde_json::Value {
 
 struct Writer<'t> {
     tables: &'t Tables,
+    /// A message that an `Any` may hold.
+    root: &'t str,
     choices: &'t [u8],
     json: String,
 }
@@ -168,7 +217,8 @@ impl Writer<'_> {
         let outer = std::mem::take(&mut self.json);
         let mut oneofs = std::collections::HashSet::new();
         let mut fields: Vec<_> = table.fields().iter().collect();
-        fields.retain(|_| depth < 6 && self.below(12) == 11);
+        let one_in = if fields.len() < 20 { 3 } else { 12 };
+        fields.retain(|_| depth < 6 && self.below(one_in) == one_in - 1);
         if self.below(3) == 2 {
             fields.reverse();
         }
@@ -241,7 +291,14 @@ impl Writer<'_> {
             Kind::Double => {
                 // Finite numbers, and no negative zero: prost-reflect leaves that out, protobuf doesn't.
                 let value = f64::from_bits(bits);
-                if value.is_finite() && value != 0.0 {
+                if bits == 0 {
+                    "1.0E+3".to_owned()
+                } else if self.below(3) == 2 {
+                    let places = self.below(19) + 1;
+                    let digits = format!("{bits:0width$}", width = places + 1);
+                    let (whole, fraction) = digits.split_at(digits.len() - places);
+                    format!("-{whole}.{fraction}")
+                } else if value.is_finite() && value != 0.0 {
                     format!("{value:?}")
                 } else {
                     (bits >> 11).to_string()
@@ -288,7 +345,10 @@ impl Writer<'_> {
                 }
                 let number = (bits % 2) as i32;
                 if self.below(2) == 0 {
-                    number.to_string()
+                    match table.is_closed() {
+                        true => number.to_string(),
+                        false => (bits as i32).to_string(),
+                    }
                 } else {
                     let name = String::from_utf8(table.quoted_name(number).unwrap().to_vec()).unwrap();
                     return self.push(&name);
@@ -334,7 +394,7 @@ impl Writer<'_> {
 
     fn any(&mut self, depth: usize) {
         let types = [
-            "t.M",
+            self.root,
             "google.protobuf.Duration",
             "google.protobuf.Struct",
             "google.protobuf.Any",

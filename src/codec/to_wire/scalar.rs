@@ -813,7 +813,7 @@ mod tests {
         assert_eq!(small_integer(b"12345678"), None);
         assert_eq!(
             plain_double(b"0.0001234567890123456789]"),
-            Some((0.000_123_456_789_012_345_678_9, 24))
+            Some(("0.0001234567890123456789".parse().unwrap(), 24))
         );
         assert_eq!(
             plain_double(b"-0.0,").map(|(value, _)| value.to_bits()),

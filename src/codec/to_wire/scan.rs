@@ -200,17 +200,6 @@ impl<'j> Scanner<'j> {
         let mut escaped = false;
         let mut ascii = true;
         loop {
-            while let Some(word) = rest.get(length..).and_then(|rest| rest.first_chunk::<8>()) {
-                let word = u64::from_le_bytes(*word);
-                ascii &= word & HIGH == 0;
-                match delimiters(word) {
-                    0 => length += 8,
-                    mask => {
-                        length += (mask.trailing_zeros() / 8) as usize;
-                        break;
-                    }
-                }
-            }
             match rest.get(length) {
                 Some(b'"') => break,
                 Some(b'\\') => {
@@ -224,6 +213,17 @@ impl<'j> Scanner<'j> {
                 Some(byte) => {
                     ascii &= byte.is_ascii();
                     length += 1;
+                    while let Some(word) = rest.get(length..).and_then(|rest| rest.first_chunk::<8>()) {
+                        let word = u64::from_le_bytes(*word);
+                        ascii &= word & HIGH == 0;
+                        match delimiters(word) {
+                            0 => length += 8,
+                            mask => {
+                                length += (mask.trailing_zeros() / 8) as usize;
+                                break;
+                            }
+                        }
+                    }
                 }
                 None => {
                     return Err(Failure::new(
@@ -245,6 +245,7 @@ impl<'j> Scanner<'j> {
     }
 
     /// The length of the escape at `at`: 2, 6, or 12 for a surrogate pair.
+    #[inline]
     fn escape_length(&self, at: usize) -> Result<usize> {
         let rest = self.json.get(at..).unwrap_or_default();
         match rest.get(1) {
@@ -423,29 +424,24 @@ impl<'j> JsonString<'j> {
 /// Appends what `raw`, the inside of a valid string, stands for. Never longer than `raw`.
 pub(super) fn unescape(raw: &[u8], out: &mut Vec<u8>) {
     let mut rest = raw;
-    loop {
-        // Whole words, cut where an escape begins.
-        while let Some(word) = rest.first_chunk::<8>() {
-            let end = out.len();
-            out.extend_from_slice(word);
+    while let Some((&byte, after)) = rest.split_first() {
+        if byte != b'\\' {
+            let Some(word) = rest.first_chunk::<8>() else {
+                out.push(byte);
+                rest = after;
+                continue;
+            };
+            // Whole words, cut where an escape begins.
             let backslash = u64::from_le_bytes(*word) ^ (ONES * b'\\' as u64);
-            let found = backslash.wrapping_sub(ONES) & !backslash & HIGH;
-            if found != 0 {
-                let plain = (found.trailing_zeros() / 8) as usize;
-                out.truncate(end + plain);
-                rest = rest.get(plain..).unwrap_or_default();
-                break;
-            }
-            rest = rest.get(8..).unwrap_or_default();
-        }
-        while let Some((&byte, after)) = rest.split_first()
-            && byte != b'\\'
-        {
-            out.push(byte);
-            rest = after;
-        }
-        if rest.is_empty() {
-            return;
+            let plain = match backslash.wrapping_sub(ONES) & !backslash & HIGH {
+                0 => 8,
+                found => (found.trailing_zeros() / 8) as usize,
+            };
+            let end = out.len() + plain;
+            out.extend_from_slice(word);
+            out.truncate(end);
+            rest = rest.get(plain..).unwrap_or_default();
+            continue;
         }
         let (character, length) = match rest.get(1) {
             Some(b'u') => match (hex4(rest.get(2..)), hex4(rest.get(8..))) {

@@ -1,0 +1,172 @@
+//! README.md says what the code does, where that can be compared.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "how tests fail"
+)]
+
+use std::collections::BTreeSet;
+
+use protobridge::config::Plugin;
+use protobridge::config::keys::{KEYS, Kind};
+use protobridge::grpc::Code;
+use serde_json::{Value, json};
+
+const README: &str = include_str!("../README.md");
+
+#[test]
+fn every_key_is_in_the_reference_and_no_other() {
+    let documented: Vec<_> = reference().into_iter().map(|row| row.key).collect();
+    let unique: BTreeSet<_> = documented.iter().map(String::as_str).collect();
+    assert_eq!(unique.len(), documented.len(), "a key is there twice: {documented:?}");
+    // An object is there by the keys below it.
+    let known = KEYS.iter().filter(|key| key.kind != Kind::Object).map(|key| key.path);
+    assert_eq!(unique, known.collect());
+}
+
+#[test]
+fn the_reference_gives_each_key_its_type_and_default() {
+    for row in reference() {
+        let key = KEYS.iter().find(|key| key.path == row.key).unwrap();
+        assert_eq!(row.kind, kind(key.kind), "{}", row.key);
+        match key.default {
+            Some(default) => assert_eq!(row.default, literal(default), "{}", row.key),
+            // Words, if anything: there is no such value.
+            None => assert!(!row.default.contains('`'), "{}: {}", row.key, row.default),
+        }
+    }
+}
+
+#[test]
+fn the_limits_are_said_in_units_too() {
+    for (path, words) in [
+        ("limits.max_proto_bytes", "1 MiB"),
+        ("limits.max_request_bytes", "32 MiB"),
+        ("limits.max_response_bytes", "32 MiB"),
+        ("limits.max_message_bytes", "16 MiB"),
+    ] {
+        let key = KEYS.iter().find(|key| key.path == path).unwrap();
+        let mebibytes = key.default.unwrap().parse::<u64>().unwrap() as f64 / 1048576.0;
+        assert_eq!(words, format!("{mebibytes} MiB"), "{path}");
+        let row = README.lines().find(|line| line.starts_with(&format!("| `{path}`: ")));
+        assert!(row.unwrap().contains(&format!(" | {words} | ")), "{path}: {row:?}");
+    }
+}
+
+#[test]
+fn each_code_has_the_http_status_that_the_table_gives() {
+    let mut seen = BTreeSet::new();
+    for row in table("| Code | HTTP | | Code | HTTP |") {
+        for (code, status) in [(&row[0], &row[1]), (&row[3], &row[4])] {
+            let (number, name) = code.split_once(' ').unwrap();
+            let code = Code::from_number(number.parse().unwrap());
+            assert_eq!(name.split(',').next().unwrap(), code.name());
+            assert_eq!(status.parse(), Ok(code.http_status()), "{name}");
+            seen.insert(code.number());
+        }
+    }
+    assert_eq!(seen, (1..=16).collect());
+}
+
+#[test]
+fn links_within_the_page_lead_somewhere() {
+    let headings = README
+        .lines()
+        .filter_map(|line| line.trim_start_matches('#').strip_prefix(' '));
+    let mut anchors: BTreeSet<_> = headings.map(anchor).collect();
+    anchors.extend(
+        README
+            .split("<a name=\"")
+            .skip(1)
+            .map(|rest| rest.split('"').next().unwrap().to_owned()),
+    );
+    for link in README.split("](#").skip(1) {
+        let target = link.split(')').next().unwrap();
+        assert!(anchors.contains(target), "#{target}: {anchors:?}");
+    }
+}
+
+#[test]
+fn the_proto_of_the_whole_configuration_is_served() {
+    let start = README.find("syntax = \"proto3\";").unwrap();
+    let end = start + README[start..].find("- name: envoy.filters.http.router").unwrap();
+    let configuration = json!({ "proto": README[start..end], "upstream": { "timeout": "15s" } });
+    Plugin::load(configuration.to_string().as_bytes(), 0).unwrap();
+}
+
+struct Row {
+    key: String,
+    kind: String,
+    default: String,
+}
+
+/// The rows of all tables of keys.
+fn reference() -> Vec<Row> {
+    table("| Key | Type | Default | Meaning |")
+        .into_iter()
+        .map(|cells| {
+            let [key, kind, default, _] = <[String; 4]>::try_from(cells).unwrap();
+            let key = key.strip_prefix('`').and_then(|key| key.strip_suffix('`'));
+            Row {
+                key: key.unwrap_or_else(|| panic!("{key:?} is not in backticks")).to_owned(),
+                kind,
+                default,
+            }
+        })
+        .collect()
+}
+
+/// The cells of all tables with this head.
+fn table(head: &str) -> Vec<Vec<String>> {
+    let mut rows = Vec::new();
+    let mut lines = README.lines();
+    while lines.by_ref().any(|line| line == head) {
+        let body = lines.by_ref().skip(1).take_while(|line| line.starts_with('|'));
+        rows.extend(body.map(|line| {
+            let cells = line.trim_matches('|').split('|');
+            cells.map(|cell| cell.trim().to_owned()).collect::<Vec<_>>()
+        }));
+    }
+    assert!(!rows.is_empty(), "no table under {head}");
+    rows
+}
+
+fn kind(kind: Kind) -> String {
+    match kind {
+        Kind::Text | Kind::TextOrEmpty => "string".to_owned(),
+        Kind::Flag => "bool".to_owned(),
+        Kind::Size => "bytes".to_owned(),
+        Kind::Duration => "duration".to_owned(),
+        Kind::Choice(choices) => format!("`{}`", choices.join("`, `")),
+        Kind::Texts => "list of strings".to_owned(),
+        Kind::TextMap => "object of strings".to_owned(),
+        Kind::Object => "object".to_owned(),
+        Kind::Objects => "list of objects".to_owned(),
+    }
+}
+
+/// A default as the reference writes it: a string that isn't empty goes without quotes.
+fn literal(json: &str) -> String {
+    match serde_json::from_str(json) {
+        Ok(Value::String(text)) if !text.is_empty() => format!("`{text}`"),
+        _ => format!("`{json}`"),
+    }
+}
+
+/// GitHub's name for a heading.
+fn anchor(heading: &str) -> String {
+    heading
+        .chars()
+        .filter(|letter| letter.is_alphanumeric() || matches!(letter, ' ' | '-' | '_'))
+        .map(|letter| {
+            if letter == ' ' {
+                '-'
+            } else {
+                letter.to_ascii_lowercase()
+            }
+        })
+        .collect()
+}
