@@ -19,6 +19,8 @@ use crate::schema::tables::Tables;
 use crate::schema::{Schema, Source, nearest};
 
 pub mod keys;
+#[cfg(test)]
+mod kong_metadata;
 mod value;
 
 /// All that a configuration gives, ready for requests. Nothing of it changes later.

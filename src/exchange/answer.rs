@@ -51,6 +51,13 @@ impl Answer {
         &self.route.method
     }
 
+    /// The end of a streamed answer is known while its body can still be written.
+    pub fn end_in_body(&mut self) {
+        if let Some(stream) = &mut self.stream {
+            stream.end_in_body();
+        }
+    }
+
     /// Whether the method streams its answer and messages go out as they come.
     pub fn flows(&self) -> bool {
         self.stream.as_ref().is_some_and(ServerStream::flows)

@@ -22,7 +22,7 @@ use std::time::Duration;
 use crate::codec::{JsonToWire, WireToJson};
 use crate::config::Plugin;
 use crate::grpc::frame::PREFIX_LENGTH;
-use crate::routing::{Binder, Captures};
+use crate::routing::{Binder, Body, Captures};
 use answer::Answer;
 use headers::{HeaderEdits, Headers};
 pub use reply::{Failure, Reply};
@@ -43,6 +43,10 @@ pub struct Abilities {
     pub streams_requests: bool,
     /// Response headers can be held until the body and trailers are there.
     pub holds_response: bool,
+    /// The response's trailers are known with the last bytes of its body, which can still be changed then.
+    pub trailers_with_body: bool,
+    /// What keeps the host from carrying this request at all, as the client is told.
+    pub obstacle: Option<&'static str>,
 }
 
 /// What to do with the request.
@@ -232,18 +236,33 @@ impl Exchange {
                 self.state = State::Untouched;
                 RequestStep::PassThrough
             }
-            Ok(Some(pending)) if end_of_stream => self.send(pending, None, abilities, workspace),
-            Ok(Some(pending)) if pending.streams_body() => self.start_upload(pending, abilities, workspace),
-            Ok(Some(pending)) => {
-                self.state = State::Receiving(pending);
-                RequestStep::Await
-            }
+            Ok(Some(pending)) => self.begin(pending, end_of_stream, abilities, workspace),
             Err(failure) if !end_of_stream && failure.http_status != 413 => {
                 self.state = State::Refused(failure, 0);
                 RequestStep::Await
             }
             Err(failure) => self.fail_request(&failure, workspace),
         }
+    }
+
+    fn begin<'w>(
+        &'w mut self,
+        pending: Pending,
+        end_of_stream: bool,
+        abilities: Abilities,
+        workspace: &'w mut Workspace,
+    ) -> RequestStep<'w> {
+        if let Some(obstacle) = abilities.obstacle {
+            return self.fail_request(&Failure::unimplemented(obstacle), workspace);
+        }
+        if pending.streams_body() && (!end_of_stream || !abilities.streams_requests) {
+            return self.start_upload(pending, abilities, workspace);
+        }
+        if end_of_stream {
+            return self.send(pending, None, abilities, workspace);
+        }
+        self.state = State::Receiving(pending);
+        RequestStep::Await
     }
 
     fn start_upload<'w>(
@@ -359,6 +378,16 @@ impl Exchange {
         }
     }
 
+    /// Whether the request is refused and its answer waits for the end of its body.
+    pub fn is_refused(&self) -> bool {
+        matches!(self.state, State::Refused(..))
+    }
+
+    /// Whether a request body is awaited of which nothing will be read.
+    pub fn ignores_body(&self) -> bool {
+        matches!(&self.state, State::Receiving(pending) if matches!(pending.route().binding.body, Body::None))
+    }
+
     /// Whether a request body is awaited.
     pub fn awaits_body(&self) -> bool {
         matches!(self.state, State::Receiving(_) | State::Refused(..))
@@ -392,7 +421,10 @@ impl Exchange {
             true => Some(pending.timeout().unwrap_or(request::DEFAULT_TIMEOUT)),
             false => pending.enforced_timeout(),
         };
-        let answer = Answer::new(&self.plugin, Rc::clone(pending.route()), timeout, pending.accept());
+        let mut answer = Answer::new(&self.plugin, Rc::clone(pending.route()), timeout, pending.accept());
+        if abilities.trailers_with_body {
+            answer.end_in_body();
+        }
         if call {
             pending.write_metadata(timeout, &mut workspace.metadata);
         } else {
@@ -482,6 +514,13 @@ impl Exchange {
             State::Forwarded(answer) => answer.flows(),
             State::Rejected(..) | State::Failed { .. } => true,
             _ => false,
+        }
+    }
+
+    /// The trailers of a response body that goes on as it comes, in front of its last bytes.
+    pub fn response_trailers(&mut self, trailers: Headers) {
+        if let State::Forwarded(answer) = &mut self.state {
+            answer.set_trailing_metadata(trailers);
         }
     }
 

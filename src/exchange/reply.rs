@@ -119,6 +119,11 @@ impl Failure {
         failure
     }
 
+    /// 411: the request must say how long its body is.
+    pub fn length_required(message: impl Into<String>) -> Self {
+        Self::new(411, Code::InvalidArgument, message)
+    }
+
     /// 413: the request is over a limit.
     pub fn too_large(message: impl Into<String>) -> Self {
         Self::new(413, Code::ResourceExhausted, message)

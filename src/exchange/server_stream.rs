@@ -14,7 +14,7 @@ use crate::routing::Route;
 pub struct ServerStream {
     frames: FrameReader,
     output: Output,
-    /// The end comes as a frame, and so inside the body.
+    /// The end comes inside the body, or with its last bytes.
     ends_in_body: bool,
     ended: bool,
 }
@@ -56,6 +56,11 @@ impl ServerStream {
             ends_in_body: settings.upstream.grpc_web,
             ended: false,
         }
+    }
+
+    /// The end comes while the body can still be written.
+    pub fn end_in_body(&mut self) {
+        self.ends_in_body = true;
     }
 
     /// Whether messages can go out as they come. An array cannot where nothing can be written at its end.

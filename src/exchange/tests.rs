@@ -23,6 +23,8 @@ const ENVOY: Abilities = Abilities {
     fills_bodyless: false,
     streams_requests: true,
     holds_response: true,
+    trailers_with_body: false,
+    obstacle: None,
 };
 
 fn plugin(configuration: serde_json::Value) -> Rc<Plugin> {

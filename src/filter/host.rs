@@ -156,6 +156,13 @@ pub fn property(path: &[&str]) -> Result<Vec<u8>, HostStatus> {
     })
 }
 
+/// Gives the property at `path` this value.
+pub fn set_property(path: &[&str], value: &[u8]) -> Result<(), HostStatus> {
+    let path = path.join("\0");
+    // SAFETY: pointers and lengths are of live slices.
+    HostStatus::check(unsafe { raw::proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) })
+}
+
 /// Nanoseconds since the Unix epoch.
 pub fn now() -> Result<u64, HostStatus> {
     let mut time = 0;
@@ -347,6 +354,7 @@ mod raw {
         pub fn proxy_set_buffer_bytes(buffer: u32, start: usize, size: usize, data: *const u8, data_size: usize)
         -> u32;
         pub fn proxy_get_property(path: *const u8, path_size: usize, data: *mut *mut u8, size: *mut usize) -> u32;
+        pub fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) -> u32;
         pub fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
         pub fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
         pub fn proxy_set_effective_context(context: u32) -> u32;

@@ -5,7 +5,9 @@
 mod envoy;
 mod hold;
 mod host;
+mod host_profile;
 mod replies;
+mod wasmx;
 
 use std::cell::{Cell, RefCell};
 use std::hash::{BuildHasher, RandomState};
@@ -20,7 +22,9 @@ use crate::exchange::headers::{HeaderEdits, Headers};
 use crate::exchange::{Abilities, Call, CallStep, Exchange, Failure, Reply, RequestStep, ResponseStep, Workspace};
 use hold::{Holding, Verdict, Waiting};
 use host::{Buffer, HostStatus, Map, Stream};
+use host_profile::{HostProfile, Known, Undecided};
 use replies::{Disguised, Replies, send, send_past_grpc_web, send_through};
+use wasmx::WasmxFilter;
 
 /// Registers the module's contexts with the SDK.
 pub fn start() {
@@ -32,6 +36,9 @@ pub fn start() {
 #[derive(Default)]
 struct Root {
     gateway: Option<Rc<Gateway>>,
+    /// Why there is none.
+    error: Rc<str>,
+    host: Known,
 }
 
 /// What all exchanges of one plugin configuration share.
@@ -49,6 +56,8 @@ impl Gateway {
             fills_bodyless: false,
             streams_requests: true,
             holds_response: self.holding.verdict() == Verdict::Holds,
+            trailers_with_body: false,
+            obstacle: None,
         }
     }
 }
@@ -57,16 +66,7 @@ impl Context for Root {}
 
 impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
-        let configuration = match host::buffer(Buffer::PluginConfiguration, size) {
-            Ok(configuration) => configuration,
-            Err(status) => {
-                log::error!("cannot read the plugin configuration: {status}");
-                return false;
-            }
-        };
-        // Field names are hashed with a seed that a client cannot know.
-        let seed = RandomState::new().hash_one(0);
-        match Plugin::load(&configuration, seed) {
+        match load(size) {
             Ok(plugin) => {
                 self.gateway = Some(Rc::new(Gateway {
                     plugin: Rc::new(plugin),
@@ -78,7 +78,11 @@ impl RootContext for Root {
             }
             Err(error) => {
                 log::error!("{error}");
-                false
+                self.gateway = None;
+                self.error = error.into();
+                // Envoy takes no configuration that is refused. Kong would let all requests of all routes pass: there
+                // it is accepted, and the requests of its routes are refused.
+                wasmx::may_be_here()
             }
         }
     }
@@ -122,21 +126,41 @@ impl RootContext for Root {
     }
 
     fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
-        Some(match &self.gateway {
-            Some(gateway) => Box::new(Filter {
-                context,
-                exchange: Rc::new(RefCell::new(Exchange::new(Rc::clone(&gateway.plugin)))),
-                gateway: Rc::clone(gateway),
-                released: Rc::default(),
-                body_size: 0,
-                response_began: false,
-                response_released: false,
-                call: None,
-                answered: false,
-                disguised: None,
-            }),
-            None => Box::new(Unconfigured),
+        let (gateway, error) = (self.gateway.clone(), Rc::clone(&self.error));
+        let make = move |host| http_context(host, context, gateway.as_ref(), &error);
+        Some(match self.host.get() {
+            Some(host) => make(host),
+            None => Box::new(Undecided::new(self.host.clone(), make)),
         })
+    }
+}
+
+fn load(size: usize) -> Result<Plugin, String> {
+    let configuration = host::buffer(Buffer::PluginConfiguration, size)
+        .map_err(|status| format!("cannot read the plugin configuration: {status}"))?;
+    // Field names are hashed with a seed that a client cannot know.
+    let seed = RandomState::new().hash_one(0);
+    Plugin::load(&configuration, seed).map_err(|error| error.to_string())
+}
+
+/// The context of one exchange on `host`. Without a gateway, there is the error of its configuration.
+fn http_context(
+    host: HostProfile,
+    context: u32,
+    gateway: Option<&Rc<Gateway>>,
+    error: &Rc<str>,
+) -> Box<dyn HttpContext> {
+    let Some(gateway) = gateway else {
+        return Box::new(Unconfigured {
+            error: Rc::clone(error),
+        });
+    };
+    match host {
+        HostProfile::Envoy => Box::new(Filter::new(context, Rc::clone(gateway))),
+        HostProfile::Wasmx => match wasmx::unsupported(&gateway.plugin) {
+            None => Box::new(WasmxFilter::new(Rc::clone(gateway))),
+            Some(error) => Box::new(Unconfigured { error: error.into() }),
+        },
     }
 }
 
@@ -220,6 +244,23 @@ struct Filter {
     /// Whether an answer of this filter's is on its way; and what it must become when it passes here.
     answered: bool,
     disguised: Option<Disguised>,
+}
+
+impl Filter {
+    fn new(context: u32, gateway: Rc<Gateway>) -> Self {
+        Self {
+            context,
+            exchange: Rc::new(RefCell::new(Exchange::new(Rc::clone(&gateway.plugin)))),
+            gateway,
+            released: Rc::default(),
+            body_size: 0,
+            response_began: false,
+            response_released: false,
+            call: None,
+            answered: false,
+            disguised: None,
+        }
+    }
 }
 
 impl HttpContext for Filter {
@@ -645,7 +686,9 @@ fn readable<T>(what: &str, read: Result<T, HostStatus>) -> Option<T> {
 }
 
 /// Answers where the configuration was refused and the host serves all the same: nothing passes unfiltered.
-struct Unconfigured;
+struct Unconfigured {
+    error: Rc<str>,
+}
 
 impl Context for Unconfigured {}
 
@@ -655,10 +698,11 @@ impl HttpContext for Unconfigured {
             status: 500,
             ..Reply::default()
         };
+        let message = format!("protobridge has no valid configuration: {}", self.error);
         reply.headers.push(b"content-type", b"application/json");
-        reply
-            .body
-            .extend_from_slice(br#"{"code":13,"message":"protobridge has no valid configuration"}"#);
+        reply.body = serde_json::json!({ "code": 13, "message": message })
+            .to_string()
+            .into_bytes();
         send(&reply, reply.status);
         Action::Pause
     }

@@ -54,11 +54,17 @@ impl Exchange {
             let path = path.iter().map(|segment| segment.as_bytes().to_vec()).collect();
             exchange.vm().stream(context).properties.insert(path, value.to_vec());
         }
+        let nginx = exchange.vm().profile.nginx;
+        if let Some(nginx) = nginx {
+            exchange.vm().nginx_request(context, request, nginx);
+            return exchange;
+        }
         let Request {
             headers,
             chunks,
             trailers,
             open,
+            ..
         } = request;
         exchange.vm().headers(
             context,
@@ -80,6 +86,9 @@ impl Exchange {
             Progress::Hangs
         };
         let stream = vm.stream(self.context);
+        if stream.nginx.hangs {
+            return Progress::Hangs;
+        }
         match stream.end {
             Some(End::Answered) => return Progress::Answered,
             Some(End::Reset) => return Progress::Reset,
@@ -104,6 +113,13 @@ impl Exchange {
     pub fn send(&self, bytes: impl AsRef<[u8]>, end: bool) {
         self.vm()
             .data(self.context, Direction::Request, bytes.as_ref().to_vec(), end);
+    }
+
+    /// A trap in another exchange takes away what the filter knows of this one. Only in nginx.
+    pub fn after_trap(mut self) -> Self {
+        let fresh = self.vm().replace_context(self.context);
+        self.context = fresh;
+        self
     }
 
     /// The client goes away.
@@ -150,6 +166,9 @@ impl Exchange {
             }
             return;
         }
+        if self.vm().profile.nginx.is_some() {
+            return self.vm().nginx_response(self.context, response);
+        }
         self.respond_headers(&response);
         self.drive(Direction::Response, response.chunks, response.trailers, false);
     }
@@ -169,18 +188,31 @@ impl Exchange {
     pub fn respond_headers(&self, response: &Response) {
         assert_eq!(self.progress(), Progress::WaitsForUpstream, "{}", self.describe());
         let end = response.chunks.is_empty() && response.trailers.is_none();
+        if self.vm().profile.nginx.is_some() {
+            return self.vm().nginx_response_headers(self.context, response.headers.clone());
+        }
         self.vm()
             .headers(self.context, Direction::Response, response.headers.clone(), end);
     }
 
     /// The upstream sends a chunk of its response body.
     pub fn respond_data(&self, bytes: impl AsRef<[u8]>, end: bool) {
+        if self.vm().profile.nginx.is_some() {
+            return self
+                .vm()
+                .nginx_response_data(self.context, bytes.as_ref().to_vec(), end);
+        }
         self.vm()
             .data(self.context, Direction::Response, bytes.as_ref().to_vec(), end);
     }
 
     /// The upstream ends its response with trailers.
     pub fn respond_trailers(&self, trailers: &[(&str, &str)]) {
+        if self.vm().profile.nginx.is_some() {
+            return self
+                .vm()
+                .nginx_response_end(self.context, trailers.iter().copied().collect());
+        }
         self.vm()
             .trailers(self.context, Direction::Response, trailers.iter().copied().collect());
     }

@@ -48,6 +48,11 @@ impl Headers {
         self.0.len()
     }
 
+    /// Names and values, in order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.0.iter().map(|(name, value)| (name.as_slice(), value.as_slice()))
+    }
+
     /// The pairs in the form in which a gRPC callout delivers metadata.
     pub(super) fn to_pairs(&self) -> HeaderPairs<'_> {
         self.0
@@ -191,6 +196,9 @@ pub struct Request {
     pub chunks: Vec<Vec<u8>>,
     pub(super) trailers: Option<Headers>,
     pub(super) open: bool,
+    pub(super) protocol: &'static str,
+    /// The method that a plugin in front of the filter has made of the client's.
+    pub(super) method_in_front: Option<String>,
 }
 
 impl Request {
@@ -208,6 +216,8 @@ impl Request {
             chunks: Vec::new(),
             trailers: None,
             open: false,
+            protocol: "HTTP/1.1",
+            method_in_front: None,
         }
     }
 
@@ -252,6 +262,18 @@ impl Request {
     /// Adds a trailer.
     pub fn trailer(mut self, name: &str, value: &str) -> Self {
         self.trailers.get_or_insert_default().push(name, value);
+        self
+    }
+
+    /// The request comes by HTTP/2. Only nginx makes a difference.
+    pub fn http2(mut self) -> Self {
+        self.protocol = "HTTP/2.0";
+        self
+    }
+
+    /// A plugin in front of the filter changes the method, as Kong's request-transformer does.
+    pub fn method_in_front(mut self, method: &str) -> Self {
+        self.method_in_front = Some(method.to_owned());
         self
     }
 

@@ -26,6 +26,8 @@ mod exchange;
 mod grpc;
 mod ledger;
 mod message;
+mod nginx;
+mod nginx_imports;
 mod profile;
 mod stream;
 mod time;
@@ -51,7 +53,7 @@ pub use self::exchange::{Exchange, Progress};
 pub use self::grpc::frame;
 pub use self::ledger::HostCall;
 pub use self::message::{Headers, Request, Response};
-pub use self::profile::{PauseAtHeaders, Profile};
+pub use self::profile::{Nginx, PauseAtHeaders, Profile};
 
 /// A gateway, before it loads the plugin.
 pub struct Host {
@@ -70,6 +72,36 @@ impl Host {
             properties: Properties::new(),
             guest: None,
         }
+    }
+
+    /// WasmX in Kong 3.9, a route to a service of protocol `grpc`.
+    pub fn kong() -> Self {
+        Self {
+            profile: Profile::KONG,
+            ..Self::envoy()
+        }
+    }
+
+    /// WasmX in plain nginx: Kong's variable for `te` isn't there.
+    pub fn without_upstream_te(mut self) -> Self {
+        self.nginx().upstream_te = false;
+        self
+    }
+
+    /// Another `client_body_buffer_size` than 8 KiB.
+    pub fn body_buffer(mut self, bytes: usize) -> Self {
+        self.nginx().body_buffer = bytes;
+        self
+    }
+
+    /// With `grpc_hide_header` for the status, its message and its details.
+    pub fn hiding_status(mut self) -> Self {
+        self.nginx().hides_status = true;
+        self
+    }
+
+    fn nginx(&mut self) -> &mut Nginx {
+        self.profile.nginx.as_mut().expect("a profile of nginx")
     }
 
     /// Envoy without `allow_on_headers_stop_iteration`.
@@ -123,8 +155,13 @@ impl Host {
         let module = match &self.guest {
             Some(text) => {
                 let bytes = wat::parse_str(text).unwrap_or_else(|error| panic!("the guest's text: {error}"));
+                let bytes = match &self.profile.nginx {
+                    Some(nginx) => nginx_imports::link(&bytes, nginx),
+                    None => bytes,
+                };
                 Module::new(&runtime.engine, &bytes).expect("the guest compiles")
             }
+            None if self.profile.nginx.is_some() => built_module_for_kong().clone(),
             None => built_module().clone(),
         };
         let ledger = Arc::new(Ledger::default());
@@ -222,19 +259,31 @@ impl Runtime {
 fn built_module() -> &'static Module {
     static MODULE: OnceLock<Module> = OnceLock::new();
     MODULE.get_or_init(|| {
-        let path = std::env::var_os("PROTOBRIDGE_WASM").map_or_else(
-            || {
-                PathBuf::from(concat!(
-                    env!("CARGO_MANIFEST_DIR"),
-                    "/target/wasm32-wasip1/release/protobridge.wasm"
-                ))
-            },
-            PathBuf::from,
-        );
-        let bytes =
-            std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run `make build` first", path.display()));
-        Module::new(&Runtime::shared().engine, &bytes).expect("the built module is WebAssembly")
+        Module::new(&Runtime::shared().engine, &built_bytes()).expect("the built module is WebAssembly")
     })
+}
+
+/// The same, with the host functions of WasmX.
+fn built_module_for_kong() -> &'static Module {
+    static MODULE: OnceLock<Module> = OnceLock::new();
+    MODULE.get_or_init(|| {
+        let nginx = Profile::KONG.nginx.expect("Kong is nginx");
+        let bytes = nginx_imports::link(&built_bytes(), &nginx);
+        Module::new(&Runtime::shared().engine, &bytes).expect("the linked module is WebAssembly")
+    })
+}
+
+fn built_bytes() -> Vec<u8> {
+    let path = std::env::var_os("PROTOBRIDGE_WASM").map_or_else(
+        || {
+            PathBuf::from(concat!(
+                env!("CARGO_MANIFEST_DIR"),
+                "/target/wasm32-wasip1/release/protobridge.wasm"
+            ))
+        },
+        PathBuf::from,
+    );
+    std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run `make build` first", path.display()))
 }
 
 /// Bounds that only a runaway guest reaches; time is wall clock on a machine that may be busy.

@@ -26,6 +26,31 @@ pub struct Profile {
     pub unknown_cluster: GrpcOpenRefusal,
     /// What a second local reply in one exchange answers.
     pub second_local_reply: Status,
+    /// What is so where nginx carries the exchange, and not elsewhere.
+    pub nginx: Option<Nginx>,
+}
+
+/// The facts of WasmX in nginx. Their common order of callbacks is in [`super::nginx`].
+#[derive(Clone, Copy, Debug)]
+pub struct Nginx {
+    /// Host functions that can be imported and trap when called.
+    pub trapping_functions: &'static [&'static str],
+    /// Host functions that cannot be imported: they have another arity there.
+    pub unlinkable_functions: &'static [&'static str],
+    /// What any property answers where no exchange is: at the configuration.
+    pub property_without_exchange: Status,
+    /// What setting a property answers that cannot be set, and one that is not there.
+    pub read_only_property: Status,
+    /// Methods that stay what they are, whatever `:method` is set to.
+    pub fixed_methods: &'static [&'static str],
+    /// Whether the variable for the upstream's `te` header is there, as in Kong.
+    pub upstream_te: bool,
+    /// `client_body_buffer_size`: a larger body is in a file, where a filter cannot read it.
+    pub body_buffer: usize,
+    /// Whether `grpc_hide_header` keeps a status in the headers from the filter; properties have it either way.
+    pub hides_status: bool,
+    /// What a local reply's body ends with, whatever the filter wrote.
+    pub local_reply_ending: &'static [u8],
 }
 
 /// What Pause in a headers callback holds back.
@@ -47,5 +72,31 @@ impl Profile {
         unknown_property: Status::NotFound,
         unknown_cluster: GrpcOpenRefusal::Failed,
         second_local_reply: Status::BadArgument,
+        nginx: None,
+    };
+
+    /// WasmX in Kong 3.9, a route to a service of protocol `grpc`.
+    pub const KONG: Self = Self {
+        nginx: Some(Nginx {
+            trapping_functions: &[
+                "proxy_grpc_call",
+                "proxy_grpc_stream",
+                "proxy_grpc_send",
+                "proxy_grpc_cancel",
+                "proxy_grpc_close",
+                "proxy_get_status",
+                "proxy_close_stream",
+                "proxy_done",
+            ],
+            unlinkable_functions: &["proxy_get_log_level"],
+            property_without_exchange: Status::InternalFailure,
+            read_only_property: Status::InternalFailure,
+            fixed_methods: &["GET", "HEAD"],
+            upstream_te: true,
+            body_buffer: 8 * 1024,
+            hides_status: false,
+            local_reply_ending: b"\n",
+        }),
+        ..Self::ENVOY
     };
 }

@@ -12,6 +12,7 @@ use proxy_wasm_host::{Buffer, HeaderMap, NotAllowed};
 
 use super::ledger::{HostCall, Ledger};
 use super::message::{GuestHeaders, Headers, Passed};
+use super::nginx::NginxState;
 use super::profile::{PauseAtHeaders, Profile};
 
 /// Property paths and their values.
@@ -43,6 +44,8 @@ impl StreamState for Streams {
             self.count(call, HostCall::GetHeaders);
         }
         let out_of_reach = self.profile.map_out_of_reach;
+        let nginx = self.profile.nginx.is_some();
+        let late = Arc::clone(&self.ledger);
         let stream = self.of(call)?;
         let logging = stream.logging;
         let (direction, trailers) = match map {
@@ -53,6 +56,9 @@ impl StreamState for Streams {
             _ => return Err(Status::BadArgument),
         };
         let side = stream.side(direction);
+        if nginx && access == Access::Write && !side.headers_in_reach {
+            late.fault(format!("a late change of {direction:?} headers, which traps"));
+        }
         let (reachable, map) = match trailers {
             false => (side.headers_in_reach, Some(&mut side.headers)),
             true => (side.trailers_in_reach, side.trailers.as_mut()),
@@ -74,6 +80,8 @@ impl StreamState for Streams {
             },
         );
         let out_of_reach = self.profile.body_out_of_reach;
+        let nginx = self.profile.nginx.is_some();
+        let late = Arc::clone(&self.ledger);
         let stream = self.of(call)?;
         let direction = match buffer {
             BufferType::HttpRequestBody => Direction::Request,
@@ -82,8 +90,12 @@ impl StreamState for Streams {
         };
         let side = stream.side(direction);
         if access == Access::Write && !side.body_in_reach {
+            if nginx {
+                late.fault(format!("a {direction:?} body set in another phase, which traps"));
+            }
             return Err(out_of_reach);
         }
+        side.body_written |= access == Access::Write;
         Ok(&mut side.body)
     }
 
@@ -132,6 +144,11 @@ impl StreamState for Streams {
 
     fn property(&mut self, call: Invocation, path: &[&[u8]], out: &mut Vec<u8>) -> Result<(), Status> {
         self.count(call, HostCall::GetProperty);
+        if let Some(nginx) = &self.profile.nginx
+            && !self.open.contains_key(&call.context.get())
+        {
+            return Err(nginx.property_without_exchange);
+        }
         let path: Vec<_> = path.iter().map(|segment| segment.to_vec()).collect();
         let own = self
             .open
@@ -148,6 +165,9 @@ impl StreamState for Streams {
 
     fn set_property(&mut self, call: Invocation, path: &[&[u8]], value: &[u8]) -> Result<(), Status> {
         self.count(call, HostCall::SetProperty);
+        if let Some(nginx) = self.profile.nginx {
+            return self.of(call)?.set_nginx_property(nginx, path, value);
+        }
         let path = path.iter().map(|segment| segment.to_vec()).collect();
         self.of(call)?.properties.insert(path, value.to_vec());
         Ok(())
@@ -174,6 +194,8 @@ pub(super) struct Stream {
     pub logging: bool,
     /// How it ended; its context is gone then.
     pub end: Option<End>,
+    /// Where nginx carries it.
+    pub nginx: NginxState,
 }
 
 impl Stream {
@@ -186,6 +208,7 @@ impl Stream {
             local_reply_asked: false,
             logging: false,
             end: None,
+            nginx: NginxState::default(),
         }
     }
 
@@ -250,6 +273,8 @@ pub(super) struct Side {
     pub trailers_in_reach: bool,
     pub body: Body,
     pub body_in_reach: bool,
+    /// Whether the guest has written the body since this was last reset.
+    pub body_written: bool,
     pub flow: Flow,
     /// Whether the headers have come.
     pub begun: bool,
@@ -270,6 +295,7 @@ impl Side {
             trailers_in_reach: false,
             body: Body::default(),
             body_in_reach: false,
+            body_written: false,
             flow: Flow::Running,
             begun: false,
             end_seen: false,

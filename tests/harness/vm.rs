@@ -26,7 +26,7 @@ pub(super) struct Vm {
     streams: Option<Streams>,
     pub calls: Arc<Calls>,
     pub ledger: Arc<Ledger>,
-    profile: Profile,
+    pub profile: Profile,
     time: Arc<Time>,
     /// The period that the guest has set, and when its next tick is due.
     timer: Option<(Duration, Duration)>,
@@ -368,7 +368,7 @@ impl Vm {
     }
 
     /// The last callbacks of an exchange.
-    fn finish(&mut self, context: ContextId, end: End) {
+    pub fn finish(&mut self, context: ContextId, end: End) {
         let stream = self.stream(context);
         if stream.end.replace(end).is_some() {
             return;
@@ -390,7 +390,7 @@ impl Vm {
     }
 
     /// Runs callbacks. What the guest must never do ends the test here.
-    fn run<R>(
+    pub fn run<R>(
         &mut self,
         callback: &str,
         callbacks: impl FnOnce(&mut CallScope<'_, Streams>) -> Result<R, GuestError>,
@@ -419,7 +419,7 @@ impl Vm {
         }
     }
 
-    fn streams_mut(&mut self) -> &mut Streams {
+    pub fn streams_mut(&mut self) -> &mut Streams {
         self.streams.as_mut().expect("no callback runs within another")
     }
 }

@@ -748,7 +748,7 @@ fn load_in(host: Host, callbacks: &[(&str, &str)]) -> Gateway {
 }
 
 /// What a guest has logged at level Info.
-fn logged(gateway: &Gateway) -> Vec<String> {
+pub fn logged(gateway: &Gateway) -> Vec<String> {
     gateway
         .log()
         .iter()
@@ -758,7 +758,7 @@ fn logged(gateway: &Gateway) -> Vec<String> {
 }
 
 /// The message with which `action` fails the test.
-fn failure(action: impl FnOnce()) -> String {
+pub fn failure(action: impl FnOnce()) -> String {
     let payload = catch_unwind(AssertUnwindSafe(action)).expect_err("it fails");
     match payload.downcast::<String>() {
         Ok(message) => *message,
@@ -767,12 +767,13 @@ fn failure(action: impl FnOnce()) -> String {
 }
 
 /// A guest with these callbacks. In a body, `'text'` stands for the address and the length of a string.
-fn guest(callbacks: &[(&str, &str)]) -> String {
+pub fn guest(callbacks: &[(&str, &str)]) -> String {
     let mut module = PRELUDE.to_owned();
     for (name, body) in callbacks {
         let (parameters, result) = match *name {
             "proxy_on_configure" => (2, true),
             "proxy_on_done" => (1, true),
+            "proxy_on_context_create" => (2, false),
             "proxy_on_log" | "proxy_on_delete" | "proxy_on_tick" => (1, false),
             "proxy_on_request_trailers" | "proxy_on_response_trailers" => (2, true),
             name if name.starts_with("proxy_on_grpc") => (3, false),
@@ -810,6 +811,8 @@ const PRELUDE: &str = r#"
     (import "env" "proxy_get_buffer_bytes" (func $get_buffer (param i32 i32 i32 i32 i32) (result i32)))
     (import "env" "proxy_set_buffer_bytes" (func $set_buffer (param i32 i32 i32 i32 i32) (result i32)))
     (import "env" "proxy_get_property" (func $get_property (param i32 i32 i32 i32) (result i32)))
+    (import "env" "proxy_set_property" (func $set_property (param i32 i32 i32 i32) (result i32)))
+    (import "env" "proxy_done" (func $done (result i32)))
     (import "env" "proxy_continue_stream" (func $continue (param i32) (result i32)))
     (import "env" "proxy_close_stream" (func $close (param i32) (result i32)))
     (import "env" "proxy_send_local_response"

@@ -1,0 +1,76 @@
+//! `protobridge.meta.json`, Kong's description of the filter: the JSON Schema (draft 4) of its configuration must say
+//! what the table of keys says, but for what cannot be had in Kong.
+
+use serde_json::{Map, Value, json};
+
+use super::keys::{KEYS, Key, Kind, MAX_SIZE};
+
+/// Keys without use in Kong, where the route's service is the upstream: it refuses them.
+const NOT_IN_KONG: [&str; 3] = ["upstream.cluster", "upstream.authority", "upstream.grpc_web"];
+
+/// Keys that additional bindings lack.
+const RULE_ALONE: [&str; 2] = ["selector", "additional_bindings"];
+
+#[test]
+fn kongs_description_of_the_filter_is_the_table_of_keys() {
+    let mut schema = object("", &[]);
+    schema["$schema"] = json!("http://json-schema.org/draft-04/schema#");
+    schema["oneOf"] = json!([
+        { "required": ["proto"] },
+        { "required": ["protos"] },
+        { "required": ["descriptor_set"] },
+    ]);
+    let expected = json!({ "config_schema": schema });
+    let root = env!("CARGO_MANIFEST_DIR");
+    let found = std::fs::read_to_string(format!("{root}/protobridge.meta.json")).unwrap_or_default();
+    let wanted = serde_json::to_string_pretty(&expected).unwrap() + "\n";
+    if found != wanted {
+        std::fs::create_dir_all(format!("{root}/target")).unwrap();
+        std::fs::write(format!("{root}/target/protobridge.meta.json"), wanted).unwrap();
+        panic!("protobridge.meta.json is out of date: copy target/protobridge.meta.json over it");
+    }
+}
+
+/// The schema of the object whose keys are those below `parent` in the table.
+fn object(parent: &str, without: &[&str]) -> Value {
+    let mut properties = Map::new();
+    for key in KEYS {
+        let (above, name) = key.path.rsplit_once('.').unwrap_or(("", key.path));
+        if above == parent && !without.contains(&name) && !NOT_IN_KONG.contains(&key.path) {
+            properties.insert(name.to_owned(), property(key));
+        }
+    }
+    json!({ "type": "object", "properties": properties, "additionalProperties": false })
+}
+
+fn property(key: &Key) -> Value {
+    let text = json!({ "type": "string", "minLength": 1 });
+    let mut schema = match key.kind {
+        Kind::Text => text,
+        Kind::TextOrEmpty => json!({ "type": "string" }),
+        Kind::Flag => json!({ "type": "boolean" }),
+        Kind::Size => json!({ "type": "integer", "minimum": 1, "maximum": MAX_SIZE }),
+        Kind::Duration => json!({ "type": "string", "pattern": "^[0-9]{1,10}(\\.[0-9]{1,9})?s$" }),
+        Kind::Choice(choices) => {
+            // There are no calls in Kong.
+            let choices: Vec<_> = choices
+                .iter()
+                .filter(|choice| key.path != "dispatch" || **choice != "call")
+                .collect();
+            json!({ "type": "string", "enum": choices })
+        }
+        Kind::Texts => json!({ "type": "array", "items": text }),
+        Kind::TextMap => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
+        Kind::Object => object(key.path, &[]),
+        Kind::Objects if key.path.ends_with("additional_bindings") => {
+            json!({ "type": "array", "items": object("http_rules[]", &RULE_ALONE) })
+        }
+        Kind::Objects => json!({ "type": "array", "items": object(&format!("{}[]", key.path), &[]) }),
+    };
+    schema["description"] = json!(key.about);
+    if let Some(default) = key.default {
+        // As text: Kong would write a default of the schema into what it stores.
+        schema["description"] = json!(format!("{} Default: {default}.", key.about));
+    }
+    schema
+}
