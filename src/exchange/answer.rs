@@ -423,7 +423,7 @@ impl Answer {
 const NO_CONTENT: u16 = 204;
 
 /// Whether an answer with this status has no body: 204, and 205 (Reset Content).
-fn is_without_content(http_status: u16) -> bool {
+pub fn is_without_content(http_status: u16) -> bool {
     matches!(http_status, NO_CONTENT | 205)
 }
 

@@ -835,7 +835,9 @@ impl Workspace {
         for (name, value) in metadata {
             self.reply.headers.push(name, value);
         }
-        self.reply.headers.push(b"content-type", &self.content_type);
+        if !answer::is_without_content(status) {
+            self.reply.headers.push(b"content-type", &self.content_type);
+        }
         std::mem::swap(&mut self.reply.body, &mut self.body);
     }
 }
