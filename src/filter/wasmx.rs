@@ -3,13 +3,14 @@
 //! It differs in more than names, so it has an HTTP context of its own, [`WasmxFilter`]:
 //! - There is no gRPC call API: the functions trap. A request goes on in place, always.
 //! - A request's body comes whole, and not at all where it is empty: then one is made at the headers, but only where
-//!   there certainly is none. The bytes of a body that is there would be read as the next request.
+//!   there certainly is none. The bytes of a body that is there would be read as the next request. One that may still
+//!   turn out empty waits under a path that no service has.
 //! - Response headers go out at once, trailers have no callback: they are properties by the last part of the body, and
 //!   what is known then can only be told in the body. Late changes of headers trap, as does a reset.
 //! - A trap anywhere replaces the instance that all requests share; what it knew of them is gone.
 //!
-//! Sources: HTTP and property handling of `ngx_wasm_module` (`ngx_http_proxy_wasm.c`, `ngx_proxy_wasm_maps.c`), run in
-//! Kong 3.9.
+//! Sources: HTTP and property handling of `ngx_wasm_module` (`ngx_http_proxy_wasm.c`, `ngx_proxy_wasm_maps.c`,
+//! `ngx_http_wasm_headers_request.c`) and nginx's HTTP/2 (`ngx_http_v2.c`), run in Kong 3.9.
 
 use std::rc::Rc;
 
@@ -34,6 +35,12 @@ const REQUEST_TARGET: &[&str] = &["ngx", "request_uri"];
 
 /// The query. Setting it also makes nginx build the upstream's path from `:path` rather than from [`REQUEST_TARGET`].
 const QUERY: &[&str] = &["request", "query"];
+
+/// The `content-length` that goes upstream. See [`ends_with_headers`] before it is read.
+const CONTENT_LENGTH: &[&str] = &["ngx", "content_length"];
+
+/// Where a request goes whose body never came: every service answers it UNIMPLEMENTED. Set until the body is there.
+const NOWHERE: &[u8] = b"/protobridge.Empty/Body";
 
 /// Kong's variable for the `te` header that it sends upstream; the header itself never arrives.
 const UPSTREAM_TE: &[&str] = &["ngx", "upstream_te"];
@@ -137,6 +144,10 @@ enum Response {
 enum HasBody {
     Yes,
     No,
+    /// None, by `content-length`. HTTP/2 may send frames of it all the same.
+    Empty,
+    /// In chunks, the first of which may be the last and empty.
+    Chunked,
     /// HTTP/2 says so by a flag that the host doesn't show.
     Unknown,
 }
@@ -165,22 +176,32 @@ impl HttpContext for WasmxFilter {
             Err(status) => return self.fail_request(&refused("to show the request headers", status)),
         };
         let abilities = abilities(request.obstacle);
-        let bodyless = request.has_body == HasBody::No;
+        let bodyless = matches!(request.has_body, HasBody::No | HasBody::Empty);
         let gateway = Rc::clone(&self.gateway);
         let action = {
             let workspace = &mut gateway.workspace.borrow_mut();
             follow(
                 self.exchange
                     .request_headers(request.headers, bodyless, abilities, workspace),
+                request.has_body,
                 0,
             )
         };
         if self.exchange.is_refused() {
             // Nothing is won by waiting for the body: nginx takes what is left of it from the connection.
-            return self.complete_request(None, 0);
+            return self.complete_request(None, request.has_body, 0);
         }
-        if request.has_body == HasBody::Unknown && self.exchange.ignores_body() {
-            return self.fail_request(&length_required());
+        let may_be_empty = matches!(request.has_body, HasBody::Chunked | HasBody::Unknown);
+        if self.exchange.awaits_body() && may_be_empty {
+            if request.has_body == HasBody::Unknown && self.exchange.ignores_body() {
+                return match ends_with_headers() {
+                    true => self.complete_request(None, HasBody::No, 0),
+                    false => self.fail_request(&length_required()),
+                };
+            }
+            if let Err(status) = send_nowhere() {
+                return self.fail_request(&refused("to change the request headers", status));
+            }
         }
         action.unwrap_or_else(|failure| self.fail_request(&failure))
     }
@@ -193,7 +214,7 @@ impl HttpContext for WasmxFilter {
             return Action::Continue;
         }
         match host::buffer(Buffer::RequestBody, size) {
-            Ok(body) if body.len() == size => self.complete_request(Some(&body), size),
+            Ok(body) if body.len() == size => self.complete_request(Some(&body), HasBody::Yes, size),
             // A body in a temporary file has a size and no bytes.
             _ => self.fail_request(&Failure::too_large(format!(
                 "the gateway keeps the request body of {size} bytes in a temporary file, where it cannot be read: set \
@@ -218,7 +239,7 @@ impl HttpContext for WasmxFilter {
             return self.replace_response(&lost(), &headers);
         }
         if self.exchange.awaits_body() && grpc {
-            // The body was empty after all, and so the request has gone on without a message.
+            // The body was empty after all, and so the request has gone on without a message, to nowhere.
             return self.replace_response(&length_required(), &headers);
         }
         if !self.exchange.awaits_response() {
@@ -265,11 +286,15 @@ impl HttpContext for WasmxFilter {
 
 impl WasmxFilter {
     /// The request is there, with this body, of which the host holds `size` bytes.
-    fn complete_request(&mut self, body: Option<&[u8]>, size: usize) -> Action {
+    fn complete_request(&mut self, body: Option<&[u8]>, has_body: HasBody, size: usize) -> Action {
         let gateway = Rc::clone(&self.gateway);
         let action = {
             let workspace = &mut gateway.workspace.borrow_mut();
-            follow(self.exchange.request_body(body, abilities(None), workspace), size)
+            follow(
+                self.exchange.request_body(body, abilities(None), workspace),
+                has_body,
+                size,
+            )
         };
         action.unwrap_or_else(|failure| self.fail_request(&failure))
     }
@@ -420,7 +445,7 @@ fn abilities(obstacle: Option<&'static str>) -> Abilities {
 }
 
 /// Does what a step about the request asks for. The host holds `size` bytes of its body.
-fn follow(step: RequestStep<'_>, size: usize) -> Result<Action, Failure> {
+fn follow(step: RequestStep<'_>, has_body: HasBody, size: usize) -> Result<Action, Failure> {
     match step {
         RequestStep::PassThrough | RequestStep::Await => Ok(Action::Continue),
         RequestStep::Reply(reply) => {
@@ -432,6 +457,10 @@ fn follow(step: RequestStep<'_>, size: usize) -> Result<Action, Failure> {
                 .map_err(|status| refused("to change the request headers", status))?;
             // The host cuts what is written to the size that is named.
             host::replace_buffer(Buffer::RequestBody, size.max(forward.body.len()), forward.body)
+                .and_then(|()| match has_body {
+                    HasBody::Empty => forget_length(),
+                    _ => Ok(()),
+                })
                 .map(|()| Action::Continue)
                 .map_err(|status| refused("to change the request body", status))
         }
@@ -454,9 +483,44 @@ fn edit_request(edits: &HeaderEdits, body_length: usize) -> Result<(), HostStatu
         own.add(name, value);
     }
     own.set(b"content-length", itoa::Buffer::new().format(body_length).as_bytes());
+    edit_own(&own)
+}
+
+/// Sends the request nowhere, unless it is changed again. As gRPC, so that the answer is of gRPC too.
+fn send_nowhere() -> Result<(), HostStatus> {
+    let mut edits = HeaderEdits::default();
+    edits.set(b":path", NOWHERE);
+    edits.set(b"content-type", b"application/grpc");
+    edit_own(&edits)
+}
+
+/// Lets nginx throw away the frames that HTTP/2 may send after a `content-length` of 0, in place of whose body one was
+/// made: while it knows a length, it writes them, an empty last one included, where a body that it reads itself would
+/// be, and the worker dies. Removing the header would not do: nginx then sends it twice. An empty one is not sent.
+/// Source: `ngx_http_v2_state_read_data`, `ngx_http_wasm_set_req_body`, `ngx_http_wasm_set_cl_header_handler`.
+fn forget_length() -> Result<(), HostStatus> {
+    host::set_header(Map::RequestHeaders, b"content-length", b"")
+}
+
+/// Whether an HTTP/2 request without `content-length` has ended with its headers, so that no body can come.
+///
+/// No variable says so, but one remembers: where no body can come, nginx keeps for the whole request that there is no
+/// `$content_length`; where one may, it asks again each time, and then sees a header set in between. It keeps the
+/// value of a variable that its configuration uses, and `grpc_pass` uses this one. What is seen here goes upstream, a
+/// wrong length where a body comes: such a request must not go on.
+/// Source: `ngx_http_variable_content_length`, `ngx_http_v2_run_request`.
+fn ends_with_headers() -> bool {
+    if host::property(CONTENT_LENGTH) != Err(HostStatus::NOT_FOUND) {
+        return false;
+    }
+    let set = host::set_header(Map::RequestHeaders, b"content-length", b"0");
+    set.is_ok() && host::property(CONTENT_LENGTH) == Err(HostStatus::NOT_FOUND)
+}
+
+fn edit_own(edits: &HeaderEdits) -> Result<(), HostStatus> {
     // In front of the path: see QUERY.
     host::set_property(QUERY, b"")?;
-    host::edit_headers(Map::RequestHeaders, &own)?;
+    host::edit_headers(Map::RequestHeaders, edits)?;
     if host::set_property(UPSTREAM_TE, b"trailers").is_err() {
         // Plain nginx: there the configuration says it.
         log::debug!("no variable upstream_te");
@@ -552,13 +616,15 @@ fn encoded(path: &[u8]) -> Vec<u8> {
 }
 
 fn has_body(headers: &Headers, protocol: &[u8]) -> HasBody {
+    let http1 = protocol.starts_with(b"HTTP/1.");
     match content_length(headers) {
-        _ if headers.get("transfer-encoding").is_some() => HasBody::Yes,
-        Some(0) => HasBody::No,
+        _ if headers.get("transfer-encoding").is_some() => HasBody::Chunked,
+        Some(0) if http1 => HasBody::No,
+        Some(0) => HasBody::Empty,
         Some(_) => HasBody::Yes,
         // A length that is no number: the host has refused it, or else it is no length.
         None if headers.get("content-length").is_some() => HasBody::Unknown,
-        None if protocol.starts_with(b"HTTP/1.") => HasBody::No,
+        None if http1 => HasBody::No,
         None => HasBody::Unknown,
     }
 }
@@ -624,8 +690,7 @@ fn replace_headers(headers: &Headers, reply: &Reply) -> Result<(), HostStatus> {
 
 fn length_required() -> Failure {
     Failure::length_required(
-        "this gateway cannot see whether an HTTP/2 request without content-length has a body: send content-length (0 \
-         without a body), or HTTP/1.1",
+        "this gateway cannot see whether the request has a body: send content-length, 0 without a body",
     )
 }
 

@@ -116,6 +116,8 @@ impl<N: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(N, V)> for Headers {
 #[derive(Debug)]
 pub(super) struct GuestHeaders {
     pub headers: Headers,
+    /// What the guest has removed.
+    pub removed: Headers,
     context: u32,
     ledger: Arc<Ledger>,
 }
@@ -124,6 +126,7 @@ impl GuestHeaders {
     pub fn new(headers: Headers, context: u32, ledger: Arc<Ledger>) -> Self {
         Self {
             headers,
+            removed: Headers::default(),
             context,
             ledger,
         }
@@ -173,6 +176,11 @@ impl HeaderMap for GuestHeaders {
 
     fn remove(&mut self, key: &[u8]) -> Result<(), NotAllowed> {
         self.ledger.count(self.context, HostCall::RemoveHeader);
+        for (name, value) in &self.headers.0 {
+            if name.eq_ignore_ascii_case(key) {
+                self.removed.push(name, value);
+            }
+        }
         self.headers.remove(key);
         Ok(())
     }
@@ -253,7 +261,8 @@ impl Request {
         self.header("content-type", "application/json").body(body)
     }
 
-    /// Appends a body chunk as an HTTP/2 client sends it; the last one ends the stream unless trailers follow.
+    /// Appends a body chunk as an HTTP/2 client sends it; the last one ends the stream unless trailers follow. Without
+    /// any, even an empty one, the headers do.
     pub fn chunk(mut self, bytes: impl AsRef<[u8]>) -> Self {
         self.chunks.push(bytes.as_ref().to_vec());
         self

@@ -2,7 +2,11 @@
 //!
 //! - Request headers come without an end of stream, the path decoded and the query beside it.
 //! - The body comes whole, in one callback with the end of stream; an empty one has no callback. It can be written in the
-//!   headers callback too, which must happen only where the client sends none.
+//!   headers callback too, which must happen only where the client sends none: HTTP/1.1's bytes would be read as the next
+//!   request, HTTP/2's frames, empty ones included, would be written through a null pointer. They are thrown away where
+//!   there is no `content-length` and nginx didn't expect any, or an empty one.
+//! - `$content_length` is kept from when it was first asked for, unless a body may come and there was none. It is what
+//!   goes upstream. A removed `content-length` goes upstream beside it.
 //! - Response headers go out when their callback returns, whatever it returns.
 //! - The response's body comes as the upstream sends it, and ends in an empty part; one with a content-length has no
 //!   such part and no end of stream. A part that a filter empties isn't sent; the last one so never ends the response.
@@ -28,6 +32,12 @@ pub(super) struct NginxState {
     pub hangs: bool,
     /// The content-length of the response.
     length: Option<usize>,
+    /// Whether the request has no length and parts of a body may come for it.
+    chunked: bool,
+    /// Whether HTTP/2 frames of the request come after its headers.
+    frames: bool,
+    /// `$content_length`, once it stays what it is.
+    kept_length: Option<Option<String>>,
 }
 
 impl Stream {
@@ -51,6 +61,23 @@ impl Stream {
         }
     }
 
+    /// `$content_length`.
+    pub fn nginx_content_length(&mut self) -> Option<String> {
+        if let Some(kept) = &self.nginx.kept_length {
+            return kept.clone();
+        }
+        let headers = &self.request.headers;
+        let header = headers
+            .headers
+            .get("content-length")
+            .or_else(|| headers.removed.get("content-length"))
+            .map(str::to_owned);
+        if header.is_some() || !self.nginx.chunked {
+            self.nginx.kept_length = Some(header.clone());
+        }
+        header
+    }
+
     fn set(&mut self, path: &[&str], value: impl AsRef<[u8]>) {
         let path = path.iter().map(|segment| segment.as_bytes().to_vec()).collect();
         self.properties.insert(path, value.as_ref().to_vec());
@@ -60,7 +87,14 @@ impl Stream {
 impl Vm {
     /// Takes a whole request through the filter, to the upstream or to a local reply.
     pub fn nginx_request(&mut self, context: ContextId, request: Request, nginx: Nginx) {
-        let body = request.chunks.concat();
+        let http2 = request.protocol == "HTTP/2.0";
+        let parts = !request.chunks.is_empty();
+        let length = request.headers.get("content-length").map(str::to_owned);
+        // What comes after a length of 0 is no body.
+        let body = match length.as_deref() {
+            Some("0") => Vec::new(),
+            _ => request.chunks.concat(),
+        };
         let target = request.headers.get(":path").expect("a path").to_owned();
         let (path, query) = target.split_once('?').unwrap_or((&target, ""));
         let sent_method = request.headers.get(":method").expect("a method").to_owned();
@@ -72,7 +106,7 @@ impl Vm {
         let mut headers = request.headers;
         headers.set(":path", shown);
         headers.set(":method", &method);
-        if request.protocol == "HTTP/1.1" && !body.is_empty() && headers.bytes("content-length").is_none() {
+        if !http2 && parts && length.is_none() {
             headers.push("transfer-encoding", "chunked");
         }
         let guest_headers = self.guest_headers(context, headers);
@@ -86,6 +120,8 @@ impl Vm {
         stream.set(&["request", "query"], query);
         stream.nginx.raw_target = Some(target.clone());
         stream.nginx.query = query.to_owned();
+        stream.nginx.chunked = parts && length.is_none();
+        stream.nginx.frames = http2 && parts;
         let side = &mut stream.request;
         side.headers = guest_headers;
         side.begun = true;
@@ -98,14 +134,21 @@ impl Vm {
         if self.nginx_answers(context, action, nginx) {
             return;
         }
+        let stream = self.stream(context);
+        let made = stream.request.body_written;
+        let expected = stream.nginx.chunked || stream.request.headers.headers.get("content-length") != Some("");
+        assert!(
+            !made || (body.is_empty() && !(stream.nginx.chunked && !http2)),
+            "the filter made a body where the client sends one: that would be read as the next request"
+        );
+        assert!(
+            !(made && stream.nginx.frames && expected),
+            "the filter made a body for which HTTP/2 frames come: the worker would die"
+        );
         if body.is_empty() {
             return self.nginx_forward(context, &method, nginx);
         }
         let side = &mut self.stream(context).request;
-        assert!(
-            !side.body_written,
-            "the filter made a body where the client sends one: that would be read as the next request"
-        );
         let size = u32::try_from(body.len()).expect("a test's body is short");
         // In a file, it has a size and no bytes.
         side.body = Body(if body.len() > nginx.body_buffer {
@@ -146,14 +189,23 @@ impl Vm {
         if !stream.nginx.te.is_empty() {
             headers.push("te", &stream.nginx.te);
         }
-        let length = headers.get("content-length").map(str::to_owned);
         headers.remove(b"transfer-encoding");
+        assert!(
+            headers.bytes("content-length").is_some() || side.headers.removed.bytes("content-length").is_none(),
+            "the filter removed content-length: it would go upstream twice"
+        );
+        headers.remove(b"content-length");
+        let length = stream.nginx_content_length().filter(|length| !length.is_empty());
+        if let Some(length) = &length {
+            headers.push("content-length", length);
+        }
+        let side = &mut stream.request;
         side.headers.headers = headers;
         side.headers_in_reach = false;
         side.end_seen = true;
         assert!(
-            !side.body_written || length == Some(side.body.0.len().to_string()),
-            "the filter wrote a body of {} bytes, and content-length says {length:?}: nothing else tells the upstream",
+            !side.body_written || length.is_none() || length == Some(side.body.0.len().to_string()),
+            "the filter wrote a body of {} bytes, and content-length says {length:?}",
             side.body.0.len()
         );
         side.pass();

@@ -149,6 +149,12 @@ impl StreamState for Streams {
         {
             return Err(nginx.property_without_exchange);
         }
+        if self.profile.nginx.is_some() && path == [b"ngx".as_slice(), b"content_length"] {
+            let length = self.of(call)?.nginx_content_length();
+            return length
+                .map(|length| out.extend_from_slice(length.as_bytes()))
+                .ok_or(self.profile.unknown_property);
+        }
         let path: Vec<_> = path.iter().map(|segment| segment.to_vec()).collect();
         let own = self
             .open

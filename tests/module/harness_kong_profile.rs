@@ -165,6 +165,57 @@ fn a_body_made_where_there_is_one_is_smuggling_and_fails_the_test() {
 }
 
 #[test]
+fn a_body_made_where_frames_come_kills_the_worker_unless_the_length_is_made_empty() {
+    let made = format!("{} {}", length("4"), write_body(0, 4, "body"));
+    let declared = Request::post("/").header("content-length", "0").http2();
+    for request in [declared.clone().chunk(""), declared.chunk("frames")] {
+        let body = format!("{made} (i32.const 0)");
+        let gateway = load(&[("proxy_on_request_headers", &body)]);
+        let failure = failure(|| drop(gateway.request(request.clone())));
+        assert!(failure.contains("the worker would die"), "{failure}");
+        let body = format!("{made} {} (i32.const 0)", length(""));
+        let exchange = load(&[("proxy_on_request_headers", &body)]).request(request);
+        assert_eq!(exchange.forwarded().text(), "body");
+        assert_eq!(exchange.forwarded().headers.get("content-length"), None);
+    }
+    // Without a length nginx expects them, whatever is set.
+    let body = format!("{made} {} (i32.const 0)", length(""));
+    let gateway = load(&[("proxy_on_request_headers", &body)]);
+    let failure = failure(|| drop(gateway.request(Request::post("/").chunk("").http2())));
+    assert!(failure.contains("the worker would die"), "{failure}");
+}
+
+#[test]
+fn a_length_that_is_not_there_is_remembered_where_no_body_can_come() {
+    let ask = "(call $status 'length' (call $get_property 'ngx\\00content_length' (i32.const 0) (i32.const 4)))";
+    let body = format!("{ask} {} {ask} (i32.const 0)", length("0"));
+    let callbacks = [("proxy_on_request_headers", body.as_str())];
+    for (request, kept) in [
+        (Request::get("/").http2(), true),
+        (Request::get("/").http2().chunk(""), false),
+    ] {
+        let gateway = load(&callbacks);
+        let exchange = gateway.request(request);
+        let second = if kept { "length=01" } else { "length=00" };
+        assert_eq!(logged(&gateway), ["length=01", second]);
+        // What was seen is what goes upstream.
+        let sent = if kept { None } else { Some("0") };
+        assert_eq!(exchange.forwarded().headers.get("content-length"), sent);
+    }
+}
+
+#[test]
+fn a_removed_length_fails_the_test() {
+    let body = format!(
+        "{} (drop (call $remove_header (i32.const 0) 'content-length')) (i32.const 0)",
+        length("4")
+    );
+    let gateway = load(&[("proxy_on_request_headers", &body)]);
+    let failure = failure(|| drop(gateway.request(Request::get("/"))));
+    assert!(failure.contains("twice"), "{failure}");
+}
+
+#[test]
 fn no_more_of_a_body_is_written_than_the_size_that_is_replaced() {
     for (size, kept) in [(2, "bo"), (4, "body"), (9, "body")] {
         let body = format!(

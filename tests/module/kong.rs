@@ -132,14 +132,31 @@ fn a_body_is_made_only_where_there_certainly_is_none() {
         ("Echo/Query".to_owned(), json!({ "int32Value": 7 }))
     );
     // HTTP/2 without content-length: there may be one.
-    let exchange = gateway.request(
-        Request::new("DELETE", "/v1/echo?int32_value=7")
-            .chunk("smuggled")
-            .http2(),
-    );
-    assert_eq!(error(&exchange).0, 411);
-    let exchange = gateway.request(Request::new("DELETE", "/v1/echo").header("content-length", "0").http2());
-    assert_eq!(call_of(&exchange).0, "Echo/Query");
+    for chunk in ["smuggled", ""] {
+        let request = Request::new("DELETE", "/v1/echo?int32_value=7").chunk(chunk).http2();
+        assert_eq!(error(&gateway.request(request)).0, 411, "{chunk:?}");
+    }
+    // A length of 0 doesn't keep frames from coming.
+    for chunks in [&[][..], &[""], &["late"], &["late", ""]] {
+        let request = Request::new("DELETE", "/v1/echo").header("content-length", "0").http2();
+        let request = chunks.iter().fold(request, |request, chunk| request.chunk(chunk));
+        assert_eq!(call_of(&gateway.request(request)).0, "Echo/Query", "{chunks:?}");
+    }
+}
+
+#[test]
+fn over_http2_a_request_may_end_with_its_headers() {
+    let gateway = kong(json!({}));
+    for request in [
+        Request::get("/v1/echo?int32_value=7").method_in_front("POST"),
+        Request::new("DELETE", "/v1/echo?int32_value=7"),
+    ] {
+        let exchange = gateway.request(request.http2());
+        assert_eq!(
+            call_of(&exchange),
+            ("Echo/Query".to_owned(), json!({ "int32Value": 7 }))
+        );
+    }
 }
 
 #[test]
@@ -147,9 +164,21 @@ fn a_body_over_http2_needs_no_length_unless_it_is_empty() {
     let gateway = kong(json!({}));
     let exchange = gateway.request(Request::post("/v1/echo").chunk(r#"{"int32Value": 7}"#).http2());
     assert_eq!(call_of(&exchange), ("Echo/Post".to_owned(), json!({ "int32Value": 7 })));
-    let exchange = gateway.request(Request::post("/v1/echo").http2());
-    exchange.respond(Response::error(12, "unknown"));
-    assert_eq!(error(&exchange).0, 411);
+    // Only the answer shows it: until the body comes, the request has no method of the service.
+    for request in [
+        Request::post("/v1/echo").http2(),
+        Request::post("/v1/echo").chunk("").http2(),
+        Request::post("/v1/echo").chunk(""),
+        Request::new("DELETE", "/v1/echo").chunk(""),
+    ] {
+        let exchange = gateway.request(request);
+        let sent = exchange.forwarded().headers;
+        assert_eq!(sent.get(":path"), Some("/protobridge.Empty/Body"));
+        assert_eq!(sent.get("content-type"), Some("application/grpc"));
+        assert_eq!(sent.get("te"), Some("trailers"));
+        exchange.respond(Response::error(12, "unknown"));
+        assert_eq!(error(&exchange).0, 411);
+    }
 }
 
 #[test]
