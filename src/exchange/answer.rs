@@ -25,6 +25,8 @@ pub struct Answer {
     message: Option<Vec<u8>>,
     /// For a method that streams its answer.
     stream: Option<ServerStream>,
+    /// Whether the client gets raw bytes, a `google.api.HttpBody`.
+    raw: bool,
     /// Whether the client had its headers before the end was known.
     headers_gone: bool,
 }
@@ -37,6 +39,7 @@ impl Answer {
                 .method
                 .server_streaming
                 .then(|| ServerStream::new(plugin, &route, accept)),
+            raw: message::is_raw(&plugin.tables, &route),
             route,
             timeout,
             initial: Headers::default(),
@@ -335,6 +338,7 @@ impl Answer {
     pub fn expected_content_type(&self) -> &[u8] {
         match &self.stream {
             Some(stream) => stream.content_type(),
+            None if self.raw => message::OCTET_STREAM,
             None => JSON,
         }
     }

@@ -9,6 +9,9 @@ use crate::grpc::metadata;
 use crate::routing::Route;
 use crate::schema::tables::{Cardinality, FieldIndex, Kind, MessageIndex, Tables, WireType};
 
+/// The content-type of raw bytes that say none, or have not said it yet.
+pub const OCTET_STREAM: &[u8] = b"application/octet-stream";
+
 /// Whether the messages of `route` go to the client as raw bytes.
 pub fn is_raw(tables: &Tables, route: &Route) -> bool {
     let output = route.method.output;
@@ -69,7 +72,7 @@ fn copy_http_body(message: &[u8], content_type: &mut Vec<u8>, out: &mut Vec<u8>)
     out.extend_from_slice(body.data);
     content_type.extend_from_slice(match body.content_type {
         content_type if !content_type.is_empty() && metadata::is_header_value(content_type) => content_type,
-        _ => b"application/octet-stream",
+        _ => OCTET_STREAM,
     });
     Ok(())
 }

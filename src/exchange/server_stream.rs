@@ -50,7 +50,7 @@ impl ServerStream {
                     ..settings.print
                 },
                 raw: message::is_raw(&plugin.tables, route),
-                content_type: Vec::new(),
+                content_type: message::OCTET_STREAM.to_vec(),
                 messages: 0,
             },
             ends_in_body: settings.upstream.grpc_web,
@@ -81,7 +81,7 @@ impl ServerStream {
     /// The content-type of the response.
     pub fn content_type(&self) -> &[u8] {
         match &self.output {
-            output if output.raw && output.messages > 0 => &output.content_type,
+            output if output.raw => &output.content_type,
             output => output.format.content_type(),
         }
     }
@@ -174,7 +174,7 @@ struct Output {
     print: PrintOptions,
     /// `google.api.HttpBody`: raw bytes, without marks between them.
     raw: bool,
-    /// Of the first message: a download has one type.
+    /// Of raw bytes. The first message says it: a download has one type.
     content_type: Vec<u8>,
     messages: u64,
 }

@@ -384,6 +384,21 @@ fn raw_bytes_stream_as_they_are() {
             .trailer("grpc-status", "0"),
     );
     assert_eq!(exchange.answer().text(), "onetwo");
+    // The first message, which says it, comes when the headers are gone.
+    assert_eq!(
+        exchange.answer().headers.get("content-type"),
+        Some("application/octet-stream")
+    );
+}
+
+#[test]
+fn raw_bytes_are_not_called_json() {
+    let exchange = kong(json!({})).request(Request::get("/v1/raw/a").method_in_front("POST"));
+    let body = json!({ "contentType": "text/plain", "data": base64("one") });
+    exchange.respond(Response::ok(crate::kit::message("google.api.HttpBody", body)));
+    let answer = exchange.answer();
+    assert_eq!(answer.text(), "one");
+    assert_eq!(answer.headers.get("content-type"), Some("application/octet-stream"));
 }
 
 // Failures
