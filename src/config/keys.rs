@@ -415,6 +415,8 @@ fn check_value(key: &Key, path: &str, value: &Value) -> Result<(), ConfigError> 
                 (error, _) => error,
             }
         }
+        // Kong, which is written in Lua, hands on an empty list as an empty object.
+        (Kind::Texts | Kind::Objects, Value::Object(object)) if object.is_empty() => Ok(()),
         (Kind::Texts, Value::Array(elements)) => {
             match elements.iter().enumerate().find(|(_, element)| !is_text(element)) {
                 Some((at, element)) => wrong(format!("{path}[{at}]"), "a string that isn't empty", element),

@@ -59,8 +59,11 @@ fn property(key: &Key) -> Value {
                 .collect();
             json!({ "type": "string", "enum": choices })
         }
+        Kind::Texts if key.default.is_none() => json!({ "type": "array", "minItems": 1, "items": text }),
         Kind::Texts => json!({ "type": "array", "items": text }),
-        Kind::TextMap => json!({ "type": "object", "additionalProperties": { "type": "string" } }),
+        Kind::TextMap => {
+            json!({ "type": "object", "minProperties": 1, "additionalProperties": { "type": "string" } })
+        }
         Kind::Object => object(key.path, &[]),
         Kind::Objects if key.path.ends_with("additional_bindings") => {
             json!({ "type": "array", "items": object("http_rules[]", &RULE_ALONE) })

@@ -196,6 +196,20 @@ fn the_table_of_keys_has_every_parent_and_only_defaults_of_the_right_kind() {
 }
 
 #[test]
+fn an_empty_list_may_be_an_empty_object() {
+    let binding =
+        |more: Value| json!({ "selector": "shop.Books.Get", "get": "/v9/{name}", "additional_bindings": more });
+    for (key, empty, list) in [
+        ("http_rules", json!({}), json!([])),
+        ("query", json!({ "ignored": {} }), json!({ "ignored": [] })),
+        ("http_rules", json!([binding(json!({}))]), json!([binding(json!([]))])),
+    ] {
+        let settings = |value: Value| load(with(json!({ key: value }))).map(|plugin| plugin.settings);
+        assert_eq!(settings(empty).unwrap(), settings(list).unwrap(), "{key}");
+    }
+}
+
+#[test]
 fn each_wrong_configuration_has_an_error_that_names_its_key() {
     let cases = [
         (
@@ -266,6 +280,10 @@ fn each_wrong_configuration_has_an_error_that_names_its_key() {
             "services: expected a list of strings, but found \"shop.Books\"",
         ),
         (
+            json!({ "services": {} }),
+            "services: expected at least one service, but found an empty list",
+        ),
+        (
             json!({ "services": [] }),
             "services: expected at least one service, but found an empty list",
         ),
@@ -327,7 +345,7 @@ fn each_wrong_configuration_has_an_error_that_names_its_key() {
           and protos",
         ),
         (
-            json!({ "http_rules": {} }),
+            json!({ "http_rules": { "get": "/v1/books" } }),
             "http_rules: expected a list of objects, but found an object",
         ),
         (
