@@ -20,7 +20,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::codec::{JsonToWire, WireToJson};
-use crate::config::Plugin;
+use crate::config::{Plugin, StreamFormat};
 use crate::grpc::frame::PREFIX_LENGTH;
 use crate::routing::{Binder, Body, Captures};
 use answer::Answer;
@@ -28,6 +28,7 @@ use headers::{HeaderEdits, Headers};
 pub use reply::{Failure, Reply};
 use request::Pending;
 use server_stream::Progress;
+use stream_format::StreamWriter;
 use upload::Upload;
 
 const JSON: &[u8] = b"application/json";
@@ -472,6 +473,20 @@ impl Exchange {
         }
         workspace.reply_with(&self.plugin, failure, std::iter::empty());
         &workspace.reply
+    }
+
+    /// What ends a body of which nothing is known but its content-type.
+    pub fn fail_body(&mut self, failure: &Failure, content_type: &[u8], workspace: &mut Workspace) -> Vec<u8> {
+        match StreamFormat::of_stream(content_type) {
+            Some(format) => {
+                self.state = State::Finished;
+                let mut body = Vec::new();
+                let error = failure.element(&self.plugin, &mut workspace.to_json);
+                StreamWriter::new(format).end_with_error(&error, &mut body);
+                body
+            }
+            None => self.fail(failure, workspace).body.clone(),
+        }
     }
 
     /// The headers of the response in place came. `host_reply` says that the host made the answer up.

@@ -35,6 +35,13 @@ impl StreamFormat {
         best.0
     }
 
+    /// The form of a response with this content-type, unless it may be no stream at all.
+    pub fn of_stream(content_type: &[u8]) -> Option<Self> {
+        [Self::Ndjson, Self::Sse]
+            .into_iter()
+            .find(|format| format.content_type() == content_type)
+    }
+
     /// The content-type of the response.
     pub fn content_type(self) -> &'static [u8] {
         match self {

@@ -59,6 +59,9 @@ const HIDDEN_HEADERS: [(&str, &str); 3] = [
     ("grpc-status-details-bin", "upstream_http_grpc_status_details_bin"),
 ];
 
+/// The response's `content-type` as it went out; the header is shown only where headers come.
+const CONTENT_TYPE_SENT: &[&str] = &["ngx", "sent_http_content_type"];
+
 /// Request headers that nginx replaces or drops by itself, and reads for its own purposes.
 const OWN_REQUEST_HEADERS: [&[u8]; 9] = [
     b"connection",
@@ -364,9 +367,11 @@ impl WasmxFilter {
             }
             Response::Replaced(_) => self.take_replacement(end),
             Response::Awaited => {
-                // The headers came to a context that a trap took away.
-                self.response = Response::Replaced(self.error_body(&lost()));
-                self.take_replacement(end)
+                // The headers came to a context that a trap took away. The client must not wait for the end to be told.
+                self.response = Response::Replaced(Vec::new());
+                let content_type = host::property(CONTENT_TYPE_SENT).unwrap_or_default();
+                let workspace = &mut self.gateway.workspace.borrow_mut();
+                self.exchange.fail_body(&lost(), &content_type, workspace)
             }
             Response::Passes | Response::Ended => chunk,
         }

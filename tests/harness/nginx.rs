@@ -304,6 +304,9 @@ impl Vm {
         }
         stream.response.headers_in_reach = false;
         stream.response.pass();
+        if let Some(content_type) = stream.response.passed.headers.bytes("content-type").map(<[u8]>::to_vec) {
+            stream.set(&["ngx", "sent_http_content_type"], content_type);
+        }
     }
 
     /// A part of the response's body comes. `last`: with the end of stream, where nginx tells it.

@@ -272,6 +272,23 @@ fn a_late_change_of_status_or_type_traps() {
 }
 
 #[test]
+fn the_content_type_that_has_gone_out_is_a_property() {
+    let gateway = load(&[
+        (
+            "proxy_on_response_headers",
+            "(drop (call $set_header (i32.const 2) 'content-type' 'text/plain')) (i32.const 0)",
+        ),
+        (
+            "proxy_on_response_body",
+            "(drop (call $get_property 'ngx\\00sent_http_content_type' (i32.const 0) (i32.const 4))) \
+             (call $say (i32.load (i32.const 0)) (i32.load (i32.const 4))) (i32.const 0)",
+        ),
+    ]);
+    gateway.request(Request::get("/")).respond(Response::grpc().chunk("a"));
+    assert_eq!(logged(&gateway).first().map(String::as_str), Some("text/plain"));
+}
+
+#[test]
 fn a_body_set_at_the_response_headers_traps() {
     let body = format!("{} (i32.const 0)", write_body(1, 4, "body"));
     let exchange = load(&[("proxy_on_response_headers", &body)]).request(Request::get("/"));

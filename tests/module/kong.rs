@@ -550,6 +550,31 @@ fn a_request_whose_state_is_gone_fails_and_is_never_raw() {
 }
 
 #[test]
+fn a_stream_whose_state_is_gone_ends_in_an_error_at_once() {
+    let gateway = kong(json!({}));
+    for (accept, first, error) in [
+        ("application/x-ndjson", "{\"int32Value\":1}\n", "{\"error\":"),
+        (
+            "text/event-stream",
+            "data: {\"int32Value\":1}\n\n",
+            "event: error\ndata: {\"error\":",
+        ),
+    ] {
+        let exchange = list(&gateway, accept);
+        let message = |text: &str| frame(0, &everything(json!({ "int32Value": 1, "stringValue": text })));
+        exchange.respond_headers(&Response::grpc());
+        exchange.respond_data(message(""), false);
+        let exchange = exchange.after_trap();
+        exchange.respond_data(message("secret"), false);
+        let said = exchange.so_far().text();
+        assert!(said.starts_with(&format!("{first}{error}")), "{said}");
+        exchange.respond_data(message("secret"), false);
+        exchange.respond_trailers(&[("grpc-status", "0")]);
+        assert_eq!(exchange.answer().text().trim_end(), said.trim_end());
+    }
+}
+
+#[test]
 fn an_answer_of_the_gateways_own_passes_where_the_state_is_gone() {
     let exchange = post(&kong(json!({}))).after_trap();
     exchange.respond(
