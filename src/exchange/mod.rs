@@ -22,7 +22,7 @@ use std::time::Duration;
 use crate::codec::{JsonToWire, WireToJson};
 use crate::config::{Plugin, StreamFormat};
 use crate::grpc::frame::PREFIX_LENGTH;
-use crate::routing::{Binder, Body, Captures};
+use crate::routing::{Binder, Captures};
 use answer::Answer;
 use headers::{HeaderEdits, Headers};
 pub use reply::{Failure, Reply};
@@ -382,11 +382,6 @@ impl Exchange {
     /// Whether the request is refused and its answer waits for the end of its body.
     pub fn is_refused(&self) -> bool {
         matches!(self.state, State::Refused(..))
-    }
-
-    /// Whether a request body is awaited of which nothing will be read.
-    pub fn ignores_body(&self) -> bool {
-        matches!(&self.state, State::Receiving(pending) if matches!(pending.route().binding.body, Body::None))
     }
 
     /// Whether a request body is awaited.

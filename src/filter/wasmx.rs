@@ -196,11 +196,9 @@ impl HttpContext for WasmxFilter {
         }
         let may_be_empty = matches!(request.has_body, HasBody::Chunked | HasBody::Unknown);
         if self.exchange.awaits_body() && may_be_empty {
-            if request.has_body == HasBody::Unknown && self.exchange.ignores_body() {
-                return match ends_with_headers() {
-                    true => self.complete_request(None, HasBody::No, 0),
-                    false => self.fail_request(&length_required()),
-                };
+            if request.has_body == HasBody::Unknown && ends_with_headers() {
+                // Or a plugin in front has taken the length away, and then frames come all the same.
+                return self.complete_request(None, HasBody::Empty, 0);
             }
             if let Err(status) = send_nowhere() {
                 return self.fail_request(&refused("to change the request headers", status));
@@ -501,7 +499,7 @@ fn send_nowhere() -> Result<(), HostStatus> {
 
 /// Lets nginx throw away the frames that HTTP/2 may send after a `content-length` of 0, in place of whose body one was
 /// made: while it knows a length, it writes them, an empty last one included, where a body that it reads itself would
-/// be, and the worker dies. Removing the header would not do: nginx then sends it twice. An empty one is not sent.
+/// be, and the worker dies. Removing the header would not do: nginx then sends it twice. An empty one it does not send.
 /// Source: `ngx_http_v2_state_read_data`, `ngx_http_wasm_set_req_body`, `ngx_http_wasm_set_cl_header_handler`.
 fn forget_length() -> Result<(), HostStatus> {
     host::set_header(Map::RequestHeaders, b"content-length", b"")
@@ -511,15 +509,13 @@ fn forget_length() -> Result<(), HostStatus> {
 ///
 /// No variable says so, but one remembers: where no body can come, nginx keeps for the whole request that there is no
 /// `$content_length`; where one may, it asks again each time, and then sees a header set in between. It keeps the
-/// value of a variable that its configuration uses, and `grpc_pass` uses this one. What is seen here goes upstream, a
-/// wrong length where a body comes: such a request must not go on.
+/// value of a variable that its configuration uses, and `grpc_pass` uses this one. What is seen here goes upstream:
+/// nothing, as an empty header is not sent.
 /// Source: `ngx_http_variable_content_length`, `ngx_http_v2_run_request`.
 fn ends_with_headers() -> bool {
-    if host::property(CONTENT_LENGTH) != Err(HostStatus::NOT_FOUND) {
-        return false;
-    }
-    let set = host::set_header(Map::RequestHeaders, b"content-length", b"0");
-    set.is_ok() && host::property(CONTENT_LENGTH) == Err(HostStatus::NOT_FOUND)
+    host::property(CONTENT_LENGTH) == Err(HostStatus::NOT_FOUND)
+        && forget_length().is_ok()
+        && host::property(CONTENT_LENGTH) == Err(HostStatus::NOT_FOUND)
 }
 
 fn edit_own(edits: &HeaderEdits) -> Result<(), HostStatus> {
@@ -695,7 +691,7 @@ fn replace_headers(headers: &Headers, reply: &Reply) -> Result<(), HostStatus> {
 
 fn length_required() -> Failure {
     Failure::length_required(
-        "this gateway cannot see whether the request has a body: send content-length, 0 without a body",
+        "the request's body turned out empty, which this gateway sees too late: send content-length: 0, or no body",
     )
 }
 
