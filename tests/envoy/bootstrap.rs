@@ -30,6 +30,7 @@ pub struct Listener {
     closes_after_400: bool,
     grpc_web: bool,
     lua: bool,
+    pages: Vec<(&'static str, String)>,
     route_timeout: &'static str,
     close_delay: &'static str,
 }
@@ -65,6 +66,7 @@ impl Listener {
             closes_after_400: true,
             grpc_web: false,
             lua: false,
+            pages: Vec::new(),
             // Envoy's own defaults.
             route_timeout: "15s",
             close_delay: "1s",
@@ -119,6 +121,12 @@ impl Listener {
         self
     }
 
+    /// Has Envoy answer `GET path` with this page, past the module.
+    pub fn page(mut self, path: &'static str, html: String) -> Self {
+        self.pages.push((path, html));
+        self
+    }
+
     fn to_json(&self) -> Value {
         let mut filters = Vec::new();
         if self.lua {
@@ -163,6 +171,11 @@ impl Listener {
             "name": "envoy.filters.http.router",
             "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
         }));
+        let mut routes: Vec<Value> = self.pages.iter().map(page_route).collect();
+        routes.push(json!({
+            "match": { "prefix": "/" },
+            "route": { "cluster": self.cluster, "timeout": self.route_timeout },
+        }));
         let mut listener = json!({
             "name": self.name,
             "address": loopback(0),
@@ -183,10 +196,7 @@ impl Listener {
                         "virtual_hosts": [{
                             "name": "all",
                             "domains": ["*"],
-                            "routes": [{
-                                "match": { "prefix": "/" },
-                                "route": { "cluster": self.cluster, "timeout": self.route_timeout },
-                            }],
+                            "routes": routes,
                         }],
                     },
                 },
@@ -197,6 +207,20 @@ impl Listener {
         }
         listener
     }
+}
+
+/// As in envoy.yaml.
+fn page_route((path, html): &(&str, String)) -> Value {
+    let past = json!({ "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": true });
+    json!({
+        "match": { "path": path },
+        "direct_response": { "status": 200, "body": { "inline_string": html } },
+        "response_headers_to_add": [{
+            "header": { "key": "content-type", "value": "text/html; charset=utf-8" },
+            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+        }],
+        "typed_per_filter_config": { "envoy.filters.http.lua": past, "envoy.filters.http.wasm": past },
+    })
 }
 
 /// The whole configuration: these listeners, all clusters, the admin interface on a free port.

@@ -27,7 +27,7 @@ use tonic::{Code, Request, Response, Status, Streaming};
 use super::bootstrap::Addresses;
 use super::schema;
 
-/// The metadata key that names the script of a call.
+/// The metadata key, or the name of a cookie, that names the script of a call.
 pub const SCRIPT_KEY: &str = "x-script";
 
 /// How long a test waits for something that must happen: far longer than it takes on a busy machine.
@@ -568,9 +568,19 @@ impl Service<HttpRequest> for Dispatcher {
     }
 }
 
+/// The script that a call names; an EventSource can do so by a cookie alone.
+fn script_id(headers: &HeaderMap) -> Option<&str> {
+    let cookie = headers.get("cookie").and_then(|cookie| cookie.to_str().ok());
+    let in_cookie = || cookie.and_then(|cookie| cookie.strip_prefix(SCRIPT_KEY)?.strip_prefix('='));
+    match headers.get(SCRIPT_KEY) {
+        Some(id) => Some(id.to_str().unwrap_or_default()),
+        None => in_cookie(),
+    }
+}
+
 async fn scripted(scripts: Scripts, request: HttpRequest) -> HttpResponse {
-    let registered = match request.headers().get(SCRIPT_KEY) {
-        Some(id) => scripts.lock().unwrap().get(id.to_str().unwrap_or_default()).cloned(),
+    let registered = match script_id(request.headers()) {
+        Some(id) => scripts.lock().unwrap().get(id).cloned(),
         // A request that no test is interested in, such as the one after a hostile one.
         None => Some(Arc::new(Registered {
             script: Script::echo(),
