@@ -19,7 +19,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use bytes::{Bytes, BytesMut};
-use envoy::bootstrap::{Listener, NARROW};
+use envoy::bootstrap::Listener;
 use envoy::client::{self, Answer, Http, Live, Request};
 use envoy::upstream::{Call, Gate, RawAnswer, Script, frame};
 use envoy::{Bench, schema, script};
@@ -56,8 +56,6 @@ fn bench() -> &'static Bench {
             Listener::new("web-small", &with(&web, "limits", small)).with_grpc_web(),
             Listener::new("plain-deadline", &with(&plain, "streaming", deadline.clone())),
             Listener::new("web-deadline", &with(&web, "streaming", deadline)).with_grpc_web(),
-            Listener::new("web-narrow", &web).with_grpc_web().cluster(NARROW),
-            Listener::new("plain-narrow", &plain).cluster(NARROW),
             Listener::new("google", &with(&web, "errors", json!({ "format": "google" }))).with_grpc_web(),
         ];
         Bench::start(&listeners.map(|listener| listener.without_route_timeout().closes_at_once()))
@@ -1207,49 +1205,6 @@ async fn a_deadline_covers_the_whole_stream() {
                 is_error(&live.answer().await.unwrap(), 504, 4);
             });
         }
-    }
-    rows.join_all().await;
-}
-
-#[tokio::test]
-async fn a_reader_that_stalls_stalls_the_upstream() {
-    const COUNT: usize = 20_000;
-    let messages: Vec<Bytes> = (0..COUNT)
-        .map(|number| {
-            let message = json!({ "int32Value": number + 1, "stringValue": "x".repeat(1000) });
-            schema::from_json(&schema::message("test.everything.Everything"), &message)
-        })
-        .collect();
-    let mut rows = JoinSet::new();
-    for (listener, form, version) in [
-        ("web-narrow", Form::Array, Http::Two),
-        ("plain-narrow", Form::Ndjson, Http::One),
-    ] {
-        let messages = messages.clone();
-        rows.spawn(async move {
-            let call = script(Script::many(messages));
-            let mut live = start(listener, version, list(form), &call).await;
-            assert_eq!(live.head().await.unwrap().0, 200);
-            // All buffers on the way fill up.
-            let mut sent = call.sent();
-            loop {
-                tokio::time::sleep(Duration::from_millis(300)).await;
-                let now = call.sent();
-                if now == sent {
-                    break;
-                }
-                sent = now;
-            }
-            assert!(sent > 0 && sent < COUNT, "{listener}: {sent} messages were sent");
-            let value = "x".repeat(1000);
-            for index in 0..COUNT {
-                let message = format!(r#"{{"int32Value":{},"stringValue":"{value}"}}"#, index + 1);
-                let expected = form.message(index, &message);
-                let arrived = live.exactly(expected.len()).await.unwrap();
-                assert!(arrived == expected, "{listener} {index}");
-            }
-            assert_eq!(live.rest().await.as_deref(), Ok(form.end(COUNT).as_bytes()));
-        });
     }
     rows.join_all().await;
 }

@@ -12,12 +12,15 @@ pub const AWKWARD: &str = "users";
 /// The gRPC server again: a name whose length takes two bytes in a serialized `GrpcService`.
 pub const LONG: &str = "backend-with-a-name-of-more-than-127-bytes-0123456789-0123456789-0123456789-0123456789-\
                         0123456789-0123456789-0123456789-0123456789";
-/// The gRPC server again, over connections that take in no more of a stream than is read of it, and a little.
-pub const NARROW: &str = "narrow";
+/// The gRPC server again, over connections that take in [`WINDOW`] bytes of a stream beyond what is read of it.
+const NARROW: &str = "narrow";
 /// A cluster whose port refuses connections.
 pub const REFUSED: &str = "refused";
 /// A cluster whose server answers with bytes that are no HTTP.
 pub const GARBAGE: &str = "garbage";
+
+/// How much of an HTTP/2 stream is taken in, and held back, where that is bounded as envoy.yaml does it.
+const WINDOW: u32 = 65536;
 
 /// One listener, with its own filter configuration, and one route that sends everything to one cluster.
 #[derive(Clone)]
@@ -30,6 +33,7 @@ pub struct Listener {
     closes_after_400: bool,
     grpc_web: bool,
     lua: bool,
+    narrow: bool,
     pages: Vec<(&'static str, String)>,
     route_timeout: &'static str,
     close_delay: &'static str,
@@ -66,6 +70,7 @@ impl Listener {
             closes_after_400: true,
             grpc_web: false,
             lua: false,
+            narrow: false,
             pages: Vec::new(),
             // Envoy's own defaults.
             route_timeout: "15s",
@@ -77,6 +82,12 @@ impl Listener {
     pub fn cluster(mut self, cluster: &'static str) -> Self {
         self.cluster = cluster;
         self
+    }
+
+    /// Bounds what Envoy takes in of a stream, and holds back for a client, as envoy.yaml does it.
+    pub fn narrow(mut self) -> Self {
+        self.narrow = true;
+        self.cluster(NARROW)
     }
 
     /// Leaves `allow_on_headers_stop_iteration` out.
@@ -202,6 +213,10 @@ impl Listener {
                 },
             }] }],
         });
+        if self.narrow {
+            let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
+            manager["http2_protocol_options"] = json!({ "initial_stream_window_size": WINDOW });
+        }
         if let Some(bytes) = self.buffer_limit {
             listener["per_connection_buffer_limit_bytes"] = json!(bytes);
         }
@@ -255,7 +270,7 @@ pub struct Addresses {
 
 fn cluster(name: &str, address: SocketAddr) -> Value {
     let http2 = match name {
-        NARROW => json!({ "initial_stream_window_size": 65535 }),
+        NARROW => json!({ "initial_stream_window_size": WINDOW }),
         _ => json!({}),
     };
     json!({

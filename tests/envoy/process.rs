@@ -17,7 +17,7 @@ const START_LIMIT: Duration = Duration::from_secs(90);
 
 /// A running Envoy. It ends with the value, and with the test process.
 pub struct EnvoyProcess {
-    _running: Running,
+    running: Running,
     admin: SocketAddr,
     directory: PathBuf,
 }
@@ -79,7 +79,7 @@ impl EnvoyProcess {
                 && get(admin, "/ready").is_some_and(|body| body.starts_with("LIVE"))
             {
                 return Ok(Self {
-                    _running: running,
+                    running,
                     admin,
                     directory,
                 });
@@ -91,6 +91,20 @@ impl EnvoyProcess {
             );
             thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// How many bytes of memory the process has now; 0 where there is no `/proc`.
+    pub fn resident(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.running.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        kilobytes.unwrap_or(0) * 1024
+    }
+
+    /// How many bytes of it Envoy itself has allocated, and not freed: its buffers among them, the module's memory not.
+    pub fn held(&self) -> u64 {
+        let memory: Value = serde_json::from_str(&self.admin_get("/memory")).unwrap();
+        memory["allocated"].as_str().unwrap().parse().unwrap()
     }
 
     /// The address at which the listener called `name` really listens.
@@ -149,6 +163,11 @@ impl Running {
             .spawn()
             .unwrap();
         Self { process, watchdog }
+    }
+
+    /// The number of the process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
     }
 
     /// How the process has ended, if it has.

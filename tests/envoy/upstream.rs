@@ -325,6 +325,8 @@ pub struct RawAnswer {
     pub headers: Vec<(&'static str, &'static str)>,
     /// The body, frames and all.
     pub body: Bytes,
+    /// More of the body, each part sent when the connection takes it; [`Call::sent`] counts them.
+    pub stream: Vec<Bytes>,
     /// More of the body. Each part waits for the gate to be opened, and so do the trailers behind them.
     pub parts: Vec<Bytes>,
     /// What the parts wait for.
@@ -384,7 +386,7 @@ impl Call {
         }
     }
 
-    /// How many messages of [`Script::many`] have gone out.
+    /// How many messages of [`Script::many`], or parts of [`RawAnswer::stream`], have gone out.
     pub fn sent(&self) -> usize {
         self.sent.load(Ordering::Relaxed)
     }
@@ -626,10 +628,15 @@ async fn raw(registered: &Registered, answer: &RawAnswer, request: HttpRequest) 
     }
     let (out, frames) = mpsc::channel::<Result<_, Infallible>>(1);
     let answer = answer.clone();
+    let sent = Arc::clone(&registered.sent);
     tokio::spawn(async move {
         // An error says that the call was given up.
         if !answer.body.is_empty() {
             out.send(Ok(http_body::Frame::data(answer.body))).await.ok()?;
+        }
+        for part in answer.stream {
+            out.send(Ok(http_body::Frame::data(part))).await.ok()?;
+            sent.fetch_add(1, Ordering::Relaxed);
         }
         let waits = !answer.parts.is_empty();
         for part in answer.parts {
