@@ -438,6 +438,11 @@ impl Received {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }
 
+    /// Whether the call has neither ended nor been cancelled.
+    pub fn is_open(&mut self) -> bool {
+        self.gone.try_recv() == Err(oneshot::error::TryRecvError::Empty)
+    }
+
     /// Waits until the call is cancelled.
     ///
     /// # Panics
