@@ -19,7 +19,9 @@ use proxy_wasm::types::{Action, ContextType, LogLevel};
 
 use crate::config::Plugin;
 use crate::exchange::headers::{HeaderEdits, Headers};
-use crate::exchange::{Abilities, Call, CallStep, Exchange, Failure, Reply, RequestStep, ResponseStep, Workspace};
+use crate::exchange::{
+    Abilities, Call, CallStep, Exchange, Failure, Reply, RequestStep, ResponseStep, Workspace, is_trailers_frame,
+};
 use hold::{Holding, Verdict, Waiting};
 use host::{Buffer, HostStatus, Map, Stream};
 use host_profile::{HostProfile, Known, Undecided};
@@ -239,6 +241,8 @@ struct Filter {
     response_began: bool,
     /// Whether its headers went on without the body.
     response_released: bool,
+    /// When the time for a streamed answer is up, if it has a bound; nanoseconds.
+    deadline: Option<u64>,
     /// The gRPC stream in flight.
     call: Option<u32>,
     /// Whether an answer of this filter's is on its way; and what it must become when it passes here.
@@ -256,6 +260,7 @@ impl Filter {
             body_size: 0,
             response_began: false,
             response_released: false,
+            deadline: None,
             call: None,
             answered: false,
             disguised: None,
@@ -362,6 +367,7 @@ impl HttpContext for Filter {
         let host_reply = envoy::host_reply(&headers, end_of_stream);
         self.body_size = 0;
         self.response_began = true;
+        self.look_at_the_time();
         self.response(|exchange, abilities, workspace| {
             exchange.response_headers(headers, end_of_stream, host_reply, abilities, workspace)
         })
@@ -375,6 +381,9 @@ impl HttpContext for Filter {
         if self.exchange.borrow().response_flows() {
             return match host::buffer(Buffer::ResponseBody, size) {
                 Ok(chunk) => {
+                    if end_of_stream || is_trailers_frame(&chunk) {
+                        self.look_at_the_time();
+                    }
                     self.response(|exchange, _, workspace| exchange.response_chunk(&chunk, end_of_stream, workspace))
                 }
                 Err(status) => self.fail(&refused("to show the response body", status)),
@@ -390,6 +399,7 @@ impl HttpContext for Filter {
         if !self.exchange.borrow().awaits_response() {
             return Action::Continue;
         }
+        self.look_at_the_time();
         let trailers = host::headers(Map::ResponseTrailers);
         // gRPC's trailers never reach an HTTP client.
         match trailers.and_then(|trailers| host::clear_headers(Map::ResponseTrailers).map(|()| trailers)) {
@@ -462,6 +472,13 @@ impl Filter {
             let step = event(&mut exchange, self.gateway.abilities(), &mut workspace);
             self.gateway.follow_request(self.context, step, self.body_size)
         };
+        if self.deadline.is_none()
+            && let Some(timeout) = self.exchange.borrow().stream_timeout()
+            && let Ok(now) = host::now()
+        {
+            let timeout = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
+            self.deadline = Some(now.saturating_add(timeout));
+        }
         match followed {
             Ok(Followed::Continue) => Action::Continue,
             Ok(Followed::Pause) => Action::Pause,
@@ -475,6 +492,15 @@ impl Filter {
                 Action::Pause
             }
             Err(failure) => self.fail(&failure),
+        }
+    }
+
+    /// Tells the exchange when the time for a streamed answer is up.
+    fn look_at_the_time(&self) {
+        if let Some(deadline) = self.deadline
+            && host::now().is_ok_and(|now| now >= deadline)
+        {
+            self.exchange.borrow_mut().time_is_up();
         }
     }
 

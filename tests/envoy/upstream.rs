@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body_util::BodyExt as _;
+use protobridge::grpc::timeout;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket};
@@ -136,6 +137,7 @@ enum Step {
     Echo,
     EchoEach,
     Hold(Gate),
+    Deadline,
 }
 
 #[derive(Clone, Default)]
@@ -252,6 +254,12 @@ impl Script {
     pub fn hold(mut self, gate: &Gate) -> Self {
         self.steps.push(Step::Hold(gate.clone()));
         self
+    }
+
+    /// Waits for as long as `grpc-timeout` says, and ends with DEADLINE_EXCEEDED.
+    pub fn until_deadline(mut self) -> Self {
+        self.steps.push(Step::Deadline);
+        self.then_error(Code::DeadlineExceeded, "the time is up")
     }
 
     /// Ends with a status after the messages.
@@ -691,6 +699,9 @@ async fn perform(
     let path = uri.path().to_owned();
     let authority = uri.authority().map(ToString::to_string);
     let headers = request.metadata().clone().into_headers();
+    let timeout = headers
+        .get("grpc-timeout")
+        .and_then(|value| timeout::parse(value.as_bytes()).ok());
     let mut incoming = request.into_inner();
     let mut messages = Vec::new();
     if !script.early && !matches!(script.steps[..], [Step::EchoEach]) {
@@ -752,6 +763,7 @@ async fn perform(
                         }
                     }
                     Step::Hold(gate) => gate.passed().await,
+                    Step::Deadline => tokio::time::sleep(timeout.unwrap_or(LIMIT)).await,
                 }
             }
             if let Some(status) = registered.script.status() {
