@@ -551,9 +551,13 @@ async fn a_hundred_messages_of_a_megabyte_arrive() {
         &json!({ "stringValue": value }),
     );
     let element = json!({ "stringValue": value }).to_string();
-    for (form, listener) in [(Form::Array, "web"), (Form::Ndjson, "plain")] {
+    for (form, listener, version) in [
+        (Form::Array, "web", Http::Two),
+        (Form::Ndjson, "plain", Http::Two),
+        (Form::Sse, "web", Http::One),
+    ] {
         let call = script(Script::many(vec![message.clone(); 100]));
-        let mut live = start(listener, Http::Two, list(form), &call).await;
+        let mut live = start(listener, version, list(form), &call).await;
         assert_eq!(live.head().await.unwrap().0, 200);
         for index in 0..100 {
             let expected = form.message(index, &element);

@@ -89,6 +89,14 @@ impl Answer {
         self.stream.as_mut().filter(|stream| stream.flows())
     }
 
+    /// Whether the first message of a streamed answer has begun to come, and with it all that its headers need.
+    pub fn has_begun(&mut self, plugin: &Plugin) -> bool {
+        match &mut self.stream {
+            Some(stream) => stream.has_begun(plugin, &self.route),
+            None => false,
+        }
+    }
+
     /// The response headers came, in place. `Some`: they are the whole of a success, with this HTTP status and the body
     /// in `workspace`.
     pub fn headers(
@@ -435,6 +443,10 @@ impl Answer {
         match host_reply {
             HostReply::Unreachable if !self.over_time => Failure::unavailable("the upstream cannot be reached"),
             HostReply::Unreachable | HostReply::Deadline => self.late(),
+            HostReply::TooLarge => Failure::too_large(
+                "the request has become larger, as a gRPC message, than the gateway can hold (in Envoy: \
+                 per_connection_buffer_limit_bytes, initial_stream_window_size)",
+            ),
         }
     }
 

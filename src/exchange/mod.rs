@@ -158,6 +158,8 @@ pub enum HostReply {
     Unreachable,
     /// The upstream did not answer in time.
     Deadline,
+    /// The upstream has not got the request: as a gRPC message it is more than the host holds.
+    TooLarge,
 }
 
 /// Memory that serves one exchange after the other.
@@ -579,7 +581,9 @@ impl Exchange {
         let mut failed = None;
         match answer.chunk(&self.plugin, chunk, end, workspace) {
             Progress::Open => {
-                if !self.started && workspace.body.is_empty() {
+                // The headers don't wait for the first message once it is coming: a host that holds a body bounds it,
+                // and what becomes of a message knows no bound.
+                if !self.started && workspace.body.is_empty() && !answer.has_begun(&self.plugin) {
                     return ResponseStep::Drop;
                 }
             }

@@ -17,7 +17,7 @@ use std::time::Duration;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType, LogLevel};
 
-use crate::config::Plugin;
+use crate::config::{Limits, Plugin};
 use crate::exchange::headers::{HeaderEdits, Headers};
 use crate::exchange::{
     Abilities, Call, CallStep, Exchange, Failure, Reply, RequestStep, ResponseStep, Workspace, is_trailers_frame,
@@ -550,7 +550,8 @@ impl Filter {
             let mut workspace = self.gateway.workspace.borrow_mut();
             let step = event(&mut exchange, self.gateway.abilities(), &mut workspace);
             self.response_released |= matches!(step, ResponseStep::RewriteHeaders(_));
-            follow_response(step, self.response_released, self.body_size)
+            let limits = &self.gateway.plugin.settings.limits;
+            follow_response(step, self.response_released, self.body_size, limits)
         };
         followed.unwrap_or_else(|failure| self.fail(&failure))
     }
@@ -621,7 +622,12 @@ enum Followed {
     },
 }
 
-fn follow_response(step: ResponseStep<'_>, headers_gone: bool, body_size: usize) -> Result<Action, Failure> {
+fn follow_response(
+    step: ResponseStep<'_>,
+    headers_gone: bool,
+    body_size: usize,
+    limits: &Limits,
+) -> Result<Action, Failure> {
     match step {
         ResponseStep::PassThrough => Ok(Action::Continue),
         ResponseStep::Await => Ok(Action::Pause),
@@ -629,13 +635,8 @@ fn follow_response(step: ResponseStep<'_>, headers_gone: bool, body_size: usize)
             .map(|()| Action::Continue)
             .map_err(|status| refused("to change the response headers", status)),
         ResponseStep::Rewrite { edits, body } => {
-            if !headers_gone {
-                host::edit_headers(Map::ResponseHeaders, edits)
-                    .map_err(|status| refused("to change the response headers", status))?;
-            }
-            host::replace_buffer(Buffer::ResponseBody, body_size, body)
-                .map(|()| Action::Continue)
-                .map_err(|status| refused("to change the response body", status))
+            let room = body_size.max(limits.gateway_buffer_bytes);
+            rewrite_response(edits, body, headers_gone, body_size, room)
         }
         ResponseStep::Chunk { edits, body, hold } => {
             if let Some(edits) = edits {
@@ -673,6 +674,53 @@ fn edit_request(edits: &HeaderEdits, timeout: Option<Duration>) -> Result<(), Ho
         ),
         None => Ok(()),
     }
+}
+
+/// Changes a response that is held back, of which the host has `held` bytes and room for `room`.
+///
+/// Should it become more than that, Envoy would answer 500 in the midst of this, go on with both, and crash: such a body
+/// goes out as an answer of the filter's own.
+fn rewrite_response(
+    edits: &HeaderEdits,
+    body: &[u8],
+    headers_gone: bool,
+    held: usize,
+    room: usize,
+) -> Result<Action, Failure> {
+    let no_headers = |status| refused("to change the response headers", status);
+    if !headers_gone {
+        host::edit_headers(Map::ResponseHeaders, edits).map_err(no_headers)?;
+    }
+    if body.len() <= room {
+        return host::replace_buffer(Buffer::ResponseBody, held, body)
+            .map(|()| Action::Continue)
+            .map_err(|status| refused("to change the response body", status));
+    }
+    if headers_gone {
+        log::error!(
+            "an answer of {} bytes is more than the gateway may hold back",
+            body.len()
+        );
+        return host::close_stream(Stream::Response)
+            .map(|()| Action::Pause)
+            .map_err(|status| refused("to reset the response", status));
+    }
+    let headers = host::headers(Map::ResponseHeaders).map_err(no_headers)?;
+    let status = headers
+        .get(":status")
+        .and_then(|status| std::str::from_utf8(status).ok());
+    let status = status.and_then(|status| status.parse().ok()).unwrap_or(200);
+    let mut kept = Headers::default();
+    for (name, value) in headers.iter() {
+        // Envoy adds these itself.
+        let its_own = matches!(name, b"content-length" | b"date" | b"server");
+        if !its_own && name.first() != Some(&b':') {
+            kept.push(name, value);
+        }
+    }
+    host::send_local_response(status, &kept, body)
+        .map(|()| Action::Pause)
+        .map_err(|status| refused("to answer", status))
 }
 
 fn start_call(call: &Call<'_>) -> Result<u32, Failure> {

@@ -61,6 +61,14 @@ impl FrameReader {
         }
     }
 
+    /// What has come of a message that is not whole yet, without its prefix; `None` when no message is under way.
+    pub fn message_so_far(&self) -> Option<&[u8]> {
+        match self.carry.get(self.carry_start..)? {
+            carried @ [0, ..] => Some(carried.get(PREFIX_LENGTH..).unwrap_or_default()),
+            _ => None,
+        }
+    }
+
     /// Reads the prefix at the start of `bytes`; `None` while it is incomplete.
     fn prefix(&self, bytes: &[u8]) -> Result<Option<Prefix>, FrameError> {
         let Some(([flags, length @ ..], _)) = bytes.split_first_chunk::<PREFIX_LENGTH>() else {

@@ -20,7 +20,7 @@ pub const REFUSED: &str = "refused";
 pub const GARBAGE: &str = "garbage";
 
 /// How much of an HTTP/2 stream is taken in, and held back, where that is bounded as envoy.yaml does it.
-const WINDOW: u32 = 65536;
+const WINDOW: u32 = 1 << 20;
 
 /// One listener, with its own filter configuration, and one route that sends everything to one cluster.
 #[derive(Clone)]
@@ -33,7 +33,7 @@ pub struct Listener {
     closes_after_400: bool,
     grpc_web: bool,
     lua: bool,
-    narrow: bool,
+    window: Option<u32>,
     pages: Vec<(&'static str, String)>,
     route_timeout: &'static str,
     close_delay: &'static str,
@@ -70,7 +70,7 @@ impl Listener {
             closes_after_400: true,
             grpc_web: false,
             lua: false,
-            narrow: false,
+            window: None,
             pages: Vec::new(),
             // Envoy's own defaults.
             route_timeout: "15s",
@@ -85,9 +85,14 @@ impl Listener {
     }
 
     /// Bounds what Envoy takes in of a stream, and holds back for a client, as envoy.yaml does it.
-    pub fn narrow(mut self) -> Self {
-        self.narrow = true;
-        self.cluster(NARROW)
+    pub fn narrow(self) -> Self {
+        self.window(WINDOW).cluster(NARROW)
+    }
+
+    /// How many bytes Envoy takes in, and holds back, of an HTTP/2 client's stream.
+    pub fn window(mut self, bytes: u32) -> Self {
+        self.window = Some(bytes);
+        self
     }
 
     /// Leaves `allow_on_headers_stop_iteration` out.
@@ -96,7 +101,7 @@ impl Listener {
         self
     }
 
-    /// How many bytes Envoy buffers for a filter; 1 MiB unless set.
+    /// How many bytes Envoy buffers for a filter; 1 MiB unless set, for an HTTP/2 client 16 MiB.
     pub fn buffer_limit(mut self, bytes: u32) -> Self {
         self.buffer_limit = Some(bytes);
         self
@@ -213,9 +218,9 @@ impl Listener {
                 },
             }] }],
         });
-        if self.narrow {
+        if let Some(bytes) = self.window {
             let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
-            manager["http2_protocol_options"] = json!({ "initial_stream_window_size": WINDOW });
+            manager["http2_protocol_options"] = json!({ "initial_stream_window_size": bytes });
         }
         if let Some(bytes) = self.buffer_limit {
             listener["per_connection_buffer_limit_bytes"] = json!(bytes);
