@@ -264,3 +264,25 @@ async fn an_error_behind_a_held_answer_is_small_again() {
         );
     }
 }
+
+#[tokio::test]
+async fn an_answer_that_comes_larger_than_the_buffer_is_500() {
+    for (listener, length) in [
+        ("plain", 2 << 20),
+        ("web", 2 << 20),
+        ("plain-tight", 100_000),
+        ("web-tight", 100_000),
+    ] {
+        let message = schema::from_json(
+            &schema::message("test.everything.Everything"),
+            &json!({ "stringValue": "x".repeat(length) }),
+        );
+        let request = Request::post("/v1/echo", &json!({}));
+        let (answer, _) = bench()
+            .at(listener)
+            .exchange(Http::One, request, Script::reply_bytes(message))
+            .await;
+        assert_eq!(answer.status, 500, "{listener}: {answer:?}");
+        next_request_works(listener).await;
+    }
+}
