@@ -11,6 +11,7 @@
 mod envoy;
 
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use envoy::bootstrap::Listener;
 use envoy::client::{self, Answer, Connection, Http, Request};
@@ -449,6 +450,34 @@ async fn odd_but_legal_requests_have_an_answer() {
 }
 
 /// The next request works, and no virtual machine has been lost on the way.
+/// The first request of a worker waits a moment to find out whether headers can be held; what is refused is refused all
+/// the same, with its own status.
+#[tokio::test]
+async fn a_first_request_that_is_refused_before_its_body_comes_has_its_own_status() {
+    for stop_iteration in [true, false] {
+        for (headers, status) in [
+            ("grpc-timeout: none", 400),
+            ("content-type: text/plain", 415),
+            ("content-encoding: gzip", 415),
+        ] {
+            let listener = Listener::new("fresh", &json!({ "proto": schema::PROTO })).keeps_connections();
+            let bench = Bench::start(&[match stop_iteration {
+                true => listener,
+                false => listener.without_stop_iteration(),
+            }]);
+            let mut connection = Connection::open(bench.at("fresh").address).await;
+            let head = format!("POST /v1/echo HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n{headers}\r\n\r\n");
+            connection.send(head.as_bytes()).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            connection.send(b"{}").await;
+            let answer = connection.answer("POST").await.unwrap();
+            assert_eq!(answer.status, status, "{stop_iteration} {headers}: {answer:?}");
+            assert_eq!(answer.json()["code"], 3, "{stop_iteration} {headers}: {answer:?}");
+            assert_eq!(bench.traps(), "");
+        }
+    }
+}
+
 async fn next_request_works(listener: &'static str) {
     let request = Request::post("/v1/echo", &json!({ "int32Value": 5 }));
     let answer = bench().at(listener).send(Http::One, &request).await;

@@ -2,6 +2,12 @@
 //!
 //! A copy of a varying length is a call, inside wasm even one out of the machine (`memory.copy`); a copy of a fixed length
 //! is a few instructions. So short copies take whole words, too much of them, and are cut to size.
+//!
+//! What is put together from several parts is written to room that is asked for once, in [`append_with`]. With
+//! [`lanes`](super::lanes) it is all the `unsafe` of the codec: asked for part by part, members of objects take a sixth
+//! more instructions, and a third more time in wasm.
+
+use std::mem::MaybeUninit;
 
 /// Copies of up to this many bytes are made inline.
 pub(super) const SHORT: usize = 32;
@@ -51,17 +57,40 @@ pub(super) fn append_part(text: &[u8], start: usize, length: usize, out: &mut Ve
     append(rest.get(..length).unwrap_or_default(), out);
 }
 
+/// Appends what `write` puts into `N` bytes, as many of them as it says: one look at the room for all of its parts.
+#[inline(always)]
+pub(super) fn append_with<const N: usize>(out: &mut Vec<u8>, write: impl FnOnce(&mut [u8; N]) -> usize) {
+    out.reserve(N);
+    let start = out.len();
+    let Some(room) = out.spare_capacity_mut().first_chunk_mut::<N>() else {
+        return;
+    };
+    room.fill(MaybeUninit::new(0));
+    // SAFETY: all of `room` has just been initialized, and an initialized byte in a `MaybeUninit` is a byte.
+    let room = unsafe { &mut *std::ptr::from_mut(room).cast::<[u8; N]>() };
+    let length = write(room).min(N);
+    // SAFETY: the capacity holds `N` more bytes, of which all are initialized, and `length` is no more than that.
+    unsafe { out.set_len(start + length) };
+}
+
+/// Copies `words` to `at`, where [`append_with`] has room for all of them.
+#[inline(always)]
+pub(super) fn copy_to<const ROOM: usize, const N: usize>(room: &mut [u8; ROOM], at: usize, words: &[u8; N]) {
+    if let Some(place) = room.get_mut(at..).and_then(|room| room.first_chunk_mut()) {
+        *place = *words;
+    }
+}
+
+/// The most bytes that a number takes in decimal, in whole words.
+pub(super) const DECIMAL: usize = 24;
+
 /// Appends a number in decimal.
 #[inline]
 pub(super) fn append_decimal(number: u64, out: &mut Vec<u8>) {
     if number < 10 {
         out.push(b'0' + number as u8);
-    } else if number < 10_000 {
-        append_four_digits(number as u32, out);
-    } else if number < EIGHT_DIGITS {
-        append_first_digits(number, out);
     } else {
-        append_long_decimal(number, out);
+        append_with(out, |room| write_decimal(number, room));
     }
 }
 
@@ -74,15 +103,35 @@ pub(super) fn append_signed_decimal(number: i64, out: &mut Vec<u8>) {
     append_decimal(number.unsigned_abs(), out);
 }
 
-fn append_long_decimal(number: u64, out: &mut Vec<u8>) {
-    let (rest, last) = (number / EIGHT_DIGITS, number % EIGHT_DIGITS);
-    if rest < EIGHT_DIGITS {
-        append_first_digits(rest, out);
+/// Writes a number in decimal; how many bytes it takes. What is behind them is written over too.
+#[inline(always)]
+pub(super) fn write_decimal(number: u64, room: &mut [u8; DECIMAL]) -> usize {
+    if number < 10_000 {
+        write_four_digits(number as u32, room)
+    } else if number < EIGHT_DIGITS {
+        write_first_digits(number, room)
     } else {
-        append_first_digits(rest / EIGHT_DIGITS, out);
-        out.extend_from_slice(&(eight_digits(rest % EIGHT_DIGITS) | ZEROS).to_le_bytes());
+        write_long_decimal(number, room)
     }
-    out.extend_from_slice(&(eight_digits(last) | ZEROS).to_le_bytes());
+}
+
+#[inline(never)]
+fn write_long_decimal(number: u64, room: &mut [u8; DECIMAL]) -> usize {
+    let (rest, last) = (number / EIGHT_DIGITS, number % EIGHT_DIGITS);
+    let length = if rest < EIGHT_DIGITS {
+        write_first_digits(rest, room)
+    } else {
+        let length = write_first_digits(rest / EIGHT_DIGITS, room);
+        write_word(eight_digits(rest % EIGHT_DIGITS) | ZEROS, room, length)
+    };
+    write_word(eight_digits(last) | ZEROS, room, length)
+}
+
+/// Writes eight bytes at `at`; where they end.
+#[inline(always)]
+fn write_word(word: u64, room: &mut [u8; DECIMAL], at: usize) -> usize {
+    copy_to(room, at, &word.to_le_bytes());
+    at + 8
 }
 
 /// The eight decimal digits of a number, zeros in front included.
@@ -91,27 +140,26 @@ pub(super) fn eight_decimals(number: u32) -> [u8; 8] {
     (eight_digits(number.into()) | ZEROS).to_le_bytes()
 }
 
-/// A number above 0 of up to eight digits, without zeros in front.
-#[inline]
-fn append_first_digits(number: u64, out: &mut Vec<u8>) {
+/// A number above 0 of up to eight digits, without zeros in front; how many there are.
+#[inline(always)]
+fn write_first_digits(number: u64, room: &mut [u8; DECIMAL]) -> usize {
     let digits = eight_digits(number);
     let zeros = digits.trailing_zeros() / 8;
-    let end = out.len() + 8 - zeros as usize;
-    out.extend_from_slice(&((digits | ZEROS) >> (zeros * 8)).to_le_bytes());
-    out.truncate(end);
+    write_word((digits | ZEROS) >> (zeros * 8), room, 0);
+    8 - zeros as usize
 }
 
-/// A number above 0 of up to four digits, without zeros in front.
-#[inline]
-fn append_four_digits(number: u32, out: &mut Vec<u8>) {
+/// A number of up to four digits, without zeros in front; how many there are.
+#[inline(always)]
+fn write_four_digits(number: u32, room: &mut [u8; DECIMAL]) -> usize {
     let hundreds = (number * 10_486) >> 20;
     let twos = hundreds | (number - hundreds * 100) << 16;
     let tens = ((twos * 103) >> 10) & 0x000f_000f;
     let digits = tens | (twos - tens * 10) << 8;
-    let zeros = digits.trailing_zeros() / 8;
-    let end = out.len() + 4 - zeros as usize;
-    out.extend_from_slice(&((digits | ZEROS as u32) >> (zeros * 8)).to_le_bytes());
-    out.truncate(end);
+    // The last digit stays, whatever it is.
+    let zeros = (digits | 1 << 24).trailing_zeros() / 8;
+    copy_to(room, 0, &((digits | ZEROS as u32) >> (zeros * 8)).to_le_bytes());
+    4 - zeros as usize
 }
 
 const EIGHT_DIGITS: u64 = 100_000_000;
@@ -146,6 +194,27 @@ mod tests {
                 append_part(&text, start, length, &mut out);
                 assert_eq!(out, expected, "{length} from {start}");
             }
+        }
+    }
+
+    #[test]
+    fn parts_are_put_together_and_cut_to_size() {
+        for capacity in 0..20 {
+            let mut out = Vec::with_capacity(capacity);
+            out.push(b'x');
+            for length in 0..=8 {
+                let start = out.len();
+                append_with::<8>(&mut out, |room| {
+                    assert_eq!(*room, [0; 8], "nothing that was there shows");
+                    copy_to(room, 0, b"abcdef");
+                    copy_to(room, 6, b"gh");
+                    copy_to(room, 7, b"no room");
+                    length
+                });
+                assert_eq!(out[start..], b"abcdefgh"[..length]);
+            }
+            append_with::<2>(&mut out, |_| 100);
+            assert!(out.ends_with(&[0, 0]), "no more than there is");
         }
     }
 

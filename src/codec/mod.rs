@@ -2,6 +2,7 @@
 
 mod append;
 pub mod http_body;
+mod lanes;
 #[cfg(test)]
 mod random_schema;
 mod required;

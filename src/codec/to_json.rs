@@ -13,6 +13,7 @@
 //!
 //! The forms are ProtoJSON's (protobuf.dev, "ProtoJSON Format"); where it leaves a choice, those of protobuf's C++.
 
+mod common;
 mod merge;
 mod scalar;
 mod well_known;
@@ -24,7 +25,7 @@ mod tests;
 
 use merge::Record;
 
-use super::append::{append, append_decimal, append_part, append_signed_decimal};
+use super::append::{append, append_part};
 use super::room::{self, Room};
 use super::wire::{DEPTH_LIMIT, Groups, Reader, WireError};
 use super::{CodecError, PrintOptions};
@@ -117,6 +118,9 @@ impl WireToJson {
             tables,
             wire,
             options: *options,
+            compact: !options.always_print_fields_with_no_presence
+                && !options.add_whitespace
+                && !options.preserve_proto_field_names,
             unknown_types,
             out,
             start,
@@ -323,6 +327,8 @@ struct Printer<'a> {
     tables: &'a Tables,
     wire: &'a [u8],
     options: PrintOptions,
+    /// Nothing is asked for that changes keys or what stands between members.
+    compact: bool,
     unknown_types: Unknown,
     out: &'a mut Vec<u8>,
     /// Where the message begins in `out`.
@@ -391,6 +397,9 @@ impl<'a> Printer<'a> {
         let mut slots = self.slots(table);
         let mut reader = self.reader(part);
         while !reader.is_empty() {
+            if self.compact && self.common_member(members, &mut slots, &mut reader) {
+                continue;
+            }
             let (number, wire_type) = self.tag(&mut reader)?;
             let index = table.field_by_number(number);
             let (Some(index), Some(field)) = (index, index.and_then(|index| table.field(index))) else {
@@ -547,6 +556,10 @@ impl<'a> Printer<'a> {
                 .map_err(|failure| failure.within(&format!("[{}]", *count - 1)));
         }
         if wire_type == element_type {
+            if *count > 0 && self.compact && field.kind == Kind::String && self.common_text(reader) {
+                *count += 1;
+                return Ok(());
+            }
             let raw = self.raw(reader, wire_type)?;
             if self.is_unknown_enum_value(field.kind, raw) {
                 return Ok(());
@@ -559,21 +572,10 @@ impl<'a> Printer<'a> {
         if wire_type == WireType::Len && element_type != WireType::StartGroup {
             let contents = self.contents(reader, field.number, wire_type)?;
             let mut packed = self.reader(contents);
-            let varints = matches!(field.kind, Kind::Int32 | Kind::Uint32) && !self.options.add_whitespace;
             while !packed.is_empty() {
                 self.keep_up(&packed);
-                if varints && *count > 0 {
-                    let start = packed.position();
-                    let raw = packed
-                        .varint()
-                        .map_err(|error| Failure::wire(start, error).within(&format!("[{count}]")))?;
+                if *count > 0 && self.compact && self.common_number(field.kind, &mut packed) {
                     *count += 1;
-                    self.out.push(b',');
-                    if field.kind == Kind::Int32 {
-                        append_signed_decimal((raw as i32).into(), self.out);
-                    } else {
-                        append_decimal((raw as u32).into(), self.out);
-                    }
                     continue;
                 }
                 let raw = self

@@ -31,6 +31,7 @@ use scalar::{Integer, NotAFloat, NotAnInteger};
 use scan::{JsonString, Scanner};
 
 mod any;
+mod common;
 #[cfg(test)]
 mod differential;
 mod duplicates;
@@ -308,12 +309,15 @@ impl<'p, 'j> Parser<'p, 'j> {
                     if seen.insert(oneofs + index, &mut self.scratch.seen) {
                         return Err(duplicate(key_at, field));
                     }
-                    let written = if bound.is_empty() && field.oneof.is_none() && !self.collecting {
-                        self.value(field, slot_of(table, index as u32), &[])
-                    } else {
-                        self.member(table, index, field, bound, &mut seen)
-                    };
-                    written.map_err(|failure| failure.in_field(&field.json_name))?;
+                    let plain = bound.is_empty() && field.oneof.is_none() && !self.collecting;
+                    if !(plain && self.common_value(field)) {
+                        let written = if plain {
+                            self.value(field, slot_of(table, index as u32), &[])
+                        } else {
+                            self.member(table, index, field, bound, &mut seen)
+                        };
+                        written.map_err(|failure| failure.in_field(&field.json_name))?;
+                    }
                 }
                 None => self.scan.skip_value(self.depth)?,
             }
@@ -535,8 +539,10 @@ impl<'p, 'j> Parser<'p, 'j> {
         if !self.scan.closes(b']') {
             let mut index = 0;
             loop {
-                self.record(field, &field.tag, slot, &[])
-                    .map_err(|failure| failure.in_element(index))?;
+                if !(field.kind == Kind::String && self.common_string(&field.tag)) {
+                    self.record(field, &field.tag, slot, &[])
+                        .map_err(|failure| failure.in_element(index))?;
+                }
                 index += 1;
                 if !self.next_element()? {
                     break;

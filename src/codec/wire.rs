@@ -62,6 +62,24 @@ impl<'w> Reader<'w> {
         self.bytes.get(self.position..).unwrap_or_default()
     }
 
+    /// The next byte.
+    #[inline(always)]
+    pub fn byte(&mut self) -> Option<u8> {
+        let byte = *self.bytes.get(self.position)?;
+        self.position += 1;
+        Some(byte)
+    }
+
+    /// Passes over `length` bytes, if there are so many.
+    #[inline(always)]
+    pub fn advance(&mut self, length: usize) -> bool {
+        let enough = self.bytes.len().saturating_sub(self.position) >= length;
+        if enough {
+            self.position += length;
+        }
+        enough
+    }
+
     /// A varint of up to ten bytes. Bits beyond the 64th are dropped, as protobuf does.
     #[inline]
     pub fn varint(&mut self) -> Result<u64, WireError> {

@@ -171,11 +171,13 @@ impl Gateway {
     fn release_headers(&self, context: u32, exchange: &RefCell<Exchange>) -> bool {
         let workspace = &mut *self.workspace.borrow_mut();
         let mut exchange = exchange.borrow_mut();
-        let failure = match self.follow_request(
-            context,
-            exchange.release_request_headers(self.abilities(), workspace),
-            0,
-        ) {
+        let step = exchange.release_request_headers(self.abilities(), workspace);
+        // At once, since this is a round of its own, and as it is: its context isn't here to undo a disguise.
+        if let RequestStep::Reply(reply) = step {
+            send(reply, reply.status);
+            return false;
+        }
+        let failure = match self.follow_request(context, step, 0) {
             Ok(Followed::Continue) => return true,
             Ok(_) => return false,
             Err(failure) => failure,

@@ -5,8 +5,6 @@ use std::fmt;
 
 use memchr::memchr;
 
-use super::Code;
-
 /// How many bytes come before a message.
 pub const PREFIX_LENGTH: usize = 5;
 
@@ -303,16 +301,6 @@ pub enum FrameError {
     AfterTrailers,
 }
 
-impl FrameError {
-    /// The code that the client is told.
-    pub fn code(self) -> Code {
-        match self {
-            Self::TooLarge { .. } => Code::ResourceExhausted,
-            _ => Code::Unavailable,
-        }
-    }
-}
-
 impl fmt::Display for FrameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -453,10 +441,6 @@ mod tests {
             let mut reader = reader(grpc_web);
             let (_, end) = read_all(&mut reader, [body.as_slice()]);
             assert_eq!(end, Err(expected), "{body:x?}");
-            assert_eq!(
-                expected.code() == Code::ResourceExhausted,
-                matches!(expected, FrameError::TooLarge { .. })
-            );
         }
     }
 

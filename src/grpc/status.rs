@@ -102,20 +102,13 @@ impl<'w> Iterator for Details<'w> {
 /// The number of `google.rpc.Status.details`.
 const DETAILS: u32 = 3;
 
-/// Why trailing metadata are no status. To the client it is 502, code [`BadStatus::code`].
+/// Why trailing metadata are no status. To the client it is 502, UNAVAILABLE.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BadStatus {
     /// There is no `grpc-status`.
     Missing,
     /// `grpc-status` is not a number; its beginning, as text.
     NotANumber(String),
-}
-
-impl BadStatus {
-    /// The code that the client is told.
-    pub fn code(&self) -> Code {
-        Code::Unavailable
-    }
 }
 
 impl fmt::Display for BadStatus {

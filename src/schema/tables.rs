@@ -155,6 +155,10 @@ impl MessageTable {
         );
         fields.sort_by_key(|field| field.number);
 
+        for field in fields.iter_mut().take(64) {
+            field.common_tag = field.one_byte_tag().unwrap_or(0);
+        }
+
         let dense_length = fields
             .iter()
             .map(|field| field.number)
@@ -240,6 +244,14 @@ impl MessageTable {
             .binary_search_by_key(&number, |field| field.number)
             .ok()
             .map(|index| FieldIndex(index as u32))
+    }
+
+    /// The field whose [`Field::common_tag`] is `tag`.
+    #[inline(always)]
+    pub fn field_by_common_tag(&self, tag: u8) -> Option<(FieldIndex, &Field)> {
+        let index = *self.dense.get(usize::from(tag >> 3))?;
+        let field = self.fields.get(index as usize)?;
+        (field.common_tag == tag).then_some((FieldIndex(index), field))
     }
 
     /// The field that JSON calls `name`: its JSON name, its name in the `.proto`, or `[full.name]` of an extension.
@@ -359,6 +371,9 @@ pub struct Field {
     pub required: bool,
     /// What the field prints when it is absent: the declared default in proto2, else the zero value of its type.
     pub default: DefaultValue,
+    /// The tag, if it is one byte long and the field is a singular scalar outside of oneofs, among the first 64 fields;
+    /// else 0, which is no tag.
+    pub common_tag: u8,
 }
 
 impl Field {
@@ -423,6 +438,15 @@ impl Field {
             oneof: parts.oneof,
             required: parts.required,
             default: parts.default,
+            common_tag: 0,
+        }
+    }
+
+    fn one_byte_tag(&self) -> Option<u8> {
+        match (self.tag.as_bytes(), self.cardinality, self.kind, self.oneof) {
+            (_, _, Kind::Message(_) | Kind::Group(_), _) => None,
+            ([tag], Cardinality::Singular, _, None) => Some(*tag),
+            _ => None,
         }
     }
 }
@@ -443,7 +467,7 @@ struct FieldParts {
 /// The key of a field in JSON, quoted, with its colon.
 #[derive(Clone, Debug)]
 pub struct Key {
-    /// A comma, the key, and padding: so that a short copy can take whole words.
+    /// A comma, the key, a quote for the value, and padding: so that a short copy can take whole words.
     padded: Box<[u8]>,
     /// The length without comma and padding.
     length: usize,
@@ -456,6 +480,8 @@ impl Key {
     const PADDING: usize = 32;
     /// Keys of up to so many words are compared at once.
     const WORDS: usize = 3;
+    /// Keys that are shorter, comma and all, are copied as so many bytes; names of enums too.
+    pub const SHORT: usize = 32;
 
     fn new(name: &str) -> Self {
         // serde_json escapes: a custom json_name may hold any character.
@@ -469,6 +495,7 @@ impl Key {
             }
             *word = (u64::from_le_bytes(padded), u64::MAX >> (64 - 8 * bytes.len()));
         }
+        padded.push(b'"');
         padded.resize(padded.len() + Self::PADDING, 0);
         Self {
             padded: padded.into(),
@@ -508,6 +535,17 @@ impl Key {
     pub fn padded(&self, before: bool) -> (&[u8], usize) {
         let start = usize::from(!before);
         (self.padded.get(start..).unwrap_or_default(), self.length + 1 - start)
+    }
+
+    /// The same if it is short, with a quote behind it that the length doesn't count.
+    #[inline]
+    pub fn short(&self, before: bool) -> Option<(&[u8; Self::SHORT], usize)> {
+        let start = usize::from(!before);
+        let length = self.length + 1 - start;
+        if length >= Self::SHORT {
+            return None;
+        }
+        Some((self.padded.get(start..)?.first_chunk()?, length))
     }
 }
 
@@ -616,15 +654,18 @@ impl WireType {
 /// The wire form of a tag: up to five bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Tag {
-    bytes: [u8; 5],
+    bytes: [u8; Tag::LONGEST],
     length: u8,
 }
 
 impl Tag {
+    /// The longest one, in bytes.
+    pub const LONGEST: usize = 5;
+
     /// The tag of a field number with a wire type.
     pub fn new(number: u32, wire_type: WireType) -> Self {
         let mut rest = (number << 3) | wire_type as u32;
-        let mut bytes = [0; 5];
+        let mut bytes = [0; Self::LONGEST];
         let mut length = 0;
         for byte in &mut bytes {
             length += 1;
@@ -650,6 +691,12 @@ impl Tag {
         let end = out.len() + usize::from(self.length);
         out.extend_from_slice(&self.bytes);
         out.truncate(end);
+    }
+
+    /// The bytes with padding behind them, and how many they are.
+    #[inline(always)]
+    pub fn padded(&self) -> (&[u8; Self::LONGEST], usize) {
+        (&self.bytes, self.length.into())
     }
 
     /// The bytes to copy.
@@ -739,8 +786,8 @@ pub struct EnumTable {
     /// `google.protobuf.NullValue`, whose JSON form is `null`.
     null_value: bool,
     closed: bool,
-    /// By number, the first declared name of each number only: what printing uses. Names are quoted, ready to copy.
-    by_number: Box<[(i32, Box<[u8]>)]>,
+    /// By number, the first declared name of each number only: what printing uses.
+    by_number: Box<[(i32, EnumName)]>,
     names: Box<[(Box<str>, i32)]>,
     /// Open addressing over `names`, as for fields: `NameSlot::field` is a position there.
     slots: Box<[NameSlot]>,
@@ -749,9 +796,28 @@ pub struct EnumTable {
     by_folded_name: HashMap<Box<str>, i32>,
 }
 
+/// The name of an enum value, quoted, with padding behind it.
+#[derive(Clone, Debug)]
+struct EnumName {
+    padded: Box<[u8]>,
+    length: usize,
+}
+
+impl EnumName {
+    fn new(name: &str) -> Self {
+        let mut padded = format!("\"{name}\"").into_bytes();
+        let length = padded.len();
+        padded.resize(length.max(Key::SHORT), 0);
+        Self {
+            padded: padded.into(),
+            length,
+        }
+    }
+}
+
 impl EnumTable {
     fn build(descriptor: &EnumDescriptor, features: &Features, seed: u64) -> Self {
-        let mut by_number = Vec::<(i32, Box<[u8]>)>::new();
+        let mut by_number = Vec::<(i32, EnumName)>::new();
         let mut names = Vec::<(Box<str>, i32)>::new();
         let mut by_folded_name = HashMap::new();
         let mut known = HashSet::new();
@@ -764,7 +830,7 @@ impl EnumTable {
                 .entry(Box::from(name.to_ascii_lowercase()))
                 .or_insert(number);
             if known.insert(number) {
-                by_number.push((number, format!("\"{name}\"").into_bytes().into()));
+                by_number.push((number, EnumName::new(name)));
             }
         }
         by_number.sort_by_key(|(number, _)| *number);
@@ -801,6 +867,22 @@ impl EnumTable {
     /// The quoted name of a number.
     #[inline]
     pub fn quoted_name(&self, number: i32) -> Option<&[u8]> {
+        let name = self.name(number)?;
+        name.padded.get(..name.length)
+    }
+
+    /// The same if it is short, with padding behind it; its length comes with it.
+    #[inline]
+    pub fn short_name(&self, number: i32) -> Option<(&[u8; Key::SHORT], usize)> {
+        let name = self.name(number)?;
+        (name.length <= Key::SHORT)
+            .then(|| name.padded.first_chunk())
+            .flatten()
+            .map(|padded| (padded, name.length))
+    }
+
+    #[inline]
+    fn name(&self, number: i32) -> Option<&EnumName> {
         // Most enums are numbered 0, 1, 2, …: try the position first.
         if let Some((known, name)) = self.by_number.get(number as usize)
             && *known == number
@@ -808,7 +890,7 @@ impl EnumTable {
             return Some(name);
         }
         let at = self.by_number.binary_search_by_key(&number, |(known, _)| *known).ok()?;
-        self.by_number.get(at).map(|(_, name)| &**name)
+        self.by_number.get(at).map(|(_, name)| name)
     }
 
     /// The number of a name; with `fold_case`, whatever its ASCII case.

@@ -4,7 +4,10 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
 use super::{Failure, Printer, Raw};
-use crate::codec::append::{append, append_decimal, append_part, append_signed_decimal};
+use crate::codec::append::{
+    DECIMAL, append, append_decimal, append_part, append_signed_decimal, append_with, copy_to, write_decimal,
+};
+use crate::codec::lanes::plain_end_within;
 use crate::codec::wire::unzigzag;
 use crate::schema::tables::{DefaultValue, Kind};
 
@@ -107,23 +110,31 @@ impl Printer<'_> {
     }
 
     pub(super) fn f64(&mut self, value: f64) {
-        if !value.is_finite() {
-            self.not_finite(value.is_nan(), value > 0.0);
+        self.f64_after(b"", value);
+    }
+
+    /// A number behind a comma, or behind nothing.
+    #[inline(always)]
+    pub(super) fn f64_after<const N: usize>(&mut self, before: &[u8; N], value: f64) {
+        if let Some(hundredths) = hundredths(value) {
+            append_with::<{ 2 + HUNDREDTHS }>(self.out, |room| {
+                copy_to(room, 0, before);
+                copy_to(room, N, b"-");
+                let start = N + usize::from(value < 0.0);
+                room.get_mut(start..)
+                    .and_then(|room| room.first_chunk_mut())
+                    .map_or(0, |room| start + write_hundredths(hundredths, room))
+            });
             return;
         }
-        if let Some(hundredths) = hundredths(value) {
-            if value < 0.0 {
-                self.out.push(b'-');
-            }
-            append_decimal(hundredths / 100, self.out);
-            let fraction = hundredths % 100;
-            if fraction != 0 {
-                let (tenth, hundredth) = (b'0' + (fraction / 10) as u8, b'0' + (fraction % 10) as u8);
-                self.out.extend_from_slice(&[b'.', tenth, hundredth]);
-                if hundredth == b'0' {
-                    self.out.pop();
-                }
-            }
+        self.out.extend_from_slice(before);
+        self.any_f64(value);
+    }
+
+    #[inline(never)]
+    fn any_f64(&mut self, value: f64) {
+        if !value.is_finite() {
+            self.not_finite(value.is_nan(), value > 0.0);
             return;
         }
         let mut buffer = zmij::Buffer::new();
@@ -166,7 +177,7 @@ impl Printer<'_> {
     /// A JSON string. `end` is where the bytes end on the wire; fails where they are not UTF-8.
     #[inline]
     pub(super) fn string(&mut self, bytes: &[u8], end: usize) -> Result<(), Box<Failure>> {
-        if is_plain_ascii(bytes) {
+        if plain_end_within(self.wire, end - bytes.len(), end) >= end {
             self.out.push(b'"');
             append_part(self.wire, end - bytes.len(), bytes.len(), self.out);
             self.out.push(b'"');
@@ -267,7 +278,7 @@ fn double_holds(magnitude: u64) -> bool {
 ///
 /// Decimals of up to 15 digits lead to different doubles. So the one that leads to `value` is the shortest too.
 #[inline]
-fn hundredths(value: f64) -> Option<u64> {
+pub(super) fn hundredths(value: f64) -> Option<u64> {
     const LIMIT: f64 = 1e15;
     let magnitude = value.abs();
     if !(0.01..LIMIT / 100.0).contains(&magnitude) {
@@ -284,9 +295,32 @@ fn hundredths(value: f64) -> Option<u64> {
     (hundredths as f64 / 100.0 == magnitude).then_some(hundredths.unsigned_abs())
 }
 
+/// The most bytes that [`write_hundredths`] writes over.
+pub(super) const HUNDREDTHS: usize = DECIMAL + 3;
+
+/// Writes a number of hundredths as a decimal with as many places as it needs; how many bytes that takes.
+#[inline(always)]
+pub(super) fn write_hundredths(hundredths: u64, room: &mut [u8; HUNDREDTHS]) -> usize {
+    let length = room
+        .first_chunk_mut()
+        .map_or(0, |room| write_decimal(hundredths / 100, room));
+    let fraction = hundredths % 100;
+    let (tenth, hundredth) = (b'0' + (fraction / 10) as u8, b'0' + (fraction % 10) as u8);
+    copy_to(room, length, &[b'.', tenth, hundredth]);
+    length
+        + match (tenth, hundredth) {
+            (b'0', b'0') => 0,
+            (_, b'0') => 2,
+            _ => 3,
+        }
+}
+
 /// `1.0` is printed as `1`, as protobuf does.
 fn without_fraction_zero(number: &str) -> &[u8] {
-    number.strip_suffix(".0").unwrap_or(number).as_bytes()
+    match number.as_bytes() {
+        [whole @ .., b'.', b'0'] => whole,
+        number => number,
+    }
 }
 
 const LOW_BITS: u64 = 0x0101_0101_0101_0101;
@@ -309,45 +343,9 @@ fn is_escaped(byte: u8) -> bool {
     byte < 0x20 || matches!(byte, b'"' | b'\\')
 }
 
-/// Whether all bytes are ASCII and none needs an escape.
-#[inline]
-fn is_plain_ascii(bytes: &[u8]) -> bool {
-    let mut unusual = 0;
-    if let Some(last) = bytes.last_chunk::<8>() {
-        // The last word overlaps the one before it.
-        for word in bytes.as_chunks::<8>().0 {
-            let word = u64::from_le_bytes(*word);
-            unusual |= escaped_bytes(word) | word & HIGH_BITS;
-        }
-        let last = u64::from_le_bytes(*last);
-        unusual |= escaped_bytes(last) | last & HIGH_BITS;
-        return unusual == 0;
-    }
-    if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-        let word = u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last));
-        return escaped_bytes(word) | word & HIGH_BITS == 0;
-    }
-    bytes.iter().all(|byte| byte.is_ascii() && !is_escaped(*byte))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_byte_that_json_escapes_is_found_at_every_place() {
-        for byte in 0..=255_u8 {
-            for place in 0..20 {
-                let mut text = [b'x'; 20];
-                text[place] = byte;
-                let escaped = byte < 0x20 || byte == b'"' || byte == b'\\';
-                for length in place + 1..=text.len() {
-                    let plain = is_plain_ascii(&text[..length]);
-                    assert_eq!(plain, !escaped && byte < 0x80, "{byte} at {place} of {length}");
-                }
-            }
-        }
-    }
 
     #[test]
     fn hundredths_are_printed_as_the_shortest_decimal() {

@@ -1,12 +1,13 @@
 //! JSON's lexical level (RFC 8259): white space, strings, numbers, literals, and values that nobody wants.
 //!
-//! Nothing here knows protobuf. Strings are looked at eight bytes at a time; only those that hold something else than
+//! Nothing here knows protobuf. Strings are looked at sixteen bytes at a time; only those that hold something else than
 //! plain ASCII are looked at again. Outside strings the grammar admits ASCII alone, so whatever a [`Scanner`] has passed
 //! over is valid UTF-8.
 
 use std::borrow::Cow;
 
 use super::super::append::append;
+use super::super::lanes::plain_end;
 use super::super::wire::DEPTH_LIMIT;
 use super::failure::{Failure, Result, found};
 use crate::schema::tables::Key;
@@ -180,17 +181,16 @@ impl<'j> Scanner<'j> {
             return Err(self.expected(what));
         }
         let start = self.at + 1;
-        let rest = self.json.get(start..).unwrap_or_default();
-        let length = plain_length(rest);
-        if let Some(b'"') = rest.get(length) {
-            self.at = start + length + 1;
+        let end = plain_end(self.json, start);
+        if let Some(b'"') = self.json.get(end) {
+            self.at = end + 1;
             return Ok(JsonString {
-                raw: rest.get(..length).unwrap_or_default(),
+                raw: self.json.get(start..end).unwrap_or_default(),
                 start,
                 escaped: false,
             });
         }
-        self.unusual_string(start, length)
+        self.unusual_string(start, end - start)
     }
 
     /// A string with something else than printable ASCII; its first `length` bytes are plain.
@@ -536,22 +536,6 @@ fn delimiters(word: u64) -> u64 {
     let quote = word ^ (ONES * b'"' as u64);
     let backslash = word ^ (ONES * b'\\' as u64);
     (quote.wrapping_sub(ONES) | backslash.wrapping_sub(ONES) | word.wrapping_sub(ONES * 0x20)) & !word & HIGH
-}
-
-/// How many bytes at the start of `text` are printable ASCII without quotes and backslashes, looking at whole words
-/// only: the answer may stop short in the last seven bytes.
-#[inline]
-fn plain_length(text: &[u8]) -> usize {
-    let mut length = 0;
-    for word in text.as_chunks::<8>().0 {
-        let word = u64::from_le_bytes(*word);
-        let mask = delimiters(word) | word & HIGH;
-        if mask != 0 {
-            return length + (mask.trailing_zeros() / 8) as usize;
-        }
-        length += 8;
-    }
-    length
 }
 
 /// Equality of short texts of the same length, without a call.
