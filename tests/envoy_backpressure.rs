@@ -29,7 +29,7 @@ const PARTS: usize = 3000;
 const HELD: u64 = 4 << 20;
 
 /// The same for all memory of the process, to which the module's belongs.
-const RESIDENT: u64 = 8 << 20;
+const RESIDENT: u64 = 12 << 20;
 
 #[tokio::test]
 async fn three_hundred_thousand_messages_wait_for_a_reader_that_stalls() {

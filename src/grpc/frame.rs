@@ -445,6 +445,24 @@ mod tests {
     }
 
     #[test]
+    fn a_message_is_under_way_from_its_first_byte() {
+        let body = [frame(0, b"a"), frame(0, b"hello"), frame(0x80, b"grpc-status:0")].concat();
+        let mut reader = reader(true);
+        for (piece, so_far) in [
+            (0..6, None),
+            (6..7, Some("")),
+            (7..11, Some("")),
+            (11..13, Some("he")),
+            (13..16, None),
+            (16..25, None),
+        ] {
+            let _ = read_all(&mut reader, [&body[piece.clone()]]);
+            let found = reader.message_so_far().map(String::from_utf8_lossy);
+            assert_eq!(found.as_deref(), so_far, "{piece:?}");
+        }
+    }
+
+    #[test]
     fn the_length_is_checked_before_anything_is_buffered() {
         let mut reader = FrameReader::new(10);
         let (_, end) = read_all(&mut reader, [&[0, 0, 0][..], &[1, 0, 7, 7]]);
