@@ -10,7 +10,7 @@ export CARGO_TARGET_DIR := target
 export PATH := $(PATH):$(HOME)/.cargo/bin
 export PYTHON
 
-.PHONY: help build test conformance fuzz bench demo demo-check lint toolchain prerequisites .venv
+.PHONY: help build test conformance fuzz bench bench-envoy demo demo-check lint toolchain prerequisites .venv
 
 help:
 	@echo 'make build       the module, $(MODULE)'
@@ -21,6 +21,7 @@ help:
 	@echo 'make conformance protobuf'\''s conformance suite on the codec; part of make test'
 	@echo 'make fuzz        random input to the codec, beside prost-reflect and through cargo-fuzz; takes an hour and a half'
 	@echo 'make bench       how fast the codec is, natively and in wasm, beside prost-reflect; takes a minute'
+	@echo 'make bench-envoy how fast Envoy is with it, beside its own transcoder; takes six minutes, needs wrk'
 
 build: toolchain
 	cargo build --locked --release --target wasm32-wasip1 --lib
@@ -48,6 +49,11 @@ demo-check: prerequisites build .venv
 # In wasm with node, instruction counts with valgrind: each is left out where it isn't there.
 bench: toolchain
 	@benches/run.sh
+
+bench-envoy: prerequisites build .venv
+	cargo build --locked --release --target wasm32-wasip1 --package protobridge-bench-noop
+	cargo build --locked --release --package protobridge-bench-upstream
+	@.venv/bin/python benches/envoy/bench.py $(BENCH_OPTIONS)
 
 # FUZZ_SECONDS for each target. Both need what `make test` doesn't: nightly Rust, and cargo-fuzz.
 FUZZ_SECONDS ?= 1800

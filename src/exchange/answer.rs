@@ -321,7 +321,10 @@ impl Answer {
         edits.clear();
         self.remove_what_is_no_header(edits);
         let mut digits = itoa::Buffer::new();
-        edits.set(b":status", digits.format(http_status).as_bytes());
+        let status = digits.format(http_status).as_bytes();
+        if self.initial.get(":status") != Some(status) {
+            edits.set(b":status", status);
+        }
         if is_without_content(http_status) {
             edits.remove(b"content-type");
         } else {

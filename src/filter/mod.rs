@@ -402,9 +402,8 @@ impl HttpContext for Filter {
             return Action::Continue;
         }
         self.look_at_the_time();
-        let trailers = host::headers(Map::ResponseTrailers);
         // gRPC's trailers never reach an HTTP client.
-        match trailers.and_then(|trailers| host::clear_headers(Map::ResponseTrailers).map(|()| trailers)) {
+        match host::take_headers(Map::ResponseTrailers) {
             Ok(trailers) if self.exchange.borrow().response_flows() => {
                 self.response(|exchange, _, workspace| exchange.response_chunks_ended(trailers, workspace))
             }

@@ -22,6 +22,7 @@ mod dispatch;
 mod errors;
 mod harness_envoy_profile;
 mod harness_kong_profile;
+mod host_calls;
 mod json;
 mod kong;
 mod matching;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::harness::{Host, HostCall, Request, Response, frame};
+use crate::harness::{Host, Request, Response, frame};
 use crate::kit::{WAYS, call_of, configuration, error, everything, gateway, works};
 
 #[test]
@@ -271,48 +271,6 @@ fn many_requests_after_each_other_keep_working() {
         works(&gateway);
         assert_eq!(error(&gateway.request(Request::post("/v1/echo").json("{"))).0, 400);
         assert_eq!(gateway.request(Request::get("/nowhere")).answer().status(), 404);
-    }
-}
-
-#[test]
-fn a_small_request_costs_few_host_calls() {
-    let gateway = gateway(json!({}));
-    let exchange = gateway.request(Request::post("/v1/echo").json(r#"{"int32Value": 1}"#));
-    exchange.respond(Response::ok(everything(json!({ "int32Value": 1 }))));
-    assert_eq!(exchange.answer().status(), 200);
-    let calls = exchange.host_calls();
-    let of = |call: HostCall| calls.get(&call).copied().unwrap_or_default();
-    // All headers at once, in each direction; then what changes.
-    assert!(of(HostCall::GetHeaders) + of(HostCall::GetHeader) <= 4, "{calls:?}");
-    assert!(
-        of(HostCall::GetBuffer) <= 4 && of(HostCall::SetBuffer) <= 4,
-        "{calls:?}"
-    );
-    assert!(calls.values().sum::<u32>() <= 40, "{calls:?}");
-}
-
-#[test]
-fn a_chunk_of_a_stream_costs_one_read_and_one_write() {
-    for web in [false, true] {
-        let gateway = gateway(json!({ "upstream": { "grpc_web": web } }));
-        let request = Request::post("/v1/streams/x")
-            .header("accept", "application/x-ndjson")
-            .json("{}");
-        let exchange = gateway.request(request);
-        let chunk = frame(0, &everything(json!({ "int32Value": 1 }))).repeat(100);
-        exchange.respond_headers(&Response::ok(&chunk));
-        exchange.respond_data(&chunk, false);
-        let before = exchange.host_calls();
-        exchange.respond_data(&chunk, false);
-        let mut calls = exchange.host_calls();
-        for (call, count) in before {
-            calls.entry(call).and_modify(|now| *now -= count);
-        }
-        calls.retain(|_, count| *count > 0);
-        let expected = [(HostCall::GetBuffer, 1), (HostCall::SetBuffer, 1)];
-        assert_eq!(calls, expected.into_iter().collect(), "grpc_web: {web}");
-        let lines = "{\"int32Value\":1}\n".repeat(200);
-        assert_eq!(exchange.so_far().body(), lines.as_bytes(), "grpc_web: {web}");
     }
 }
 

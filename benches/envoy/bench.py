@@ -1,0 +1,395 @@
+"""Compares protobridge with Envoy's own C++ gRPC-JSON transcoder, in one Envoy and in turns.
+
+Beside them goes a Wasm filter that does nothing, on gRPC that needs no transcoding: the floor of any Wasm filter. What
+is compared is the CPU time of the Envoy process for each request, which other load on the machine changes little;
+requests per second and latencies are those of a client, server and Envoy on the same machine. `make bench-envoy`
+installs what this needs, but for wrk.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.resources
+import json
+import os
+import random
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[2]
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(ROOT / "examples/bookstore"))
+
+from demo import ENVOY, Failure, running, wait  # noqa: E402
+
+MODULE = ROOT / "target/wasm32-wasip1/release/protobridge.wasm"
+NOOP = ROOT / "target/wasm32-wasip1/release/protobridge_bench_noop.wasm"
+UPSTREAM = ROOT / "target/release/bench-upstream"
+MESSAGES = 1000  # of a stream; benches/upstream sends as many
+
+NATIVE, OURS, GRPC_WEB, FLOOR = LISTENERS = ["native", "protobridge", "grpc_web", "floor"]
+
+
+@dataclass
+class Shape:
+    """One request, as JSON, and as the gRPC that it becomes."""
+
+    name: str
+    method: str
+    path: str
+    grpc_path: str
+    body: str
+    message: bytes
+    connections: int = 8
+    accept: str = "application/json"
+    listeners: dict[str, str] = field(default_factory=lambda: {NATIVE: NATIVE, OURS: OURS, FLOOR: FLOOR})
+
+
+@dataclass
+class Turn:
+    """The figures of one run of wrk: microseconds of Envoy's CPU a request, requests a second, milliseconds."""
+
+    cpu: float
+    rate: float
+    p50: float
+    p99: float
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--turns", type=int, default=7, help="how often each is measured (default: 7)")
+    parser.add_argument("--seconds", type=int, default=2, help="how long a turn takes (default: 2)")
+    parser.add_argument("--shape", default="", help="only the shapes whose names contain this")
+    arguments = parser.parse_args()
+    if not shutil.which("wrk"):
+        print("missing: wrk, the load generator\n    apt-get install wrk", file=sys.stderr)
+        return 1
+    try:
+        with tempfile.TemporaryDirectory(prefix="protobridge-bench-") as name:
+            run(Path(name), arguments)
+    except Failure as failure:
+        print(failure, file=sys.stderr)
+        return 1
+    return 0
+
+
+def run(folder: Path, arguments: argparse.Namespace) -> None:
+    schema = Schema(folder)
+    (folder / "message").write_bytes(frame(schema.wire("Book", json.dumps(book(random.Random(7), 400)))))
+    log = folder / "upstream.log"
+    with running([UPSTREAM, folder / "message"], log) as upstream:
+        port = int(wait(upstream, log, lambda: log.read_text().strip() or None))
+        (folder / "envoy.json").write_text(json.dumps(bootstrap(port, schema)))
+        log = folder / "envoy.log"
+        admin = folder / "admin"
+        command = [ENVOY, "--config-path", folder / "envoy.json", "--concurrency", "1", "--disable-hot-restart"]
+        command += ["--log-level", "warning", "--admin-address-path", admin]
+        with running(command, log) as envoy:
+            address = wait(envoy, log, lambda: admin.exists() and admin.read_text() or None)
+            ports = wait(envoy, log, lambda: listening(address))
+            shapes = [shape for shape in all_shapes(schema) if arguments.shape in shape.name]
+            for shape in shapes:
+                check(shape, ports, folder)
+            print_table(envoy.pid, shapes, ports, folder, arguments)
+
+
+def print_table(pid: int, shapes: list[Shape], ports: dict[str, int], folder: Path, arguments: Any) -> None:
+    columns = ["", "CPU per request, µs: native", "protobridge", "floor", "**ratio**"]
+    columns += [f"{figure}{whose}" for figure in ("requests/s: ", "p50, ms: ", "p99, ms: ") for whose in (NATIVE, OURS)]
+    print(f"| {' | '.join(columns)} |\n|---|{'--:|' * (len(columns) - 1)}")
+    for shape in shapes:
+        turns: dict[str, list[Turn]] = {name: [] for name in shape.listeners}
+        for turn in range(arguments.turns + 1):
+            # Back and forth, so that none always follows the same one. The first turn warms up.
+            for name in list(shape.listeners)[:: 1 if turn % 2 == 0 else -1]:
+                figures = load(pid, shape, name, ports[shape.listeners[name]], folder, arguments.seconds)
+                if turn > 0:
+                    turns[name].append(figures)
+        native, ours = median(turns[NATIVE]), median(turns[OURS])
+        floor = f"{median(turns[FLOOR]).cpu:.1f}" if FLOOR in turns else ""
+        # Of turns that followed one another, so that what disturbed both falls out.
+        ratio = statistics.median(ours.cpu / native.cpu for native, ours in zip(turns[NATIVE], turns[OURS]))
+        cells = [f"{native.cpu:.1f}", f"{ours.cpu:.1f}", floor, f"**{ratio:.2f}**", f"{native.rate:.0f}"]
+        cells += [f"{ours.rate:.0f}", *(f"{of:.2f}" for of in (native.p50, ours.p50, native.p99, ours.p99))]
+        print(f"| {shape.name} | {' | '.join(cells)} |", flush=True)
+
+
+def median(turns: list[Turn]) -> Turn:
+    return Turn(*(statistics.median(getattr(turn, figure.name) for turn in turns) for figure in fields(Turn)))
+
+
+def load(pid: int, shape: Shape, name: str, port: int, folder: Path, seconds: int) -> Turn:
+    """One turn of wrk at a listener."""
+    path, method, headers, body = request_of(shape, name, folder)
+    command = ["wrk", "-t1", f"-c{shape.connections}", f"-d{seconds}s", "-s", HERE / "post.lua",
+               f"http://127.0.0.1:{port}{path}", "--", method, body, *headers]
+    before = cpu(pid)
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    used = cpu(pid) - before
+    figures = re.search(r"^figures (\d+) (\d+) (\d+) (\d+) (\d+)$", output, re.MULTILINE)
+    if figures is None or int(figures[1]) == 0 or int(figures[3]) > 0:
+        raise Failure(f"{shape.name}, {name}: not all requests were answered:\n{output}")
+    requests, duration, _, p50, p99 = map(int, figures.groups())
+    return Turn(used * 1e6 / requests, requests * 1e6 / duration, p50 / 1e3, p99 / 1e3)
+
+
+def request_of(shape: Shape, name: str, folder: Path) -> tuple[str, str, list[str], str]:
+    """Path, method, headers and the file of the body."""
+    if name == FLOOR:
+        path, method, body = shape.grpc_path, "POST", frame(shape.message)
+        headers = ["content-type", "application/grpc"]
+    else:
+        path, method, body = shape.path, shape.method, shape.body.encode()
+        headers = ["accept", shape.accept, *(["content-type", "application/json"] if body else [])]
+    file = folder / "body"
+    file.write_bytes(body)
+    return path, method, headers, str(file) if body else ""
+
+
+def check(shape: Shape, ports: dict[str, int], folder: Path) -> None:
+    """Both give the same answer, so that the same work is compared."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    answers = []
+    for name in (NATIVE, OURS):
+        path, method, headers, _ = request_of(shape, name, folder)
+        url = f"http://127.0.0.1:{ports[shape.listeners[name]]}{path}"
+        fields = dict(zip(headers[::2], headers[1::2]))
+        request = urllib.request.Request(url, shape.body.encode() or None, fields, method=method)
+        with opener.open(request, timeout=30) as answer:
+            text = answer.read()
+            lines = answer.headers["content-type"] == "application/x-ndjson"
+        answers.append([json.loads(line) for line in text.splitlines()] if lines else json.loads(text))
+    native, ours = answers
+    if native != ours:
+        raise Failure(f"{shape.name}: the answers differ:\n{str(native)[:500]}\n{str(ours)[:500]}")
+
+
+def cpu(pid: int) -> float:
+    """Seconds of CPU that a process has used, all threads."""
+    numbers = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(numbers[11]) + int(numbers[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def listening(admin: str) -> dict[str, int] | None:
+    try:
+        with urllib.request.urlopen(f"http://{admin}/listeners?format=json", timeout=5) as answer:
+            listeners = json.load(answer).get("listener_statuses", [])
+    except OSError:
+        return None
+    ports = {of["name"]: of["local_address"]["socket_address"]["port_value"] for of in listeners}
+    return ports if len(ports) == len(LISTENERS) and all(ports.values()) else None
+
+
+class Schema:
+    """bench.proto, compiled for Envoy's transcoder and for making messages."""
+
+    def __init__(self, folder: Path) -> None:
+        from google.protobuf import descriptor_pb2, descriptor_pool
+        from grpc_tools import protoc
+
+        self.file = folder / "bench.pb"
+        includes = [HERE, importlib.resources.files("grpc_tools") / "_proto", googleapis()]
+        command = ["protoc", *(f"--proto_path={include}" for include in includes), "--include_imports",
+                   f"--descriptor_set_out={self.file}", str(HERE / "bench.proto")]
+        if protoc.main(command) != 0:
+            raise Failure("bench.proto does not compile")
+        self.pool = descriptor_pool.DescriptorPool()
+        for proto in descriptor_pb2.FileDescriptorSet.FromString(self.file.read_bytes()).file:
+            self.pool.Add(proto)
+
+    def wire(self, name: str, text: str) -> bytes:
+        """The wire form of a message in JSON."""
+        from google.protobuf import json_format, message_factory
+
+        message = message_factory.GetMessageClass(self.pool.FindMessageTypeByName(f"bench.{name}"))()
+        return json_format.Parse(text, message).SerializeToString()
+
+
+def googleapis() -> Path:
+    import google.api.annotations_pb2
+
+    return Path(google.api.annotations_pb2.__file__).resolve().parents[2]
+
+
+def frame(message: bytes) -> bytes:
+    return b"\0" + len(message).to_bytes(4, "big") + message
+
+
+def all_shapes(schema: Schema) -> list[Shape]:
+    numbers = random.Random(1)
+    small = {
+        "name": "shelves/7/books/1234",
+        "title": "The Left Hand of Darkness",
+        "authorName": "Ursula K. Le Guin",
+        "pageCount": 304,
+        "price": 12.99,
+        "inStock": True,
+        "genre": "GENRE_FICTION",
+    }
+
+    def echo(name: str, method: str, path: str, kind: str, value: Any, connections: int) -> Shape:
+        body = json.dumps(value, separators=(",", ":"))
+        title = f"{name}, {size(len(body))}"
+        return Shape(title, "POST", path, f"/bench.Bench/{method}", body, schema.wire(kind, body), connections)
+
+    def echo_list(length: int, connections: int) -> Shape:
+        return echo("list", "EchoBooks", "/v1/books", "Books", books(length, numbers), connections)
+
+    def stream(how: str, **different: Any) -> Shape:
+        body = '{"shelf":"7"}'
+        message = schema.wire("ListBooksRequest", body)
+        name = f"stream of {MESSAGES} messages{how}"
+        return Shape(name, "POST", "/v1/list", "/bench.Bench/ListBooks", body, message, 2, **different)
+
+    asked = {"shelf": "7", "book": "1234", "view": "FULL"}
+    get = Shape(
+        "GET, an answer of 400 B",
+        "GET",
+        "/v1/shelves/7/books/1234?view=FULL",
+        "/bench.Bench/GetBook",
+        "",
+        schema.wire("GetBookRequest", json.dumps(asked)),
+    )
+    return [
+        echo("object", "EchoBook", "/v1/book", "Book", small, 8),
+        echo_list(4_500, 8),
+        echo_list(108_000, 4),
+        echo_list(1_100_000, 2),
+        stream(""),
+        stream(", as NDJSON", accept="application/x-ndjson", listeners={NATIVE: NATIVE, OURS: OURS}),
+        stream(", with grpc_web", listeners={NATIVE: NATIVE, OURS: GRPC_WEB}),
+        get,
+    ]
+
+
+def size(length: int) -> str:
+    return f"{length} B" if length < 1000 else f"{length / 1e3:.1f} KB" if length < 10**6 else f"{length / 1e6:.1f} MB"
+
+
+def books(length: int, numbers: random.Random) -> dict[str, Any]:
+    made: list[Any] = []
+    total = 0
+    while total < length:
+        made.append(book(numbers))
+        total += len(json.dumps(made[-1], separators=(",", ":"))) + 1
+    return {"books": made, "nextPageToken": "CAEQAg"}
+
+
+def book(numbers: random.Random, length: int = 0) -> dict[str, Any]:
+    def words(count: int) -> str:
+        known = "river the glass of mountain a winter light city salt northern sea".split()
+        return " ".join(numbers.choices(known, k=count))
+
+    made: dict[str, Any] = {
+        "name": f"shelves/{numbers.randrange(100)}/books/{numbers.randrange(100_000)}",
+        "title": words(4),
+        "authorName": words(2),
+        "pageCount": numbers.randrange(1, 999),
+        "soldCopies": str(numbers.randrange(1, 9_999_999)),
+        "price": numbers.randrange(1, 9_999) / 100,
+        "inStock": True,
+        "genre": f"GENRE_{numbers.choice(['FICTION', 'HISTORY', 'SCIENCE'])}",
+        "tags": [words(1) for _ in range(3)],
+        "publisher": {"displayName": words(2), "city": words(1), "foundedYear": numbers.randrange(1500, 2000)},
+        "createTime": f"20{numbers.randrange(100):02}-06-{numbers.randrange(1, 31):02}T12:34:56.789Z",
+    }
+    short = length - len(json.dumps(made, separators=(",", ":"))) - len(',"summary":""')
+    if short > 0:
+        made["summary"] = words(short // 4)[:short]
+    return made
+
+
+TYPE = "type.googleapis.com/envoy.extensions"
+
+
+def bootstrap(upstream: int, schema: Schema) -> dict[str, Any]:
+    """Envoy's configuration: four listeners that differ in their filters."""
+    proto = {"@type": "type.googleapis.com/google.protobuf.Struct",
+             "value": {"proto": (HERE / "bench.proto").read_text()}}
+    grpc_web_proto = {**proto, "value": {**proto["value"], "upstream": {"grpc_web": True}}}
+    native = {
+        "name": "envoy.filters.http.grpc_json_transcoder",
+        "typed_config": {
+            "@type": f"{TYPE}.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder",
+            "proto_descriptor": str(schema.file),
+            "services": ["bench.Bench"],
+        },
+    }
+    grpc_web = {"name": "envoy.filters.http.grpc_web",
+                "typed_config": {"@type": f"{TYPE}.filters.http.grpc_web.v3.GrpcWeb"}}
+    filters = {
+        NATIVE: [native],
+        OURS: [wasm("protobridge", MODULE, proto)],
+        GRPC_WEB: [wasm("protobridge", MODULE, grpc_web_proto), grpc_web],
+        FLOOR: [wasm("noop", NOOP, None)],
+    }
+    return {
+        "static_resources": {
+            "listeners": [listener(name, filters[name]) for name in LISTENERS],
+            "clusters": [{
+                "name": "upstream",
+                "type": "STATIC",
+                "per_connection_buffer_limit_bytes": BUFFER,
+                "load_assignment": {"cluster_name": "upstream", "endpoints": [{"lb_endpoints": [
+                    {"endpoint": {"address": address(upstream)}}]}]},
+                "typed_extension_protocol_options": {
+                    "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+                        "@type": f"{TYPE}.upstreams.http.v3.HttpProtocolOptions",
+                        "explicit_http_config": {"http2_protocol_options": {}},
+                    },
+                },
+            }],
+        },
+        "admin": {"address": address(0)},
+    }
+
+
+BUFFER = 16 << 20
+
+
+def listener(name: str, filters: list[Any]) -> dict[str, Any]:
+    router = {"name": "envoy.filters.http.router",
+              "typed_config": {"@type": f"{TYPE}.filters.http.router.v3.Router"}}
+    return {
+        "name": name,
+        "address": address(0),
+        "per_connection_buffer_limit_bytes": BUFFER,
+        "filter_chains": [{"filters": [{
+            "name": "envoy.filters.network.http_connection_manager",
+            "typed_config": {
+                "@type": f"{TYPE}.filters.network.http_connection_manager.v3.HttpConnectionManager",
+                "stat_prefix": name,
+                "http_filters": [*filters, router],
+                "route_config": {"virtual_hosts": [{"name": "all", "domains": ["*"], "routes": [
+                    {"match": {"prefix": "/"}, "route": {"cluster": "upstream", "timeout": "60s"}}]}]},
+            },
+        }]}],
+    }
+
+
+def wasm(name: str, module: Path, configuration: Any) -> dict[str, Any]:
+    config = {
+        "name": name,
+        "vm_config": {"vm_id": name, "runtime": "envoy.wasm.runtime.v8", "code": {"local": {"filename": str(module)}}},
+        "allow_on_headers_stop_iteration": True,
+    }
+    if configuration:
+        config["configuration"] = configuration
+    return {"name": f"envoy.filters.http.wasm.{name}",
+            "typed_config": {"@type": f"{TYPE}.filters.http.wasm.v3.Wasm", "config": config}}
+
+
+def address(port: int) -> dict[str, Any]:
+    return {"socket_address": {"address": "127.0.0.1", "port_value": port}}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,159 @@
+//! How often each kind of request crosses into the host: most of what a small request costs is this, so that one more is
+//! a decision. README.md, "How fast it is", carries the table.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::harness::HostCall::{self, *};
+use crate::harness::{Exchange, Gateway, Request, Response, frame};
+use crate::kit::{everything, gateway, works};
+
+/// Checks what one exchange costs on a gateway that has served before.
+fn costs(configuration: Value, expected: &[(HostCall, u32)], exchange: impl Fn(&Gateway) -> Exchange) {
+    let gateway = gateway(configuration);
+    works(&gateway);
+    let calls = exchange(&gateway).host_calls();
+    assert_eq!(calls, expected.iter().copied().collect::<BTreeMap<_, _>>());
+}
+
+/// With as many headers as a browser sends through a proxy: their number costs no calls.
+fn post(path: &str) -> Request {
+    [
+        "accept-language",
+        "authorization",
+        "user-agent",
+        "x-forwarded-for",
+        "x-request-id",
+        "cookie",
+    ]
+    .iter()
+    .fold(Request::post(path), |request, name| request.header(name, "value"))
+}
+
+fn message() -> Vec<u8> {
+    everything(json!({ "int32Value": 1 }))
+}
+
+#[test]
+fn a_unary_request_in_place() {
+    let expected = [
+        (GetHeaders, 3),
+        // :path, content-type, te, grpc-timeout; content-type and content-length of the answer.
+        (SetHeader, 6),
+        // The request's content-length; grpc-status.
+        (RemoveHeader, 2),
+        (GetBuffer, 2),
+        (SetBuffer, 2),
+    ];
+    costs(json!({}), &expected, |gateway| {
+        let exchange = gateway.request(post("/v1/echo").json(r#"{"int32Value": 1}"#));
+        exchange.respond(Response::ok(message()));
+        assert_eq!(exchange.answer().status(), 200);
+        exchange
+    });
+}
+
+#[test]
+fn an_error_without_a_message() {
+    let expected = [
+        (GetHeaders, 2),
+        (SetHeader, 4),
+        (RemoveHeader, 1),
+        (GetBuffer, 1),
+        (SetBuffer, 1),
+        (SendLocalReply, 1),
+    ];
+    costs(json!({}), &expected, |gateway| {
+        let exchange = gateway.request(post("/v1/echo").json("{}"));
+        exchange.respond(Response::error(5, "no such thing"));
+        assert_eq!(exchange.answer().status(), 404);
+        exchange
+    });
+}
+
+#[test]
+fn a_unary_request_as_a_call() {
+    // What the call's own callbacks read, the in-process host hands out uncounted.
+    let expected = [(GetHeaders, 1), (OpenGrpc, 1), (SendGrpc, 1), (SendLocalReply, 1)];
+    costs(json!({}), &expected, |gateway| {
+        let exchange = gateway.request(Request::get("/v1/echo?int32Value=1"));
+        exchange.respond(Response::ok(message()));
+        assert_eq!(exchange.answer().status(), 200);
+        exchange
+    });
+}
+
+#[test]
+fn a_stream_of_messages_in_three_chunks() {
+    let expected = [
+        (GetHeaders, 3),
+        // A stream has no grpc-timeout unless one is set, and its answer no content-length.
+        (SetHeader, 4),
+        (RemoveHeader, 2),
+        // One each for the request and for each chunk, however many messages it has.
+        (GetBuffer, 4),
+        (SetBuffer, 4),
+    ];
+    costs(json!({}), &expected, |gateway| {
+        let request = post("/v1/streams/a")
+            .header("accept", "application/x-ndjson")
+            .json("{}");
+        let exchange = gateway.request(request);
+        exchange.respond_headers(&Response::grpc().chunk(""));
+        for _ in 0..3 {
+            exchange.respond_data(frame(0, &message()).repeat(50), false);
+        }
+        exchange.respond_trailers(&[("grpc-status", "0")]);
+        assert_eq!(exchange.answer().text().lines().count(), 150);
+        exchange
+    });
+}
+
+#[test]
+fn a_chunk_of_a_stream_costs_one_read_and_one_write() {
+    for web in [false, true] {
+        let gateway = gateway(json!({ "upstream": { "grpc_web": web } }));
+        let request = Request::post("/v1/streams/x")
+            .header("accept", "application/x-ndjson")
+            .json("{}");
+        let exchange = gateway.request(request);
+        let chunk = frame(0, &message()).repeat(100);
+        exchange.respond_headers(&Response::ok(&chunk));
+        exchange.respond_data(&chunk, false);
+        let before = exchange.host_calls();
+        exchange.respond_data(&chunk, false);
+        let mut calls = exchange.host_calls();
+        for (call, count) in before {
+            calls.entry(call).and_modify(|now| *now -= count);
+        }
+        calls.retain(|_, count| *count > 0);
+        let expected = [(GetBuffer, 1), (SetBuffer, 1)];
+        assert_eq!(calls, expected.into_iter().collect(), "grpc_web: {web}");
+        let lines = "{\"int32Value\":1}\n".repeat(200);
+        assert_eq!(exchange.so_far().body(), lines.as_bytes(), "grpc_web: {web}");
+    }
+}
+
+#[test]
+fn native_grpc() {
+    costs(json!({}), &[(GetHeaders, 1)], |gateway| {
+        let exchange = gateway.request(
+            post("/test.everything.Echo/Post")
+                .header("content-type", "application/grpc")
+                .body(frame(0, &message())),
+        );
+        exchange.respond(Response::ok(message()));
+        exchange
+    });
+}
+
+#[test]
+fn a_refusal() {
+    costs(json!({}), &[(GetHeaders, 1), (SendLocalReply, 1)], |gateway| {
+        let exchange = gateway.request(Request::get("/nowhere"));
+        gateway.advance(std::time::Duration::from_millis(1));
+        assert_eq!(exchange.answer().status(), 404);
+        exchange
+    });
+}
