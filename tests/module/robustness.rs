@@ -177,7 +177,12 @@ fn long_numbers_are_read_or_refused() {
 
 #[test]
 fn a_large_body_goes_through() {
-    let limits = json!({ "limits": { "max_request_bytes": 8 << 20, "max_response_bytes": 8 << 20, "max_message_bytes": 8 << 20 } });
+    let limits = json!({ "limits": {
+        "max_request_bytes": 8 << 20,
+        "max_response_bytes": 8 << 20,
+        "max_message_bytes": 8 << 20,
+        "gateway_buffer_bytes": 16 << 20,
+    } });
     let gateway = Host::envoy()
         .buffer_limit(16 << 20)
         .load(&configuration(limits))
