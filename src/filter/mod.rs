@@ -698,10 +698,8 @@ fn rewrite_response(
             .map_err(|status| refused("to change the response body", status));
     }
     if headers_gone {
-        log::error!(
-            "an answer of {} bytes is more than the gateway may hold back",
-            body.len()
-        );
+        let length = body.len();
+        log::error!("an answer of {length} bytes is broken off: it is over limits.gateway_buffer_bytes");
         return host::close_stream(Stream::Response)
             .map(|()| Action::Pause)
             .map_err(|status| refused("to reset the response", status));
