@@ -570,6 +570,41 @@ fn a_hundred_levels_leave_most_of_the_stack() {
     }
 }
 
+#[test]
+fn what_has_gone_by_of_a_stream_leaves_no_memory_behind() {
+    let service = "syntax = \"proto3\"; package t; service S { rpc List(M) returns (stream M); }
+        message M { string text = 1; int32 number = 2; }";
+    let messages: Vec<u8> = (0..1000)
+        .flat_map(|at| {
+            let message = [len(1, "some text"), varint(2, 1 + at % 100)].concat();
+            [&[0, 0, 0, 0, message.len() as u8], &message[..]].concat()
+        })
+        .collect();
+    for (web, accept) in [
+        (false, "application/x-ndjson"),
+        (true, "application/json"),
+        (true, "text/event-stream"),
+    ] {
+        let configuration = json!({ "proto": service, "upstream": { "grpc_web": web } });
+        let mut machine = Machine::new(&configuration.to_string());
+        machine.start_stream(accept);
+        let mut thousand = || {
+            // Frames are cut anywhere.
+            for chunk in messages.chunks(999) {
+                machine.response_chunk(chunk);
+            }
+            let written = std::mem::take(&mut machine.store.data_mut().written);
+            (written, machine.memory())
+        };
+        thousand();
+        let (written, memory) = thousand();
+        assert!(written > 30_000, "{accept}: {written} bytes");
+        for _ in 2..300 {
+            assert_eq!(thousand(), (written, memory), "{accept}");
+        }
+    }
+}
+
 /// A request costs what it costs, however much there is in the schema that it doesn't use.
 #[test]
 fn requests_cost_the_same_with_10_methods_and_with_5000() {
@@ -926,16 +961,14 @@ impl Machine {
 
     fn request(&mut self, request: &Request) {
         let Request { method, target, body } = request;
-        let host = self.store.data_mut();
-        host.headers = [
-            (":method", *method),
+        self.headers(&[
+            (":method", method),
             (":path", target),
             (":authority", "a"),
             (":scheme", "http"),
             ("content-type", "application/json"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
+        ]);
+        let host = self.store.data_mut();
         let count = host.headers.len() as i32;
         host.buffers[REQUEST_BODY] = body.clone().into();
         let end = i32::from(body.is_empty());
@@ -945,11 +978,46 @@ impl Machine {
         }
     }
 
+    /// A server stream begins, in place.
+    fn start_stream(&mut self, accept: &str) {
+        self.call::<()>("proxy_on_context_create", (CONTEXT, ROOT));
+        self.headers(&[
+            (":method", "POST"),
+            (":path", "/t.S/List"),
+            (":authority", "a"),
+            ("accept", accept),
+        ]);
+        self.call::<i32>("proxy_on_request_headers", (CONTEXT, 4, 0));
+        self.store.data_mut().buffers[REQUEST_BODY] = b"{}".to_vec();
+        assert_eq!(self.call::<i32>("proxy_on_request_body", (CONTEXT, 2, 1)), CONTINUE);
+        self.headers(&[(":status", "200"), ("content-type", "application/grpc")]);
+        self.call::<i32>("proxy_on_response_headers", (CONTEXT, 2, 0));
+    }
+
+    fn response_chunk(&mut self, chunk: &[u8]) {
+        self.store.data_mut().buffers[RESPONSE_BODY] = chunk.to_vec();
+        let action = self.call::<i32>("proxy_on_response_body", (CONTEXT, chunk.len() as i32, 0));
+        assert_eq!(action, CONTINUE);
+    }
+
+    fn headers(&mut self, headers: &[(&str, &str)]) {
+        let owned = headers
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        self.store.data_mut().headers = owned.collect();
+    }
+
     fn call<R: wasmtime::WasmResults>(&mut self, name: &str, arguments: impl WasmParams) -> R {
         let function = self.instance.get_typed_func(&mut self.store, name).unwrap();
         function
             .call(&mut self.store, arguments)
             .unwrap_or_else(|error| panic!("{name}: {error:?}"))
+    }
+
+    /// How much memory the module has, in bytes. It never shrinks.
+    fn memory(&mut self) -> usize {
+        let memory = self.instance.get_memory(&mut self.store, "memory").unwrap();
+        memory.data_size(&self.store)
     }
 
     /// How far down the module's own stack has ever been: fresh memory is zero.
@@ -963,8 +1031,11 @@ impl Machine {
 /// What the module sees, and what it has done.
 #[derive(Default)]
 struct Host {
+    /// Of the request, later of the response.
     headers: Vec<(String, String)>,
     buffers: [Vec<u8>; 8],
+    /// How many bytes the module has put into buffers.
+    written: usize,
     /// The clock.
     seconds: u64,
     /// How many calls were made.
@@ -976,8 +1047,13 @@ struct Host {
     status: i32,
 }
 
+// `proxy_map_type_t`.
+const REQUEST_HEADERS: i32 = 0;
+const RESPONSE_HEADERS: i32 = 2;
+
 // `proxy_buffer_type_t`.
 const REQUEST_BODY: usize = 0;
+const RESPONSE_BODY: usize = 1;
 const GRPC_MESSAGE: usize = 5;
 const PLUGIN_CONFIGURATION: usize = 7;
 
@@ -985,6 +1061,8 @@ const PLUGIN_CONFIGURATION: usize = 7;
 const CALL: i32 = 7;
 
 const OK: i32 = 0;
+/// `proxy_action_t`.
+const CONTINUE: i32 = 0;
 const NOT_FOUND: i32 = 1;
 
 type Guest<'c> = Caller<'c, Host>;
@@ -1019,10 +1097,22 @@ fn linker(engine: &Engine) -> Linker<Host> {
         .unwrap()
         .func_wrap(
             "env",
+            "proxy_set_buffer_bytes",
+            |mut guest: Guest<'_>, _: i32, _: i32, _: i32, _: i32, length: i32| {
+                guest.data_mut().written += length as usize;
+                OK
+            },
+        )
+        .unwrap()
+        .func_wrap(
+            "env",
             "proxy_get_header_map_pairs",
             |mut guest: Guest<'_>, map: i32, data: i32, length: i32| {
                 let none = Vec::new();
-                let headers = if map == 0 { &guest.data().headers } else { &none };
+                let headers = match map {
+                    REQUEST_HEADERS | RESPONSE_HEADERS => &guest.data().headers,
+                    _ => &none,
+                };
                 let mut bytes = (headers.len() as u32).to_le_bytes().to_vec();
                 for (name, value) in headers {
                     bytes.extend((name.len() as u32).to_le_bytes());

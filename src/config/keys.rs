@@ -273,6 +273,12 @@ pub const KEYS: &[Key] = &[
         Some("16777216"),
         "One gRPC message: over it, 413 for a request and 502 for a response.",
     ),
+    key(
+        "limits.gateway_buffer_bytes",
+        Kind::Size,
+        Some("1048576"),
+        "What the gateway itself can hold back of a body, as it is configured.",
+    ),
 ];
 
 const fn key(path: &'static str, kind: Kind, default: Option<&'static str>, about: &'static str) -> Key {

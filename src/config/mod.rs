@@ -146,6 +146,7 @@ impl Settings {
                 max_request_bytes: checked.size("limits.max_request_bytes"),
                 max_response_bytes: checked.size("limits.max_response_bytes"),
                 max_message_bytes: checked.size("limits.max_message_bytes"),
+                gateway_buffer_bytes: checked.size("limits.gateway_buffer_bytes"),
             },
         }
     }
@@ -215,6 +216,8 @@ pub struct Limits {
     pub max_response_bytes: usize,
     /// One gRPC message.
     pub max_message_bytes: usize,
+    /// What the gateway itself can hold back of a body.
+    pub gateway_buffer_bytes: usize,
 }
 
 /// Why a configuration cannot be used.

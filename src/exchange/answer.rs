@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::headers::{HeaderEdits, Headers};
 use super::reply::Failure;
 use super::server_stream::{Progress, ServerStream, bad_frame};
-use super::{HostReply, JSON, Workspace, message};
+use super::{HostReply, JSON, Workspace, message, request};
 use crate::config::Plugin;
 use crate::grpc::frame::{Frame, FrameReader};
 use crate::grpc::{Code, Status, metadata};
@@ -29,6 +29,8 @@ pub struct Answer {
     raw: bool,
     /// Whether the client had its headers before the end was known.
     headers_gone: bool,
+    /// Whether the time for a streamed answer has passed.
+    over_time: bool,
 }
 
 impl Answer {
@@ -46,12 +48,31 @@ impl Answer {
             trailing: Headers::default(),
             message: None,
             headers_gone: false,
+            over_time: false,
         }
     }
 
     /// The method that was called.
     pub fn method(&self) -> &Method {
         &self.route.method
+    }
+
+    /// When the gateway is to give up on an answer in place.
+    pub fn patience(&self) -> Option<Duration> {
+        match self.stream {
+            Some(_) => self.timeout.map(request::patience_with_stream),
+            None => self.timeout.map(request::patience),
+        }
+    }
+
+    /// How long the upstream may take for a streamed answer.
+    pub fn stream_timeout(&self) -> Option<Duration> {
+        self.timeout.filter(|_| self.stream.is_some())
+    }
+
+    /// That time has passed.
+    pub fn time_is_up(&mut self) {
+        self.over_time = true;
     }
 
     /// The end of a streamed answer is known while its body can still be written.
@@ -69,6 +90,14 @@ impl Answer {
     /// The stream, where the method streams its answer and messages go out as they come.
     pub fn flowing(&mut self) -> Option<&mut ServerStream> {
         self.stream.as_mut().filter(|stream| stream.flows())
+    }
+
+    /// Whether the first message of a streamed answer has begun to come, and with it all that its headers need.
+    pub fn has_begun(&mut self, plugin: &Plugin) -> bool {
+        match &mut self.stream {
+            Some(stream) => stream.has_begun(plugin, &self.route),
+            None => false,
+        }
     }
 
     /// The response headers came, in place. `Some`: they are the whole of a success, with this HTTP status and the body
@@ -93,7 +122,7 @@ impl Answer {
         }
         let status = self.status()?;
         match &mut self.stream {
-            _ if status.code != Code::Ok => Err(Failure::of(status)),
+            _ if status.code != Code::Ok => Err(self.judge(Failure::of(status))),
             None => Err(no_message()),
             Some(stream) => {
                 workspace.body.clear();
@@ -166,6 +195,7 @@ impl Answer {
 
     /// Ends a stream of which nothing has gone out: all of it is in `workspace`.
     fn end_stream(&mut self, plugin: &Plugin, progress: Progress, workspace: &mut Workspace) -> Result<u16, Failure> {
+        let progress = self.judge_progress(progress);
         let Some(stream) = &mut self.stream else {
             return Err(no_message());
         };
@@ -195,17 +225,18 @@ impl Answer {
             return Progress::Failed(no_message());
         };
         let progress = stream.feed(plugin, &self.route, chunk, &mut workspace.to_json, &mut workspace.body);
-        match (progress, status) {
+        let progress = match (progress, status) {
             (Progress::Open, Some(status)) => stream.finish(status),
             (progress, _) => progress,
-        }
+        };
+        self.judge_progress(progress)
     }
 
     /// The trailers behind such a response came.
     pub fn chunks_ended(&mut self) -> Progress {
         let status = self.status();
         match &self.stream {
-            Some(stream) => stream.finish(status),
+            Some(stream) => self.judge_progress(stream.finish(status)),
             None => Progress::Failed(no_message()),
         }
     }
@@ -416,12 +447,35 @@ impl Answer {
     }
 
     fn host_failure(&self, host_reply: HostReply) -> Failure {
-        match (host_reply, self.timeout) {
-            (HostReply::Unreachable, _) => Failure::unavailable("the upstream cannot be reached"),
-            (HostReply::Deadline, Some(timeout)) => {
-                Failure::deadline(format!("the upstream did not answer within {timeout:?}"))
-            }
-            (HostReply::Deadline, None) => Failure::deadline("the upstream did not answer in time"),
+        match host_reply {
+            HostReply::Unreachable if !self.over_time => Failure::unavailable("the upstream cannot be reached"),
+            HostReply::Unreachable | HostReply::Deadline => self.late(),
+            HostReply::TooLarge => Failure::too_large(
+                "the request has become larger, as a gRPC message, than the gateway can hold (in Envoy: \
+                 per_connection_buffer_limit_bytes, initial_stream_window_size)",
+            ),
+        }
+    }
+
+    fn late(&self) -> Failure {
+        match self.timeout {
+            Some(timeout) => Failure::deadline(format!("the upstream did not answer within {timeout:?}")),
+            None => Failure::deadline("the upstream did not answer in time"),
+        }
+    }
+
+    /// What an upstream's failure means. Some servers say "cancelled" of a call whose time is up.
+    fn judge(&self, failure: Failure) -> Failure {
+        match failure.status.code {
+            Code::Cancelled if self.over_time => self.late(),
+            _ => failure,
+        }
+    }
+
+    fn judge_progress(&self, progress: Progress) -> Progress {
+        match progress {
+            Progress::Failed(failure) => Progress::Failed(self.judge(failure)),
+            progress => progress,
         }
     }
 }

@@ -159,6 +159,8 @@ pub enum HostReply {
     Unreachable,
     /// The upstream did not answer in time.
     Deadline,
+    /// The upstream has not got the request: as a gRPC message it is more than the host holds.
+    TooLarge,
 }
 
 /// Memory that serves one exchange after the other.
@@ -282,8 +284,13 @@ impl Exchange {
     /// Lets the headers go on; the body follows as it comes, or when it is whole.
     fn upload<'w>(&mut self, pending: Pending, workspace: &'w mut Workspace) -> RequestStep<'w> {
         pending.edit_headers(&self.plugin, &mut workspace.edits);
-        let timeout = pending.enforced_timeout();
-        let answer = Answer::new(&self.plugin, Rc::clone(pending.route()), timeout, pending.accept());
+        let answer = Answer::new(
+            &self.plugin,
+            Rc::clone(pending.route()),
+            pending.enforced_timeout(),
+            pending.accept(),
+        );
+        let timeout = answer.patience();
         match pending.into_upload(&self.plugin, workspace) {
             Ok(upload) => self.upload = Some(upload),
             Err(failure) => return self.fail_request(&failure, workspace),
@@ -291,7 +298,7 @@ impl Exchange {
         self.state = State::Forwarded(answer);
         RequestStep::ForwardHeaders {
             edits: &workspace.edits,
-            timeout: timeout.map(request::patience),
+            timeout,
         }
     }
 
@@ -428,11 +435,12 @@ impl Exchange {
         }
         workspace.spare_frame = pending.into_frame();
         if !call {
+            let timeout = answer.patience();
             self.state = State::Forwarded(answer);
             return RequestStep::Forward(Forward {
                 edits: &workspace.edits,
                 body: &workspace.spare_frame,
-                timeout: timeout.map(request::patience),
+                timeout,
             });
         }
         self.state = State::Called(answer);
@@ -518,6 +526,22 @@ impl Exchange {
         }
     }
 
+    /// How long the upstream may take for a streamed answer in place.
+    pub fn stream_timeout(&self) -> Option<Duration> {
+        match &self.state {
+            State::Forwarded(answer) => answer.stream_timeout(),
+            _ => None,
+        }
+    }
+
+    /// [`Exchange::stream_timeout`] has passed: from now on, an upstream that says "cancelled", or breaks off before its
+    /// headers, does so for that.
+    pub fn time_is_up(&mut self) {
+        if let State::Forwarded(answer) = &mut self.state {
+            answer.time_is_up();
+        }
+    }
+
     /// Whether the response's body goes on as it comes.
     pub fn response_flows(&self) -> bool {
         match &self.state {
@@ -567,7 +591,9 @@ impl Exchange {
         let mut failed = None;
         match answer.chunk(&self.plugin, chunk, end, workspace) {
             Progress::Open => {
-                if !self.started && workspace.body.is_empty() {
+                // The headers don't wait for the first message once it is coming: a host that holds a body bounds it,
+                // and what becomes of a message knows no bound.
+                if !self.started && workspace.body.is_empty() && !answer.has_begun(&self.plugin) {
                     return ResponseStep::Drop;
                 }
             }
@@ -806,7 +832,7 @@ impl Exchange {
 /// Envoy's gRPC-Web filter hands it on in the midst of its own work on the trailers, and goes on with that. Were the
 /// response ended under it, by another in its place, by a reset, or because its headers, body and trailers all go on at
 /// once, Envoy would crash. What is due waits for the trailers, which come next.
-fn is_trailers_frame(chunk: &[u8]) -> bool {
+pub fn is_trailers_frame(chunk: &[u8]) -> bool {
     matches!(
         chunk.split_first_chunk::<PREFIX_LENGTH>(),
         Some(([0x80, length @ ..], block)) if usize::try_from(u32::from_be_bytes(*length)) == Ok(block.len())

@@ -365,7 +365,13 @@ pub fn check_message(plugin: &Plugin, route: &Route, message: &[u8]) -> Result<(
 /// After which time the gateway gives up on an answer that may take `timeout`: a little earlier than the upstream, which
 /// is told all of it and may be the first to notice. Its own "cancelled" would then win over the deadline.
 pub fn patience(timeout: Duration) -> Duration {
-    timeout - (timeout / 16).min(Duration::from_millis(20))
+    timeout.saturating_sub((timeout / 16).min(Duration::from_millis(20)))
+}
+
+/// The same for a streamed answer in place: later than the upstream, which may still end the stream with its error, while
+/// the gateway can only break it off.
+pub fn patience_with_stream(timeout: Duration) -> Duration {
+    timeout.saturating_add((timeout / 4).min(Duration::from_secs(1)))
 }
 
 /// A streamed request can only go in place, through a host that streams.

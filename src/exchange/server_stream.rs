@@ -50,7 +50,7 @@ impl ServerStream {
                     ..settings.print
                 },
                 raw: message::is_raw(&plugin.tables, route),
-                content_type: message::OCTET_STREAM.to_vec(),
+                content_type: Vec::new(),
                 messages: 0,
             },
             ends_in_body: settings.upstream.grpc_web,
@@ -73,6 +73,20 @@ impl ServerStream {
         self.output.messages == 0
     }
 
+    /// Whether the first message has begun to come, and with it all that the response's headers need.
+    pub fn has_begun(&mut self, plugin: &Plugin, route: &Route) -> bool {
+        let Some(message) = self.frames.message_so_far() else {
+            return false;
+        };
+        if self.output.raw && self.output.content_type.is_empty() {
+            match message::content_type_so_far(&plugin.tables, route, message) {
+                Some(content_type) => self.output.content_type = content_type,
+                None => return false,
+            }
+        }
+        true
+    }
+
     /// Whether the last of it is written.
     pub fn has_ended(&self) -> bool {
         self.ended
@@ -81,6 +95,7 @@ impl ServerStream {
     /// The content-type of the response.
     pub fn content_type(&self) -> &[u8] {
         match &self.output {
+            output if output.raw && output.content_type.is_empty() => message::OCTET_STREAM,
             output if output.raw => &output.content_type,
             output => output.format.content_type(),
         }
@@ -310,18 +325,22 @@ mod tests {
             } else {
                 assert_eq!(whole, expected);
             }
-            for first in 0..=body.len() {
-                for second in first..=body.len() {
-                    let chunks = [&body[..first], &body[first..second], &body[second..]];
-                    assert_eq!(
-                        read(&plugin, route, accept, &chunks),
-                        whole,
-                        "cut at {first} and {second} of {body:?}"
-                    );
+            for accept in ["application/json", "application/x-ndjson", "text/event-stream"] {
+                let whole = read(&plugin, route, accept, &[&body]);
+                for first in 0..=body.len() {
+                    for second in first..=body.len() {
+                        let chunks = [&body[..first], &body[first..second], &body[second..]];
+                        assert_eq!(
+                            read(&plugin, route, accept, &chunks),
+                            whole,
+                            "{accept}: cut at {first} and {second} of {body:?}"
+                        );
+                    }
                 }
+                let bytes: Vec<&[u8]> = body.chunks(1).collect();
+                let byte_by_byte = read(&plugin, route, accept, &bytes);
+                assert_eq!(byte_by_byte, whole, "{accept}: byte by byte: {body:?}");
             }
-            let bytes: Vec<&[u8]> = body.chunks(1).collect();
-            assert_eq!(read(&plugin, route, accept, &bytes), whole, "byte by byte: {body:?}");
         }
     }
 }

@@ -148,7 +148,8 @@ fn events_in_any_order_give_at_most_one_answer() {
                 2 => client.request(&exchange.request_body(Some(&chunk), ENVOY, workspace)),
                 3 => client.request(&exchange.request_chunk(&chunk, end, workspace)),
                 4 => {
-                    let host_reply = [None, None, None, Some(HostReply::Deadline)][random.below(4)];
+                    let host_reply =
+                        [None, None, Some(HostReply::TooLarge), Some(HostReply::Deadline)][random.below(4)];
                     let step = exchange.response_headers(grpc_response(), end, host_reply, ENVOY, workspace);
                     client.response(&step);
                 }

@@ -81,7 +81,7 @@ pub fn route_cluster() -> Option<String> {
 /// Whether Envoy made up the response whose headers are `headers`: where something went wrong between it and the
 /// upstream, it answers in plain text, as the client asked in HTTP; to a gRPC request it answers by a status alone.
 pub fn host_reply(headers: &Headers, end_of_stream: bool) -> Option<HostReply> {
-    let plain = matches!(headers.get(":status"), Some(b"408" | b"502" | b"503" | b"504"));
+    let plain = matches!(headers.get(":status"), Some(b"408" | b"413" | b"502" | b"503" | b"504"));
     let status_alone = end_of_stream && headers.get("grpc-status") == Some(b"14");
     if !plain && !status_alone {
         return None;
@@ -91,6 +91,9 @@ pub fn host_reply(headers: &Headers, end_of_stream: bool) -> Option<HostReply> {
         return None;
     }
     log::debug!("no answer from the upstream: {}", String::from_utf8_lossy(&details));
+    if details == b"request_payload_too_large" {
+        return Some(HostReply::TooLarge);
+    }
     if memchr::memmem::find(&details, b"timeout").is_some() || details == b"upstream_max_stream_duration_reached" {
         return Some(HostReply::Deadline);
     }

@@ -17,9 +17,11 @@ use std::time::Duration;
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType, LogLevel};
 
-use crate::config::Plugin;
+use crate::config::{Limits, Plugin};
 use crate::exchange::headers::{HeaderEdits, Headers};
-use crate::exchange::{Abilities, Call, CallStep, Exchange, Failure, Reply, RequestStep, ResponseStep, Workspace};
+use crate::exchange::{
+    Abilities, Call, CallStep, Exchange, Failure, Reply, RequestStep, ResponseStep, Workspace, is_trailers_frame,
+};
 use hold::{Holding, Verdict, Waiting};
 use host::{Buffer, HostStatus, Map, Stream};
 use host_profile::{HostProfile, Known, Undecided};
@@ -241,6 +243,8 @@ struct Filter {
     response_began: bool,
     /// Whether its headers went on without the body.
     response_released: bool,
+    /// When the time for a streamed answer is up, if it has a bound; nanoseconds.
+    deadline: Option<u64>,
     /// The gRPC stream in flight.
     call: Option<u32>,
     /// Whether an answer of this filter's is on its way; and what it must become when it passes here.
@@ -258,6 +262,7 @@ impl Filter {
             body_size: 0,
             response_began: false,
             response_released: false,
+            deadline: None,
             call: None,
             answered: false,
             disguised: None,
@@ -364,6 +369,7 @@ impl HttpContext for Filter {
         let host_reply = envoy::host_reply(&headers, end_of_stream);
         self.body_size = 0;
         self.response_began = true;
+        self.look_at_the_time();
         self.response(|exchange, abilities, workspace| {
             exchange.response_headers(headers, end_of_stream, host_reply, abilities, workspace)
         })
@@ -377,6 +383,9 @@ impl HttpContext for Filter {
         if self.exchange.borrow().response_flows() {
             return match host::buffer(Buffer::ResponseBody, size) {
                 Ok(chunk) => {
+                    if end_of_stream || is_trailers_frame(&chunk) {
+                        self.look_at_the_time();
+                    }
                     self.response(|exchange, _, workspace| exchange.response_chunk(&chunk, end_of_stream, workspace))
                 }
                 Err(status) => self.fail(&refused("to show the response body", status)),
@@ -392,6 +401,7 @@ impl HttpContext for Filter {
         if !self.exchange.borrow().awaits_response() {
             return Action::Continue;
         }
+        self.look_at_the_time();
         // gRPC's trailers never reach an HTTP client.
         match host::take_headers(Map::ResponseTrailers) {
             Ok(trailers) if self.exchange.borrow().response_flows() => {
@@ -463,6 +473,13 @@ impl Filter {
             let step = event(&mut exchange, self.gateway.abilities(), &mut workspace);
             self.gateway.follow_request(self.context, step, self.body_size)
         };
+        if self.deadline.is_none()
+            && let Some(timeout) = self.exchange.borrow().stream_timeout()
+            && let Ok(now) = host::now()
+        {
+            let timeout = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
+            self.deadline = Some(now.saturating_add(timeout));
+        }
         match followed {
             Ok(Followed::Continue) => Action::Continue,
             Ok(Followed::Pause) => Action::Pause,
@@ -476,6 +493,15 @@ impl Filter {
                 Action::Pause
             }
             Err(failure) => self.fail(&failure),
+        }
+    }
+
+    /// Tells the exchange when the time for a streamed answer is up.
+    fn look_at_the_time(&self) {
+        if let Some(deadline) = self.deadline
+            && host::now().is_ok_and(|now| now >= deadline)
+        {
+            self.exchange.borrow_mut().time_is_up();
         }
     }
 
@@ -525,7 +551,8 @@ impl Filter {
             let mut workspace = self.gateway.workspace.borrow_mut();
             let step = event(&mut exchange, self.gateway.abilities(), &mut workspace);
             self.response_released |= matches!(step, ResponseStep::RewriteHeaders(_));
-            follow_response(step, self.response_released, self.body_size)
+            let limits = &self.gateway.plugin.settings.limits;
+            follow_response(step, self.response_released, self.body_size, limits)
         };
         followed.unwrap_or_else(|failure| self.fail(&failure))
     }
@@ -596,7 +623,12 @@ enum Followed {
     },
 }
 
-fn follow_response(step: ResponseStep<'_>, headers_gone: bool, body_size: usize) -> Result<Action, Failure> {
+fn follow_response(
+    step: ResponseStep<'_>,
+    headers_gone: bool,
+    body_size: usize,
+    limits: &Limits,
+) -> Result<Action, Failure> {
     match step {
         ResponseStep::PassThrough => Ok(Action::Continue),
         ResponseStep::Await => Ok(Action::Pause),
@@ -604,13 +636,8 @@ fn follow_response(step: ResponseStep<'_>, headers_gone: bool, body_size: usize)
             .map(|()| Action::Continue)
             .map_err(|status| refused("to change the response headers", status)),
         ResponseStep::Rewrite { edits, body } => {
-            if !headers_gone {
-                host::edit_headers(Map::ResponseHeaders, edits)
-                    .map_err(|status| refused("to change the response headers", status))?;
-            }
-            host::replace_buffer(Buffer::ResponseBody, body_size, body)
-                .map(|()| Action::Continue)
-                .map_err(|status| refused("to change the response body", status))
+            let room = body_size.max(limits.gateway_buffer_bytes);
+            rewrite_response(edits, body, headers_gone, body_size, room)
         }
         ResponseStep::Chunk { edits, body, hold } => {
             if let Some(edits) = edits {
@@ -648,6 +675,51 @@ fn edit_request(edits: &HeaderEdits, timeout: Option<Duration>) -> Result<(), Ho
         ),
         None => Ok(()),
     }
+}
+
+/// Changes a response that is held back, of which the host has `held` bytes and room for `room`.
+///
+/// Should it become more than that, Envoy would answer 500 in the midst of this, go on with both, and crash: such a body
+/// goes out as an answer of the filter's own.
+fn rewrite_response(
+    edits: &HeaderEdits,
+    body: &[u8],
+    headers_gone: bool,
+    held: usize,
+    room: usize,
+) -> Result<Action, Failure> {
+    let no_headers = |status| refused("to change the response headers", status);
+    if !headers_gone {
+        host::edit_headers(Map::ResponseHeaders, edits).map_err(no_headers)?;
+    }
+    if body.len() <= room {
+        return host::replace_buffer(Buffer::ResponseBody, held, body)
+            .map(|()| Action::Continue)
+            .map_err(|status| refused("to change the response body", status));
+    }
+    if headers_gone {
+        let length = body.len();
+        log::error!("an answer of {length} bytes is broken off: it is over limits.gateway_buffer_bytes");
+        return host::close_stream(Stream::Response)
+            .map(|()| Action::Pause)
+            .map_err(|status| refused("to reset the response", status));
+    }
+    let headers = host::headers(Map::ResponseHeaders).map_err(no_headers)?;
+    let status = headers
+        .get(":status")
+        .and_then(|status| std::str::from_utf8(status).ok());
+    let status = status.and_then(|status| status.parse().ok()).unwrap_or(200);
+    let mut kept = Headers::default();
+    for (name, value) in headers.iter() {
+        // Envoy adds these itself.
+        let its_own = matches!(name, b"content-length" | b"date" | b"server");
+        if !its_own && name.first() != Some(&b':') {
+            kept.push(name, value);
+        }
+    }
+    host::send_local_response(status, &kept, body)
+        .map(|()| Action::Pause)
+        .map_err(|status| refused("to answer", status))
 }
 
 fn start_call(call: &Call<'_>) -> Result<u32, Failure> {

@@ -59,6 +59,14 @@ impl FrameReader {
         }
     }
 
+    /// What has come of a message that is not whole yet, without its prefix; `None` when no message is under way.
+    pub fn message_so_far(&self) -> Option<&[u8]> {
+        match self.carry.get(self.carry_start..)? {
+            carried @ [0, ..] => Some(carried.get(PREFIX_LENGTH..).unwrap_or_default()),
+            _ => None,
+        }
+    }
+
     /// Reads the prefix at the start of `bytes`; `None` while it is incomplete.
     fn prefix(&self, bytes: &[u8]) -> Result<Option<Prefix>, FrameError> {
         let Some(([flags, length @ ..], _)) = bytes.split_first_chunk::<PREFIX_LENGTH>() else {
@@ -433,6 +441,24 @@ mod tests {
             let mut reader = reader(grpc_web);
             let (_, end) = read_all(&mut reader, [body.as_slice()]);
             assert_eq!(end, Err(expected), "{body:x?}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_under_way_from_its_first_byte() {
+        let body = [frame(0, b"a"), frame(0, b"hello"), frame(0x80, b"grpc-status:0")].concat();
+        let mut reader = reader(true);
+        for (piece, so_far) in [
+            (0..6, None),
+            (6..7, Some("")),
+            (7..11, Some("")),
+            (11..13, Some("he")),
+            (13..16, None),
+            (16..25, None),
+        ] {
+            let _ = read_all(&mut reader, [&body[piece.clone()]]);
+            let found = reader.message_so_far().map(String::from_utf8_lossy);
+            assert_eq!(found.as_deref(), so_far, "{piece:?}");
         }
     }
 

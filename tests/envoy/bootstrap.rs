@@ -12,12 +12,15 @@ pub const AWKWARD: &str = "users";
 /// The gRPC server again: a name whose length takes two bytes in a serialized `GrpcService`.
 pub const LONG: &str = "backend-with-a-name-of-more-than-127-bytes-0123456789-0123456789-0123456789-0123456789-\
                         0123456789-0123456789-0123456789-0123456789";
-/// The gRPC server again, over connections that take in no more of a stream than is read of it, and a little.
-pub const NARROW: &str = "narrow";
+/// The gRPC server again, over connections that take in [`WINDOW`] bytes of a stream beyond what is read of it.
+const NARROW: &str = "narrow";
 /// A cluster whose port refuses connections.
 pub const REFUSED: &str = "refused";
 /// A cluster whose server answers with bytes that are no HTTP.
 pub const GARBAGE: &str = "garbage";
+
+/// How much of an HTTP/2 stream is taken in, and held back, where that is bounded as envoy.yaml does it.
+const WINDOW: u32 = 1 << 20;
 
 /// One listener, with its own filter configuration, and one route that sends everything to one cluster.
 #[derive(Clone)]
@@ -30,6 +33,8 @@ pub struct Listener {
     closes_after_400: bool,
     grpc_web: bool,
     lua: bool,
+    window: Option<u32>,
+    pages: Vec<(&'static str, String)>,
     route_timeout: &'static str,
     close_delay: &'static str,
 }
@@ -65,6 +70,8 @@ impl Listener {
             closes_after_400: true,
             grpc_web: false,
             lua: false,
+            window: None,
+            pages: Vec::new(),
             // Envoy's own defaults.
             route_timeout: "15s",
             close_delay: "1s",
@@ -77,13 +84,24 @@ impl Listener {
         self
     }
 
+    /// Bounds what Envoy takes in of a stream, and holds back for a client, as envoy.yaml does it.
+    pub fn narrow(self) -> Self {
+        self.window(WINDOW).cluster(NARROW)
+    }
+
+    /// How many bytes Envoy takes in, and holds back, of an HTTP/2 client's stream.
+    pub fn window(mut self, bytes: u32) -> Self {
+        self.window = Some(bytes);
+        self
+    }
+
     /// Leaves `allow_on_headers_stop_iteration` out.
     pub fn without_stop_iteration(mut self) -> Self {
         self.stops_at_headers = false;
         self
     }
 
-    /// How many bytes Envoy buffers for a filter; 1 MiB unless set.
+    /// How many bytes Envoy buffers for a filter; 1 MiB unless set, for an HTTP/2 client 16 MiB.
     pub fn buffer_limit(mut self, bytes: u32) -> Self {
         self.buffer_limit = Some(bytes);
         self
@@ -116,6 +134,12 @@ impl Listener {
     /// Puts the Lua filter in front of the module that gives a GET or DELETE request a body of one byte.
     pub fn with_lua(mut self) -> Self {
         self.lua = true;
+        self
+    }
+
+    /// Has Envoy answer `GET path` with this page, past the module.
+    pub fn page(mut self, path: &'static str, html: String) -> Self {
+        self.pages.push((path, html));
         self
     }
 
@@ -163,6 +187,11 @@ impl Listener {
             "name": "envoy.filters.http.router",
             "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
         }));
+        let mut routes: Vec<Value> = self.pages.iter().map(page_route).collect();
+        routes.push(json!({
+            "match": { "prefix": "/" },
+            "route": { "cluster": self.cluster, "timeout": self.route_timeout },
+        }));
         let mut listener = json!({
             "name": self.name,
             "address": loopback(0),
@@ -183,20 +212,35 @@ impl Listener {
                         "virtual_hosts": [{
                             "name": "all",
                             "domains": ["*"],
-                            "routes": [{
-                                "match": { "prefix": "/" },
-                                "route": { "cluster": self.cluster, "timeout": self.route_timeout },
-                            }],
+                            "routes": routes,
                         }],
                     },
                 },
             }] }],
         });
+        if let Some(bytes) = self.window {
+            let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
+            manager["http2_protocol_options"] = json!({ "initial_stream_window_size": bytes });
+        }
         if let Some(bytes) = self.buffer_limit {
             listener["per_connection_buffer_limit_bytes"] = json!(bytes);
         }
         listener
     }
+}
+
+/// As in envoy.yaml.
+fn page_route((path, html): &(&str, String)) -> Value {
+    let past = json!({ "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": true });
+    json!({
+        "match": { "path": path },
+        "direct_response": { "status": 200, "body": { "inline_string": html } },
+        "response_headers_to_add": [{
+            "header": { "key": "content-type", "value": "text/html; charset=utf-8" },
+            "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
+        }],
+        "typed_per_filter_config": { "envoy.filters.http.lua": past, "envoy.filters.http.wasm": past },
+    })
 }
 
 /// The whole configuration: these listeners, all clusters, the admin interface on a free port.
@@ -231,7 +275,7 @@ pub struct Addresses {
 
 fn cluster(name: &str, address: SocketAddr) -> Value {
     let http2 = match name {
-        NARROW => json!({ "initial_stream_window_size": 65535 }),
+        NARROW => json!({ "initial_stream_window_size": WINDOW }),
         _ => json!({}),
     };
     json!({

@@ -12,6 +12,7 @@
 )]
 
 pub mod bootstrap;
+pub mod browser;
 pub mod client;
 pub mod process;
 pub mod schema;

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -16,7 +17,7 @@ const START_LIMIT: Duration = Duration::from_secs(90);
 
 /// A running Envoy. It ends with the value, and with the test process.
 pub struct EnvoyProcess {
-    _running: Running,
+    running: Running,
     admin: SocketAddr,
     directory: PathBuf,
 }
@@ -68,7 +69,7 @@ impl EnvoyProcess {
         );
         let deadline = Instant::now() + START_LIMIT;
         loop {
-            if let Some(status) = running.0.try_wait().unwrap() {
+            if let Some(status) = running.ended() {
                 return Err((status, read_log(&directory)));
             }
             // Written when the listener is bound; for a moment it is empty.
@@ -78,7 +79,7 @@ impl EnvoyProcess {
                 && get(admin, "/ready").is_some_and(|body| body.starts_with("LIVE"))
             {
                 return Ok(Self {
-                    _running: running,
+                    running,
                     admin,
                     directory,
                 });
@@ -90,6 +91,20 @@ impl EnvoyProcess {
             );
             thread::sleep(Duration::from_millis(10));
         }
+    }
+
+    /// How many bytes of memory the process has now; 0 where there is no `/proc`.
+    pub fn resident(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.running.id())).unwrap_or_default();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kilobytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<u64>().ok());
+        kilobytes.unwrap_or(0) * 1024
+    }
+
+    /// How many bytes of it Envoy itself has allocated, and not freed: its buffers among them, the module's memory not.
+    pub fn held(&self) -> u64 {
+        let memory: Value = serde_json::from_str(&self.admin_get("/memory")).unwrap();
+        memory["allocated"].as_str().unwrap().parse().unwrap()
     }
 
     /// The address at which the listener called `name` really listens.
@@ -116,55 +131,60 @@ impl EnvoyProcess {
     }
 }
 
-/// A process, and the watchdog that ends it when this process is gone and its own `drop` never comes: statics are not
-/// dropped, and a killed process drops nothing.
-struct Running(Child, Watchdog);
+/// A process and all that it starts. They end with the value, and with the test process, however that ends: statics are
+/// not dropped, and a killed process drops nothing.
+pub struct Running {
+    process: Child,
+    /// A shell at the other end of a pipe, which closes when this process ends. It then ends the others.
+    watchdog: Child,
+}
 
 impl Running {
-    fn start(command: &mut Command) -> Self {
+    /// Starts `command` in a process group of its own.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn start(command: &mut Command) -> Self {
         let process = command
+            .process_group(0)
             .spawn()
             .unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
-        let watchdog = Watchdog::of(process.id());
-        Self(process, watchdog)
+        // A line on the pipe says that the process has been waited for, so that its number may be another's by now.
+        // Signals from a terminal reach the shell too; it outlives them.
+        let watchdog = Command::new("sh")
+            .args([
+                "-c",
+                "trap '' HUP INT TERM; read -r line || kill -9 \"-$0\"",
+                &process.id().to_string(),
+            ])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        Self { process, watchdog }
+    }
+
+    /// The number of the process.
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// How the process has ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.process.try_wait().unwrap()
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        // A process that has already ended cannot be killed; it is only waited for. The watchdog goes after it.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// A shell at the other end of a pipe, which closes when this process ends, however it does.
-struct Watchdog(Child);
-
-impl Watchdog {
-    fn of(pid: u32) -> Self {
-        // A line on the pipe says that the process has been waited for, so that its number may be another's by now.
-        // Signals from a terminal reach the shell too; it outlives them.
-        let shell = Command::new("sh")
-            .args([
-                "-c",
-                "trap '' HUP INT TERM; read -r line || kill -9 \"$0\"",
-                &pid.to_string(),
-            ])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn();
-        Self(shell.unwrap())
-    }
-}
-
-impl Drop for Watchdog {
-    fn drop(&mut self) {
-        if let Some(mut pipe) = self.0.stdin.take() {
+        if let Some(mut pipe) = self.watchdog.stdin.take()
+            && matches!(self.process.try_wait(), Ok(Some(_)))
+        {
             let _ = pipe.write_all(b"\n");
         }
-        let _ = self.0.wait();
+        let _ = self.watchdog.wait();
+        let _ = self.process.wait();
     }
 }
 
@@ -184,8 +204,8 @@ fn binary() -> PathBuf {
     }
 }
 
-/// A folder for one Envoy's files, which stay there to be read after a failure until the next run.
-fn new_directory() -> PathBuf {
+/// A folder for one process's files, which stay there to be read after a failure until the next run.
+pub fn new_directory() -> PathBuf {
     static STARTED: AtomicU32 = AtomicU32::new(0);
     let number = STARTED.fetch_add(1, Ordering::Relaxed);
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{number}", env!("CARGO_CRATE_NAME")));

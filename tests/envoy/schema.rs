@@ -79,6 +79,7 @@ fn pool() -> &'static DescriptorPool {
         compiler
             .open_files([
                 "everything.proto",
+                "bookstore/v1/bookstore.proto",
                 "google/rpc/error_details.proto",
                 "google/rpc/status.proto",
             ])

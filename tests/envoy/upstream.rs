@@ -12,6 +12,7 @@ use std::time::Duration;
 use bytes::{BufMut as _, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body_util::BodyExt as _;
+use protobridge::grpc::timeout;
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket};
@@ -27,7 +28,7 @@ use tonic::{Code, Request, Response, Status, Streaming};
 use super::bootstrap::Addresses;
 use super::schema;
 
-/// The metadata key that names the script of a call.
+/// The metadata key, or the name of a cookie, that names the script of a call.
 pub const SCRIPT_KEY: &str = "x-script";
 
 /// How long a test waits for something that must happen: far longer than it takes on a busy machine.
@@ -136,6 +137,7 @@ enum Step {
     Echo,
     EchoEach,
     Hold(Gate),
+    Deadline,
 }
 
 #[derive(Clone, Default)]
@@ -254,6 +256,12 @@ impl Script {
         self
     }
 
+    /// Waits for as long as `grpc-timeout` says, and ends with DEADLINE_EXCEEDED.
+    pub fn until_deadline(mut self) -> Self {
+        self.steps.push(Step::Deadline);
+        self.then_error(Code::DeadlineExceeded, "the time is up")
+    }
+
     /// Ends with a status after the messages.
     pub fn then_error(self, code: Code, message: &str) -> Self {
         self.ends_with(code, message, true)
@@ -325,6 +333,8 @@ pub struct RawAnswer {
     pub headers: Vec<(&'static str, &'static str)>,
     /// The body, frames and all.
     pub body: Bytes,
+    /// More of the body, each part sent when the connection takes it; [`Call::sent`] counts them.
+    pub stream: Vec<Bytes>,
     /// More of the body. Each part waits for the gate to be opened, and so do the trailers behind them.
     pub parts: Vec<Bytes>,
     /// What the parts wait for.
@@ -384,7 +394,7 @@ impl Call {
         }
     }
 
-    /// How many messages of [`Script::many`] have gone out.
+    /// How many messages of [`Script::many`], or parts of [`RawAnswer::stream`], have gone out.
     pub fn sent(&self) -> usize {
         self.sent.load(Ordering::Relaxed)
     }
@@ -434,6 +444,11 @@ impl Received {
     /// The first value of a header; `None` when it isn't there.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    /// Whether the call has neither ended nor been cancelled.
+    pub fn is_open(&mut self) -> bool {
+        self.gone.try_recv() == Err(oneshot::error::TryRecvError::Empty)
     }
 
     /// Waits until the call is cancelled.
@@ -568,9 +583,19 @@ impl Service<HttpRequest> for Dispatcher {
     }
 }
 
+/// The script that a call names; an EventSource can do so by a cookie alone.
+fn script_id(headers: &HeaderMap) -> Option<&str> {
+    let cookie = headers.get("cookie").and_then(|cookie| cookie.to_str().ok());
+    let in_cookie = || cookie.and_then(|cookie| cookie.strip_prefix(SCRIPT_KEY)?.strip_prefix('='));
+    match headers.get(SCRIPT_KEY) {
+        Some(id) => Some(id.to_str().unwrap_or_default()),
+        None => in_cookie(),
+    }
+}
+
 async fn scripted(scripts: Scripts, request: HttpRequest) -> HttpResponse {
-    let registered = match request.headers().get(SCRIPT_KEY) {
-        Some(id) => scripts.lock().unwrap().get(id.to_str().unwrap_or_default()).cloned(),
+    let registered = match script_id(request.headers()) {
+        Some(id) => scripts.lock().unwrap().get(id).cloned(),
         // A request that no test is interested in, such as the one after a hostile one.
         None => Some(Arc::new(Registered {
             script: Script::echo(),
@@ -616,10 +641,15 @@ async fn raw(registered: &Registered, answer: &RawAnswer, request: HttpRequest) 
     }
     let (out, frames) = mpsc::channel::<Result<_, Infallible>>(1);
     let answer = answer.clone();
+    let sent = Arc::clone(&registered.sent);
     tokio::spawn(async move {
         // An error says that the call was given up.
         if !answer.body.is_empty() {
             out.send(Ok(http_body::Frame::data(answer.body))).await.ok()?;
+        }
+        for part in answer.stream {
+            out.send(Ok(http_body::Frame::data(part))).await.ok()?;
+            sent.fetch_add(1, Ordering::Relaxed);
         }
         let waits = !answer.parts.is_empty();
         for part in answer.parts {
@@ -669,6 +699,9 @@ async fn perform(
     let path = uri.path().to_owned();
     let authority = uri.authority().map(ToString::to_string);
     let headers = request.metadata().clone().into_headers();
+    let timeout = headers
+        .get("grpc-timeout")
+        .and_then(|value| timeout::parse(value.as_bytes()).ok());
     let mut incoming = request.into_inner();
     let mut messages = Vec::new();
     if !script.early && !matches!(script.steps[..], [Step::EchoEach]) {
@@ -730,6 +763,7 @@ async fn perform(
                         }
                     }
                     Step::Hold(gate) => gate.passed().await,
+                    Step::Deadline => tokio::time::sleep(timeout.unwrap_or(LIMIT)).await,
                 }
             }
             if let Some(status) = registered.script.status() {

@@ -282,6 +282,8 @@ pub(super) struct Side {
     /// Whether the guest has written the body since this was last reset.
     pub body_written: bool,
     pub flow: Flow,
+    /// Whether the guest has ever held a part of the body back.
+    pub body_paused: bool,
     /// Whether the headers have come.
     pub begun: bool,
     /// Whether the guest has seen the end of the stream.
@@ -303,6 +305,7 @@ impl Side {
             body_in_reach: false,
             body_written: false,
             flow: Flow::Running,
+            body_paused: false,
             begun: false,
             end_seen: false,
             held: VecDeque::new(),

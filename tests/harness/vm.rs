@@ -225,8 +225,11 @@ impl Vm {
                         scope.on_response_body(context, size, end)
                     }),
                 };
+                self.check_growth(context, direction);
                 if self.paused(context, action) {
-                    self.stream(context).side(direction).flow = Flow::Paused;
+                    let side = self.stream(context).side(direction);
+                    side.flow = Flow::Paused;
+                    side.body_paused = true;
                     self.over_limit(context, direction);
                 } else {
                     self.stream(context).side(direction).pass();
@@ -245,6 +248,7 @@ impl Vm {
                         scope.on_response_trailers(context, count)
                     }),
                 };
+                self.check_growth(context, direction);
                 let paused = self.paused(context, action);
                 let side = self.stream(context).side(direction);
                 if paused {
@@ -263,6 +267,17 @@ impl Vm {
     fn paused(&mut self, context: ContextId, action: Action) -> bool {
         let asked = &self.stream(context).asked;
         action == Action::Pause || asked.iter().any(|asked| !matches!(asked, Asked::Continue(_)))
+    }
+
+    /// Envoy does not survive it when a filter that has held a part of a response's body back makes it larger than the
+    /// gateway's buffer.
+    fn check_growth(&mut self, context: ContextId, direction: Direction) {
+        let limit = self.profile.buffer_limit;
+        let side = self.stream(context).side(direction);
+        assert!(
+            direction == Direction::Request || !side.body_paused || side.body.0.len() <= limit,
+            "a response that was held back grows beyond the buffer, which crashes Envoy"
+        );
     }
 
     /// Ends an exchange whose held back body exceeds the gateway's buffer.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::harness::{Gateway, Host, Progress, Request, Response};
-use crate::kit::{WAYS, call_of, configuration, error, gateway, respond, sent, works};
+use crate::harness::{Gateway, Host, Progress, Request, Response, frame};
+use crate::kit::{WAYS, call_of, configuration, error, everything, gateway, respond, sent, works};
 use crate::schema;
 
 #[test]
@@ -221,6 +221,66 @@ fn the_gateway_is_told_the_deadline() {
             assert_eq!(metadata.get("grpc-timeout"), Some(told), "{way} {client:?}");
         }
     }
+}
+
+#[test]
+fn a_stream_in_place_may_end_by_its_own_error_at_the_deadline() {
+    // The gateway can only break a stream off: it leaves time to the upstream to end it, which is told the deadline.
+    for (way, expected) in [("forward", "11000"), ("call", "9980")] {
+        let upstream = json!({ "cluster": "upstream", "timeout": "2s" });
+        let gateway = gateway(json!({ "dispatch": way, "upstream": upstream, "streaming": { "timeout": "10s" } }));
+        let exchange = gateway.request(Request::post("/v1/streams/x").json("{}"));
+        let metadata = sent(&exchange).metadata;
+        assert_eq!(metadata.get("x-envoy-upstream-rq-timeout-ms"), Some(expected), "{way}");
+        assert_eq!(metadata.get("grpc-timeout"), Some("10S"), "{way}");
+    }
+}
+
+#[test]
+fn an_upstream_that_says_cancelled_when_its_time_is_up_means_the_deadline() {
+    let gateway = gateway(json!({ "streaming": { "timeout": "10s" }, "upstream": { "grpc_web": true } }));
+    let web = |trailers: &str| frame(0x80, trailers.as_bytes());
+    let cancelled = || web("grpc-status:1\r\ngrpc-message:m\r\n");
+    let message = || frame(0, &everything(json!({ "int32Value": 1 })));
+    for (seconds, status, code) in [(9, 499, 1), (10, 504, 4)] {
+        let start = || gateway.request(Request::post("/v1/streams/x").json("{}"));
+        let wait = || gateway.advance(Duration::from_secs(seconds));
+
+        let exchange = start();
+        wait();
+        exchange.respond(Response::error(1, "m"));
+        assert_eq!((error(&exchange).0, error(&exchange).1), (status, code), "at once");
+
+        let exchange = start();
+        exchange.respond_headers(&Response::ok(message()));
+        wait();
+        exchange.respond_data(cancelled(), false);
+        exchange.respond_trailers(&[]);
+        assert_eq!(
+            (error(&exchange).0, error(&exchange).1),
+            (status, code),
+            "behind headers"
+        );
+
+        let exchange = start();
+        exchange.respond_headers(&Response::ok(message()));
+        exchange.respond_data(message(), false);
+        wait();
+        exchange.respond_data(cancelled(), false);
+        exchange.respond_trailers(&[]);
+        let answer = exchange.answer().json();
+        assert_eq!(answer[1]["error"]["code"], code, "behind a message: {answer}");
+    }
+    // An error of another kind is what it is.
+    let exchange = gateway.request(Request::post("/v1/streams/x").json("{}"));
+    gateway.advance(Duration::from_secs(10));
+    exchange.respond(Response::error(5, "m"));
+    assert_eq!((error(&exchange).0, error(&exchange).1), (404, 5));
+    // A unary method's deadline is the gateway's.
+    let exchange = gateway.request(Request::post("/v1/echo").json("{}"));
+    gateway.advance(Duration::from_secs(20));
+    exchange.respond(Response::error(1, "m"));
+    assert_eq!((error(&exchange).0, error(&exchange).1), (499, 1));
 }
 
 #[test]

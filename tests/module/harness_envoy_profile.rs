@@ -321,6 +321,30 @@ fn a_buffered_response_over_the_limit_becomes_a_bare_500() {
 }
 
 #[test]
+fn a_response_that_was_held_back_must_not_grow_over_the_limit() {
+    let grow = "(drop (call $set_buffer (i32.const 1) (i32.const 0) (i32.const 100) 'longer'))";
+    let respond = |at_body: &str, at_trailers: &str| {
+        let gateway = load_in(
+            Host::envoy().buffer_limit(4),
+            &[
+                ("proxy_on_response_headers", "(i32.const 1)"),
+                ("proxy_on_response_body", at_body),
+                ("proxy_on_response_trailers", at_trailers),
+            ],
+        );
+        let exchange = gateway.request(Request::get("/"));
+        exchange.respond(Response::new(200).chunk("one").trailer("x", "y"));
+        exchange.answer().text()
+    };
+    let message = failure(|| {
+        respond("(i32.const 1)", &format!("{grow} (i32.const 0)"));
+    });
+    assert!(message.contains("grows beyond the buffer"), "{message}");
+    // What goes on at once knows no limit.
+    assert_eq!(respond(&format!("{grow} (i32.const 0)"), "(i32.const 0)"), "longer");
+}
+
+#[test]
 fn the_response_may_come_while_the_request_goes_on() {
     let gateway = load(&[]);
     let exchange = gateway.request(Request::post("/").chunk("one").open());

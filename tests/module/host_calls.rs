@@ -111,6 +111,31 @@ fn a_stream_of_messages_in_three_chunks() {
 }
 
 #[test]
+fn a_chunk_of_a_stream_costs_one_read_and_one_write() {
+    for web in [false, true] {
+        let gateway = gateway(json!({ "upstream": { "grpc_web": web } }));
+        let request = Request::post("/v1/streams/x")
+            .header("accept", "application/x-ndjson")
+            .json("{}");
+        let exchange = gateway.request(request);
+        let chunk = frame(0, &message()).repeat(100);
+        exchange.respond_headers(&Response::ok(&chunk));
+        exchange.respond_data(&chunk, false);
+        let before = exchange.host_calls();
+        exchange.respond_data(&chunk, false);
+        let mut calls = exchange.host_calls();
+        for (call, count) in before {
+            calls.entry(call).and_modify(|now| *now -= count);
+        }
+        calls.retain(|_, count| *count > 0);
+        let expected = [(GetBuffer, 1), (SetBuffer, 1)];
+        assert_eq!(calls, expected.into_iter().collect(), "grpc_web: {web}");
+        let lines = "{\"int32Value\":1}\n".repeat(200);
+        assert_eq!(exchange.so_far().body(), lines.as_bytes(), "grpc_web: {web}");
+    }
+}
+
+#[test]
 fn native_grpc() {
     costs(json!({}), &[(GetHeaders, 1)], |gateway| {
         let exchange = gateway.request(

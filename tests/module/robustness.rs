@@ -177,7 +177,12 @@ fn long_numbers_are_read_or_refused() {
 
 #[test]
 fn a_large_body_goes_through() {
-    let limits = json!({ "limits": { "max_request_bytes": 8 << 20, "max_response_bytes": 8 << 20, "max_message_bytes": 8 << 20 } });
+    let limits = json!({ "limits": {
+        "max_request_bytes": 8 << 20,
+        "max_response_bytes": 8 << 20,
+        "max_message_bytes": 8 << 20,
+        "gateway_buffer_bytes": 16 << 20,
+    } });
     let gateway = Host::envoy()
         .buffer_limit(16 << 20)
         .load(&configuration(limits))
@@ -216,6 +221,40 @@ fn a_body_over_envoys_own_buffer_is_413_and_does_no_harm() {
         assert_eq!(exchange.answer().status(), 413, "{way}");
         works(&gateway);
     }
+}
+
+#[test]
+fn an_answer_that_grows_over_envoys_own_buffer_is_one_of_the_filters() {
+    let gateway = Host::envoy()
+        .buffer_limit(4096)
+        .load(&configuration(json!({ "limits": { "gateway_buffer_bytes": 4096 } })))
+        .unwrap();
+    let json = json!({ "stringValue": "\u{1}".repeat(2000) });
+    let exchange = gateway.request(Request::post("/v1/echo").json("{}"));
+    let response = Response::ok(everything(json.clone()));
+    exchange.respond(response.header("x-initial", "a").trailer("x-trailing", "b"));
+    let answer = exchange.answer();
+    assert_eq!((answer.status(), answer.json()), (200, json.clone()));
+    for (name, value) in [
+        ("content-type", "application/json"),
+        ("x-initial", "a"),
+        ("x-trailing", "b"),
+    ] {
+        assert_eq!(answer.headers.all(name), [value], "{name}");
+    }
+    // A message of a stream, in pieces or not.
+    let message = frame(0, &everything(json.clone()));
+    for size in [1, 5, 100, 2000, 5000] {
+        let request = Request::post("/v1/streams/x").header("accept", "application/x-ndjson");
+        let exchange = gateway.request(request.json("{}"));
+        exchange.respond_headers(&Response::ok(&message));
+        for piece in message.chunks(size) {
+            exchange.respond_data(piece, false);
+        }
+        assert_eq!(exchange.so_far().text(), format!("{json}\n"), "in pieces of {size}");
+        exchange.respond_trailers(&[("grpc-status", "0")]);
+    }
+    works(&gateway);
 }
 
 #[test]

@@ -5,7 +5,7 @@
 //! is left to the general code, which starts anew with the record.
 
 use super::{Members, Printer, Slots};
-use crate::codec::append::{SHORT, append_decimal, append_signed_decimal, append_with, copy_to, write_decimal};
+use crate::codec::append::{DECIMAL, SHORT, append_with, copy_to, write_decimal};
 use crate::codec::lanes::is_plain_start;
 use crate::codec::wire::{Reader, unzigzag};
 use crate::schema::tables::{EnumIndex, Field, Key, Kind};
@@ -76,12 +76,17 @@ impl<'a> Printer<'a> {
                 let Ok(raw) = ahead.varint() else {
                     return false;
                 };
-                self.out.push(b',');
-                if kind == Kind::Int32 {
-                    append_signed_decimal((raw as i32).into(), self.out);
-                } else {
-                    append_decimal((raw as u32).into(), self.out);
-                }
+                let value = match kind {
+                    Kind::Int32 => i64::from(raw as i32),
+                    _ => i64::from(raw as u32),
+                };
+                append_with::<{ 2 + DECIMAL }>(self.out, |room| {
+                    copy_to(room, 0, b",-");
+                    let start = 1 + usize::from(value < 0);
+                    room.get_mut(start..)
+                        .and_then(|room| room.first_chunk_mut())
+                        .map_or(0, |room| start + write_decimal(value.unsigned_abs(), room))
+                });
             }
             Kind::Double => {
                 let Ok(raw) = ahead.fixed64() else {

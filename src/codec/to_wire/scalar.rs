@@ -156,6 +156,9 @@ pub(in crate::codec) enum NotAFloat {
 /// digits of which at most 27 places are a fraction. None: it has to be looked at again, it may be anything.
 #[inline]
 pub(super) fn plain_double(text: &[u8]) -> Option<(f64, usize)> {
+    if let Some(small) = small_decimal(text) {
+        return Some(small);
+    }
     let (decimal, length) = Decimal::plain(text)?;
     Some((decimal.to_double()?, length))
 }
@@ -204,6 +207,33 @@ pub(super) fn small_integer(text: &[u8]) -> Option<(u32, usize)> {
         return None;
     }
     Some((eight_digits(digits << (64 - 8 * length)) as u32, length as usize))
+}
+
+/// The decimal that `text` begins with, and its length: up to six digits around a point, and something behind them that
+/// ends it, all of it in one word, as prices are.
+#[inline(always)]
+fn small_decimal(text: &[u8]) -> Option<(f64, usize)> {
+    let word = u64::from_le_bytes(*text.first_chunk::<8>()?);
+    let digits = word ^ ZEROS;
+    // The high bit of each byte over 9.
+    let others = (((digits & !HIGH_BITS).wrapping_add(0x7676_7676_7676_7676)) | digits) & HIGH_BITS;
+    let point = others.trailing_zeros() / 8;
+    let end = (others & others.wrapping_sub(1)).trailing_zeros() / 8;
+    let (whole, next) = (word.checked_shr(8 * point)? as u8, word.checked_shr(8 * end)? as u8);
+    let places = end.checked_sub(point + 1)?;
+    if whole != b'.'
+        || point == 0
+        || places == 0
+        || point > 1 && digits as u8 == 0
+        || matches!(next, b'.' | b'e' | b'E')
+    {
+        return None;
+    }
+    let before = (1_u64 << (8 * point)) - 1;
+    let digits = digits & before | digits >> 8 & !before;
+    let mantissa = eight_digits(digits << (64 - 8 * (point + places)));
+    // Both operands are exact, so one operation rounds once (Clinger's fast path).
+    Some((mantissa as f64 / POWERS_OF_TEN.get(places as usize)?, end as usize))
 }
 
 /// A number as its text has it: `mantissa` without its point, which stands before the last `places` digits.
@@ -375,11 +405,13 @@ fn read_digits(text: &[u8], mut number: u64) -> (u64, usize) {
 /// "00000000": digits become their values by exclusive or with it.
 const ZEROS: u64 = 0x3030_3030_3030_3030;
 
+const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+
 /// How many bytes, from the lowest on, are 9 or less.
 #[inline]
 fn leading_digits(digits: u64) -> u32 {
     // The high bit of each byte over 9; those behind the first one may be wrong.
-    let others = (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080;
+    let others = (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & HIGH_BITS;
     others.trailing_zeros() / 8
 }
 
@@ -753,6 +785,48 @@ mod tests {
             }
         }
         assert!(decided > 150_000, "{decided}");
+    }
+
+    #[test]
+    fn short_decimals_are_those_of_the_standard_library() {
+        let mut taken = 0;
+        for mantissa in (0..1_000_u32).chain((1_000..1_000_000).step_by(37)) {
+            for places in 1..6 {
+                let digits = format!("{mantissa:0width$}", width = places + 1);
+                let (whole, fraction) = digits.split_at(digits.len() - places);
+                let number = format!("{whole}.{fraction}");
+                for behind in [",", "]", "}     ", " 1234567", "\n", "\u{ff}", "x"] {
+                    let text = format!("{number}{behind}");
+                    if let Some((value, length)) = small_decimal(text.as_bytes()) {
+                        assert_eq!(length, number.len(), "{text:?}");
+                        let expected: f64 = number.parse().unwrap();
+                        assert_eq!(value.to_bits(), expected.to_bits(), "{text:?}");
+                        taken += 1;
+                    }
+                }
+            }
+        }
+        assert!(taken > 100_000, "{taken}");
+        for other in [
+            "1.5e3,   ",
+            "1.5E,    ",
+            "1.,      ",
+            ".5,      ",
+            "00.5,    ",
+            "01.5,    ",
+            "1.5.5,   ",
+            "-1.5,    ",
+            "1234567.5,",
+            "15,      ",
+            "1.234567,",
+            "1,5,     ",
+            "1.5",
+            "",
+            "        ",
+            "\u{ff}\u{ff}1.5,,",
+        ] {
+            assert_eq!(small_decimal(other.as_bytes()), None, "{other:?}");
+        }
     }
 
     #[test]
