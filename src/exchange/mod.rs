@@ -617,8 +617,10 @@ impl Exchange {
         if stream.has_ended() {
             return ResponseStep::PassThrough;
         }
+        let needs_end = stream.needs_end();
         answer.set_trailing_metadata(trailers);
         match answer.chunks_ended() {
+            Progress::Open | Progress::Ended if self.started && needs_end => ResponseStep::Reset,
             Progress::Open | Progress::Ended if self.started => ResponseStep::PassThrough,
             Progress::Open | Progress::Ended => {
                 // No message came: the answer is an empty stream.

@@ -281,3 +281,17 @@ fn a_request_stream_is_the_same_wherever_it_is_cut() {
         }
     }
 }
+
+#[test]
+fn an_array_that_can_no_longer_be_closed_is_reset() {
+    let mut workspace = Workspace::default();
+    let mut exchange = Exchange::new(plugin(json!({ "upstream": { "grpc_web": true } })));
+    exchange.request_headers(request("POST", "/down", &[]), false, ENVOY, &mut workspace);
+    exchange.request_body(Some(b"{}"), ENVOY, &mut workspace);
+    exchange.response_headers(grpc_response(), false, None, ENVOY, &mut workspace);
+    let step = exchange.response_chunk(&framed(1), false, &mut workspace);
+    assert!(matches!(step, ResponseStep::Chunk { .. }), "{step:?}");
+    // The status comes as in gRPC, behind the body, and not in it.
+    let step = exchange.response_chunks_ended(ok(), &mut workspace);
+    assert!(matches!(step, ResponseStep::Reset), "{step:?}");
+}
