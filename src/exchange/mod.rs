@@ -673,6 +673,9 @@ impl Exchange {
     /// Makes the response in place, which is complete, an error.
     fn fail_rewritten<'w>(&mut self, failure: &Failure, workspace: &'w mut Workspace) -> ResponseStep<'w> {
         if let State::Forwarded(answer) = std::mem::replace(&mut self.state, State::Finished) {
+            if answer.promises_no_content() {
+                return ResponseStep::Reset;
+            }
             workspace.body.clear();
             failure.write_body(&self.plugin, &mut workspace.to_json, &mut workspace.body);
             answer.edit_headers(failure.http_status, JSON, workspace.body.len(), &mut workspace.edits);

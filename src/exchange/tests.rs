@@ -295,3 +295,75 @@ fn an_array_that_can_no_longer_be_closed_is_reset() {
     let step = exchange.response_chunks_ended(ok(), &mut workspace);
     assert!(matches!(step, ResponseStep::Reset), "{step:?}");
 }
+
+const NOT_HOLDING: Abilities = Abilities {
+    holds_response: false,
+    ..ENVOY
+};
+
+fn without_content() -> Headers {
+    headers(&[
+        (":status", "200"),
+        ("content-type", "application/grpc"),
+        ("x-http-code", "204"),
+    ])
+}
+
+#[test]
+fn a_stream_has_content_whatever_the_service_says() {
+    for (accept, expected) in [
+        ("application/json", "[{\"id\":1}]"),
+        ("application/x-ndjson", "{\"id\":1}\n"),
+    ] {
+        for abilities in [ENVOY, NOT_HOLDING] {
+            let mut workspace = Workspace::default();
+            let mut exchange = Exchange::new(plugin(json!({})));
+            let asked = request("POST", "/down", &[("accept", accept)]);
+            exchange.request_headers(asked, false, abilities, &mut workspace);
+            exchange.request_body(Some(b"{}"), abilities, &mut workspace);
+            let mut statuses = Vec::new();
+            let mut keep = |edits: &HeaderEdits| {
+                statuses.extend(
+                    edits
+                        .sets()
+                        .filter(|(name, _)| *name == b":status")
+                        .map(|(_, value)| value.to_vec()),
+                );
+            };
+            let step = exchange.response_headers(without_content(), false, None, abilities, &mut workspace);
+            if let ResponseStep::RewriteHeaders(edits) = step {
+                keep(edits);
+            }
+            let step = match exchange.response_flows() {
+                true => exchange.response_chunk(&framed(1), false, &mut workspace),
+                false => exchange.response_complete(&framed(1), Some(ok()), &mut workspace),
+            };
+            let body = match step {
+                ResponseStep::Chunk { edits, body, .. } => {
+                    edits.into_iter().for_each(keep);
+                    body
+                }
+                ResponseStep::Rewrite { edits, body } => {
+                    keep(edits);
+                    body
+                }
+                step => panic!("{step:?}"),
+            };
+            assert_eq!(String::from_utf8_lossy(body), expected);
+            assert!(statuses.iter().all(|status| status == b"200"), "{accept} {statuses:?}");
+        }
+    }
+}
+
+#[test]
+fn an_error_behind_headers_that_promise_no_content_resets() {
+    let mut workspace = Workspace::default();
+    let mut exchange = Exchange::new(plugin(json!({})));
+    exchange.request_headers(request("POST", "/unary", &[]), false, NOT_HOLDING, &mut workspace);
+    exchange.request_body(Some(b"{}"), NOT_HOLDING, &mut workspace);
+    let step = exchange.response_headers(without_content(), false, None, NOT_HOLDING, &mut workspace);
+    assert!(matches!(step, ResponseStep::RewriteHeaders(_)), "{step:?}");
+    let failed = headers(&[("grpc-status", "5")]);
+    let step = exchange.response_complete(&framed(1), Some(failed), &mut workspace);
+    assert!(matches!(step, ResponseStep::Reset), "{step:?}");
+}
