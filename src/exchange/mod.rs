@@ -649,6 +649,9 @@ impl Exchange {
     fn fail_response<'w>(&mut self, failure: &Failure, workspace: &'w mut Workspace) -> ResponseStep<'w> {
         let state = std::mem::replace(&mut self.state, State::Finished);
         if let State::Forwarded(answer) | State::Called(answer) = &state {
+            if answer.promises_no_content() {
+                return ResponseStep::Reset;
+            }
             workspace.reply_with(&self.plugin, failure, answer.metadata());
         }
         ResponseStep::Reply(&workspace.reply)

@@ -357,13 +357,15 @@ fn a_stream_has_content_whatever_the_service_says() {
 
 #[test]
 fn an_error_behind_headers_that_promise_no_content_resets() {
-    let mut workspace = Workspace::default();
-    let mut exchange = Exchange::new(plugin(json!({})));
-    exchange.request_headers(request("POST", "/unary", &[]), false, NOT_HOLDING, &mut workspace);
-    exchange.request_body(Some(b"{}"), NOT_HOLDING, &mut workspace);
-    let step = exchange.response_headers(without_content(), false, None, NOT_HOLDING, &mut workspace);
-    assert!(matches!(step, ResponseStep::RewriteHeaders(_)), "{step:?}");
-    let failed = headers(&[("grpc-status", "5")]);
-    let step = exchange.response_complete(&framed(1), Some(failed), &mut workspace);
-    assert!(matches!(step, ResponseStep::Reset), "{step:?}");
+    for body in [framed(1), Vec::new()] {
+        let mut workspace = Workspace::default();
+        let mut exchange = Exchange::new(plugin(json!({})));
+        exchange.request_headers(request("POST", "/unary", &[]), false, NOT_HOLDING, &mut workspace);
+        exchange.request_body(Some(b"{}"), NOT_HOLDING, &mut workspace);
+        let step = exchange.response_headers(without_content(), false, None, NOT_HOLDING, &mut workspace);
+        assert!(matches!(step, ResponseStep::RewriteHeaders(_)), "{step:?}");
+        let failed = headers(&[("grpc-status", "5")]);
+        let step = exchange.response_complete(&body, Some(failed), &mut workspace);
+        assert!(matches!(step, ResponseStep::Reset), "{step:?}");
+    }
 }
