@@ -186,6 +186,8 @@ pub struct Exchange {
     upload: Option<Upload>,
     /// Whether the response's headers have gone out in front of its end.
     started: bool,
+    /// How many bytes of the answer the host holds until the trailers come.
+    held: usize,
 }
 
 #[derive(Debug)]
@@ -220,6 +222,7 @@ impl Exchange {
             state: State::New,
             upload: None,
             started: false,
+            held: 0,
         }
     }
 
@@ -524,9 +527,12 @@ impl Exchange {
         }
     }
 
-    /// The next bytes of a response body that goes on as it comes. `end`: they are the last, and no trailers follow.
+    /// The next bytes of a response body that goes on as it comes, behind those that a step has held. `end`: they are the
+    /// last, and no trailers follow.
     pub fn response_chunk<'w>(&mut self, chunk: &[u8], end: bool, workspace: &'w mut Workspace) -> ResponseStep<'w> {
         workspace.body.clear();
+        let (held, chunk) = chunk.split_at_checked(self.held).unwrap_or((chunk, &[]));
+        let hold = !held.is_empty() && !end;
         let last = !end && self.plugin.settings.upstream.grpc_web && is_trailers_frame(chunk);
         let answer = match &mut self.state {
             State::Forwarded(answer) => answer,
@@ -539,22 +545,25 @@ impl Exchange {
                     self.state = State::Finished;
                     return ResponseStep::Reset;
                 }
+                workspace.body.extend_from_slice(held);
                 return ResponseStep::Chunk {
                     edits: None,
                     body: &workspace.body,
-                    hold: false,
+                    hold,
                 };
             }
             _ => return ResponseStep::PassThrough,
         };
         if answer.flowing().is_none_or(|stream| stream.has_ended()) {
+            workspace.body.extend_from_slice(held);
             return ResponseStep::Chunk {
                 edits: None,
                 body: &workspace.body,
-                hold: false,
+                hold,
             };
         }
         let mut failed = None;
+        workspace.body.extend_from_slice(held);
         match answer.chunk(&self.plugin, chunk, end, workspace) {
             Progress::Open => {
                 if !self.started && workspace.body.is_empty() {
@@ -593,10 +602,12 @@ impl Exchange {
             }
             self.state = failed;
         }
+        let hold = (first || hold) && last;
+        self.held = if hold { workspace.body.len() } else { 0 };
         ResponseStep::Chunk {
             edits: first.then_some(&workspace.edits),
             body: &workspace.body,
-            hold: first && last,
+            hold,
         }
     }
 

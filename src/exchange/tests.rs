@@ -369,3 +369,51 @@ fn an_error_behind_headers_that_promise_no_content_resets() {
         assert!(matches!(step, ResponseStep::Reset), "{step:?}");
     }
 }
+
+#[test]
+fn what_waits_for_the_trailers_is_not_lost_to_what_still_comes() {
+    let mut workspace = Workspace::default();
+    let mut exchange = Exchange::new(plugin(json!({ "upstream": { "grpc_web": true } })));
+    exchange.request_headers(request("POST", "/down", &[]), false, ENVOY, &mut workspace);
+    exchange.request_body(Some(b"{}"), ENVOY, &mut workspace);
+    exchange.response_headers(grpc_response(), false, None, ENVOY, &mut workspace);
+    // The host hands over what it holds with what comes.
+    let mut buffer = Vec::new();
+    for _ in 0..3 {
+        buffer.extend_from_slice(b"\x80\0\0\0\x0fgrpc-status:0\r\n");
+        let step = exchange.response_chunk(&buffer, false, &mut workspace);
+        let ResponseStep::Chunk { body, hold: true, .. } = step else {
+            panic!("{step:?}");
+        };
+        buffer = body.to_vec();
+        assert_eq!(buffer, b"[]");
+    }
+    let step = exchange.response_chunks_ended(Headers::default(), &mut workspace);
+    assert!(matches!(step, ResponseStep::PassThrough), "{step:?}");
+}
+
+#[test]
+fn what_only_looks_like_the_last_frame_is_no_end() {
+    let mut workspace = Workspace::default();
+    let mut exchange = Exchange::new(plugin(json!({ "upstream": { "grpc_web": true } })));
+    exchange.request_headers(request("POST", "/down", &[]), false, ENVOY, &mut workspace);
+    exchange.request_body(Some(b"{}"), ENVOY, &mut workspace);
+    exchange.response_headers(grpc_response(), false, None, ENVOY, &mut workspace);
+    // The second half of this text, U+00C0 and what follows, has the form of a trailers frame.
+    let step = exchange.response_chunk(b"\0\0\0\0\x09\x0a\x07\xc3", false, &mut workspace);
+    assert!(matches!(step, ResponseStep::Drop), "{step:?}");
+    let step = exchange.response_chunk(b"\x80\0\0\0\x01A", false, &mut workspace);
+    let ResponseStep::Chunk { body, .. } = step else {
+        panic!("{step:?}");
+    };
+    let mut buffer = body.to_vec();
+    buffer.extend_from_slice(&framed(8));
+    let step = exchange.response_chunk(&buffer, false, &mut workspace);
+    let ResponseStep::Chunk { body, hold: false, .. } = step else {
+        panic!("{step:?}");
+    };
+    assert_eq!(
+        String::from_utf8_lossy(body),
+        "[{\"text\":\"À\\u0000\\u0000\\u0000\\u0001A\"},{\"id\":8}"
+    );
+}
