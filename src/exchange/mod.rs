@@ -311,10 +311,15 @@ impl Exchange {
         frames.clear();
         let written = upload.chunk(&self.plugin, chunk, end, workspace, &mut frames);
         workspace.upload = frames;
+        let answered = match &mut self.state {
+            State::Finished | State::Failed { .. } => true,
+            State::Forwarded(answer) => answer.flowing().is_some_and(|stream| stream.has_ended()),
+            _ => false,
+        };
         match written {
             Ok(()) => RequestStep::Chunk(&workspace.upload),
             // The client has its answer: what it still sends is nobody's any more.
-            Err(_) if matches!(self.state, State::Finished) => {
+            Err(_) if answered => {
                 upload.close();
                 workspace.upload.clear();
                 RequestStep::Chunk(&workspace.upload)

@@ -417,3 +417,22 @@ fn what_only_looks_like_the_last_frame_is_no_end() {
         "[{\"text\":\"À\\u0000\\u0000\\u0000\\u0001A\"},{\"id\":8}"
     );
 }
+
+#[test]
+fn a_request_that_goes_wrong_behind_the_end_of_its_answer_changes_nothing() {
+    for status in ["0", "5"] {
+        let mut workspace = Workspace::default();
+        let mut exchange = Exchange::new(plugin(json!({ "upstream": { "grpc_web": true } })));
+        exchange.request_headers(request("POST", "/both", &[]), false, ENVOY, &mut workspace);
+        exchange.request_chunk(b"[{\"id\": 1}", false, &mut workspace);
+        exchange.response_headers(grpc_response(), false, None, ENVOY, &mut workspace);
+        exchange.response_chunk(&framed(1), false, &mut workspace);
+        let trailers = [b"\x80\0\0\0\x0dgrpc-status:", status.as_bytes()].concat();
+        let step = exchange.response_chunk(&trailers, false, &mut workspace);
+        assert!(matches!(step, ResponseStep::Chunk { .. }), "{step:?}");
+        let step = exchange.request_chunk(b"nothing", false, &mut workspace);
+        assert!(matches!(step, RequestStep::Chunk(b"")), "{step:?}");
+        let step = exchange.response_chunks_ended(Headers::default(), &mut workspace);
+        assert!(matches!(step, ResponseStep::PassThrough), "{step:?}");
+    }
+}
