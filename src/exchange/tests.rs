@@ -430,7 +430,7 @@ fn a_request_that_goes_wrong_behind_the_end_of_its_answer_changes_nothing() {
         let trailers = [b"\x80\0\0\0\x0dgrpc-status:", status.as_bytes()].concat();
         let step = exchange.response_chunk(&trailers, false, &mut workspace);
         assert!(matches!(step, ResponseStep::Chunk { .. }), "{step:?}");
-        let step = exchange.request_chunk(b"nothing", false, &mut workspace);
+        let step = exchange.request_chunk(b"nothing", true, &mut workspace);
         assert!(matches!(step, RequestStep::Chunk(b"")), "{step:?}");
         let step = exchange.response_chunks_ended(Headers::default(), &mut workspace);
         assert!(matches!(step, ResponseStep::PassThrough), "{step:?}");
