@@ -17,7 +17,11 @@ fuzz_target!(|data: &[u8]| {
     let Ok(mut object) = serde_json::from_slice::<Map<String, Value>>(letters.0) else {
         return;
     };
-    if with_schema && !["proto", "protos", "descriptor_set"].iter().any(|key| object.contains_key(*key)) {
+    if with_schema
+        && !["proto", "protos", "descriptor_set"]
+            .iter()
+            .any(|key| object.contains_key(*key))
+    {
         object.insert("proto".to_owned(), PROTO.into());
     }
     let as_struct = to_struct(&object);

@@ -53,20 +53,30 @@ fn check(case: &Case, choice: usize, query: &[u8]) {
         ignored: ["key".to_owned()].into(),
     };
     let mut captures = Captures::default();
-    let Match::Route(route) = case
-        .router
-        .find(case.http_method, case.path.as_bytes(), &mut captures)
-    else {
+    let Match::Route(route) = case.router.find(case.http_method, case.path.as_bytes(), &mut captures) else {
         panic!("{} leads nowhere", case.path);
     };
     let bind = |binder: &mut Binder, query: Option<&[u8]>| {
         let mut wire = Vec::new();
         binder
-            .bind(&EDGE.tables, route, &captures, query, &parse, &options, bit(3), &mut wire)
+            .bind(
+                &EDGE.tables,
+                route,
+                &captures,
+                query,
+                &parse,
+                &options,
+                bit(3),
+                &mut wire,
+            )
             .map(|bound| (bound.update_mask_set, wire))
     };
     let result = BINDER.with_borrow_mut(|binder| bind(binder, Some(query)));
-    assert_eq!(result, bind(&mut Binder::default(), Some(query)), "what came before shows");
+    assert_eq!(
+        result,
+        bind(&mut Binder::default(), Some(query)),
+        "what came before shows"
+    );
 
     // Both names of a field are the same field.
     for json_names in [false, true] {
@@ -101,21 +111,49 @@ fn cases() -> Vec<Case> {
     let table: [(HttpRule, &str, &str, &[&str]); 6] = [
         (rule("Everything", "GET", "/q", ""), "/q", everything, &[]),
         (
-            rule("Everything", "GET", "/q/{renamed}/{child.name}/{self.choice_string}/{self.child.count}", ""),
+            rule(
+                "Everything",
+                "GET",
+                "/q/{renamed}/{child.name}/{self.choice_string}/{self.child.count}",
+                "",
+            ),
             "/q/x/y/z/7",
             everything,
             &["renamed", "child.name", "self.choice_string", "self.child.count"],
         ),
-        (rule("Everything", "POST", "/b/{int32_value}/{timestamp}", "child"), "/b/7/1970-01-01T00:00:01Z", everything, &["int32_value", "timestamp"]),
-        (rule("Everything", "POST", "/o/{self.self.color}", "choice_child"), "/o/RED", everything, &["self.self.color"]),
-        (rule("Everything", "PUT", "/w/{string_value}", "*"), "/w/x", everything, &["string_value"]),
-        (rule("Old", "GET", "/old/{part.old.name}/{choice_level}", ""), "/old/x/LOW", "fuzz.Old", &["part.old.name", "choice_level"]),
+        (
+            rule("Everything", "POST", "/b/{int32_value}/{timestamp}", "child"),
+            "/b/7/1970-01-01T00:00:01Z",
+            everything,
+            &["int32_value", "timestamp"],
+        ),
+        (
+            rule("Everything", "POST", "/o/{self.self.color}", "choice_child"),
+            "/o/RED",
+            everything,
+            &["self.self.color"],
+        ),
+        (
+            rule("Everything", "PUT", "/w/{string_value}", "*"),
+            "/w/x",
+            everything,
+            &["string_value"],
+        ),
+        (
+            rule("Old", "GET", "/old/{part.old.name}/{choice_level}", ""),
+            "/old/x/LOW",
+            "fuzz.Old",
+            &["part.old.name", "choice_level"],
+        ),
     ];
     table
         .into_iter()
         .map(|(rule, path, input, bound)| Case {
             router: EDGE.router(std::slice::from_ref(&rule)).expect("the rule"),
-            http_method: HTTP_METHODS.iter().find(|method| **method == rule.http_method).expect("a method"),
+            http_method: HTTP_METHODS
+                .iter()
+                .find(|method| **method == rule.http_method)
+                .expect("a method"),
             path,
             input: EDGE.message(input),
             bound,
@@ -130,7 +168,10 @@ fn respelt(query: &[u8], input: &MessageDescriptor, json_names: bool) -> Vec<u8>
     let parameters: Vec<Vec<u8>> = query
         .split(|byte| *byte == b'&')
         .map(|parameter| {
-            let end = parameter.iter().position(|byte| *byte == b'=').unwrap_or(parameter.len());
+            let end = parameter
+                .iter()
+                .position(|byte| *byte == b'=')
+                .unwrap_or(parameter.len());
             let (name, value) = parameter.split_at(end);
             match decoded(name) {
                 Some(name) if !name.is_empty() => [renamed(&name, input, json_names).as_bytes(), value].concat(),
@@ -146,9 +187,11 @@ fn renamed(name: &str, input: &MessageDescriptor, json_names: bool) -> String {
     let segments: Vec<String> = name
         .split('.')
         .map(|segment| {
-            let field = message
-                .as_ref()
-                .and_then(|message| message.get_field_by_name(segment).or_else(|| message.get_field_by_json_name(segment)));
+            let field = message.as_ref().and_then(|message| {
+                message
+                    .get_field_by_name(segment)
+                    .or_else(|| message.get_field_by_json_name(segment))
+            });
             message = field.as_ref().and_then(|field| match field.kind() {
                 Kind::Message(below) => Some(below),
                 _ => None,

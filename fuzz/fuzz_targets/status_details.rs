@@ -15,7 +15,7 @@ use protobridge::grpc::{Code, ErrorFormat, Status};
 use protobridge::schema::tables::Tables;
 use protobridge_fuzz::MESSAGES;
 use protobridge_fuzz::letters::Letters;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 static TABLES: LazyLock<&Tables> = LazyLock::new(|| &MESSAGES.tables);
 
@@ -66,7 +66,10 @@ fn check(status: &Status, http_status: u16) {
             printed += usize::from(done);
             done
         });
-        let body = str::from_utf8(&body).expect("UTF-8").strip_prefix("before").expect("kept");
+        let body = str::from_utf8(&body)
+            .expect("UTF-8")
+            .strip_prefix("before")
+            .expect("kept");
         assert!(body.bytes().all(|byte| byte >= b' '), "{body}");
         let body: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {body}"));
         let error = match format {
@@ -81,10 +84,14 @@ fn check(status: &Status, http_status: u16) {
             }
         };
         assert_eq!(error["message"].as_str().unwrap_or_default(), status.message);
-        let details = error.get("details").map_or(&[][..], |details| details.as_array().expect("a list"));
+        let details = error
+            .get("details")
+            .map_or(&[][..], |details| details.as_array().expect("a list"));
         assert_eq!(details.len(), printed);
         for detail in details {
-            assert!(detail.get("@type").is_some_and(Value::is_string), "{detail}");
+            // An Any without a type has neither.
+            let empty = detail.as_object().is_some_and(Map::is_empty);
+            assert!(empty || detail.get("@type").is_some_and(Value::is_string), "{detail}");
         }
     }
 }

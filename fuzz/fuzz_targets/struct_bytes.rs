@@ -23,7 +23,8 @@ fuzz_target!(|data: &[u8]| {
     assert_eq!(load(&bytes), of_struct);
 
     // JSON text may begin with what begins a Struct, a line break.
-    let is_text = bytes.first() != Some(&0x0a) || bytes.trim_ascii().is_empty() || bytes.trim_ascii().first() == Some(&b'{');
+    let is_text =
+        bytes.first() != Some(&0x0a) || bytes.trim_ascii().is_empty() || bytes.trim_ascii().first() == Some(&b'{');
     let decoded = Struct::decode(bytes.as_slice());
     let (false, Ok(decoded)) = (is_text, decoded) else {
         return;

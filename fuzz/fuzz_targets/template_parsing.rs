@@ -51,7 +51,11 @@ fuzz_target!(|data: &[u8]| {
     }
     let written = written(&template);
     let again = Template::parse(&written).unwrap_or_else(|error| panic!("{error}: {written}"));
-    assert_eq!((&again.segments, &again.verb), (&template.segments, &template.verb), "{written}");
+    assert_eq!(
+        (&again.segments, &again.verb),
+        (&template.segments, &template.verb),
+        "{written}"
+    );
     let router = EDGE
         .router(&[rule("Unary", "GET", &written, "")])
         .unwrap_or_else(|error| panic!("{error}"));
@@ -67,7 +71,9 @@ fuzz_target!(|data: &[u8]| {
                 Some([escaped, whole.clone(), whole.replace('/', "%2F")])
             }
             Segment::Single => Some(choices.choose(&SINGLE).map(str::to_owned)),
-            Segment::Multi => choices.choose(&MULTI).map(|[path, value]| [path, value, value].map(str::to_owned)),
+            Segment::Multi => choices
+                .choose(&MULTI)
+                .map(|[path, value]| [path, value, value].map(str::to_owned)),
         });
     }
     if parts.iter().all(Option::is_none) {
@@ -75,7 +81,11 @@ fuzz_target!(|data: &[u8]| {
         parts = vec![Some(["", "", ""].map(str::to_owned))];
     }
     let join = |from: usize, to: usize, form: usize| {
-        let parts: Vec<_> = parts[from..to].iter().flatten().map(|part| part[form].as_str()).collect();
+        let parts: Vec<_> = parts[from..to]
+            .iter()
+            .flatten()
+            .map(|part| part[form].as_str())
+            .collect();
         parts.join("/")
     };
     let mut path = format!("/{}", join(0, parts.len(), 0));

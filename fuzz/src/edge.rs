@@ -10,7 +10,10 @@ use protobridge::schema::{Schema, Source};
 /// The files of the schema, by import path.
 pub const FILES: [(&str, &str); 3] = [
     ("edge.proto", include_str!("../edge.proto")),
-    ("everything.proto", include_str!("../../proto-fixtures/everything.proto")),
+    (
+        "everything.proto",
+        include_str!("../../proto-fixtures/everything.proto"),
+    ),
     ("old.proto", include_str!("../old.proto")),
 ];
 
@@ -34,7 +37,11 @@ impl Edge {
 
     /// A router that has these rules and no others.
     pub fn router(&self, rules: &[HttpRule]) -> Result<Router, RoutingError> {
-        let service = self.schema.pool().get_service_by_name("edge.Edge").expect("the service");
+        let service = self
+            .schema
+            .pool()
+            .get_service_by_name("edge.Edge")
+            .expect("the service");
         Router::build(&self.tables, &[service], rules, false)
     }
 }

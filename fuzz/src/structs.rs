@@ -41,7 +41,9 @@ fn to_value(value: &Value) -> ProtoValue {
 /// The Struct as an object with its keys in order. `None`: a number is none that JSON has.
 pub fn to_object(value: &Struct) -> Option<Map<String, Value>> {
     let fields = value.fields.iter();
-    fields.map(|(name, value)| Some((name.clone(), to_json(value)?))).collect()
+    fields
+        .map(|(name, value)| Some((name.clone(), to_json(value)?)))
+        .collect()
 }
 
 fn to_json(value: &ProtoValue) -> Option<Value> {
