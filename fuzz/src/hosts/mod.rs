@@ -83,6 +83,11 @@ impl Client {
         self.headers
     }
 
+    /// Whether an answer in place has all that it needs: an array that is closed.
+    fn is_whole(&self) -> bool {
+        self.headers && self.content_type == b"application/json" && is_json(&self.body)
+    }
+
     /// The one end of the answer.
     pub fn ends(&mut self, end: End) {
         assert_eq!(self.end, None, "a second end: {end:?}");
@@ -92,9 +97,6 @@ impl Client {
     /// A reply, which to an answer that has begun is a cut.
     pub fn reply(&mut self, reply: &Reply) {
         if self.headers {
-            // The array is closed: that was the end.
-            let whole = self.content_type == b"application/json" && is_json(&self.body);
-            assert!(!whole, "cut off behind its end");
             return self.ends(End::CutOff);
         }
         self.status = reply.status;
@@ -261,6 +263,7 @@ impl Ends {
             }
             RequestStep::BreakOff(reply) => {
                 assert!(self.upstream.asked);
+                assert!(!self.client.is_whole(), "cut off behind its end");
                 self.client.reply(reply);
                 Flow::Drop
             }
