@@ -125,14 +125,15 @@ impl<'w> Envoy<'w> {
         self.after_reply();
     }
 
-    /// Does what a step about the response asks for. `end`: nothing comes behind this.
+    /// Does what a step about the response asks for; what then waits, where that is not what came. `bytes`: it came with
+    /// some.
     fn follow(
         ends: &mut Ends,
         initial: &Headers,
         released: &mut bool,
         step: ResponseStep<'_>,
         bytes: bool,
-    ) -> (Flow, Vec<u8>) {
+    ) -> (Flow, Option<Vec<u8>>) {
         let client = &mut ends.client;
         let flow = match step {
             ResponseStep::PassThrough => {
@@ -160,7 +161,7 @@ impl<'w> Envoy<'w> {
                     client.headers(initial, edits);
                 }
                 if hold {
-                    return (Flow::Hold, body.to_vec());
+                    return (Flow::Hold, Some(body.to_vec()));
                 }
                 client.bytes(body);
                 Flow::Continue
@@ -178,16 +179,16 @@ impl<'w> Envoy<'w> {
                 Flow::Drop
             }
         };
-        (flow, Vec::new())
+        (flow, None)
     }
 
     /// What is at hand goes on, waits, or is gone; and if nothing comes behind it, the client has an answer.
-    fn settle(&mut self, (flow, held): (Flow, Vec<u8>), end: bool) {
+    fn settle(&mut self, (flow, held): (Flow, Option<Vec<u8>>), end: bool) {
         self.after_reply();
-        match flow {
-            Flow::Hold if held.is_empty() => {}
-            Flow::Hold => self.response = held,
-            Flow::Continue | Flow::Drop => self.response.clear(),
+        match (flow, held) {
+            (Flow::Hold, Some(held)) => self.response = held,
+            (Flow::Hold, None) => {}
+            (Flow::Continue | Flow::Drop, _) => self.response.clear(),
         }
         if end && !self.is_over() {
             assert_eq!(flow, Flow::Continue, "the answer is lost");
