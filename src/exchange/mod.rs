@@ -186,8 +186,8 @@ pub struct Exchange {
     upload: Option<Upload>,
     /// Whether the response's headers have gone out in front of its end.
     started: bool,
-    /// How many bytes of the answer the host holds until the trailers come.
-    held: usize,
+    /// How many bytes of the answer the host holds, with its headers, until the trailers come; none where it holds nothing.
+    held: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -222,7 +222,7 @@ impl Exchange {
             state: State::New,
             upload: None,
             started: false,
-            held: 0,
+            held: None,
         }
     }
 
@@ -536,8 +536,8 @@ impl Exchange {
     /// last, and no trailers follow.
     pub fn response_chunk<'w>(&mut self, chunk: &[u8], end: bool, workspace: &'w mut Workspace) -> ResponseStep<'w> {
         workspace.body.clear();
-        let (held, chunk) = chunk.split_at_checked(self.held).unwrap_or((chunk, &[]));
-        let hold = !held.is_empty() && !end;
+        let (held, chunk) = chunk.split_at_checked(self.held.unwrap_or(0)).unwrap_or((chunk, &[]));
+        let hold = self.held.is_some() && !end;
         let last = !end && self.plugin.settings.upstream.grpc_web && is_trailers_frame(chunk);
         let answer = match &mut self.state {
             State::Forwarded(answer) => answer,
@@ -608,7 +608,7 @@ impl Exchange {
             self.state = failed;
         }
         let hold = (first || hold) && last;
-        self.held = if hold { workspace.body.len() } else { 0 };
+        self.held = hold.then_some(workspace.body.len());
         ResponseStep::Chunk {
             edits: first.then_some(&workspace.edits),
             body: &workspace.body,

@@ -371,25 +371,28 @@ fn an_error_behind_headers_that_promise_no_content_resets() {
 }
 
 #[test]
-fn what_waits_for_the_trailers_is_not_lost_to_what_still_comes() {
-    let mut workspace = Workspace::default();
-    let mut exchange = Exchange::new(plugin(json!({ "upstream": { "grpc_web": true } })));
-    exchange.request_headers(request("POST", "/down", &[]), false, ENVOY, &mut workspace);
-    exchange.request_body(Some(b"{}"), ENVOY, &mut workspace);
-    exchange.response_headers(grpc_response(), false, None, ENVOY, &mut workspace);
-    // The host hands over what it holds with what comes.
-    let mut buffer = Vec::new();
-    for _ in 0..3 {
-        buffer.extend_from_slice(b"\x80\0\0\0\x0fgrpc-status:0\r\n");
-        let step = exchange.response_chunk(&buffer, false, &mut workspace);
-        let ResponseStep::Chunk { body, hold: true, .. } = step else {
-            panic!("{step:?}");
-        };
-        buffer = body.to_vec();
-        assert_eq!(buffer, b"[]");
+fn what_waits_for_the_trailers_waits_on_when_more_comes_in_front_of_them() {
+    for (accept, expected) in [("application/json", "[]"), ("application/x-ndjson", "")] {
+        let mut workspace = Workspace::default();
+        let mut exchange = Exchange::new(plugin(json!({ "upstream": { "grpc_web": true } })));
+        let asked = request("POST", "/down", &[("accept", accept)]);
+        exchange.request_headers(asked, false, ENVOY, &mut workspace);
+        exchange.request_body(Some(b"{}"), ENVOY, &mut workspace);
+        exchange.response_headers(grpc_response(), false, None, ENVOY, &mut workspace);
+        // The host hands over what it holds with what comes.
+        let mut buffer = Vec::new();
+        for _ in 0..3 {
+            buffer.extend_from_slice(b"\x80\0\0\0\x0fgrpc-status:0\r\n");
+            let step = exchange.response_chunk(&buffer, false, &mut workspace);
+            let ResponseStep::Chunk { body, hold: true, .. } = step else {
+                panic!("{accept}: {step:?}");
+            };
+            buffer = body.to_vec();
+            assert_eq!(String::from_utf8_lossy(&buffer), expected);
+        }
+        let step = exchange.response_chunks_ended(Headers::default(), &mut workspace);
+        assert!(matches!(step, ResponseStep::PassThrough), "{step:?}");
     }
-    let step = exchange.response_chunks_ended(Headers::default(), &mut workspace);
-    assert!(matches!(step, ResponseStep::PassThrough), "{step:?}");
 }
 
 #[test]
