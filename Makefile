@@ -19,7 +19,7 @@ help:
 	@echo 'make test        everything that has to pass'
 	@echo 'make lint        formatting and lints'
 	@echo 'make conformance protobuf'\''s conformance suite on the codec; part of make test'
-	@echo 'make fuzz        random input to the codec, beside prost-reflect and through cargo-fuzz; takes an hour and a half'
+	@echo 'make fuzz        random input to the codec, beside prost-reflect, and to all of it through cargo-fuzz; takes six hours'
 	@echo 'make bench       how fast the codec is, natively and in wasm, beside prost-reflect; takes a minute'
 	@echo 'make bench-envoy how fast Envoy is with it, beside its own transcoder; takes six minutes, needs wrk'
 
@@ -57,7 +57,9 @@ bench-envoy: prerequisites build .venv
 
 # FUZZ_SECONDS for each target. Both need what `make test` doesn't: nightly Rust, and cargo-fuzz.
 FUZZ_SECONDS ?= 1800
-FUZZ_TARGETS := json_to_wire wire_to_json there_and_back
+FUZZ_TARGETS := json_to_wire wire_to_json there_and_back path_matching query_binding template_parsing configuration \
+	struct_bytes frame_cutting status_details exchange
+# An input's words are those of json.dict, unless the target has a dictionary of its own.
 
 fuzz: toolchain
 	@cargo +nightly --version >/dev/null || { echo 'missing: nightly Rust'; echo '    rustup toolchain install nightly'; exit 1; }
@@ -65,8 +67,9 @@ fuzz: toolchain
 	PROTOBRIDGE_DIFFERENTIAL=300000 cargo test --locked --lib differential
 	@for fuzz in $(FUZZ_TARGETS); do \
 		mkdir -p fuzz/corpus/$$fuzz; \
+		dict=fuzz/json.dict; if [ -e fuzz/$$fuzz.dict ]; then dict=fuzz/$$fuzz.dict; fi; \
 		cargo +nightly fuzz run --fuzz-dir fuzz $$fuzz fuzz/corpus/$$fuzz fuzz/seeds/$$fuzz -- \
-			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=4096 -dict=fuzz/json.dict || exit 1; \
+			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=4096 -dict=$$dict || exit 1; \
 	done
 
 # The filter is compiled for wasm only.

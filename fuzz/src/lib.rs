@@ -1,5 +1,11 @@
 //! What the fuzz targets share: the schema, and how the first bytes of an input choose a message and options.
 
+pub mod edge;
+pub mod hosts;
+pub mod letters;
+pub mod paths;
+pub mod structs;
+
 use std::sync::LazyLock;
 
 use protobridge::codec::{

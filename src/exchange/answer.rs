@@ -418,14 +418,20 @@ impl Answer {
         status
     }
 
-    /// The HTTP status of a success: 200, unless the service chose another.
+    /// The HTTP status of a success: 200, unless the service chose another. A stream has content, if only its error.
     pub fn success_status(&self) -> u16 {
         let trailing = self.trailing.iter().filter(|_| !self.headers_gone);
         self.initial
             .iter()
             .chain(trailing)
             .find_map(|(name, value)| metadata::success_status(name, value))
+            .filter(|status| self.stream.is_none() || !is_without_content(*status))
             .unwrap_or(200)
+    }
+
+    /// Whether the client has headers already behind which there must be no body, not even an error's.
+    pub fn promises_no_content(&self) -> bool {
+        self.headers_gone && is_without_content(self.success_status())
     }
 
     fn http_status(&self) -> Option<u16> {

@@ -189,6 +189,8 @@ pub struct Exchange {
     upload: Option<Upload>,
     /// Whether the response's headers have gone out in front of its end.
     started: bool,
+    /// How many bytes of the answer the host holds, with its headers, until the trailers come; none where it holds nothing.
+    held: Option<usize>,
 }
 
 #[derive(Debug)]
@@ -223,6 +225,7 @@ impl Exchange {
             state: State::New,
             upload: None,
             started: false,
+            held: None,
         }
     }
 
@@ -316,10 +319,15 @@ impl Exchange {
         frames.clear();
         let written = upload.chunk(&self.plugin, chunk, end, workspace, &mut frames);
         workspace.upload = frames;
+        let answered = match &mut self.state {
+            State::Finished | State::Failed { .. } => true,
+            State::Forwarded(answer) => answer.flowing().is_some_and(|stream| stream.has_ended()),
+            _ => false,
+        };
         match written {
             Ok(()) => RequestStep::Chunk(&workspace.upload),
             // The client has its answer: what it still sends is nobody's any more.
-            Err(_) if matches!(self.state, State::Finished) => {
+            Err(_) if answered => {
                 upload.close();
                 workspace.upload.clear();
                 RequestStep::Chunk(&workspace.upload)
@@ -558,9 +566,12 @@ impl Exchange {
         }
     }
 
-    /// The next bytes of a response body that goes on as it comes. `end`: they are the last, and no trailers follow.
+    /// The next bytes of a response body that goes on as it comes, behind those that a step has held. `end`: they are the
+    /// last, and no trailers follow.
     pub fn response_chunk<'w>(&mut self, chunk: &[u8], end: bool, workspace: &'w mut Workspace) -> ResponseStep<'w> {
         workspace.body.clear();
+        let (held, chunk) = chunk.split_at_checked(self.held.unwrap_or(0)).unwrap_or((chunk, &[]));
+        let hold = self.held.is_some() && !end;
         let last = !end && self.plugin.settings.upstream.grpc_web && is_trailers_frame(chunk);
         let answer = match &mut self.state {
             State::Forwarded(answer) => answer,
@@ -573,22 +584,25 @@ impl Exchange {
                     self.state = State::Finished;
                     return ResponseStep::Reset;
                 }
+                workspace.body.extend_from_slice(held);
                 return ResponseStep::Chunk {
                     edits: None,
                     body: &workspace.body,
-                    hold: false,
+                    hold,
                 };
             }
             _ => return ResponseStep::PassThrough,
         };
         if answer.flowing().is_none_or(|stream| stream.has_ended()) {
+            workspace.body.extend_from_slice(held);
             return ResponseStep::Chunk {
                 edits: None,
                 body: &workspace.body,
-                hold: false,
+                hold,
             };
         }
         let mut failed = None;
+        workspace.body.extend_from_slice(held);
         match answer.chunk(&self.plugin, chunk, end, workspace) {
             Progress::Open => {
                 // The headers don't wait for the first message once it is coming: a host that holds a body bounds it,
@@ -629,10 +643,12 @@ impl Exchange {
             }
             self.state = failed;
         }
+        let hold = (first || hold) && last;
+        self.held = hold.then_some(workspace.body.len());
         ResponseStep::Chunk {
             edits: first.then_some(&workspace.edits),
             body: &workspace.body,
-            hold: first && last,
+            hold,
         }
     }
 
@@ -653,8 +669,10 @@ impl Exchange {
         if stream.has_ended() {
             return ResponseStep::PassThrough;
         }
+        let needs_end = stream.needs_end();
         answer.set_trailing_metadata(trailers);
         match answer.chunks_ended() {
+            Progress::Open | Progress::Ended if self.started && needs_end => ResponseStep::Reset,
             Progress::Open | Progress::Ended if self.started => ResponseStep::PassThrough,
             Progress::Open | Progress::Ended => {
                 // No message came: the answer is an empty stream.
@@ -683,6 +701,9 @@ impl Exchange {
     fn fail_response<'w>(&mut self, failure: &Failure, workspace: &'w mut Workspace) -> ResponseStep<'w> {
         let state = std::mem::replace(&mut self.state, State::Finished);
         if let State::Forwarded(answer) | State::Called(answer) = &state {
+            if answer.promises_no_content() {
+                return ResponseStep::Reset;
+            }
             workspace.reply_with(&self.plugin, failure, answer.metadata());
         }
         ResponseStep::Reply(&workspace.reply)
@@ -707,6 +728,9 @@ impl Exchange {
     /// Makes the response in place, which is complete, an error.
     fn fail_rewritten<'w>(&mut self, failure: &Failure, workspace: &'w mut Workspace) -> ResponseStep<'w> {
         if let State::Forwarded(answer) = std::mem::replace(&mut self.state, State::Finished) {
+            if answer.promises_no_content() {
+                return ResponseStep::Reset;
+            }
             workspace.body.clear();
             failure.write_body(&self.plugin, &mut workspace.to_json, &mut workspace.body);
             answer.edit_headers(failure.http_status, JSON, workspace.body.len(), &mut workspace.edits);

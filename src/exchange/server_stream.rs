@@ -68,6 +68,11 @@ impl ServerStream {
         self.output.raw || self.ends_in_body || self.output.format != StreamFormat::Array
     }
 
+    /// Whether something must be written at the end of a stream that went well.
+    pub fn needs_end(&self) -> bool {
+        !self.output.raw && self.output.format == StreamFormat::Array
+    }
+
     /// Whether no message has come.
     pub fn is_empty(&self) -> bool {
         self.output.messages == 0

@@ -282,3 +282,161 @@ fn a_request_stream_is_the_same_wherever_it_is_cut() {
         }
     }
 }
+
+#[test]
+fn an_array_that_can_no_longer_be_closed_is_reset() {
+    let mut workspace = Workspace::default();
+    let mut exchange = Exchange::new(plugin(json!({ "upstream": { "grpc_web": true } })));
+    exchange.request_headers(request("POST", "/down", &[]), false, ENVOY, &mut workspace);
+    exchange.request_body(Some(b"{}"), ENVOY, &mut workspace);
+    exchange.response_headers(grpc_response(), false, None, ENVOY, &mut workspace);
+    let step = exchange.response_chunk(&framed(1), false, &mut workspace);
+    assert!(matches!(step, ResponseStep::Chunk { .. }), "{step:?}");
+    // The status comes as in gRPC, behind the body, and not in it.
+    let step = exchange.response_chunks_ended(ok(), &mut workspace);
+    assert!(matches!(step, ResponseStep::Reset), "{step:?}");
+}
+
+const NOT_HOLDING: Abilities = Abilities {
+    holds_response: false,
+    ..ENVOY
+};
+
+fn without_content() -> Headers {
+    headers(&[
+        (":status", "200"),
+        ("content-type", "application/grpc"),
+        ("x-http-code", "204"),
+    ])
+}
+
+#[test]
+fn a_stream_has_content_whatever_the_service_says() {
+    for (accept, expected) in [
+        ("application/json", "[{\"id\":1}]"),
+        ("application/x-ndjson", "{\"id\":1}\n"),
+    ] {
+        for abilities in [ENVOY, NOT_HOLDING] {
+            let mut workspace = Workspace::default();
+            let mut exchange = Exchange::new(plugin(json!({})));
+            let asked = request("POST", "/down", &[("accept", accept)]);
+            exchange.request_headers(asked, false, abilities, &mut workspace);
+            exchange.request_body(Some(b"{}"), abilities, &mut workspace);
+            let mut statuses = Vec::new();
+            let mut keep = |edits: &HeaderEdits| {
+                statuses.extend(
+                    edits
+                        .sets()
+                        .filter(|(name, _)| *name == b":status")
+                        .map(|(_, value)| value.to_vec()),
+                );
+            };
+            let step = exchange.response_headers(without_content(), false, None, abilities, &mut workspace);
+            if let ResponseStep::RewriteHeaders(edits) = step {
+                keep(edits);
+            }
+            let step = match exchange.response_flows() {
+                true => exchange.response_chunk(&framed(1), false, &mut workspace),
+                false => exchange.response_complete(&framed(1), Some(ok()), &mut workspace),
+            };
+            let body = match step {
+                ResponseStep::Chunk { edits, body, .. } => {
+                    edits.into_iter().for_each(keep);
+                    body
+                }
+                ResponseStep::Rewrite { edits, body } => {
+                    keep(edits);
+                    body
+                }
+                step => panic!("{step:?}"),
+            };
+            assert_eq!(String::from_utf8_lossy(body), expected);
+            assert!(statuses.iter().all(|status| status == b"200"), "{accept} {statuses:?}");
+        }
+    }
+}
+
+#[test]
+fn an_error_behind_headers_that_promise_no_content_resets() {
+    for body in [framed(1), Vec::new()] {
+        let mut workspace = Workspace::default();
+        let mut exchange = Exchange::new(plugin(json!({})));
+        exchange.request_headers(request("POST", "/unary", &[]), false, NOT_HOLDING, &mut workspace);
+        exchange.request_body(Some(b"{}"), NOT_HOLDING, &mut workspace);
+        let step = exchange.response_headers(without_content(), false, None, NOT_HOLDING, &mut workspace);
+        assert!(matches!(step, ResponseStep::RewriteHeaders(_)), "{step:?}");
+        let failed = headers(&[("grpc-status", "5")]);
+        let step = exchange.response_complete(&body, Some(failed), &mut workspace);
+        assert!(matches!(step, ResponseStep::Reset), "{step:?}");
+    }
+}
+
+#[test]
+fn what_waits_for_the_trailers_waits_on_when_more_comes_in_front_of_them() {
+    for (accept, expected) in [("application/json", "[]"), ("application/x-ndjson", "")] {
+        let mut workspace = Workspace::default();
+        let mut exchange = Exchange::new(plugin(json!({ "upstream": { "grpc_web": true } })));
+        let asked = request("POST", "/down", &[("accept", accept)]);
+        exchange.request_headers(asked, false, ENVOY, &mut workspace);
+        exchange.request_body(Some(b"{}"), ENVOY, &mut workspace);
+        exchange.response_headers(grpc_response(), false, None, ENVOY, &mut workspace);
+        // The host hands over what it holds with what comes.
+        let mut buffer = Vec::new();
+        for _ in 0..3 {
+            buffer.extend_from_slice(b"\x80\0\0\0\x0fgrpc-status:0\r\n");
+            let step = exchange.response_chunk(&buffer, false, &mut workspace);
+            let ResponseStep::Chunk { body, hold: true, .. } = step else {
+                panic!("{accept}: {step:?}");
+            };
+            buffer = body.to_vec();
+            assert_eq!(String::from_utf8_lossy(&buffer), expected);
+        }
+        let step = exchange.response_chunks_ended(Headers::default(), &mut workspace);
+        assert!(matches!(step, ResponseStep::PassThrough), "{step:?}");
+    }
+}
+
+#[test]
+fn what_only_looks_like_the_last_frame_is_no_end() {
+    let mut workspace = Workspace::default();
+    let mut exchange = Exchange::new(plugin(json!({ "upstream": { "grpc_web": true } })));
+    exchange.request_headers(request("POST", "/down", &[]), false, ENVOY, &mut workspace);
+    exchange.request_body(Some(b"{}"), ENVOY, &mut workspace);
+    exchange.response_headers(grpc_response(), false, None, ENVOY, &mut workspace);
+    // The second half of this text, U+00C0 and what follows, has the form of a trailers frame.
+    let step = exchange.response_chunk(b"\0\0\0\0\x09\x0a\x07\xc3", false, &mut workspace);
+    assert!(matches!(step, ResponseStep::Drop), "{step:?}");
+    let step = exchange.response_chunk(b"\x80\0\0\0\x01A", false, &mut workspace);
+    let ResponseStep::Chunk { body, .. } = step else {
+        panic!("{step:?}");
+    };
+    let mut buffer = body.to_vec();
+    buffer.extend_from_slice(&framed(8));
+    let step = exchange.response_chunk(&buffer, false, &mut workspace);
+    let ResponseStep::Chunk { body, hold: false, .. } = step else {
+        panic!("{step:?}");
+    };
+    assert_eq!(
+        String::from_utf8_lossy(body),
+        "[{\"text\":\"À\\u0000\\u0000\\u0000\\u0001A\"},{\"id\":8}"
+    );
+}
+
+#[test]
+fn a_request_that_goes_wrong_behind_the_end_of_its_answer_changes_nothing() {
+    for status in ["0", "5"] {
+        let mut workspace = Workspace::default();
+        let mut exchange = Exchange::new(plugin(json!({ "upstream": { "grpc_web": true } })));
+        exchange.request_headers(request("POST", "/both", &[]), false, ENVOY, &mut workspace);
+        exchange.request_chunk(b"[{\"id\": 1}", false, &mut workspace);
+        exchange.response_headers(grpc_response(), false, None, ENVOY, &mut workspace);
+        exchange.response_chunk(&framed(1), false, &mut workspace);
+        let trailers = [b"\x80\0\0\0\x0dgrpc-status:", status.as_bytes()].concat();
+        let step = exchange.response_chunk(&trailers, false, &mut workspace);
+        assert!(matches!(step, ResponseStep::Chunk { .. }), "{step:?}");
+        let step = exchange.request_chunk(b"nothing", true, &mut workspace);
+        assert!(matches!(step, RequestStep::Chunk(b"")), "{step:?}");
+        let step = exchange.response_chunks_ended(Headers::default(), &mut workspace);
+        assert!(matches!(step, ResponseStep::PassThrough), "{step:?}");
+    }
+}

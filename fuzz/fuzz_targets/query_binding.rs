@@ -1,0 +1,238 @@
+//! Any bytes as the query of requests to bindings with and without a body and path variables. What is bound reads back
+//! as the request message, in protobuf's own library; it is the same for each spelling of the fields, the sum of what the
+//! parameters give by themselves, and it leaves what the path binds as it is.
+
+#![no_main]
+
+use std::cell::RefCell;
+
+use libfuzzer_sys::fuzz_target;
+use prost_reflect::{DynamicMessage, Kind, MessageDescriptor};
+use protobridge::codec::{ParseOptions, UnknownEnumNames};
+use protobridge::routing::{Binder, Captures, HttpRule, Match, QueryOptions, Router, UnknownParameters};
+use protobridge_fuzz::edge::{EDGE, rule};
+use protobridge_fuzz::letters::Letters;
+
+/// A binding, a path of its own, and the fields that this binds.
+struct Case {
+    router: Router,
+    http_method: &'static str,
+    path: &'static str,
+    input: MessageDescriptor,
+    bound: &'static [&'static str],
+}
+
+thread_local! {
+    static CASES: Vec<Case> = cases();
+    /// One for all, as in the filter: what an input leaves behind must not matter.
+    static BINDER: RefCell<Binder> = RefCell::default();
+}
+
+fuzz_target!(|data: &[u8]| {
+    let mut letters = Letters(data);
+    let (number, choice) = (letters.next(), letters.next());
+    let query = letters.0;
+    CASES.with(|cases| check(&cases[number % cases.len()], choice, query));
+});
+
+fn check(case: &Case, choice: usize, query: &[u8]) {
+    let bit = |bit: usize| choice >> bit & 1 == 1;
+    let parse = ParseOptions {
+        unknown_enum_names: match bit(0) {
+            true => UnknownEnumNames::Ignore,
+            false => UnknownEnumNames::Reject,
+        },
+        case_insensitive_enums: bit(1),
+        ..ParseOptions::default()
+    };
+    let options = QueryOptions {
+        unknown: match bit(2) {
+            true => UnknownParameters::Reject,
+            false => UnknownParameters::Ignore,
+        },
+        ignored: ["key".to_owned()].into(),
+    };
+    let mut captures = Captures::default();
+    let Match::Route(route) = case.router.find(case.http_method, case.path.as_bytes(), &mut captures) else {
+        panic!("{} leads nowhere", case.path);
+    };
+    let bind = |binder: &mut Binder, query: Option<&[u8]>| {
+        let mut wire = Vec::new();
+        binder
+            .bind(
+                &EDGE.tables,
+                route,
+                &captures,
+                query,
+                &parse,
+                &options,
+                bit(3),
+                &mut wire,
+            )
+            .map(|bound| (bound.update_mask_set, wire))
+    };
+    let result = BINDER.with_borrow_mut(|binder| bind(binder, Some(query)));
+    assert_eq!(
+        result,
+        bind(&mut Binder::default(), Some(query)),
+        "what came before shows"
+    );
+
+    // Both names of a field are the same field.
+    for json_names in [false, true] {
+        let respelt = respelt(query, &case.input, json_names);
+        let shown = String::from_utf8_lossy(&respelt);
+        match (&result, bind(&mut Binder::default(), Some(&respelt))) {
+            (Ok(expected), found) => assert_eq!(found.as_ref(), Ok(expected), "{shown}"),
+            (Err(error), found) => assert!(found.is_err(), "{error}, but not of {shown}"),
+        }
+    }
+
+    let Ok((_, wire)) = &result else {
+        return;
+    };
+    let (_, by_path) = bind(&mut Binder::default(), None).expect("the path alone");
+    let mut sum = by_path.clone();
+    for parameter in query.split(|byte| *byte == b'&') {
+        let (_, alone) = bind(&mut Binder::default(), Some(parameter)).expect("the parameter alone");
+        sum.extend_from_slice(alone.strip_prefix(by_path.as_slice()).expect("the path first"));
+    }
+    assert_eq!(*wire, sum);
+
+    let decode = |wire: &[u8]| DynamicMessage::decode(case.input.clone(), wire).expect("the request message");
+    let (message, bare) = (decode(wire), decode(&by_path));
+    for path in case.bound {
+        assert_eq!(value(&message, path), value(&bare, path), "{path}");
+    }
+}
+
+fn cases() -> Vec<Case> {
+    let everything = "test.everything.Everything";
+    let table: [(HttpRule, &str, &str, &[&str]); 6] = [
+        (rule("Everything", "GET", "/q", ""), "/q", everything, &[]),
+        (
+            rule(
+                "Everything",
+                "GET",
+                "/q/{renamed}/{child.name}/{self.choice_string}/{self.child.count}",
+                "",
+            ),
+            "/q/x/y/z/7",
+            everything,
+            &["renamed", "child.name", "self.choice_string", "self.child.count"],
+        ),
+        (
+            rule("Everything", "POST", "/b/{int32_value}/{timestamp}", "child"),
+            "/b/7/1970-01-01T00:00:01Z",
+            everything,
+            &["int32_value", "timestamp"],
+        ),
+        (
+            rule("Everything", "POST", "/o/{self.self.color}", "choice_child"),
+            "/o/RED",
+            everything,
+            &["self.self.color"],
+        ),
+        (
+            rule("Everything", "PUT", "/w/{string_value}", "*"),
+            "/w/x",
+            everything,
+            &["string_value"],
+        ),
+        (
+            rule("Old", "GET", "/old/{part.old.name}/{choice_level}", ""),
+            "/old/x/LOW",
+            "fuzz.Old",
+            &["part.old.name", "choice_level"],
+        ),
+    ];
+    table
+        .into_iter()
+        .map(|(rule, path, input, bound)| Case {
+            router: EDGE.router(std::slice::from_ref(&rule)).expect("the rule"),
+            http_method: HTTP_METHODS
+                .iter()
+                .find(|method| **method == rule.http_method)
+                .expect("a method"),
+            path,
+            input: EDGE.message(input),
+            bound,
+        })
+        .collect()
+}
+
+const HTTP_METHODS: [&str; 3] = ["GET", "POST", "PUT"];
+
+/// The query with every field by its name in the `.proto`, or by its name in JSON.
+fn respelt(query: &[u8], input: &MessageDescriptor, json_names: bool) -> Vec<u8> {
+    let parameters: Vec<Vec<u8>> = query
+        .split(|byte| *byte == b'&')
+        .map(|parameter| {
+            let end = parameter
+                .iter()
+                .position(|byte| *byte == b'=')
+                .unwrap_or(parameter.len());
+            let (name, value) = parameter.split_at(end);
+            match decoded(name) {
+                Some(name) if !name.is_empty() => [renamed(&name, input, json_names).as_bytes(), value].concat(),
+                _ => parameter.to_vec(),
+            }
+        })
+        .collect();
+    parameters.join(&b'&')
+}
+
+fn renamed(name: &str, input: &MessageDescriptor, json_names: bool) -> String {
+    let mut message = Some(input.clone());
+    let segments: Vec<String> = name
+        .split('.')
+        .map(|segment| {
+            let field = message.as_ref().and_then(|message| {
+                message
+                    .get_field_by_name(segment)
+                    .or_else(|| message.get_field_by_json_name(segment))
+            });
+            message = field.as_ref().and_then(|field| match field.kind() {
+                Kind::Message(below) => Some(below),
+                _ => None,
+            });
+            match field {
+                Some(field) if json_names => field.json_name().to_owned(),
+                Some(field) => field.name().to_owned(),
+                None => segment.bytes().map(|byte| format!("%{byte:02X}")).collect(),
+            }
+        })
+        .collect();
+    segments.join(".")
+}
+
+/// A name, decoded, unless it isn't text.
+fn decoded(name: &[u8]) -> Option<String> {
+    let mut out = Vec::new();
+    let mut rest = name;
+    while let Some((byte, tail)) = rest.split_first() {
+        rest = tail;
+        out.push(match byte {
+            b'+' => b' ',
+            b'%' => {
+                let (digits, tail) = tail.split_at_checked(2)?;
+                rest = tail;
+                let digit = |at: usize| char::from(digits[at]).to_digit(16);
+                (digit(0)? * 16 + digit(1)?) as u8
+            }
+            byte => *byte,
+        });
+    }
+    String::from_utf8(out).ok()
+}
+
+/// The value of a field, as text that tells it from every other.
+fn value(message: &DynamicMessage, path: &str) -> String {
+    match path.split_once('.') {
+        None => format!("{:?}", message.get_field_by_name(path)),
+        Some((name, below)) => {
+            let field = message.get_field_by_name(name).expect(name);
+            value(field.as_message().expect(name), below)
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! No host at all: events in an order that none has.
+
+use std::rc::Rc;
+
+use protobridge::config::Plugin;
+use protobridge::exchange::headers::Headers;
+use protobridge::exchange::{Abilities, CallStep, Exchange, Failure, HostReply, RequestStep, ResponseStep, Workspace};
+
+use crate::letters::Letters;
+
+/// Events by these letters; `headers`, `bytes` and `trailers` make what comes with one. There is at most one answer:
+/// a reply, a response in place that is rewritten, or one that begins in parts; and at most one request goes on.
+pub fn run<'i>(
+    plugin: Rc<Plugin>,
+    asked: Headers,
+    letters: &mut Letters<'i>,
+    workspace: &mut Workspace,
+    bytes: impl Fn(&mut Letters<'i>) -> Vec<u8>,
+    fields: impl Fn(&mut Letters<'i>) -> Headers,
+) {
+    let mut exchange = Exchange::new(plugin);
+    let (mut answers, mut parts, mut requests) = (0, 0, 0);
+    let mut asked = Some(asked);
+    loop {
+        // All begins with the request's headers, and they come once.
+        let event = if asked.is_some() { 0 } else { 1 + letters.next() % 16 };
+        let abilities = Abilities {
+            calls: letters.flag(),
+            fills_bodyless: letters.flag(),
+            streams_requests: letters.flag(),
+            holds_response: letters.flag(),
+            trailers_with_body: letters.flag(),
+            obstacle: None,
+        };
+        let (chunk, end) = (bytes(letters), letters.flag());
+        let host_reply = *letters.choose(&[None, None, Some(HostReply::Deadline), Some(HostReply::Unreachable)]);
+        let workspace = &mut *workspace;
+        let request = match event {
+            0 => exchange.request_headers(asked.take().unwrap_or_default(), end, abilities, workspace),
+            1 => exchange.release_request_headers(abilities, workspace),
+            2 => exchange.request_body_grew(chunk.len(), workspace),
+            3 => exchange.request_body(end.then_some(&chunk), abilities, workspace),
+            4 => exchange.request_chunk(&chunk, end, workspace),
+            _ => RequestStep::Await,
+        };
+        match request {
+            RequestStep::Reply(_) | RequestStep::BreakOff(_) => answers += 1,
+            RequestStep::Call(_) | RequestStep::Forward(_) | RequestStep::ForwardHeaders { .. } => requests += 1,
+            _ => {}
+        }
+        let response = match event {
+            5 => exchange.response_headers(fields(letters), end, host_reply, abilities, workspace),
+            6 | 7 => exchange.response_chunk(&chunk, end, workspace),
+            8 => exchange.response_complete(&chunk, end.then(|| fields(letters)), workspace),
+            9 => exchange.response_chunks_ended(fields(letters), workspace),
+            10 => exchange.response_body_grew(chunk.len(), workspace),
+            _ => ResponseStep::Await,
+        };
+        match response {
+            ResponseStep::Reply(_) | ResponseStep::Rewrite { .. } => answers += 1,
+            ResponseStep::Chunk { edits: Some(_), .. } => parts += 1,
+            _ => {}
+        }
+        let call = match event {
+            11 => exchange.call_message(chunk, workspace),
+            12 => exchange.call_closed(u32::from(end) * 13, b"why{via_upstream}", host_reply, workspace),
+            _ => CallStep::Await,
+        };
+        if !matches!(call, CallStep::Await) {
+            answers += 1;
+        }
+        match event {
+            13 => exchange.call_initial_metadata(fields(letters)),
+            14 => exchange.call_trailing_metadata(fields(letters)),
+            15 => exchange.response_trailers(fields(letters)),
+            16 if end => exchange.answered_elsewhere(),
+            16 if answers == 0 => {
+                exchange.fail(&Failure::internal("why"), workspace);
+                answers += 1;
+            }
+            _ => {}
+        }
+        assert!(
+            answers <= 1 && parts <= 1 && requests <= 1,
+            "{answers} {parts} {requests}"
+        );
+        if letters.is_empty() {
+            return;
+        }
+    }
+}

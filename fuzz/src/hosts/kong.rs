@@ -1,0 +1,287 @@
+//! WasmX in Kong, and what the filter does there.
+
+use std::rc::Rc;
+
+use protobridge::config::Plugin;
+use protobridge::exchange::headers::Headers;
+use protobridge::exchange::{Abilities, Exchange, Failure, HostReply, RequestStep, ResponseStep, Workspace};
+
+use super::{Client, End, Ends, Host, Upstream};
+
+/// Whether a request has a body, as the host shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HasBody {
+    Yes,
+    No,
+    Unknown,
+}
+
+/// What becomes of the response's body.
+enum Response {
+    Awaited,
+    Passes,
+    Flows,
+    Gathers(Vec<u8>),
+    Replaced(Vec<u8>),
+    Ended,
+}
+
+pub struct Kong<'w> {
+    exchange: Exchange,
+    workspace: &'w mut Workspace,
+    ends: Ends,
+    request: Vec<u8>,
+    request_ended: bool,
+    /// Whether the request goes on as it is: the host has not shown that there is nothing in it.
+    unread: bool,
+    response: Response,
+    trailers: Headers,
+}
+
+fn abilities(obstacle: Option<&'static str>) -> Abilities {
+    Abilities {
+        calls: false,
+        fills_bodyless: true,
+        streams_requests: false,
+        holds_response: false,
+        trailers_with_body: true,
+        obstacle,
+    }
+}
+
+impl<'w> Kong<'w> {
+    pub fn new(plugin: Rc<Plugin>, workspace: &'w mut Workspace) -> Self {
+        Self {
+            exchange: Exchange::new(plugin),
+            workspace,
+            ends: Ends {
+                client: Client::default(),
+                upstream: Upstream::default(),
+            },
+            request: Vec::new(),
+            request_ended: false,
+            unread: false,
+            response: Response::Awaited,
+            trailers: Headers::default(),
+        }
+    }
+
+    pub fn request_headers(&mut self, headers: Headers, has_body: HasBody, obstacle: Option<&'static str>) {
+        self.request_ended = has_body == HasBody::No;
+        let step = self
+            .exchange
+            .request_headers(headers, self.request_ended, abilities(obstacle), self.workspace);
+        Self::follow(&mut self.ends, step, false);
+        if self.exchange.is_refused() {
+            self.complete_request(None);
+        } else if has_body == HasBody::Unknown && self.exchange.ignores_body() {
+            self.fail();
+        }
+        self.after_reply();
+    }
+
+    fn follow(ends: &mut Ends, step: RequestStep<'_>, body: bool) {
+        let fits = matches!(
+            step,
+            RequestStep::PassThrough | RequestStep::Await | RequestStep::Reply(_) | RequestStep::Forward(_)
+        );
+        assert!(fits, "{step:?}");
+        ends.request(step, body);
+    }
+
+    fn complete_request(&mut self, body: Option<&[u8]>) {
+        let step = self.exchange.request_body(body, abilities(None), self.workspace);
+        Self::follow(&mut self.ends, step, true);
+        self.after_reply();
+        assert!(self.is_over() || self.ends.upstream.complete, "the request is lost");
+    }
+
+    fn is_over(&self) -> bool {
+        self.ends.client.end.is_some()
+    }
+
+    fn after_reply(&mut self) {
+        if self.ends.client.end == Some(End::Reply) {
+            assert!(!self.exchange.awaits_response() && !self.exchange.awaits_body());
+            self.exchange.answered_elsewhere();
+        }
+    }
+
+    fn fail(&mut self) {
+        let reply = self
+            .exchange
+            .fail(&Failure::internal("the gateway refused"), self.workspace);
+        self.ends.client.reply(reply);
+        self.after_reply();
+    }
+
+    fn convert(&mut self, chunk: &[u8], end: bool) -> Vec<u8> {
+        match &mut self.response {
+            Response::Flows => {
+                if end {
+                    self.exchange.response_trailers(std::mem::take(&mut self.trailers));
+                }
+                match self.exchange.response_chunk(chunk, end, self.workspace) {
+                    ResponseStep::Chunk {
+                        edits: None,
+                        body,
+                        hold: false,
+                    } => body.to_vec(),
+                    ResponseStep::Drop => Vec::new(),
+                    // There is no reset to be had: what ends so is cut short.
+                    ResponseStep::Reset => {
+                        self.ends.client.ends(End::CutOff);
+                        self.response = Response::Ended;
+                        Vec::new()
+                    }
+                    step => panic!("{step:?}"),
+                }
+            }
+            Response::Gathers(gathered) => {
+                gathered.extend_from_slice(chunk);
+                let body = std::mem::take(gathered);
+                let trailers = &mut self.trailers;
+                let step = match end {
+                    true => self
+                        .exchange
+                        .response_complete(&body, Some(std::mem::take(trailers)), self.workspace),
+                    false => self.exchange.response_body_grew(body.len(), self.workspace),
+                };
+                let answer = match step {
+                    ResponseStep::Await => {
+                        self.response = Response::Gathers(body);
+                        return Vec::new();
+                    }
+                    ResponseStep::Rewrite { body, .. } => body.to_vec(),
+                    ResponseStep::Reply(reply) => reply.body.clone(),
+                    // An error behind headers that promise no content.
+                    ResponseStep::Reset => {
+                        self.ends.client.ends(End::CutOff);
+                        return Vec::new();
+                    }
+                    step => panic!("{step:?}"),
+                };
+                self.response = Response::Replaced(answer);
+                self.replacement(end)
+            }
+            Response::Replaced(_) => self.replacement(end),
+            Response::Awaited | Response::Passes | Response::Ended => panic!("raw bytes pass"),
+        }
+    }
+
+    fn replacement(&mut self, end: bool) -> Vec<u8> {
+        match &mut self.response {
+            Response::Replaced(body) if end => std::mem::take(body),
+            _ => Vec::new(),
+        }
+    }
+}
+
+impl Host for Kong<'_> {
+    fn ends(&mut self) -> &mut Ends {
+        &mut self.ends
+    }
+
+    /// The body comes whole, and not at all where it is empty.
+    fn client_bytes(&mut self, bytes: &[u8], end: bool) {
+        if self.request_ended || self.is_over() {
+            return;
+        }
+        self.request.extend_from_slice(bytes);
+        if !end {
+            return;
+        }
+        self.request_ended = true;
+        assert!(self.exchange.awaits_body(), "the body passes");
+        match std::mem::take(&mut self.request) {
+            body if body.is_empty() => {
+                self.unread = true;
+                self.ends.upstream.asked = true;
+            }
+            body => self.complete_request(Some(&body)),
+        }
+    }
+
+    fn client_trailers(&mut self) {
+        self.client_bytes(b"", true);
+    }
+
+    fn upstream_headers(&mut self, headers: Headers, _: bool) {
+        if self.is_over() || !matches!(self.response, Response::Awaited) || !self.request_ended {
+            return;
+        }
+        let grpc = headers
+            .get("content-type")
+            .is_some_and(|value| value.starts_with(b"application/grpc"));
+        if self.unread && grpc {
+            assert!(self.exchange.awaits_body());
+            return self.fail();
+        }
+        if !self.exchange.awaits_response() {
+            assert!(!grpc, "a raw answer passes");
+            self.exchange.answered_elsewhere();
+            self.response = Response::Passes;
+            return self.ends.client.ends(End::Host);
+        }
+        let alone = headers.get("grpc-status").is_some_and(|status| status != b"0");
+        let step = self
+            .exchange
+            .response_headers(headers.clone(), alone, None, abilities(None), self.workspace);
+        match step {
+            ResponseStep::RewriteHeaders(edits) => {
+                self.ends.client.headers(&headers, edits);
+                self.response = match self.exchange.response_flows() {
+                    true => Response::Flows,
+                    false => Response::Gathers(Vec::new()),
+                };
+            }
+            // It takes the place of the upstream's answer; only what comes is different from a reply elsewhere.
+            ResponseStep::Reply(reply) => {
+                self.ends.client.reply(reply);
+                self.after_reply();
+            }
+            step => panic!("{step:?}"),
+        }
+    }
+
+    fn upstream_bytes(&mut self, bytes: &[u8], end: bool) {
+        if self.is_over() || matches!(self.response, Response::Awaited) {
+            return;
+        }
+        let body = self.convert(bytes, end);
+        self.ends.client.bytes(&body);
+        if end && !self.is_over() {
+            self.response = Response::Ended;
+            self.ends.client.ends(End::InPlace);
+        }
+    }
+
+    /// They are there with the last bytes of the body.
+    fn upstream_trailers(&mut self, trailers: Headers) {
+        self.trailers = trailers;
+        self.upstream_bytes(b"", true);
+    }
+
+    fn host_answers(&mut self, headers: Headers, end: bool, _: Option<HostReply>) {
+        if self.ends.client.has_headers() && !self.is_over() {
+            return self.ends.client.ends(End::Host);
+        }
+        self.upstream_headers(headers, end);
+    }
+
+    fn call_closed(&mut self, _: u32, _: &[u8], _: Option<HostReply>) {}
+
+    fn tick(&mut self) {}
+
+    fn refuses(&mut self) {
+        if !self.is_over() && self.exchange.awaits_body() {
+            self.fail();
+        }
+    }
+
+    fn client_leaves(&mut self) {
+        if !self.is_over() {
+            self.ends.client.ends(End::Left);
+        }
+    }
+}

@@ -1,0 +1,401 @@
+//! What happens to one exchange, read from an input.
+
+use std::rc::Rc;
+use std::sync::LazyLock;
+
+use protobridge::config::{Dispatch, Plugin};
+use protobridge::exchange::headers::Headers;
+use protobridge::exchange::{HostReply, Workspace};
+use serde_json::{Map, Value, json};
+
+use super::envoy::{Envoy, Holding};
+use super::kong::{HasBody, Kong};
+use super::{End, Host, disorder};
+use crate::edge::FILES;
+use crate::letters::Letters;
+
+thread_local! {
+    /// All configurations, over one schema.
+    static PLUGINS: Vec<Rc<Plugin>> = configurations().into_iter().map(plugin).collect();
+}
+
+fn configurations() -> [Value; 12] {
+    [
+        json!({}),
+        json!({ "dispatch": "call" }),
+        json!({ "upstream": { "grpc_web": true } }),
+        json!({ "dispatch": "forward" }),
+        json!({ "streaming": { "default": "ndjson" }, "errors": { "format": "google" } }),
+        json!({ "streaming": { "default": "sse", "timeout": "5s" }, "upstream": { "grpc_web": true } }),
+        json!({ "limits": { "max_request_bytes": 40, "max_response_bytes": 60, "max_message_bytes": 20 } }),
+        json!({ "limits": { "max_request_bytes": 40, "max_response_bytes": 60, "max_message_bytes": 20 },
+                "upstream": { "grpc_web": true } }),
+        json!({ "limits": { "max_request_bytes": 40, "max_response_bytes": 60 }, "dispatch": "call" }),
+        json!({ "json": { "add_whitespace": true, "unknown_fields": "reject" }, "query": { "unknown": "reject" } }),
+        json!({ "unmatched": "pass_through", "upstream": { "timeout": "1s", "cluster": "c", "authority": "a" } }),
+        json!({ "upstream": { "grpc_web": true }, "dispatch": "call", "streaming": { "default": "ndjson" } }),
+    ]
+}
+
+fn plugin(mut configuration: Value) -> Rc<Plugin> {
+    static PROTOS: LazyLock<Map<String, Value>> = LazyLock::new(|| {
+        FILES
+            .iter()
+            .map(|(path, text)| ((*path).to_owned(), Value::from(*text)))
+            .collect()
+    });
+    let rules = [
+        ("Unary", "post", "/unary", "*"),
+        ("Down", "post", "/down", "*"),
+        ("Up", "post", "/up/{id}", "*"),
+        ("Both", "post", "/both", "*"),
+        ("Raw", "post", "/raw", "note"),
+        ("RawDown", "get", "/raw-down", ""),
+        ("RawUp", "post", "/raw-up", "*"),
+    ];
+    let rules: Vec<Value> = rules
+        .iter()
+        .map(|(method, http_method, path, body)| {
+            let get = json!({ "get": path });
+            let more = if *http_method == "get" { json!([]) } else { json!([get]) };
+            json!({ "selector": format!("edge.Edge.{method}"), *http_method: path, "body": body,
+                    "additional_bindings": more })
+        })
+        .collect();
+    configuration["protos"] = PROTOS.clone().into();
+    configuration["services"] = json!(["edge.Edge"]);
+    configuration["http_rules"] = rules.into();
+    let configuration = configuration.to_string();
+    Rc::new(Plugin::load(configuration.as_bytes(), 7).unwrap_or_else(|error| panic!("{error}")))
+}
+
+/// Method and path.
+const TARGETS: [(&str, &str); 18] = [
+    ("POST", "/unary"),
+    ("POST", "/down"),
+    ("POST", "/both"),
+    ("POST", "/up/7"),
+    ("GET", "/unary?id=3"),
+    ("GET", "/down?text=x"),
+    ("GET", "/both"),
+    ("GET", "/up/7"),
+    ("POST", "/raw"),
+    ("GET", "/raw"),
+    ("GET", "/raw-down"),
+    ("POST", "/raw-up"),
+    ("POST", "/edge.Edge/Unary"),
+    ("POST", "/edge.Edge/RawDown"),
+    ("POST", "/up/x"),
+    ("GET", "/unary?id=x"),
+    ("PUT", "/unary"),
+    ("POST", "/nowhere"),
+];
+
+/// More headers of a request.
+const REQUEST_HEADERS: [&[(&str, &str)]; 12] = [
+    &[("content-type", "application/json")],
+    &[("content-type", "application/json"), ("accept", "application/x-ndjson")],
+    &[("content-type", "application/json"), ("accept", "text/event-stream")],
+    &[("content-type", "application/x-ndjson"), ("accept", "application/json")],
+    &[],
+    &[("grpc-timeout", "1S"), ("x-request-id", "1"), ("cookie", "a=b")],
+    &[("grpc-timeout", "x")],
+    &[("content-type", "text/plain")],
+    &[("content-type", "application/json"), ("content-length", "100")],
+    &[
+        ("content-type", "application/json"),
+        ("connection", "close, x-a"),
+        ("x-a", "1"),
+        ("te", "trailers"),
+    ],
+    &[("content-encoding", "gzip")],
+    &[("content-type", "application/grpc+proto")],
+];
+
+/// Pieces of a request's body.
+const CLIENT_PIECES: [&[u8]; 16] = [
+    b"{}",
+    b"[",
+    b",",
+    b"]",
+    b"{\"id\":3}",
+    b"{\"text\":\"a\\\"],\\n\"}",
+    b"\n",
+    b" ",
+    b"[{\"id\":1},{\"id\":2}]",
+    b"{\"id\":\"x\"}",
+    b"{\"text\":\"",
+    b"}",
+    b"{\"note\":{\"id\":1},\"other\":[1]}",
+    b"null",
+    b"\xff",
+    b"{\"text\":\"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\"}",
+];
+
+/// Pieces of a response's body: messages in their frames, and what is none. A `google.api.HttpBody` is a note as well.
+const UPSTREAM_PIECES: [&[u8]; 18] = [
+    b"\0\0\0\0\x03\x0a\x01a",
+    b"\0\0\0\0\x00",
+    b"\0\0\0\0\x02\x10\x07",
+    b"\0\0\0\0\x0e\x0a\x0atext/plain\x12\x00",
+    b"\0\0\0\0\x05\x32\x03a\"\n",
+    b"\0\0\0\0\x06\x1a\x04\x10\x07\x1a\x00",
+    b"\0\0\0\0\x02\x0a\x05",
+    b"\0\0\0\0\x03\x0a\x01\xff",
+    b"\x01\0\0\0\x02\x10\x07",
+    b"\x07\0\0\0\x02\x10\x07",
+    b"\0\xff\xff\xff\xff",
+    b"\0\0\0\0",
+    b"x",
+    b"\x80\0\0\0\x0fgrpc-status:0\r\n",
+    b"\x80\0\0\0\x20grpc-status:5\r\ngrpc-message:no\r\n",
+    b"\x80\0\0\0\x00",
+    b"\x80\0\0\0\x10grpc-status: x\r\n",
+    b"\0\0\0\0\x1c\x0a\x1axxxxxxxxxxxxxxxxxxxxxxxxxx",
+];
+
+/// The headers of a response, or a call's initial metadata.
+const RESPONSE_HEADERS: [&[(&str, &str)]; 14] = [
+    &[(":status", "200"), ("content-type", "application/grpc")],
+    &[
+        (":status", "200"),
+        ("content-type", "application/grpc-web+proto"),
+        ("x-a", "1"),
+    ],
+    &[
+        (":status", "200"),
+        ("content-type", "application/grpc"),
+        ("grpc-status", "5"),
+        ("grpc-message", "no%0Abook"),
+    ],
+    &[
+        (":status", "200"),
+        ("content-type", "application/grpc"),
+        ("grpc-status", "0"),
+    ],
+    &[
+        (":status", "200"),
+        ("content-type", "application/grpc"),
+        ("x-http-code", "201"),
+        ("grpc-encoding", "identity"),
+    ],
+    &[
+        (":status", "200"),
+        ("content-type", "application/grpc"),
+        ("x-http-code", "204"),
+    ],
+    &[(":status", "503"), ("content-type", "text/plain")],
+    &[(":status", "404")],
+    &[(":status", "200"), ("content-type", "text/html")],
+    &[
+        (":status", "200"),
+        ("content-type", "application/grpc"),
+        ("grpc-status", "x"),
+    ],
+    &[
+        (":status", "200"),
+        ("content-type", "application/grpc"),
+        ("content-length", "5"),
+        ("x-a", "1\r\nb: 2"),
+    ],
+    &[],
+    &[(":status", "x"), ("content-type", "application/grpc")],
+    &[
+        (":status", "200"),
+        ("content-type", "application/grpc"),
+        ("x-http-code", "205"),
+    ],
+];
+
+/// The trailers of a response, or a call's trailing metadata.
+const TRAILERS: [&[(&str, &str)]; 9] = [
+    &[("grpc-status", "0")],
+    &[],
+    &[("grpc-status", "5"), ("grpc-message", "no%20book"), ("x-trailer", "1")],
+    &[("grpc-status", "0"), ("x-http-code", "202"), ("x-trailer", "1")],
+    &[("grpc-status", "x")],
+    &[("grpc-status", "99")],
+    &[("grpc-status", "3"), ("grpc-status-details-bin", "GgQKAmFi")],
+    &[("grpc-message", "no status")],
+    &[("grpc-status", "0"), ("x-http-code", "204")],
+];
+
+/// The host's own answers: headers, whether they are all, and what the filter makes of it.
+type HostAnswer = (&'static [(&'static str, &'static str)], bool, Option<HostReply>);
+const HOST_ANSWERS: [HostAnswer; 5] = [
+    (
+        &[(":status", "503"), ("content-type", "text/plain")],
+        false,
+        Some(HostReply::Unreachable),
+    ),
+    (
+        &[(":status", "504"), ("content-type", "text/plain")],
+        false,
+        Some(HostReply::Deadline),
+    ),
+    (
+        &[
+            (":status", "200"),
+            ("content-type", "application/grpc"),
+            ("grpc-status", "14"),
+        ],
+        true,
+        Some(HostReply::Unreachable),
+    ),
+    (&[(":status", "403"), ("content-type", "text/plain")], false, None),
+    (&[(":status", "500")], true, None),
+];
+
+const CLOSES: [(u32, &[u8], Option<HostReply>); 6] = [
+    (0, b"", None),
+    (14, b"reset{connection_termination}", Some(HostReply::Unreachable)),
+    (13, b"response_timeout", Some(HostReply::Deadline)),
+    (2, b"", None),
+    (13, b"", None),
+    (5, b"no book{via_upstream}", None),
+];
+
+fn fields(list: &[(&str, &str)]) -> Headers {
+    let mut headers = Headers::default();
+    for (name, value) in list {
+        headers.push(name.as_bytes(), value.as_bytes());
+    }
+    headers
+}
+
+/// Runs the exchange that an input describes: four letters for the configuration, the host, the request's target and its
+/// headers, one for its end, then a letter for each event with letters for what comes with it.
+pub fn run(data: &[u8], workspace: &mut Workspace) {
+    let mut letters = Letters(data);
+    let plugin = PLUGINS.with(|plugins| Rc::clone(letters.choose(plugins)));
+    let host = letters.next() % 5;
+    let (method, path) = *letters.choose(&TARGETS);
+    let mut asked = fields(&[(":method", method), (":path", path), (":authority", "a")]);
+    for (name, value) in *letters.choose(&REQUEST_HEADERS) {
+        asked.push(name.as_bytes(), value.as_bytes());
+    }
+    let raw = path.contains("aw");
+    match host {
+        0..=2 => {
+            let holding = [Holding::Yes, Holding::No, Holding::Unknown][host];
+            let mut envoy = Envoy::new(plugin, holding, workspace);
+            envoy.request_headers(asked, letters.flag());
+            play(&mut letters, &mut envoy, raw);
+        }
+        3 => {
+            let upstream = &plugin.settings.upstream;
+            let refused = plugin.settings.dispatch == Dispatch::Call || upstream.grpc_web || upstream.cluster.is_some();
+            let plugin = match refused {
+                true => PLUGINS.with(|plugins| Rc::clone(&plugins[0])),
+                false => plugin,
+            };
+            let mut kong = Kong::new(plugin, workspace);
+            let has_body = *letters.choose(&[HasBody::Yes, HasBody::No, HasBody::Unknown]);
+            let obstacle = letters.choose(&[None, None, None, Some("this gateway cannot")]);
+            kong.request_headers(asked, has_body, *obstacle);
+            play(&mut letters, &mut kong, raw);
+        }
+        _ => disorder::run(
+            plugin,
+            asked,
+            &mut letters,
+            workspace,
+            |letters| match letters.flag() {
+                true => letters.choose(&UPSTREAM_PIECES).to_vec(),
+                false => letters.choose(&CLIENT_PIECES).to_vec(),
+            },
+            |letters| match letters.flag() {
+                true => fields(letters.choose(&TRAILERS)),
+                false => fields(letters.choose(&RESPONSE_HEADERS)),
+            },
+        ),
+    }
+}
+
+/// What is on its way, and has not been delivered.
+#[derive(Default)]
+struct Wires {
+    up: Vec<u8>,
+    down: Vec<u8>,
+}
+
+fn play(letters: &mut Letters<'_>, host: &mut impl Host, raw: bool) {
+    let mut wires = Wires::default();
+    while !letters.is_empty() {
+        event(letters, host, &mut wires);
+    }
+    // What is left happens in order, and well: whoever still waits gets an answer.
+    host.tick();
+    host.client_bytes(&wires.up, true);
+    host.upstream_headers(fields(RESPONSE_HEADERS[0]), false);
+    deliver(host, &mut wires.down, usize::MAX, false);
+    host.upstream_trailers(fields(TRAILERS[0]));
+    host.call_closed(0, b"", None);
+    let ends = host.ends();
+    assert!(ends.client.end.is_some(), "no answer");
+    assert!(!matches!(ends.client.end, Some(End::InPlace)) || ends.upstream.asked);
+    ends.client.check(raw);
+}
+
+fn event(letters: &mut Letters<'_>, host: &mut impl Host, wires: &mut Wires) {
+    match letters.next() % 18 {
+        0 | 1 => wires.up.extend_from_slice(letters.choose(&CLIENT_PIECES)),
+        2 => {
+            let length = letters.next().min(wires.up.len());
+            let bytes: Vec<u8> = wires.up.drain(..length).collect();
+            host.client_bytes(&bytes, false);
+        }
+        3 => host.client_bytes(&std::mem::take(&mut wires.up), false),
+        4 => host.client_bytes(&std::mem::take(&mut wires.up), true),
+        5 => {
+            host.client_bytes(&std::mem::take(&mut wires.up), false);
+            host.client_trailers();
+        }
+        6 => {
+            let headers = fields(letters.choose(&RESPONSE_HEADERS));
+            host.upstream_headers(headers, letters.flag());
+        }
+        7 | 8 => wires.down.extend_from_slice(letters.choose(&UPSTREAM_PIECES)),
+        9 => {
+            let length = letters.next();
+            deliver(host, &mut wires.down, length, letters.flag());
+        }
+        10 => deliver(host, &mut wires.down, usize::MAX, letters.flag()),
+        11 => {
+            deliver(host, &mut wires.down, usize::MAX, false);
+            host.upstream_trailers(fields(letters.choose(&TRAILERS)));
+        }
+        12 => {
+            // As Envoy's gRPC-Web filter does it: the last frame by itself, and no trailers behind it.
+            deliver(host, &mut wires.down, usize::MAX, false);
+            host.upstream_bytes(letters.choose(&UPSTREAM_PIECES[13..17]), false);
+            host.upstream_trailers(Headers::default());
+        }
+        13 => host.tick(),
+        14 => {
+            let (list, end, host_reply) = *letters.choose(&HOST_ANSWERS);
+            host.host_answers(fields(list), end, host_reply);
+        }
+        15 => {
+            let (code, message, host_reply) = *letters.choose(&CLOSES);
+            host.call_closed(code, message, host_reply);
+        }
+        16 => host.client_leaves(),
+        _ => host.refuses(),
+    }
+}
+
+/// A call's messages come without their frames, one by one.
+fn deliver(host: &mut impl Host, down: &mut Vec<u8>, length: usize, end: bool) {
+    if host.ends().upstream.called {
+        for piece in std::mem::take(down)
+            .split(|byte| *byte == 0)
+            .filter(|piece| !piece.is_empty())
+        {
+            host.upstream_bytes(piece.get(1..).unwrap_or_default(), false);
+        }
+        return;
+    }
+    let bytes: Vec<u8> = down.drain(..length.min(down.len())).collect();
+    host.upstream_bytes(&bytes, end);
+}
