@@ -1551,3 +1551,63 @@ fn a_printer_is_as_new_after_a_failure() {
         out.clear();
     }
 }
+
+/// Keys, strings and names of every length around those that are copied as whole words, each with enough behind it.
+#[test]
+fn short_members_print_as_long_ones_do() {
+    const LONGEST: usize = 40;
+    let of = |letter: &str, length: usize| letter.repeat(length);
+    let values = (1..=LONGEST)
+        .map(|length| format!("{} = {length};", of("V", length)))
+        .collect::<String>();
+    let messages = (1..=LONGEST)
+        .map(|length| {
+            format!(
+                "message M{length} {{ optional string {} = 1; optional string {} = 2; Choice {} = 3; string last = 4; \
+                 optional google.protobuf.NullValue nothing = 5; repeated string list = 6; M{length} sub = 7; }}",
+                of("k", length),
+                of("l", length),
+                of("e", length),
+            )
+        })
+        .collect::<String>();
+    let schema = Schema::new(&format!(
+        "syntax = \"proto3\"; import \"google/protobuf/struct.proto\"; enum Choice {{ ZERO = 0; {values} }} {messages}"
+    ));
+    let last = of("y", LONGEST);
+    for key in 1..=LONGEST {
+        let message = format!("M{key}");
+        for length in 1..=LONGEST {
+            let text = of("x", length);
+            let wire = join([
+                len(1, &text),
+                len(2, &text),
+                varint(3, length as u64),
+                len(6, &text),
+                len(6, &text),
+                len(4, &last),
+            ]);
+            let expected = format!(
+                r#"{{"{}":"{text}","{}":"{text}","{}":"{}","list":["{text}","{text}"],"last":"{last}"}}"#,
+                of("k", key),
+                of("l", key),
+                of("e", key),
+                of("V", length),
+            );
+            assert_eq!(schema.print(&message, &wire), expected);
+        }
+        let wire = join([len(1, ""), varint(3, 0), varint(5, 0), len(4, ""), len(6, &last)]);
+        let expected = format!(r#"{{"{}":"","nothing":null,"list":["{last}"]}}"#, of("k", key));
+        assert_eq!(schema.print(&message, &wire), expected);
+    }
+    // A length within the input, but not within the message; what it reaches is plain text (the tag of 6 is '2').
+    for length in 0..LONGEST {
+        let text = [vec![length as u8 + 1], vec![b'x'; length]].concat();
+        let error = "found a length that reaches beyond the end of the message";
+        for (before, number, name) in [(vec![], 1, "k"), (len(6, "a"), 6, "list")] {
+            let broken = len(7, join([before, tag(number, 2), text.clone()]));
+            let message = schema.error("M1", &join([broken, len(6, &last)]));
+            assert!(message.starts_with(&format!("sub.{name}: {error}")), "{message}");
+        }
+    }
+}

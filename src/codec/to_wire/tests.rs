@@ -385,6 +385,31 @@ fn strings_are_unescaped() {
     }
 }
 
+/// Strings of every length around those that are copied as whole words, each with enough behind it.
+#[test]
+fn short_strings_are_read_as_long_ones_are() {
+    let room = " ".repeat(40);
+    for length in 0..=40 {
+        let text = "x".repeat(length);
+        for json in [
+            format!(r#"{{"text":"{text}"{room}}}"#),
+            format!(r#"{{"text":"{text}"}}{room}"#),
+        ] {
+            let wire = parse("t.M", json.as_bytes(), &strict()).unwrap();
+            let expected = match length {
+                0 => "{}".to_owned(),
+                _ => format!(r#"{{"text":"{text}"}}"#),
+            };
+            assert_same(&json, &convert("t.M", json.as_bytes(), &strict()), &expected);
+            assert!(wire.ends_with(&[&[length as u8], text.as_bytes()].concat()), "{json}");
+        }
+    }
+    for broken in [r#"{"i32":"12 ,"u32":1}"#, r#"{"i32":12"}"#, r#"{"i32":"12 "}"#] {
+        let json = format!("{broken}{room}");
+        assert!(convert("t.M", json.as_bytes(), &strict()).is_err(), "{json}");
+    }
+}
+
 #[test]
 fn broken_strings_are_refused_in_values_keys_and_skipped_values() {
     let broken: &[(&[u8], &str)] = &[
@@ -1131,12 +1156,22 @@ fn fields_that_the_path_binds_are_passed_over() {
                 Some(&mut present),
                 &mut out,
             )
-            .map(|()| (decode(&pool, "t.M", &out), present.join(",")))
+            .map(|()| {
+                // The same without a mask.
+                let mut unmasked = Vec::new();
+                JsonToWire::default()
+                    .message(&tables, index, json.as_bytes(), &strict(), bound, None, &mut unmasked)
+                    .unwrap();
+                assert_eq!(unmasked, out, "{json}");
+                (decode(&pool, "t.M", &out), present.join(","))
+            })
             .map_err(|error| error.to_string())
     };
     let ok = |json: &str, mask: &str| Ok((json.to_owned(), mask.to_owned()));
     let leaf = [bound("long_name", vec![])];
     assert_eq!(run(r#"{"longName":"x","i32":1}"#, &leaf), ok(r#"{"i32":1}"#, "i32"));
+    let room = " ".repeat(40);
+    assert_eq!(run(&format!(r#"{{"longName":"x"{room}}}"#), &leaf), ok("{}", ""));
     assert_eq!(
         run(r#"{"long_name":[{"a":1}],"i32":1}"#, &leaf),
         ok(r#"{"i32":1}"#, "i32")
