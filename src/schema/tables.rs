@@ -155,7 +155,7 @@ impl MessageTable {
         );
         fields.sort_by_key(|field| field.number);
 
-        for field in fields.iter_mut().take(64) {
+        for field in &mut fields {
             field.common_tag = field.one_byte_tag().unwrap_or(0);
         }
 
@@ -371,8 +371,8 @@ pub struct Field {
     pub required: bool,
     /// What the field prints when it is absent: the declared default in proto2, else the zero value of its type.
     pub default: DefaultValue,
-    /// The tag, if it is one byte long and the field is a singular scalar outside of oneofs, among the first 64 fields;
-    /// else 0, which is no tag.
+    /// The tag, if it is one byte long, so that the field is among the first 15, and the field is a singular scalar outside
+    /// of oneofs; else 0, which is no tag.
     pub common_tag: u8,
 }
 
