@@ -11,9 +11,11 @@ use super::{Client, End, Ends, Host, Upstream};
 /// Whether a request has a body, as the host shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HasBody {
+    /// Or it may have one, which turns out empty.
     Yes,
     No,
-    Unknown,
+    /// None, which HTTP/2 says by a flag: the filter finds it out behind the headers.
+    NoneByFlag,
 }
 
 /// What becomes of the response's body.
@@ -67,15 +69,14 @@ impl<'w> Kong<'w> {
     }
 
     pub fn request_headers(&mut self, headers: Headers, has_body: HasBody, obstacle: Option<&'static str>) {
-        self.request_ended = has_body == HasBody::No;
+        self.request_ended = has_body != HasBody::Yes;
+        let bodyless = has_body == HasBody::No;
         let step = self
             .exchange
-            .request_headers(headers, self.request_ended, abilities(obstacle), self.workspace);
+            .request_headers(headers, bodyless, abilities(obstacle), self.workspace);
         Self::follow(&mut self.ends, step, false);
-        if self.exchange.is_refused() {
+        if self.exchange.is_refused() || has_body == HasBody::NoneByFlag && self.exchange.awaits_body() {
             self.complete_request(None);
-        } else if has_body == HasBody::Unknown && self.exchange.ignores_body() {
-            self.fail();
         }
         self.after_reply();
     }

@@ -290,7 +290,7 @@ pub fn run(data: &[u8], workspace: &mut Workspace) {
                 false => plugin,
             };
             let mut kong = Kong::new(plugin, workspace);
-            let has_body = *letters.choose(&[HasBody::Yes, HasBody::No, HasBody::Unknown]);
+            let has_body = *letters.choose(&[HasBody::Yes, HasBody::No, HasBody::NoneByFlag]);
             let obstacle = letters.choose(&[None, None, None, Some("this gateway cannot")]);
             kong.request_headers(asked, has_body, *obstacle);
             play(&mut letters, &mut kong, raw);
