@@ -81,8 +81,24 @@ pub(super) fn copy_to<const ROOM: usize, const N: usize>(room: &mut [u8; ROOM], 
     }
 }
 
+/// Has `write` write at `at`, where there must be room for all that it may write; where it ends.
+#[inline(always)]
+pub(super) fn write_at<const ROOM: usize, const N: usize>(
+    room: &mut [u8; ROOM],
+    at: usize,
+    write: impl FnOnce(&mut [u8; N]) -> usize,
+) -> usize {
+    match room.get_mut(at..).and_then(|room| room.first_chunk_mut()) {
+        Some(room) => at + write(room),
+        None => at,
+    }
+}
+
 /// The most bytes that a number takes in decimal, in whole words.
-pub(super) const DECIMAL: usize = 24;
+const DECIMAL: usize = 24;
+
+/// The same with a sign.
+pub(super) const SIGNED_DECIMAL: usize = 1 + DECIMAL;
 
 /// Appends a number in decimal.
 #[inline]
@@ -103,9 +119,16 @@ pub(super) fn append_signed_decimal(number: i64, out: &mut Vec<u8>) {
     append_decimal(number.unsigned_abs(), out);
 }
 
-/// Writes a number in decimal; how many bytes it takes. What is behind them is written over too.
+/// Writes a number in decimal, with a sign if it is `negative`; how many bytes it takes. What is behind them is written
+/// over too.
 #[inline(always)]
-pub(super) fn write_decimal(number: u64, room: &mut [u8; DECIMAL]) -> usize {
+pub(super) fn write_signed_decimal(negative: bool, magnitude: u64, room: &mut [u8; SIGNED_DECIMAL]) -> usize {
+    copy_to(room, 0, b"-");
+    write_at(room, usize::from(negative), |room| write_decimal(magnitude, room))
+}
+
+#[inline(always)]
+fn write_decimal(number: u64, room: &mut [u8; DECIMAL]) -> usize {
     if number < 10_000 {
         write_four_digits(number as u32, room)
     } else if number < EIGHT_DIGITS {

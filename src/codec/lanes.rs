@@ -31,17 +31,7 @@ pub(super) fn plain_end_within(text: &[u8], mut at: usize, end: usize) -> usize 
     at
 }
 
-/// Whether the first `length` bytes of `text`, at most all, are plain.
-#[inline(always)]
-pub(super) fn is_plain_start(text: &[u8; 2 * LANES], length: usize) -> bool {
-    let [first, second] = text.as_chunks::<LANES>().0 else {
-        return false;
-    };
-    let mask = u64::from(unusual(first)) | u64::from(unusual(second)) << LANES;
-    mask.trailing_zeros() as usize >= length
-}
-
-/// The same where fewer bytes are left than are looked at at once.
+/// [`plain_end`] where fewer bytes are left than are looked at at once.
 #[inline]
 fn plain_end_of_tail(text: &[u8], at: usize) -> usize {
     let rest = text.get(at..).unwrap_or_default();
@@ -53,6 +43,16 @@ fn plain_end_of_tail(text: &[u8], at: usize) -> usize {
         0 => text.len(),
         mask => at + mask.trailing_zeros() as usize,
     }
+}
+
+/// Whether the first `length` bytes of `text`, at most all, are plain.
+#[inline(always)]
+pub(super) fn is_plain_start(text: &[u8; 2 * LANES], length: usize) -> bool {
+    let [first, second] = text.as_chunks::<LANES>().0 else {
+        return false;
+    };
+    let mask = u64::from(unusual(first)) | u64::from(unusual(second)) << LANES;
+    mask.trailing_zeros() as usize >= length
 }
 
 fn is_plain(byte: u8) -> bool {

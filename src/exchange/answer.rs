@@ -25,8 +25,6 @@ pub struct Answer {
     message: Option<Vec<u8>>,
     /// For a method that streams its answer.
     stream: Option<ServerStream>,
-    /// Whether the client gets raw bytes, a `google.api.HttpBody`.
-    raw: bool,
     /// Whether the client had its headers before the end was known.
     headers_gone: bool,
     /// Whether the time for a streamed answer has passed.
@@ -41,7 +39,6 @@ impl Answer {
                 .method
                 .server_streaming
                 .then(|| ServerStream::new(plugin, &route, accept)),
-            raw: message::is_raw(&plugin.tables, &route),
             route,
             timeout,
             initial: Headers::default(),
@@ -369,10 +366,10 @@ impl Answer {
     }
 
     /// The content-type of the answer, as far as it is known before any of the body.
-    pub fn expected_content_type(&self) -> &[u8] {
+    pub fn expected_content_type(&self, plugin: &Plugin) -> &[u8] {
         match &self.stream {
             Some(stream) => stream.content_type(),
-            None if self.raw => message::OCTET_STREAM,
+            None if message::is_raw(&plugin.tables, &self.route) => message::OCTET_STREAM,
             None => JSON,
         }
     }

@@ -527,7 +527,7 @@ impl Exchange {
             Ok(None) => {
                 self.started = true;
                 answer.let_headers_go();
-                answer.edit_headers_early(answer.expected_content_type(), &mut workspace.edits);
+                answer.edit_headers_early(answer.expected_content_type(&self.plugin), &mut workspace.edits);
                 ResponseStep::RewriteHeaders(&workspace.edits)
             }
             Err(failure) => self.fail_response(&failure, workspace),
@@ -633,7 +633,7 @@ impl Exchange {
         }
         let first = !std::mem::replace(&mut self.started, true);
         if first {
-            let content_type = answer.expected_content_type();
+            let content_type = answer.expected_content_type(&self.plugin);
             answer.edit_headers_early(content_type, &mut workspace.edits);
         }
         if let Some(failed) = failed {
@@ -680,7 +680,7 @@ impl Exchange {
                 if let Some(stream) = answer.flowing() {
                     stream.end(&mut workspace.body);
                 }
-                let content_type = answer.expected_content_type();
+                let content_type = answer.expected_content_type(&self.plugin);
                 if workspace.body.is_empty() {
                     answer.edit_headers_early(content_type, &mut workspace.edits);
                     return ResponseStep::RewriteHeaders(&workspace.edits);

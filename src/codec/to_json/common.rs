@@ -4,8 +4,9 @@
 //! room for it, and whole words copied, of which the next member covers what is too much. Whatever is unusual in any way
 //! is left to the general code, which starts anew with the record.
 
+use super::scalar::{hundredths, write_hundredths};
 use super::{Members, Printer, Slots};
-use crate::codec::append::{DECIMAL, SHORT, append_with, copy_to, write_decimal};
+use crate::codec::append::{SHORT, SIGNED_DECIMAL, append_with, copy_to, write_at, write_signed_decimal};
 use crate::codec::lanes::is_plain_start;
 use crate::codec::wire::{Reader, unzigzag};
 use crate::schema::tables::{EnumIndex, Field, Key, Kind};
@@ -80,12 +81,11 @@ impl<'a> Printer<'a> {
                     Kind::Int32 => i64::from(raw as i32),
                     _ => i64::from(raw as u32),
                 };
-                append_with::<{ 2 + DECIMAL }>(self.out, |room| {
-                    copy_to(room, 0, b",-");
-                    let start = 1 + usize::from(value < 0);
-                    room.get_mut(start..)
-                        .and_then(|room| room.first_chunk_mut())
-                        .map_or(0, |room| start + write_decimal(value.unsigned_abs(), room))
+                append_with::<{ 1 + SIGNED_DECIMAL }>(self.out, |room| {
+                    copy_to(room, 0, b",");
+                    write_at(room, 1, |room| {
+                        write_signed_decimal(value < 0, value.unsigned_abs(), room)
+                    })
                 });
             }
             Kind::Double => {
@@ -121,7 +121,7 @@ impl<'a> Printer<'a> {
             // The key brings the opening quote.
             copy_to(room, start + 1, text);
             copy_to(room, start + 1 + length, b"\"");
-            length + 2
+            start + length + 2
         })
     }
 
@@ -145,7 +145,7 @@ impl<'a> Printer<'a> {
         }
         self.common(members, field, |room, start| {
             copy_to(room, start, name);
-            length
+            start + length
         })
     }
 
@@ -167,15 +167,12 @@ impl<'a> Printer<'a> {
         }
         self.common(members, field, |room, start| {
             // The key brings the opening quote.
-            let (negative, quotes) = (usize::from(value < 0), usize::from(quoted));
-            let start = start + quotes;
-            copy_to(room, start, b"-");
-            let digits = room
-                .get_mut(start + negative..)
-                .and_then(|room| room.first_chunk_mut())
-                .map_or(0, |room| write_decimal(value.unsigned_abs(), room));
-            copy_to(room, start + negative + digits, b"\"");
-            negative + digits + 2 * quotes
+            let quotes = usize::from(quoted);
+            let end = write_at(room, start + quotes, |room| {
+                write_signed_decimal(value < 0, value.unsigned_abs(), room)
+            });
+            copy_to(room, end, b"\"");
+            end + quotes
         })
     }
 
@@ -185,15 +182,11 @@ impl<'a> Printer<'a> {
             return false;
         };
         let value = f64::from_bits(raw);
-        let Some(hundredths) = super::scalar::hundredths(value) else {
+        let Some(hundredths) = hundredths(value) else {
             return false;
         };
         self.common(members, field, |room, start| {
-            let negative = usize::from(value < 0.0);
-            copy_to(room, start, b"-");
-            room.get_mut(start + negative..)
-                .and_then(|room| room.first_chunk_mut())
-                .map_or(0, |room| negative + super::scalar::write_hundredths(hundredths, room))
+            write_at(room, start, |room| write_hundredths(value < 0.0, hundredths, room))
         })
     }
 
@@ -211,12 +204,12 @@ impl<'a> Printer<'a> {
                 _ => (b"true    ", 4),
             };
             copy_to(room, start, text);
-            length
+            start + length
         })
     }
 
-    /// The key and what `value` puts behind it, at the position that it is given; it says how much that is. `false` for
-    /// a long key.
+    /// The key and what `value` puts behind it, at the position that it is given; it says where that ends. `false` for a
+    /// long key.
     #[inline(always)]
     fn common(
         &mut self,
@@ -230,7 +223,7 @@ impl<'a> Printer<'a> {
         members.empty = false;
         append_with::<ROOM>(self.out, |room| {
             copy_to(room, 0, key);
-            start + value(room, start)
+            value(room, start)
         });
         true
     }

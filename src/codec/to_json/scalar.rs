@@ -5,7 +5,8 @@ use base64::prelude::BASE64_STANDARD;
 
 use super::{Failure, Printer, Raw};
 use crate::codec::append::{
-    DECIMAL, append, append_decimal, append_part, append_signed_decimal, append_with, copy_to, write_decimal,
+    SIGNED_DECIMAL, append, append_decimal, append_part, append_signed_decimal, append_with, copy_to, write_at,
+    write_signed_decimal,
 };
 use crate::codec::lanes::plain_end_within;
 use crate::codec::wire::unzigzag;
@@ -117,13 +118,9 @@ impl Printer<'_> {
     #[inline(always)]
     pub(super) fn f64_after<const N: usize>(&mut self, before: &[u8; N], value: f64) {
         if let Some(hundredths) = hundredths(value) {
-            append_with::<{ 2 + HUNDREDTHS }>(self.out, |room| {
+            append_with::<{ 1 + HUNDREDTHS }>(self.out, |room| {
                 copy_to(room, 0, before);
-                copy_to(room, N, b"-");
-                let start = N + usize::from(value < 0.0);
-                room.get_mut(start..)
-                    .and_then(|room| room.first_chunk_mut())
-                    .map_or(0, |room| start + write_hundredths(hundredths, room))
+                write_at(room, N, |room| write_hundredths(value < 0.0, hundredths, room))
             });
             return;
         }
@@ -296,14 +293,13 @@ pub(super) fn hundredths(value: f64) -> Option<u64> {
 }
 
 /// The most bytes that [`write_hundredths`] writes over.
-pub(super) const HUNDREDTHS: usize = DECIMAL + 3;
+const HUNDREDTHS: usize = SIGNED_DECIMAL + 3;
 
-/// Writes a number of hundredths as a decimal with as many places as it needs; how many bytes that takes.
+/// Writes a number of hundredths as a decimal with as many places as it needs, with a sign if it is `negative`; how many
+/// bytes that takes.
 #[inline(always)]
-pub(super) fn write_hundredths(hundredths: u64, room: &mut [u8; HUNDREDTHS]) -> usize {
-    let length = room
-        .first_chunk_mut()
-        .map_or(0, |room| write_decimal(hundredths / 100, room));
+pub(super) fn write_hundredths(negative: bool, hundredths: u64, room: &mut [u8; HUNDREDTHS]) -> usize {
+    let length = write_at(room, 0, |room| write_signed_decimal(negative, hundredths / 100, room));
     let fraction = hundredths % 100;
     let (tenth, hundredth) = (b'0' + (fraction / 10) as u8, b'0' + (fraction % 10) as u8);
     copy_to(room, length, &[b'.', tenth, hundredth]);
