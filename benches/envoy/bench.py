@@ -26,6 +26,7 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
+PROTO = ROOT / "benches/bench.proto"
 sys.path.insert(0, str(ROOT / "examples/bookstore"))
 
 from demo import ENVOY, Failure, running, wait  # noqa: E402
@@ -196,9 +197,9 @@ class Schema:
         from grpc_tools import protoc
 
         self.file = folder / "bench.pb"
-        includes = [HERE, importlib.resources.files("grpc_tools") / "_proto", googleapis()]
+        includes = [PROTO.parent, importlib.resources.files("grpc_tools") / "_proto", googleapis()]
         command = ["protoc", *(f"--proto_path={include}" for include in includes), "--include_imports",
-                   f"--descriptor_set_out={self.file}", str(HERE / "bench.proto")]
+                   f"--descriptor_set_out={self.file}", str(PROTO)]
         if protoc.main(command) != 0:
             raise Failure("bench.proto does not compile")
         self.pool = descriptor_pool.DescriptorPool()
@@ -241,7 +242,7 @@ def all_shapes(schema: Schema) -> list[Shape]:
         return Shape(title, "POST", path, f"/bench.Bench/{method}", body, schema.wire(kind, body), connections)
 
     def echo_list(length: int, connections: int) -> Shape:
-        return echo("list", "EchoBooks", "/v1/books", "Books", books(length, numbers), connections)
+        return echo("list", "EchoBooks", "/v1/books", "ListBooksResponse", books(length, numbers), connections)
 
     def stream(how: str, **different: Any) -> Shape:
         body = '{"shelf":"7"}'
@@ -313,7 +314,7 @@ TYPE = "type.googleapis.com/envoy.extensions"
 def bootstrap(upstream: int, schema: Schema) -> dict[str, Any]:
     """Envoy's configuration: four listeners that differ in their filters."""
     proto = {"@type": "type.googleapis.com/google.protobuf.Struct",
-             "value": {"proto": (HERE / "bench.proto").read_text(), "limits": {"gateway_buffer_bytes": BUFFER}}}
+             "value": {"proto": PROTO.read_text(), "limits": {"gateway_buffer_bytes": BUFFER}}}
     grpc_web_proto = {**proto, "value": {**proto["value"], "upstream": {"grpc_web": True}}}
     native = {
         "name": "envoy.filters.http.grpc_json_transcoder",
