@@ -50,6 +50,9 @@ async fn request_headers_arrive_as_metadata() {
     let passed = [
         ("authorization", "Bearer secret"),
         ("traceparent", "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        ("tracestate", "vendor=1"),
+        ("b3", "80f198ee56343ba864fe8b2a57d3eff7-e457b5a2e4d86bd1-1"),
+        ("grpc-trace-bin", "AAEC/w=="),
         ("baggage", "key=value"),
         ("x-request-id", "0af76519-16cd-43dd-8448-eb211c80319c"),
         ("x-custom", "a, b"),

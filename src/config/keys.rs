@@ -248,6 +248,18 @@ pub const KEYS: &[Key] = &[
         "The longest that a whole stream may take; caps the client's grpc-timeout. Unset, the timeout of the gateway's \
          own route holds, and 15s for calls.",
     ),
+    key(
+        "metrics",
+        Kind::Flag,
+        None,
+        "Whether requests are counted through the gateway's metrics; unset, in Envoy yes and in Kong no.",
+    ),
+    key(
+        "log_level",
+        Kind::Choice(&["error", "warn", "info", "debug"]),
+        Some("\"info\""),
+        "The least that is logged; debug has a line for each request.",
+    ),
     key("limits", Kind::Object, Some("{}"), "Bounds, in bytes."),
     key(
         "limits.max_proto_bytes",

@@ -20,7 +20,7 @@ fn kongs_description_of_the_filter_is_the_table_of_keys() {
         { "required": ["protos"] },
         { "required": ["descriptor_set"] },
     ]);
-    let expected = json!({ "config_schema": schema });
+    let expected = json!({ "config_schema": schema, "metrics": { "label_patterns": label_patterns() } });
     let root = env!("CARGO_MANIFEST_DIR");
     let found = std::fs::read_to_string(format!("{root}/protobridge.meta.json")).unwrap_or_default();
     let wanted = serde_json::to_string_pretty(&expected).unwrap() + "\n";
@@ -29,6 +29,17 @@ fn kongs_description_of_the_filter_is_the_table_of_keys() {
         std::fs::write(format!("{root}/target/protobridge.meta.json"), wanted).unwrap();
         panic!("protobridge.meta.json is out of date: copy target/protobridge.meta.json over it");
     }
+}
+
+/// Where Kong's Prometheus plugin finds labels in the names of metrics, `pw:protobridge:requests.shop.Books.Get.OK`: the
+/// first group begins where the name ends, the second is the label's value. Each pattern is sought behind the match of
+/// the one before.
+fn label_patterns() -> Value {
+    json!([
+        { "label": "grpc_method", "pattern": r":requests(\.(.+))(?=\.[A-Z_]+$)" },
+        { "label": "grpc_status", "pattern": r"(\.([A-Z_]+))$" },
+        { "label": "reason", "pattern": r":errors(\.([a-z_]+))$" },
+    ])
 }
 
 /// The schema of the object whose keys are those below `parent` in the table.

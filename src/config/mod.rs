@@ -8,6 +8,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use log::LevelFilter;
 use prost_reflect::ServiceDescriptor;
 use serde_json::{Map, Value};
 
@@ -80,6 +81,10 @@ pub struct Settings {
     pub errors: ErrorFormat,
     /// `streaming`.
     pub streaming: Streaming,
+    /// `metrics`; unset, the host decides.
+    pub metrics: Option<bool>,
+    /// `log_level`.
+    pub log_level: LevelFilter,
     /// `limits`.
     pub limits: Limits,
 }
@@ -140,6 +145,13 @@ impl Settings {
                     _ => StreamFormat::Array,
                 },
                 timeout: checked.duration("streaming.timeout"),
+            },
+            metrics: checked.given("metrics").map(|_| checked.flag("metrics")),
+            log_level: match checked.choice("log_level").as_str() {
+                "error" => LevelFilter::Error,
+                "warn" => LevelFilter::Warn,
+                "debug" => LevelFilter::Debug,
+                _ => LevelFilter::Info,
             },
             limits: Limits {
                 max_proto_bytes: checked.size("limits.max_proto_bytes"),

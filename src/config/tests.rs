@@ -58,6 +58,8 @@ fn a_proto_alone_is_enough_and_the_rest_has_its_documented_defaults() {
                 default: StreamFormat::Array,
                 timeout: None,
             },
+            metrics: None,
+            log_level: LevelFilter::Info,
             limits: Limits {
                 max_proto_bytes: 1 << 20,
                 max_request_bytes: 32 << 20,
@@ -99,6 +101,8 @@ fn everything() -> Value {
         "update_mask_from_body": false,
         "errors": { "format": "google" },
         "streaming": { "default": "sse", "timeout": "60s" },
+        "metrics": false,
+        "log_level": "debug",
         "limits": {
             "max_proto_bytes": 2000,
             "max_request_bytes": 3,
@@ -142,6 +146,8 @@ fn everything_read() -> Settings {
             default: StreamFormat::Sse,
             timeout: Some(Duration::from_secs(60)),
         },
+        metrics: Some(false),
+        log_level: LevelFilter::Debug,
         limits: Limits {
             max_proto_bytes: 2000,
             max_request_bytes: 3,
@@ -219,7 +225,7 @@ fn each_wrong_configuration_has_an_error_that_names_its_key() {
             json!({ "servces": [] }),
             "servces: unknown key; did you mean \"services\"? (known here: proto, protos, \
           descriptor_set, services, http_rules, auto_mapping, dispatch, upstream, unmatched, json, query, \
-          update_mask_from_body, errors, streaming, limits)",
+          update_mask_from_body, errors, streaming, metrics, log_level, limits)",
         ),
         (
             json!({ "limits": { "max_body_bytes": 1 } }),
@@ -231,7 +237,7 @@ fn each_wrong_configuration_has_an_error_that_names_its_key() {
             json!({ "timeout": "1s" }),
             "timeout: unknown key; did you mean \"upstream.timeout\"? (known here: proto, \
           protos, descriptor_set, services, http_rules, auto_mapping, dispatch, upstream, unmatched, json, query, \
-          update_mask_from_body, errors, streaming, limits)",
+          update_mask_from_body, errors, streaming, metrics, log_level, limits)",
         ),
         (
             json!({ "query": { "xyz": 1 } }),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::headers::{HeaderEdits, Headers};
 use super::reply::Failure;
+use super::report::Outcome;
 use super::server_stream::{Progress, ServerStream, bad_frame};
 use super::{HostReply, JSON, Workspace, message, request};
 use crate::config::Plugin;
@@ -29,6 +30,8 @@ pub struct Answer {
     headers_gone: bool,
     /// Whether the time for a streamed answer has passed.
     over_time: bool,
+    /// How a streamed answer failed whose last element says so.
+    failed: Option<Outcome>,
 }
 
 impl Answer {
@@ -46,6 +49,7 @@ impl Answer {
             message: None,
             headers_gone: false,
             over_time: false,
+            failed: None,
         }
     }
 
@@ -204,6 +208,7 @@ impl Answer {
                 if !stream.end_with_error(&error, out) {
                     return Err(failure);
                 }
+                self.failed = Some(Outcome::from(&failure));
             }
             Progress::Open | Progress::Ended => stream.end(out),
         }
@@ -213,6 +218,11 @@ impl Answer {
         }
         workspace.set_content_type(stream.content_type());
         Ok(self.success_status())
+    }
+
+    /// How an answer ended that is complete.
+    pub fn outcome(&self) -> Outcome {
+        self.failed.unwrap_or(Outcome::OK)
     }
 
     /// The next bytes of a response whose messages go out as they come: appends what they give to `workspace.body`.

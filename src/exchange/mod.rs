@@ -11,6 +11,7 @@ mod elements;
 pub mod headers;
 mod message;
 mod reply;
+pub mod report;
 mod request;
 mod server_stream;
 mod stream_format;
@@ -21,11 +22,13 @@ use std::time::Duration;
 
 use crate::codec::{JsonToWire, WireToJson};
 use crate::config::{Plugin, StreamFormat};
+use crate::grpc::Code;
 use crate::grpc::frame::PREFIX_LENGTH;
-use crate::routing::{Binder, Captures};
+use crate::routing::{Binder, Captures, Method, Route};
 use answer::Answer;
 use headers::{HeaderEdits, Headers};
 pub use reply::{Failure, Reply};
+use report::{Outcome, Reason, Record};
 use request::Pending;
 use server_stream::Progress;
 use stream_format::StreamWriter;
@@ -185,6 +188,9 @@ pub struct Workspace {
 pub struct Exchange {
     plugin: Rc<Plugin>,
     state: State,
+    /// The route that the request took.
+    route: Option<Rc<Route>>,
+    record: Record,
     /// A streamed request goes on beside its answer.
     upload: Option<Upload>,
     /// Whether the response's headers have gone out in front of its end.
@@ -223,6 +229,8 @@ impl Exchange {
         Self {
             plugin,
             state: State::New,
+            route: None,
+            record: Record::default(),
             upload: None,
             started: false,
             held: None,
@@ -237,7 +245,7 @@ impl Exchange {
         abilities: Abilities,
         workspace: &'w mut Workspace,
     ) -> RequestStep<'w> {
-        match Pending::new(&self.plugin, headers, end_of_stream, workspace) {
+        match Pending::new(&self.plugin, headers, end_of_stream, workspace, &mut self.route) {
             Ok(None) => {
                 self.state = State::Untouched;
                 RequestStep::PassThrough
@@ -479,6 +487,7 @@ impl Exchange {
     /// Ends the exchange with an error that arose in the host: a call that could not be made, a missing cluster.
     pub fn fail<'w>(&mut self, failure: &Failure, workspace: &'w mut Workspace) -> &'w Reply {
         self.state = State::Finished;
+        self.record.add(failure);
         if let Some(upload) = &mut self.upload {
             upload.close();
         }
@@ -491,6 +500,7 @@ impl Exchange {
         match StreamFormat::of_stream(content_type) {
             Some(format) => {
                 self.state = State::Finished;
+                self.record.add(failure);
                 let mut body = Vec::new();
                 let error = failure.element(&self.plugin, &mut workspace.to_json);
                 StreamWriter::new(format).end_with_error(&error, &mut body);
@@ -516,11 +526,13 @@ impl Exchange {
             Ok(Some(_)) if workspace.body.is_empty() => {
                 answer.edit_headers_early(&workspace.content_type, &mut workspace.edits);
                 self.state = State::Finished;
+                self.record.add(Outcome::OK);
                 ResponseStep::RewriteHeaders(&workspace.edits)
             }
             Ok(Some(status)) => {
                 workspace.reply_with_body(status, answer.metadata());
                 self.state = State::Finished;
+                self.record.add(Outcome::OK);
                 ResponseStep::Reply(&workspace.reply)
             }
             Ok(None) if abilities.holds_response => ResponseStep::Await,
@@ -612,11 +624,13 @@ impl Exchange {
                 }
             }
             Progress::Ended => {
+                self.record.add(Outcome::OK);
                 if let Some(stream) = answer.flowing() {
                     stream.end(&mut workspace.body);
                 }
             }
             Progress::Failed(failure) => {
+                self.record.add(&failure);
                 let Some(stream) = answer.flowing() else {
                     return ResponseStep::Reset;
                 };
@@ -671,7 +685,16 @@ impl Exchange {
         }
         let needs_end = stream.needs_end();
         answer.set_trailing_metadata(trailers);
-        match answer.chunks_ended() {
+        let progress = answer.chunks_ended();
+        self.record.add(match &progress {
+            Progress::Open | Progress::Ended if self.started && needs_end => Outcome {
+                code: Code::Internal,
+                reason: Some(Reason::Internal),
+            },
+            Progress::Open | Progress::Ended => Outcome::OK,
+            Progress::Failed(failure) => failure.into(),
+        });
+        match progress {
             Progress::Open | Progress::Ended if self.started && needs_end => ResponseStep::Reset,
             Progress::Open | Progress::Ended if self.started => ResponseStep::PassThrough,
             Progress::Open | Progress::Ended => {
@@ -700,6 +723,7 @@ impl Exchange {
 
     fn fail_response<'w>(&mut self, failure: &Failure, workspace: &'w mut Workspace) -> ResponseStep<'w> {
         let state = std::mem::replace(&mut self.state, State::Finished);
+        self.record.add(failure);
         if let State::Forwarded(answer) | State::Called(answer) = &state {
             if answer.promises_no_content() {
                 return ResponseStep::Reset;
@@ -720,6 +744,7 @@ impl Exchange {
 
     fn reject<'w>(&mut self, workspace: &'w mut Workspace) -> ResponseStep<'w> {
         if let State::Rejected(answer, failure) = std::mem::replace(&mut self.state, State::Finished) {
+            self.record.add(&failure);
             workspace.reply_with(&self.plugin, &failure, answer.metadata());
         }
         ResponseStep::Reply(&workspace.reply)
@@ -727,6 +752,7 @@ impl Exchange {
 
     /// Makes the response in place, which is complete, an error.
     fn fail_rewritten<'w>(&mut self, failure: &Failure, workspace: &'w mut Workspace) -> ResponseStep<'w> {
+        self.record.add(failure);
         if let State::Forwarded(answer) = std::mem::replace(&mut self.state, State::Finished) {
             if answer.promises_no_content() {
                 return ResponseStep::Reset;
@@ -755,10 +781,35 @@ impl Exchange {
         }
     }
 
-    /// The client is being answered by something other than this exchange.
-    pub fn answered_elsewhere(&mut self) {
+    /// Whether nothing has told how the exchange ends: an answer that is none of its own would.
+    pub fn lacks_outcome(&self) -> bool {
+        !matches!(self.state, State::Untouched) && self.record.outcome().is_none()
+    }
+
+    /// The client is being answered by something other than this exchange, with this HTTP status where that is news.
+    pub fn answered_elsewhere(&mut self, http_status: Option<u16>) {
         if !matches!(self.state, State::Untouched) {
             self.state = State::Finished;
+        }
+        if let Some(http_status) = http_status {
+            self.record.add(Outcome {
+                code: Code::from_http_status(http_status),
+                reason: None,
+            });
+        }
+    }
+
+    /// The method that the request called, once that is known.
+    pub fn method(&self) -> Option<&Rc<Method>> {
+        self.route.as_ref().map(|route| &route.method)
+    }
+
+    /// How the exchange ended, or would end if nothing more came: a client that left has cancelled it. `None`: it is
+    /// none of ours.
+    pub fn outcome(&self) -> Option<Outcome> {
+        match self.state {
+            State::New | State::Untouched => None,
+            _ => Some(self.record.outcome().unwrap_or(Outcome::CANCELLED)),
         }
     }
 
@@ -783,7 +834,11 @@ impl Exchange {
         if let Some(trailers) = trailers {
             answer.set_trailing_metadata(trailers);
         }
-        match answer.complete(&self.plugin, body, workspace) {
+        let completed = answer.complete(&self.plugin, body, workspace);
+        if completed.is_ok() {
+            self.record.add(answer.outcome());
+        }
+        match completed {
             Ok(status) if !body.is_empty() => {
                 let (content_type, length) = (&workspace.content_type, workspace.body.len());
                 answer.edit_headers(status, content_type, length, &mut workspace.edits);
@@ -818,6 +873,7 @@ impl Exchange {
         match answer.add_message(&self.plugin, message, workspace) {
             Ok(()) => CallStep::Await,
             Err(failure) => {
+                self.record.add(&failure);
                 workspace.reply_with(&self.plugin, &failure, answer.metadata());
                 self.state = State::Finished;
                 CallStep::CancelAndReply(&workspace.reply)
@@ -844,8 +900,14 @@ impl Exchange {
             return CallStep::Await;
         };
         match answer.closed(&self.plugin, code, message, host_reply, workspace) {
-            Ok(status) => workspace.reply_with_body(status, answer.metadata()),
-            Err(failure) => workspace.reply_with(&self.plugin, &failure, answer.metadata()),
+            Ok(status) => {
+                self.record.add(answer.outcome());
+                workspace.reply_with_body(status, answer.metadata());
+            }
+            Err(failure) => {
+                self.record.add(&failure);
+                workspace.reply_with(&self.plugin, &failure, answer.metadata());
+            }
         }
         CallStep::Reply(&workspace.reply)
     }

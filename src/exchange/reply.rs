@@ -2,6 +2,7 @@
 
 use super::elements::ElementError;
 use super::headers::Headers;
+use super::report::Reason;
 use crate::codec::{CodecError, PrintOptions, WireToJson};
 use crate::config::Plugin;
 use crate::grpc::error_body::{bad_request, write_error};
@@ -37,6 +38,8 @@ pub struct Failure {
     pub status: Status,
     /// The `allow` header of a 405.
     pub allow: Option<String>,
+    /// What went wrong; none where the status is the upstream's own.
+    pub reason: Option<Reason>,
 }
 
 impl Failure {
@@ -46,25 +49,22 @@ impl Failure {
             http_status: status.code.http_status(),
             status,
             allow: None,
+            reason: None,
         }
     }
 
-    fn new(http_status: u16, code: Code, message: impl Into<String>) -> Self {
+    fn new(reason: Reason, http_status: u16, code: Code, message: impl Into<String>) -> Self {
         Self {
             http_status,
             status: Status::new(code, message),
             allow: None,
+            reason: Some(reason),
         }
     }
 
-    /// 400: the request is wrong.
-    fn bad_request(message: impl Into<String>) -> Self {
-        Self::new(400, Code::InvalidArgument, message)
-    }
-
     /// 400 with a `google.rpc.BadRequest` that names the field.
-    fn bad_field(field: &str, description: &str, message: String) -> Self {
-        let mut failure = Self::bad_request(message);
+    fn bad_field(reason: Reason, field: &str, description: &str, message: String) -> Self {
+        let mut failure = Self::new(reason, 400, Code::InvalidArgument, message);
         failure.status = failure.status.with_detail(&bad_request(field, description));
         failure
     }
@@ -72,27 +72,33 @@ impl Failure {
     /// 400: the body is no message of the method's type.
     pub fn body(error: &CodecError) -> Self {
         let field = if error.path.is_empty() { "body" } else { &error.path };
-        Self::bad_field(field, &error.message, format!("request body: {error}"))
+        Self::bad_field(Reason::BadBody, field, &error.message, format!("request body: {error}"))
     }
 
     /// 400: the body is no sequence of messages.
     pub fn body_form(error: &ElementError) -> Self {
-        Self::bad_field("body", &error.to_string(), format!("request body: {error}"))
+        Self::bad_field(
+            Reason::BadBody,
+            "body",
+            &error.to_string(),
+            format!("request body: {error}"),
+        )
     }
 
     /// 400: the path is malformed.
     pub fn path(message: String) -> Self {
-        Self::bad_field("path", &message, message.clone())
+        Self::bad_field(Reason::BadPath, "path", &message, message.clone())
     }
 
     /// 400: a header that the filter reads is malformed.
     pub fn header(name: &str, error: &impl std::fmt::Display) -> Self {
-        Self::bad_field(name, &error.to_string(), error.to_string())
+        Self::bad_field(Reason::BadHeader, name, &error.to_string(), error.to_string())
     }
 
     /// 400: a path capture or a query parameter does not fit its field.
     pub fn parameter(error: &BindError) -> Self {
         Self::bad_field(
+            Reason::BadParameter,
             &error.field,
             &error.message,
             format!("{}: {}", error.field, error.message),
@@ -102,6 +108,7 @@ impl Failure {
     /// 404: no binding has this path.
     pub fn no_route(method: &str, path: &str) -> Self {
         Self::new(
+            Reason::NoRoute,
             404,
             Code::NotFound,
             format!("no gRPC method is bound to {method} {path}"),
@@ -111,6 +118,7 @@ impl Failure {
     /// 405: the path is bound, with other methods.
     pub fn wrong_method(method: &str, path: &str, allow: String) -> Self {
         let mut failure = Self::new(
+            Reason::WrongMethod,
             405,
             Code::Unimplemented,
             format!("{path} is not bound to {method}; it allows {allow}"),
@@ -121,47 +129,57 @@ impl Failure {
 
     /// 411: the request must say how long its body is.
     pub fn length_required(message: impl Into<String>) -> Self {
-        Self::new(411, Code::InvalidArgument, message)
+        Self::new(Reason::LengthRequired, 411, Code::InvalidArgument, message)
     }
 
     /// 413: the request is over a limit.
     pub fn too_large(message: impl Into<String>) -> Self {
-        Self::new(413, Code::ResourceExhausted, message)
+        Self::new(Reason::TooLarge, 413, Code::ResourceExhausted, message)
     }
 
     /// 415: the body is in a form that the filter does not read.
     pub fn unsupported_media_type(message: impl Into<String>) -> Self {
-        Self::new(415, Code::InvalidArgument, message)
+        Self::new(Reason::MediaType, 415, Code::InvalidArgument, message)
     }
 
     /// 501: the host or this configuration cannot do it; the message says what to change.
     pub fn unimplemented(message: impl Into<String>) -> Self {
-        Self::new(501, Code::Unimplemented, message)
+        Self::new(Reason::Unsupported, 501, Code::Unimplemented, message)
     }
 
     /// 502: the upstream's answer is no gRPC answer.
     pub fn bad_answer(message: impl AsRef<str>) -> Self {
-        Self::new(502, Code::Unavailable, format!("upstream: {}", message.as_ref()))
+        Self::new(
+            Reason::BadAnswer,
+            502,
+            Code::Unavailable,
+            format!("upstream: {}", message.as_ref()),
+        )
     }
 
     /// 502: the upstream's answer is over a limit.
     pub fn answer_too_large(message: impl AsRef<str>) -> Self {
-        Self::new(502, Code::ResourceExhausted, format!("upstream: {}", message.as_ref()))
+        Self::new(
+            Reason::AnswerTooLarge,
+            502,
+            Code::ResourceExhausted,
+            format!("upstream: {}", message.as_ref()),
+        )
     }
 
     /// 503: there was no answer.
     pub fn unavailable(message: impl Into<String>) -> Self {
-        Self::new(503, Code::Unavailable, message)
+        Self::new(Reason::Unreachable, 503, Code::Unavailable, message)
     }
 
     /// 504: there was no answer in time.
     pub fn deadline(message: impl Into<String>) -> Self {
-        Self::new(504, Code::DeadlineExceeded, message)
+        Self::new(Reason::Deadline, 504, Code::DeadlineExceeded, message)
     }
 
     /// 500: the gateway did not do its part.
     pub fn internal(message: impl Into<String>) -> Self {
-        Self::new(500, Code::Internal, message)
+        Self::new(Reason::Internal, 500, Code::Internal, message)
     }
 
     /// The object that ends a stream with this error: `{"error": …}` in either format.

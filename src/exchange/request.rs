@@ -34,12 +34,14 @@ pub struct Pending {
 }
 
 impl Pending {
-    /// Finds the method for the request and binds path and query. `None`: the request is to go on untouched.
+    /// Finds the method for the request, which `taken` then names, and binds path and query. `None`: the request is to
+    /// go on untouched.
     pub fn new(
         plugin: &Plugin,
         headers: Headers,
         end_of_stream: bool,
         workspace: &mut Workspace,
+        taken: &mut Option<Rc<Route>>,
     ) -> Result<Option<Self>, Failure> {
         let settings = &plugin.settings;
         let seen = Seen::read(&headers);
@@ -58,6 +60,7 @@ impl Pending {
             Match::WrongMethod { allow } => return Err(Failure::wrong_method(&http_method, &text(path), allow)),
             Match::Malformed(message) => return Err(Failure::path(message)),
         };
+        *taken = Some(Rc::clone(&route));
         let takes_body = !matches!(route.binding.body, Body::None);
         if takes_body {
             check_media_type(&plugin.tables, &route, &seen)?;

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use super::host;
+use super::host::{self, Map};
 use crate::codec::wire::write_varint;
 use crate::exchange::HostReply;
 use crate::exchange::headers::Headers;
@@ -67,6 +67,12 @@ pub fn call_metadata(metadata: &Headers) -> Headers {
         }
     }
     converted
+}
+
+/// The HTTP status of the response whose headers are coming.
+pub fn response_status() -> Option<u16> {
+    let headers = host::headers(Map::ResponseHeaders).ok()?;
+    std::str::from_utf8(headers.get(":status")?).ok()?.parse().ok()
 }
 
 /// The cluster of the route that the current request took.

@@ -4,6 +4,7 @@
 //! Here every call returns the host's status, values are bytes, and nothing is assumed of them.
 //! Statuses, map and buffer numbers: proxy-wasm ABI 0.2.1.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use crate::exchange::headers::{HeaderEdits, Headers};
@@ -83,6 +84,45 @@ pub enum Stream {
     Response = 1,
 }
 
+/// `proxy_metric_type_t`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum MetricKind {
+    /// A sum.
+    Counter = 0,
+    /// A distribution.
+    Histogram = 2,
+}
+
+/// Bytes of bodies and messages that this module read and wrote.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Traffic {
+    /// From the client, to the upstream, from the upstream, to the client.
+    pub bytes: [u64; 4],
+}
+
+const FROM_CLIENT: usize = 0;
+const TO_UPSTREAM: usize = 1;
+const FROM_UPSTREAM: usize = 2;
+const TO_CLIENT: usize = 3;
+
+thread_local! {
+    static TRAFFIC: Cell<Traffic> = const { Cell::new(Traffic { bytes: [0; 4] }) };
+}
+
+/// What went through the virtual machine since the last call.
+pub fn take_traffic() -> Traffic {
+    TRAFFIC.take()
+}
+
+fn went(way: usize, bytes: usize) {
+    let mut traffic = TRAFFIC.get();
+    if let Some(sum) = traffic.bytes.get_mut(way) {
+        *sum = sum.saturating_add(bytes as u64);
+    }
+    TRAFFIC.set(traffic);
+}
+
 /// All fields of `map`.
 pub fn headers(map: Map) -> Result<Headers, HostStatus> {
     let bytes = returned(|data, size| {
@@ -152,10 +192,17 @@ pub fn buffer(buffer: Buffer, size: usize) -> Result<Vec<u8>, HostStatus> {
     if size == 0 {
         return Ok(Vec::new());
     }
-    match returned(|data, length| {
+    let bytes = returned(|data, length| {
         // SAFETY: both pointers are valid for a write during the call.
         unsafe { raw::proxy_get_buffer_bytes(buffer as u32, 0, size, data, length) }
-    }) {
+    });
+    let length = bytes.as_ref().map_or(0, Vec::len);
+    match buffer {
+        Buffer::RequestBody => went(FROM_CLIENT, length),
+        Buffer::ResponseBody | Buffer::GrpcMessage => went(FROM_UPSTREAM, length),
+        Buffer::PluginConfiguration => {}
+    }
+    match bytes {
         Err(HostStatus::NOT_FOUND) => Ok(Vec::new()),
         bytes => bytes,
     }
@@ -163,6 +210,10 @@ pub fn buffer(buffer: Buffer, size: usize) -> Result<Vec<u8>, HostStatus> {
 
 /// Replaces the first `size` bytes of `buffer` by `bytes`.
 pub fn replace_buffer(buffer: Buffer, size: usize, bytes: &[u8]) -> Result<(), HostStatus> {
+    match buffer {
+        Buffer::RequestBody => went(TO_UPSTREAM, bytes.len()),
+        _ => went(TO_CLIENT, bytes.len()),
+    }
     // SAFETY: pointer and length are of a live slice.
     HostStatus::check(unsafe { raw::proxy_set_buffer_bytes(buffer as u32, 0, size, bytes.as_ptr(), bytes.len()) })
 }
@@ -211,6 +262,7 @@ pub fn continue_stream(stream: Stream) -> Result<(), HostStatus> {
 
 /// Answers the client in place of the upstream.
 pub fn send_local_response(status: u16, headers: &Headers, body: &[u8]) -> Result<(), HostStatus> {
+    went(TO_CLIENT, body.len());
     let headers = encode_pairs(headers);
     // -1: no gRPC status; a JSON client is answered in HTTP's terms.
     // SAFETY: pointers and lengths are of live slices.
@@ -260,6 +312,7 @@ pub fn open_grpc_stream(
 
 /// Sends one message on a gRPC stream.
 pub fn send_grpc_message(token: u32, message: &[u8], end_of_stream: bool) -> Result<(), HostStatus> {
+    went(TO_UPSTREAM, message.len());
     // SAFETY: pointer and length are of a live slice.
     HostStatus::check(unsafe { raw::proxy_grpc_send(token, message.as_ptr(), message.len(), end_of_stream.into()) })
 }
@@ -283,6 +336,26 @@ pub fn grpc_status_message() -> Result<Vec<u8>, HostStatus> {
         // SAFETY: all pointers are valid for a write during the call.
         unsafe { raw::proxy_get_status(&mut code, data, size) }
     })
+}
+
+/// The metric called `name`. A new one begins at 0.
+pub fn define_metric(kind: MetricKind, name: &str) -> Result<u32, HostStatus> {
+    let mut id = 0;
+    // SAFETY: pointer and length are of a live string, the last pointer is valid for a write during the call.
+    HostStatus::check(unsafe { raw::proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &mut id) })?;
+    Ok(id)
+}
+
+/// Adds to a counter.
+pub fn increment_metric(id: u32, by: u64) -> Result<(), HostStatus> {
+    // SAFETY: no pointers.
+    HostStatus::check(unsafe { raw::proxy_increment_metric(id, i64::try_from(by).unwrap_or(i64::MAX)) })
+}
+
+/// Adds a value to a histogram.
+pub fn record_metric(id: u32, value: u64) -> Result<(), HostStatus> {
+    // SAFETY: no pointers.
+    HostStatus::check(unsafe { raw::proxy_record_metric(id, value) })
 }
 
 /// Calls a host function that returns bytes, and takes over the memory that the host had this module allocate.
@@ -393,6 +466,9 @@ mod raw {
         pub fn proxy_grpc_send(token: u32, message: *const u8, message_size: usize, end_of_stream: u32) -> u32;
         pub fn proxy_grpc_cancel(token: u32) -> u32;
         pub fn proxy_grpc_close(token: u32) -> u32;
+        pub fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, id: *mut u32) -> u32;
+        pub fn proxy_increment_metric(id: u32, offset: i64) -> u32;
+        pub fn proxy_record_metric(id: u32, value: u64) -> u32;
         pub fn proxy_get_status(code: *mut u32, message: *mut *mut u8, message_size: *mut usize) -> u32;
     }
 }

@@ -5,10 +5,10 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use proxy_wasm::traits::{Context, HttpContext};
-use proxy_wasm::types::Action;
+use proxy_wasm::traits::HttpContext;
 
 use super::wasmx;
+use super::wrapped::Wrapper;
 
 /// A host of proxy-wasm modules.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,60 +58,21 @@ impl<M: Fn(HostProfile) -> Box<dyn HttpContext>> Undecided<M> {
             context: None,
         }
     }
+}
 
-    fn context(&mut self) -> &mut dyn HttpContext {
+impl<M: Fn(HostProfile) -> Box<dyn HttpContext>> Wrapper for Undecided<M> {
+    fn call<R>(&mut self, callback: impl FnOnce(&mut dyn HttpContext) -> R) -> R {
         let Self { known, make, context } = self;
-        context.get_or_insert_with(|| make(known.find())).as_mut()
-    }
-}
-
-impl<M: Fn(HostProfile) -> Box<dyn HttpContext>> Context for Undecided<M> {
-    fn on_grpc_stream_initial_metadata(&mut self, token: u32, count: u32) {
-        self.context().on_grpc_stream_initial_metadata(token, count);
+        callback(context.get_or_insert_with(|| make(known.find())).as_mut())
     }
 
-    fn on_grpc_stream_message(&mut self, token: u32, size: usize) {
-        self.context().on_grpc_stream_message(token, size);
+    fn done(&mut self) -> bool {
+        self.context.as_mut().is_none_or(|context| context.on_done())
     }
 
-    fn on_grpc_stream_trailing_metadata(&mut self, token: u32, count: u32) {
-        self.context().on_grpc_stream_trailing_metadata(token, count);
-    }
-
-    fn on_grpc_stream_close(&mut self, token: u32, code: u32) {
-        self.context().on_grpc_stream_close(token, code);
-    }
-
-    fn on_done(&mut self) -> bool {
-        match &mut self.context {
-            Some(context) => context.on_done(),
-            None => true,
+    fn log(&mut self) {
+        if let Some(context) = &mut self.context {
+            context.on_log();
         }
-    }
-}
-
-impl<M: Fn(HostProfile) -> Box<dyn HttpContext>> HttpContext for Undecided<M> {
-    fn on_http_request_headers(&mut self, count: usize, end_of_stream: bool) -> Action {
-        self.context().on_http_request_headers(count, end_of_stream)
-    }
-
-    fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        self.context().on_http_request_body(size, end_of_stream)
-    }
-
-    fn on_http_request_trailers(&mut self, count: usize) -> Action {
-        self.context().on_http_request_trailers(count)
-    }
-
-    fn on_http_response_headers(&mut self, count: usize, end_of_stream: bool) -> Action {
-        self.context().on_http_response_headers(count, end_of_stream)
-    }
-
-    fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        self.context().on_http_response_body(size, end_of_stream)
-    }
-
-    fn on_http_response_trailers(&mut self, count: usize) -> Action {
-        self.context().on_http_response_trailers(count)
     }
 }

@@ -6,10 +6,13 @@ mod envoy;
 mod hold;
 mod host;
 mod host_profile;
+mod metrics;
+mod observer;
 mod replies;
 mod wasmx;
+mod wrapped;
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::hash::{BuildHasher, RandomState};
 use std::rc::Rc;
 use std::time::Duration;
@@ -25,8 +28,11 @@ use crate::exchange::{
 use hold::{Holding, Verdict, Waiting};
 use host::{Buffer, HostStatus, Map, Stream};
 use host_profile::{HostProfile, Known, Undecided};
+use metrics::Timed;
+use observer::Observer;
 use replies::{Disguised, Replies, send, send_past_grpc_web, send_through};
 use wasmx::WasmxFilter;
+use wrapped::Wrapped;
 
 /// Registers the module's contexts with the SDK.
 pub fn start() {
@@ -49,6 +55,7 @@ struct Gateway {
     workspace: RefCell<Workspace>,
     holding: Holding,
     replies: Replies,
+    observer: OnceCell<Observer>,
 }
 
 impl Gateway {
@@ -70,11 +77,13 @@ impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
         match load(size) {
             Ok(plugin) => {
+                log::set_max_level(plugin.settings.log_level);
                 self.gateway = Some(Rc::new(Gateway {
                     plugin: Rc::new(plugin),
                     workspace: RefCell::default(),
                     holding: Holding::default(),
                     replies: Replies::default(),
+                    observer: OnceCell::new(),
                 }));
                 true
             }
@@ -132,7 +141,7 @@ impl RootContext for Root {
         let make = move |host| http_context(host, context, gateway.as_ref(), &error);
         Some(match self.host.get() {
             Some(host) => make(host),
-            None => Box::new(Undecided::new(self.host.clone(), make)),
+            None => Box::new(Wrapped(Undecided::new(self.host.clone(), make))),
         })
     }
 }
@@ -157,16 +166,26 @@ fn http_context(
             error: Rc::clone(error),
         });
     };
-    match host {
+    let observer = gateway.observer(host);
+    let context: Box<dyn HttpContext> = match host {
         HostProfile::Envoy => Box::new(Filter::new(context, Rc::clone(gateway))),
         HostProfile::Wasmx => match wasmx::unsupported(&gateway.plugin) {
             None => Box::new(WasmxFilter::new(Rc::clone(gateway))),
             Some(error) => Box::new(Unconfigured { error: error.into() }),
         },
+    };
+    match observer.timer() {
+        Some(metrics) => Box::new(Wrapped(Timed::new(context, metrics))),
+        None => context,
     }
 }
 
 impl Gateway {
+    /// The observer of exchanges on `host`.
+    fn observer(&self, host: HostProfile) -> &Observer {
+        self.observer.get_or_init(|| Observer::new(host, &self.plugin.settings))
+    }
+
     /// Lets the request headers go on without their body. Returns whether they may.
     fn release_headers(&self, context: u32, exchange: &RefCell<Exchange>) -> bool {
         let workspace = &mut *self.workspace.borrow_mut();
@@ -353,7 +372,9 @@ impl HttpContext for Filter {
         if !self.exchange.borrow().awaits_response() {
             // Our own answer, native gRPC, or an answer from in front of the upstream. In the last case nothing may be
             // sent on any more.
-            self.exchange.borrow_mut().answered_elsewhere();
+            let news = self.exchange.borrow().lacks_outcome();
+            let status = news.then(envoy::response_status).flatten();
+            self.exchange.borrow_mut().answered_elsewhere(status);
             self.cancel_call();
             if let Some(disguised) = self.disguised.take()
                 && let Err(status) = disguised.restore()
@@ -411,6 +432,10 @@ impl HttpContext for Filter {
             Err(status) => self.fail(&refused("to take the response trailers", status)),
         }
     }
+
+    fn on_log(&mut self) {
+        self.gateway.observer(HostProfile::Envoy).show(&self.exchange.borrow());
+    }
 }
 
 impl Context for Filter {
@@ -457,6 +482,7 @@ impl Context for Filter {
         self.cancel_call();
         self.gateway.holding.forget(self.context);
         self.gateway.replies.forget(self.context);
+        self.gateway.observer(HostProfile::Envoy).ended(&self.exchange.borrow());
         true
     }
 }

@@ -18,6 +18,8 @@ use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
 use super::host::{self, Buffer, HostStatus, Map};
+use super::host_profile::HostProfile;
+use super::observer::Observer;
 use super::replies::send;
 use super::{Gateway, refused};
 use crate::config::{Dispatch, Plugin};
@@ -124,6 +126,8 @@ pub struct WasmxFilter {
     length: Option<usize>,
     /// How much of the body has come.
     seen: usize,
+    /// Whether an access log can print how the exchange ended.
+    shown: bool,
 }
 
 /// What becomes of the response's body.
@@ -165,14 +169,59 @@ impl WasmxFilter {
             response: Response::Awaited,
             length: None,
             seen: 0,
+            shown: false,
         }
     }
 }
 
-impl Context for WasmxFilter {}
+impl Context for WasmxFilter {
+    fn on_done(&mut self) -> bool {
+        self.observer().ended(&self.exchange);
+        true
+    }
+}
 
 impl HttpContext for WasmxFilter {
     fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
+        let action = self.take_request();
+        self.observer().show(&self.exchange);
+        self.shown = !self.exchange.lacks_outcome();
+        action
+    }
+
+    fn on_http_request_body(&mut self, size: usize, _: bool) -> Action {
+        let action = self.take_request_body(size);
+        self.show_outcome();
+        action
+    }
+
+    fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
+        let action = self.take_response_headers();
+        self.show_outcome();
+        action
+    }
+
+    fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        let action = self.take_response_body(size, end_of_stream);
+        self.show_outcome();
+        action
+    }
+}
+
+impl WasmxFilter {
+    fn observer(&self) -> &Observer {
+        self.gateway.observer(HostProfile::Wasmx)
+    }
+
+    /// nginx writes its access log before it says that the exchange is done.
+    fn show_outcome(&mut self) {
+        if !self.shown && !self.exchange.lacks_outcome() {
+            self.shown = true;
+            self.observer().show(&self.exchange);
+        }
+    }
+
+    fn take_request(&mut self) -> Action {
         self.began = true;
         let request = match Request::read() {
             Ok(request) => request,
@@ -207,7 +256,7 @@ impl HttpContext for WasmxFilter {
         action.unwrap_or_else(|failure| self.fail_request(&failure))
     }
 
-    fn on_http_request_body(&mut self, size: usize, _: bool) -> Action {
+    fn take_request_body(&mut self, size: usize) -> Action {
         if !self.began {
             return self.fail_request(&lost());
         }
@@ -224,7 +273,7 @@ impl HttpContext for WasmxFilter {
         }
     }
 
-    fn on_http_response_headers(&mut self, _: usize, _: bool) -> Action {
+    fn take_response_headers(&mut self) -> Action {
         let headers = match headers(Map::ResponseHeaders) {
             Ok(headers) => headers,
             Err(status) => {
@@ -245,7 +294,7 @@ impl HttpContext for WasmxFilter {
         }
         if !self.exchange.awaits_response() {
             // Our own answer, one of the gateway's, or native gRPC.
-            self.exchange.answered_elsewhere();
+            self.exchange.answered_elsewhere(None);
             self.response = Response::Passes;
             return Action::Continue;
         }
@@ -253,7 +302,7 @@ impl HttpContext for WasmxFilter {
         Action::Continue
     }
 
-    fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+    fn take_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
         if matches!(self.response, Response::Passes | Response::Ended) {
             return Action::Continue;
         }
@@ -283,9 +332,7 @@ impl HttpContext for WasmxFilter {
         }
         Action::Continue
     }
-}
 
-impl WasmxFilter {
     /// The request is there, with this body, of which the host holds `size` bytes.
     fn complete_request(&mut self, body: Option<&[u8]>, has_body: HasBody, size: usize) -> Action {
         let gateway = Rc::clone(&self.gateway);

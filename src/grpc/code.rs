@@ -27,6 +27,9 @@ pub enum Code {
 }
 
 impl Code {
+    /// How many there are.
+    pub const COUNT: usize = Self::Unauthenticated as usize + 1;
+
     /// The code of a number; [`Code::Unknown`] for one outside 0 to 16 (gRPC's `doc/statuscodes.md`).
     pub fn from_number(number: i64) -> Self {
         match number {

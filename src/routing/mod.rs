@@ -171,6 +171,8 @@ pub struct Route {
 /// A gRPC method.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Method {
+    /// Its number among the served methods.
+    pub index: usize,
     /// `pkg.Service.Method`
     pub full_name: Box<str>,
     /// `pkg.Service`

@@ -100,8 +100,8 @@ pub(super) fn declared(
 
     let mut declared = Vec::new();
     let mut automatic = Vec::new();
-    for (descriptor, replaced) in descriptors.iter().zip(replaced) {
-        let method = Rc::new(method(tables, descriptor)?);
+    for (index, (descriptor, replaced)) in descriptors.iter().zip(replaced).enumerate() {
+        let method = Rc::new(method(tables, descriptor, index)?);
         match replaced.and_then(|index| Some((index, rules.get(index)?))) {
             Some((index, rule)) => flatten(&method, rule, &mut declared, |additional| Origin::Rule {
                 index,
@@ -148,7 +148,7 @@ fn selects_nothing(index: usize, selector: &str, methods: &[MethodDescriptor]) -
     }
 }
 
-fn method(tables: &Tables, descriptor: &MethodDescriptor) -> Result<Method, RoutingError> {
+fn method(tables: &Tables, descriptor: &MethodDescriptor, index: usize) -> Result<Method, RoutingError> {
     let message = |name: &str| {
         tables.message_index(name).ok_or_else(|| RoutingError {
             key: None,
@@ -158,6 +158,7 @@ fn method(tables: &Tables, descriptor: &MethodDescriptor) -> Result<Method, Rout
     };
     let service = descriptor.parent_service().full_name();
     Ok(Method {
+        index,
         full_name: descriptor.full_name().into(),
         service: service.into(),
         name: descriptor.name().into(),

@@ -37,6 +37,7 @@ pub struct Listener {
     pages: Vec<(&'static str, String)>,
     route_timeout: &'static str,
     close_delay: &'static str,
+    access_log: Option<&'static str>,
 }
 
 impl Listener {
@@ -75,6 +76,7 @@ impl Listener {
             // Envoy's own defaults.
             route_timeout: "15s",
             close_delay: "1s",
+            access_log: None,
         }
     }
 
@@ -134,6 +136,12 @@ impl Listener {
     /// Puts the Lua filter in front of the module that gives a GET or DELETE request a body of one byte.
     pub fn with_lua(mut self) -> Self {
         self.lua = true;
+        self
+    }
+
+    /// Writes a line of this format for each request into Envoy's own log.
+    pub fn access_log(mut self, format: &'static str) -> Self {
+        self.access_log = Some(format);
         self
     }
 
@@ -222,6 +230,16 @@ impl Listener {
             let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
             manager["http2_protocol_options"] = json!({ "initial_stream_window_size": bytes });
         }
+        if let Some(format) = self.access_log {
+            let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
+            manager["access_log"] = json!([{
+                "name": "envoy.access_loggers.stderr",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.access_loggers.stream.v3.StderrAccessLog",
+                    "log_format": { "text_format_source": { "inline_string": format } },
+                },
+            }]);
+        }
         if let Some(bytes) = self.buffer_limit {
             listener["per_connection_buffer_limit_bytes"] = json!(bytes);
         }
@@ -255,11 +273,21 @@ pub fn bootstrap(listeners: &[Listener], upstream: &Addresses) -> Value {
     ];
     json!({
         "admin": { "address": loopback(0) },
+        "stats_config": { "stats_tags": stats_tags() },
         "static_resources": {
             "listeners": listeners.iter().map(Listener::to_json).collect::<Vec<_>>(),
             "clusters": clusters.iter().map(|(name, address)| cluster(name, *address)).collect::<Vec<_>>(),
         },
     })
+}
+
+/// What of a metric's name is a label, as the README has it.
+fn stats_tags() -> Value {
+    json!([
+        { "tag_name": "grpc_method", "regex": r"^wasmcustom\.protobridge\.requests(\.(.+))\.[A-Z_]+$" },
+        { "tag_name": "grpc_status", "regex": r"^wasmcustom\.protobridge\.requests\..+(\.([A-Z_]+))$" },
+        { "tag_name": "reason", "regex": r"^wasmcustom\.protobridge\.errors(\.([a-z_]+))$" },
+    ])
 }
 
 /// Where the servers behind Envoy listen.

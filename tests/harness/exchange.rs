@@ -259,6 +259,14 @@ impl Exchange {
         self.vm().stream(self.context).response.passed.clone()
     }
 
+    /// A property of this exchange, as text.
+    pub fn property(&self, path: &[&str]) -> Option<String> {
+        let path: Vec<_> = path.iter().map(|segment| segment.as_bytes().to_vec()).collect();
+        let mut vm = self.vm();
+        let value = vm.stream(self.context).properties.get(&path)?;
+        Some(String::from_utf8_lossy(value).into_owned())
+    }
+
     /// The host calls of this exchange so far, by kind.
     pub fn host_calls(&self) -> BTreeMap<HostCall, u32> {
         self.vm().ledger.calls(self.context.get())

@@ -40,6 +40,9 @@ struct Entries {
     calls: BTreeMap<(u32, HostCall), u32>,
     log: Vec<(LogLevel, String)>,
     faults: Vec<String>,
+    /// Names of metrics by id, and what was added to each.
+    metrics: BTreeMap<MetricId, String>,
+    values: BTreeMap<String, Vec<u64>>,
 }
 
 impl Ledger {
@@ -85,6 +88,23 @@ impl Ledger {
             .collect()
     }
 
+    /// The values that were added to each metric.
+    pub fn metrics(&self) -> BTreeMap<String, Vec<u64>> {
+        self.entries().values.clone()
+    }
+
+    fn define(&self, metric: MetricId, name: &[u8]) {
+        let name = String::from_utf8_lossy(name).into_owned();
+        self.entries().metrics.insert(metric, name);
+    }
+
+    fn add(&self, metric: MetricId, value: u64) {
+        let mut entries = self.entries();
+        if let Some(name) = entries.metrics.get(&metric).cloned() {
+            entries.values.entry(name).or_default().push(value);
+        }
+    }
+
     /// The last line at level Critical: the message of a panic.
     pub fn panic_message(&self) -> Option<String> {
         self.entries()
@@ -120,16 +140,21 @@ pub(super) struct Metrics {
 impl SharedServices for Metrics {
     fn define_metric(&self, by: Invocation, vm_id: &[u8], kind: MetricType, name: &[u8]) -> Result<MetricId, Status> {
         self.ledger.count(by.context.get(), HostCall::Metric);
-        self.store.define_metric(by, vm_id, kind, name)
+        let metric = self.store.define_metric(by, vm_id, kind, name)?;
+        self.ledger.define(metric, name);
+        Ok(metric)
     }
 
     fn record_metric(&self, by: Invocation, metric: MetricId, value: u64) -> Result<(), Status> {
         self.ledger.count(by.context.get(), HostCall::Metric);
+        self.ledger.add(metric, value);
         self.store.record_metric(by, metric, value)
     }
 
     fn increment_metric(&self, by: Invocation, metric: MetricId, delta: i64) -> Result<(), Status> {
         self.ledger.count(by.context.get(), HostCall::Metric);
+        self.ledger
+            .add(metric, u64::try_from(delta).expect("counters only rise"));
         self.store.increment_metric(by, metric, delta)
     }
 

@@ -34,6 +34,7 @@ mod time;
 mod vm;
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -91,6 +92,12 @@ impl Host {
     /// Another `client_body_buffer_size` than 8 KiB.
     pub fn body_buffer(mut self, bytes: usize) -> Self {
         self.nginx().body_buffer = bytes;
+        self
+    }
+
+    /// With variables that its configuration `set`s.
+    pub fn with_variables(mut self, names: &'static [&'static str]) -> Self {
+        self.nginx().variables = names;
         self
     }
 
@@ -211,6 +218,11 @@ impl Gateway {
     /// Lets time pass, with the ticks that are due in it. Else it stands still.
     pub fn advance(&self, duration: Duration) {
         self.vm.borrow_mut().advance(duration);
+    }
+
+    /// The values that were added to each metric so far.
+    pub fn metrics(&self) -> BTreeMap<String, Vec<u64>> {
+        self.vm.borrow().ledger.metrics()
     }
 
     /// The log so far, one line each, with its level in front.

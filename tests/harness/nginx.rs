@@ -56,6 +56,10 @@ impl Stream {
                 self.nginx.te = text;
                 Ok(())
             }
+            [b"ngx", name] if nginx.variables.iter().any(|variable| variable.as_bytes() == *name) => {
+                self.properties.insert(path, value.to_vec());
+                Ok(())
+            }
             _ if self.properties.contains_key(&path) => Err(nginx.read_only_property),
             _ => Err(Status::NotFound),
         }

@@ -45,6 +45,8 @@ pub struct Nginx {
     pub fixed_methods: &'static [&'static str],
     /// Whether the variable for the upstream's `te` header is there, as in Kong.
     pub upstream_te: bool,
+    /// The variables that can be set because the configuration has `set` them.
+    pub variables: &'static [&'static str],
     /// `client_body_buffer_size`: a larger body is in a file, where a filter cannot read it.
     pub body_buffer: usize,
     /// Whether `grpc_hide_header` keeps a status in the headers from the filter; properties have it either way.
@@ -93,6 +95,7 @@ impl Profile {
             read_only_property: Status::InternalFailure,
             fixed_methods: &["GET", "HEAD"],
             upstream_te: true,
+            variables: &[],
             body_buffer: 8 * 1024,
             hides_status: false,
             local_reply_ending: b"\n",

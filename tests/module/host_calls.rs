@@ -13,6 +13,8 @@ use crate::kit::{everything, gateway, works};
 fn costs(configuration: Value, expected: &[(HostCall, u32)], exchange: impl Fn(&Gateway) -> Exchange) {
     let gateway = gateway(configuration);
     works(&gateway);
+    // Metrics are defined once.
+    exchange(&gateway);
     let calls = exchange(&gateway).host_calls();
     assert_eq!(calls, expected.iter().copied().collect::<BTreeMap<_, _>>());
 }
@@ -45,6 +47,10 @@ fn a_unary_request_in_place() {
         (RemoveHeader, 2),
         (GetBuffer, 2),
         (SetBuffer, 2),
+        // For an access log: the method and the status.
+        (SetProperty, 2),
+        // The request by method and status, and the bytes from and to both sides.
+        (Metric, 5),
     ];
     costs(json!({}), &expected, |gateway| {
         let exchange = gateway.request(post("/v1/echo").json(r#"{"int32Value": 1}"#));
@@ -63,6 +69,9 @@ fn an_error_without_a_message() {
         (GetBuffer, 1),
         (SetBuffer, 1),
         (SendLocalReply, 1),
+        (SetProperty, 2),
+        // The error that takes the place of an answer has bytes too; the upstream's had none.
+        (Metric, 4),
     ];
     costs(json!({}), &expected, |gateway| {
         let exchange = gateway.request(post("/v1/echo").json("{}"));
@@ -75,7 +84,14 @@ fn an_error_without_a_message() {
 #[test]
 fn a_unary_request_as_a_call() {
     // What the call's own callbacks read, the in-process host hands out uncounted.
-    let expected = [(GetHeaders, 1), (OpenGrpc, 1), (SendGrpc, 1), (SendLocalReply, 1)];
+    let expected = [
+        (GetHeaders, 1),
+        (OpenGrpc, 1),
+        (SendGrpc, 1),
+        (SendLocalReply, 1),
+        (SetProperty, 2),
+        (Metric, 4),
+    ];
     costs(json!({}), &expected, |gateway| {
         let exchange = gateway.request(Request::get("/v1/echo?int32Value=1"));
         exchange.respond(Response::ok(message()));
@@ -94,6 +110,8 @@ fn a_stream_of_messages_in_three_chunks() {
         // One each for the request and for each chunk, however many messages it has.
         (GetBuffer, 4),
         (SetBuffer, 4),
+        (SetProperty, 2),
+        (Metric, 5),
     ];
     costs(json!({}), &expected, |gateway| {
         let request = post("/v1/streams/a")
@@ -150,7 +168,8 @@ fn native_grpc() {
 
 #[test]
 fn a_refusal() {
-    costs(json!({}), &[(GetHeaders, 1), (SendLocalReply, 1)], |gateway| {
+    let expected = [(GetHeaders, 1), (SendLocalReply, 1), (SetProperty, 1), (Metric, 3)];
+    costs(json!({}), &expected, |gateway| {
         let exchange = gateway.request(Request::get("/nowhere"));
         gateway.advance(std::time::Duration::from_millis(1));
         assert_eq!(exchange.answer().status(), 404);

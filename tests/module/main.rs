@@ -27,4 +27,5 @@ mod json;
 mod kong;
 mod matching;
 mod metadata;
+mod observability;
 mod robustness;

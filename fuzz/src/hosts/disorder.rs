@@ -73,7 +73,7 @@ pub fn run<'i>(
             13 => exchange.call_initial_metadata(fields(letters)),
             14 => exchange.call_trailing_metadata(fields(letters)),
             15 => exchange.response_trailers(fields(letters)),
-            16 if end => exchange.answered_elsewhere(),
+            16 if end => exchange.answered_elsewhere(None),
             16 if answers == 0 => {
                 exchange.fail(&Failure::internal("why"), workspace);
                 answers += 1;

@@ -112,7 +112,7 @@ impl<'w> Envoy<'w> {
     fn after_reply(&mut self) {
         if self.ends.client.end == Some(End::Reply) {
             assert!(!self.exchange.awaits_response() && !self.exchange.awaits_body());
-            self.exchange.answered_elsewhere();
+            self.exchange.answered_elsewhere(None);
         }
     }
 
@@ -347,7 +347,7 @@ impl Host for Envoy<'_> {
             return self.ends.client.ends(End::Host);
         }
         if !self.exchange.awaits_response() {
-            self.exchange.answered_elsewhere();
+            self.exchange.answered_elsewhere(None);
             self.ends.upstream.called = false;
             return self.ends.client.ends(End::Host);
         }

@@ -104,7 +104,7 @@ impl<'w> Kong<'w> {
     fn after_reply(&mut self) {
         if self.ends.client.end == Some(End::Reply) {
             assert!(!self.exchange.awaits_response() && !self.exchange.awaits_body());
-            self.exchange.answered_elsewhere();
+            self.exchange.answered_elsewhere(None);
         }
     }
 
@@ -220,7 +220,7 @@ impl Host for Kong<'_> {
         }
         if !self.exchange.awaits_response() {
             assert!(!grpc, "a raw answer passes");
-            self.exchange.answered_elsewhere();
+            self.exchange.answered_elsewhere(None);
             self.response = Response::Passes;
             return self.ends.client.ends(End::Host);
         }
