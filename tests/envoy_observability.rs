@@ -20,7 +20,8 @@ use serde_json::json;
 use tonic::Code;
 
 /// As the README has it, but for what differs from run to run.
-const FORMAT: &str = "ACCESS %REQ(X-CASE)% %RESPONSE_CODE% %FILTER_STATE(wasm.protobridge.grpc_method:PLAIN)% \
+const FORMAT: &str = "ACCESS %REQ(X-CASE)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %RESPONSE_CODE% \
+                      %FILTER_STATE(wasm.protobridge.grpc_method:PLAIN)% \
                       %FILTER_STATE(wasm.protobridge.grpc_status:PLAIN)%\n";
 
 /// Waits until `found` finds what it looks for.
@@ -53,33 +54,35 @@ async fn access_logs_print_method_and_status() {
         let post = |case: &str| Request::post("/v1/echo", &json!({})).header("x-case", format!("{case}-{number}"));
         let echo = "test.everything.Echo/Post";
         gateway.exchange(version, post("fine"), Script::echo()).await;
-        expected.push(format!("fine-{number} 200 {echo} OK"));
+        expected.push(format!("fine-{number} /v1/echo 200 {echo} OK"));
 
         let get = Request::get("/v1/echo").header("x-case", format!("call-{number}"));
         gateway.exchange(version, get, Script::echo()).await;
-        expected.push(format!("call-{number} 200 test.everything.Echo/Query OK"));
+        expected.push(format!("call-{number} /v1/echo 200 test.everything.Echo/Query OK"));
 
         let error = Script::error(Code::PermissionDenied, "no");
         gateway.exchange(version, post("denied"), error).await;
-        expected.push(format!("denied-{number} 403 {echo} PERMISSION_DENIED"));
+        expected.push(format!("denied-{number} /v1/echo 403 {echo} PERMISSION_DENIED"));
 
         let wrong = Request::post("/v1/echo", &json!([])).header("x-case", format!("wrong-{number}"));
         gateway.refuse(version, wrong).await;
-        expected.push(format!("wrong-{number} 400 {echo} INVALID_ARGUMENT"));
+        expected.push(format!("wrong-{number} /v1/echo 400 {echo} INVALID_ARGUMENT"));
 
         let nowhere = Request::get("/nowhere").header("x-case", format!("nowhere-{number}"));
         gateway.refuse(version, nowhere).await;
-        expected.push(format!("nowhere-{number} 404 - NOT_FOUND"));
+        expected.push(format!("nowhere-{number} /nowhere 404 - NOT_FOUND"));
 
         let late = Request::post("/v1/streams/x", &json!({}))
             .header("accept", "application/x-ndjson")
             .header("x-case", format!("late-{number}"));
         let script = Script::reply(json!({ "int32Value": 1 })).then_error(Code::Aborted, "late");
         bench.at("web").exchange(version, late, script).await;
-        expected.push(format!("late-{number} 200 test.everything.Streams/List ABORTED"));
+        expected.push(format!(
+            "late-{number} /v1/streams/x 200 test.everything.Streams/List ABORTED"
+        ));
 
         bench.at("refused").send(version, &post("down")).await;
-        expected.push(format!("down-{number} 503 {echo} UNAVAILABLE"));
+        expected.push(format!("down-{number} /v1/echo 503 {echo} UNAVAILABLE"));
     }
     wait("the access log", || {
         let log = bench.envoy().log();

@@ -49,6 +49,8 @@ pub struct Abilities {
     pub holds_response: bool,
     /// The response's trailers are known with the last bytes of its body, which can still be changed then.
     pub trailers_with_body: bool,
+    /// The header in which the host's access log looks for the path that the client sent.
+    pub original_path: Option<&'static [u8]>,
     /// What keeps the host from carrying this request at all, as the client is told.
     pub obstacle: Option<&'static str>,
 }
@@ -286,15 +288,15 @@ impl Exchange {
         workspace: &'w mut Workspace,
     ) -> RequestStep<'w> {
         match pending.chooses_call(&self.plugin, abilities) {
-            Ok(false) if abilities.streams_requests => self.upload(pending, workspace),
+            Ok(false) if abilities.streams_requests => self.upload(pending, abilities, workspace),
             Ok(_) => self.fail_request(&request::cannot_stream(), workspace),
             Err(failure) => self.fail_request(&failure, workspace),
         }
     }
 
     /// Lets the headers go on; the body follows as it comes, or when it is whole.
-    fn upload<'w>(&mut self, pending: Pending, workspace: &'w mut Workspace) -> RequestStep<'w> {
-        pending.edit_headers(&self.plugin, &mut workspace.edits);
+    fn upload<'w>(&mut self, pending: Pending, abilities: Abilities, workspace: &'w mut Workspace) -> RequestStep<'w> {
+        pending.edit_headers(&self.plugin, abilities, &mut workspace.edits);
         let answer = Answer::new(
             &self.plugin,
             Rc::clone(pending.route()),
@@ -364,7 +366,7 @@ impl Exchange {
             }
         };
         match pending.chooses_call(&self.plugin, abilities) {
-            Ok(false) => self.upload(pending, workspace),
+            Ok(false) => self.upload(pending, abilities, workspace),
             Ok(true) => self.fail_request(&request::cannot_hold(), workspace),
             Err(failure) => self.fail_request(&failure, workspace),
         }
@@ -447,7 +449,7 @@ impl Exchange {
         if call {
             pending.write_metadata(timeout, &mut workspace.metadata);
         } else {
-            pending.edit_headers(&self.plugin, &mut workspace.edits);
+            pending.edit_headers(&self.plugin, abilities, &mut workspace.edits);
         }
         workspace.spare_frame = pending.into_frame();
         if !call {

@@ -227,7 +227,7 @@ impl Pending {
     }
 
     /// How the request headers become the upstream's: its path and framing in, what isn't metadata out.
-    pub fn edit_headers(&self, plugin: &Plugin, edits: &mut HeaderEdits) {
+    pub fn edit_headers(&self, plugin: &Plugin, abilities: Abilities, edits: &mut HeaderEdits) {
         edits.clear();
         let connection = metadata::connection_options(self.headers.get("connection"));
         let mut invalid = false;
@@ -255,6 +255,9 @@ impl Pending {
         }
         if self.headers.get(":method") != Some(b"POST") {
             edits.set(b":method", b"POST");
+        }
+        if let (Some(name), Some(path)) = (abilities.original_path, self.headers.get(":path")) {
+            edits.set(name, path);
         }
         edits.set(b":path", self.route.method.path.as_bytes());
         // The host's gRPC-Web filter behind this one speaks plain gRPC upstream, and puts the trailers into the body.

@@ -24,6 +24,7 @@ const ENVOY: Abilities = Abilities {
     streams_requests: true,
     holds_response: true,
     trailers_with_body: false,
+    original_path: None,
     obstacle: None,
 };
 

@@ -22,6 +22,9 @@ pub const TIMEOUT_HEADER: &[u8] = b"x-envoy-upstream-rq-timeout-ms";
 /// [`TIMEOUT_HEADER`]'s begins when the request is complete, which a stream may never be.
 pub const DURATION_HEADER: &[u8] = b"x-envoy-upstream-stream-duration-ms";
 
+/// The path before a filter changed it; Envoy's own access log formats print it.
+pub const ORIGINAL_PATH_HEADER: &[u8] = b"x-envoy-original-path";
+
 /// The value of [`TIMEOUT_HEADER`]: at least 1, since 0 means no timeout.
 pub fn timeout_value(timeout: Duration) -> String {
     timeout.as_millis().clamp(1, u128::from(u32::MAX)).to_string()

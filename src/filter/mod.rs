@@ -66,6 +66,7 @@ impl Gateway {
             streams_requests: true,
             holds_response: self.holding.verdict() == Verdict::Holds,
             trailers_with_body: false,
+            original_path: Some(envoy::ORIGINAL_PATH_HEADER),
             obstacle: None,
         }
     }

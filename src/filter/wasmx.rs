@@ -490,6 +490,7 @@ fn abilities(obstacle: Option<&'static str>) -> Abilities {
         streams_requests: false,
         holds_response: false,
         trailers_with_body: true,
+        original_path: None,
         obstacle,
     }
 }

@@ -41,8 +41,8 @@ fn message() -> Vec<u8> {
 fn a_unary_request_in_place() {
     let expected = [
         (GetHeaders, 3),
-        // :path, content-type, te, grpc-timeout; content-type and content-length of the answer.
-        (SetHeader, 6),
+        // :path and what it was, content-type, te, grpc-timeout; content-type and content-length of the answer.
+        (SetHeader, 7),
         // The request's content-length; grpc-status.
         (RemoveHeader, 2),
         (GetBuffer, 2),
@@ -64,7 +64,7 @@ fn a_unary_request_in_place() {
 fn an_error_without_a_message() {
     let expected = [
         (GetHeaders, 2),
-        (SetHeader, 4),
+        (SetHeader, 5),
         (RemoveHeader, 1),
         (GetBuffer, 1),
         (SetBuffer, 1),
@@ -105,7 +105,7 @@ fn a_stream_of_messages_in_three_chunks() {
     let expected = [
         (GetHeaders, 3),
         // A stream has no grpc-timeout unless one is set, and its answer no content-length.
-        (SetHeader, 4),
+        (SetHeader, 5),
         (RemoveHeader, 2),
         // One each for the request and for each chunk, however many messages it has.
         (GetBuffer, 4),

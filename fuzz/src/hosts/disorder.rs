@@ -30,6 +30,7 @@ pub fn run<'i>(
             streams_requests: letters.flag(),
             holds_response: letters.flag(),
             trailers_with_body: letters.flag(),
+            original_path: None,
             obstacle: None,
         };
         let (chunk, end) = (bytes(letters), letters.flag());

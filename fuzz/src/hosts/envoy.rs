@@ -62,6 +62,7 @@ impl<'w> Envoy<'w> {
             streams_requests: true,
             holds_response: self.holding == Holding::Yes,
             trailers_with_body: false,
+            original_path: Some(b"x-envoy-original-path"),
             obstacle: None,
         }
     }
