@@ -12,7 +12,7 @@ use super::host;
 use crate::exchange::Exchange;
 
 /// How long a request may wait while it isn't known whether headers are held, in milliseconds.
-const PATIENCE: u32 = 20;
+pub const PATIENCE: u32 = 20;
 
 /// How many ticks a request waits that can only go on with its body.
 pub const CALL_PATIENCE: u32 = 250;
@@ -65,15 +65,9 @@ impl Holding {
         self.verdict.get()
     }
 
-    /// A request begins to wait while the verdict is unknown; the next tick lets it go.
+    /// A request begins to wait while the verdict is unknown; a tick after [`PATIENCE`] lets it go.
     pub fn wait(&self, waiting: Waiting) {
-        let mut list = self.waiting.borrow_mut();
-        if list.is_empty()
-            && let Err(status) = host::set_tick(PATIENCE)
-        {
-            log::error!("cannot set a timer: {status}");
-        }
-        list.push(waiting);
+        self.waiting.borrow_mut().push(waiting);
     }
 
     /// The body of a request came while `released` says whether its headers had been let go.
@@ -101,16 +95,13 @@ impl Holding {
         }
     }
 
-    /// Whether requests wait; a tick that came for something else leaves them the rest of their time.
-    pub fn keeps_waiting(&self) -> bool {
-        !self.waiting.borrow().is_empty() && host::set_tick(PATIENCE).is_ok()
+    /// Whether requests wait.
+    pub fn waits(&self) -> bool {
+        !self.waiting.borrow().is_empty()
     }
 
     /// The requests to let go at a tick.
     pub fn take_waiting(&self) -> Vec<Waiting> {
-        if let Err(status) = host::set_tick(0) {
-            log::error!("cannot end a timer: {status}");
-        }
         self.waiting.take()
     }
 

@@ -227,9 +227,8 @@ pub fn property(path: &[&str]) -> Result<Vec<u8>, HostStatus> {
     })
 }
 
-/// Gives the property at `path` this value.
-pub fn set_property(path: &[&str], value: &[u8]) -> Result<(), HostStatus> {
-    let path = path.join("\0");
+/// Gives the property at `path` this value. Zero bytes separate the segments of the path.
+pub fn set_property(path: &str, value: &[u8]) -> Result<(), HostStatus> {
     // SAFETY: pointers and lengths are of live slices.
     HostStatus::check(unsafe { raw::proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) })
 }

@@ -3,6 +3,9 @@
 //! Names follow the host: Envoy puts `wasmcustom.` in front of them, and they carry the module's own name, dots apart;
 //! Kong puts the filter's name in front, and `protobridge.meta.json` tells it where the labels are. README.md,
 //! "Metrics", lists them.
+//!
+//! Counters are added up here and handed over at the next tick, since each call of the host costs what counting a dozen
+//! requests costs. In Kong, where nothing else ticks, they are handed over at once.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -16,14 +19,17 @@ use crate::exchange::report::{Outcome, Reason};
 use crate::grpc::Code;
 use crate::routing::Method;
 
-/// How many series there may be in Kong, which keeps those of all filters in one piece of memory, 5 MB by default, and
-/// has the filter trap when that is full.
+/// How long what was counted may wait for a tick, in milliseconds.
+pub const PATIENCE: u32 = 1000;
+
+/// How many series of methods there may be in Kong, which keeps those of all filters in one piece of memory, 5 MB by
+/// default, and has the filter trap when that is full.
 const MAX_SERIES_IN_KONG: usize = 1000;
 
-/// The longest name in Kong, which has the filter trap at one over 256 bytes with its own prefix.
+/// The longest name of a method in Kong, which has the filter trap at a metric whose name is over 256 bytes.
 const MAX_NAME_IN_KONG: usize = 200;
 
-/// One exchange in so many is timed: reading the clock costs as much as all other counting.
+/// One exchange in so many is timed: reading the clock costs more than all counting.
 const TIMED: u32 = 16;
 
 /// The counters of [`Traffic`], in its order.
@@ -34,111 +40,99 @@ const TRAFFIC: [&str; 4] = [
     "downstream_tx_bytes",
 ];
 
-/// A metric that is defined when it is first needed. `None` inside: the host does not want it.
-type Slot = Cell<Option<Option<u32>>>;
-
 /// The metrics of one plugin configuration.
 pub struct Metrics {
     host: HostProfile,
-    prefix: &'static str,
-    max_name: usize,
-    /// How many more series of methods there may be.
-    room: Cell<usize>,
-    /// By method, then by code.
-    requests: RefCell<Vec<Option<Box<[Slot; Code::COUNT]>>>>,
-    /// Those of requests without a method.
-    unmatched: [Slot; Code::COUNT],
-    /// Those of methods for which there is no room.
-    other: [Slot; Code::COUNT],
-    errors: [Slot; Reason::COUNT],
-    traffic: [Slot; TRAFFIC.len()],
-    time: Slot,
+    counters: RefCell<Counters>,
+    /// The histogram, once it is defined; `None` inside: the host does not want it.
+    time: Cell<Option<Option<u32>>>,
     exchanges: Cell<u32>,
+}
+
+#[derive(Default)]
+struct Counters {
+    all: Vec<Counter>,
+    /// Those that have something to hand over.
+    changed: Vec<usize>,
+    /// Where each is in `all`: by method, then by code.
+    requests: Vec<Option<Box<[Place; Code::COUNT]>>>,
+    /// Those of requests without a method.
+    unmatched: [Place; Code::COUNT],
+    /// Those of methods for which there is no room.
+    other: [Place; Code::COUNT],
+    errors: [Place; Reason::COUNT],
+    traffic: [Place; TRAFFIC.len()],
+    /// How many series of methods there are.
+    series: usize,
+}
+
+/// Where a counter is, once there is one.
+type Place = Option<usize>;
+
+struct Counter {
+    name: String,
+    /// The host's number, once it has one; `None` inside: the host does not want it.
+    id: Option<Option<u32>>,
+    /// What is to be handed over.
+    pending: u64,
 }
 
 impl Metrics {
     /// None is defined yet.
     pub fn new(host: HostProfile) -> Self {
-        let (prefix, max_name, room) = match host {
-            HostProfile::Envoy => ("protobridge.", usize::MAX, usize::MAX),
-            HostProfile::Wasmx => ("", MAX_NAME_IN_KONG, MAX_SERIES_IN_KONG),
-        };
         Self {
             host,
-            prefix,
-            max_name,
-            room: Cell::new(room),
-            requests: RefCell::default(),
-            unmatched: Default::default(),
-            other: Default::default(),
-            errors: Default::default(),
-            traffic: Default::default(),
-            time: Slot::default(),
+            counters: RefCell::default(),
+            time: Cell::new(None),
             exchanges: Cell::new(0),
         }
     }
 
-    /// Counts an exchange that ended, with what went through the machine until then.
-    pub fn ended(&self, method: Option<&Rc<Method>>, outcome: Outcome, traffic: Traffic) {
-        match method {
-            Some(method) => self.count_method(method, outcome.code),
-            None => self.count(&self.unmatched, outcome.code, "unmatched"),
-        }
-        if let Some(reason) = outcome.reason
-            && let Some(slot) = self.errors.get(reason as usize)
-        {
-            self.add(slot, 1, || format!("errors.{}", reason.name()));
-        }
-        for ((slot, bytes), name) in self.traffic.iter().zip(traffic.bytes).zip(TRAFFIC) {
-            if bytes > 0 {
-                self.add(slot, bytes, || name.to_owned());
+    /// Counts an exchange that ended, with what went through the machine until then. Returns whether a tick is needed.
+    pub fn ended(&self, method: Option<&Rc<Method>>, outcome: Outcome, traffic: Traffic) -> bool {
+        let waited = {
+            let counters = &mut *self.counters.borrow_mut();
+            let waited = !counters.changed.is_empty();
+            counters.count(self.host, method, outcome.code);
+            if let Some(reason) = outcome.reason
+                && let Some(place) = counters.errors.get_mut(reason as usize)
+            {
+                let name = || format!("errors.{}", reason.name());
+                add(&mut counters.all, &mut counters.changed, place, 1, name);
+            }
+            for ((place, bytes), name) in counters.traffic.iter_mut().zip(traffic.bytes).zip(TRAFFIC) {
+                if bytes > 0 {
+                    add(&mut counters.all, &mut counters.changed, place, bytes, || {
+                        name.to_owned()
+                    });
+                }
+            }
+            waited
+        };
+        match self.host {
+            HostProfile::Envoy => !waited,
+            HostProfile::Wasmx => {
+                self.flush();
+                false
             }
         }
     }
 
-    fn count_method(&self, method: &Method, code: Code) {
-        let mut requests = self.requests.borrow_mut();
-        if requests.len() <= method.index {
-            requests.resize_with(method.index + 1, || None);
+    /// Hands over what was counted.
+    pub fn flush(&self) {
+        let counters = &mut *self.counters.borrow_mut();
+        for place in counters.changed.drain(..) {
+            let Some(counter) = counters.all.get_mut(place) else {
+                continue;
+            };
+            let id = *counter
+                .id
+                .get_or_insert_with(|| define(self.host, MetricKind::Counter, &counter.name));
+            let pending = std::mem::take(&mut counter.pending);
+            if let Some(id) = id {
+                report(host::increment_metric(id, pending));
+            }
         }
-        let Some(entry) = requests.get_mut(method.index) else {
-            return;
-        };
-        if let Some(slot) = entry.as_ref().and_then(|codes| codes.get(code as usize))
-            && slot.get().is_some()
-        {
-            return self.add(slot, 1, String::new);
-        }
-        let room = self.room.get();
-        if room == 0 || self.prefix.len() + method.full_name.len() > self.max_name {
-            return self.count(&self.other, code, "other");
-        }
-        self.room.set(room - 1);
-        self.count(entry.get_or_insert_default(), code, &method.full_name);
-    }
-
-    fn count(&self, codes: &[Slot; Code::COUNT], code: Code, whose: &str) {
-        if let Some(slot) = codes.get(code as usize) {
-            self.add(slot, 1, || format!("requests.{whose}.{}", code.name()));
-        }
-    }
-
-    fn add(&self, slot: &Slot, count: u64, name: impl FnOnce() -> String) {
-        if let Some(id) = self.id(slot, MetricKind::Counter, name) {
-            report(host::increment_metric(id, count));
-        }
-    }
-
-    /// The metric in `slot`, which gets this name where it is new.
-    fn id(&self, slot: &Slot, kind: MetricKind, name: impl FnOnce() -> String) -> Option<u32> {
-        slot.get().unwrap_or_else(|| {
-            let name = format!("{}{}", self.prefix, name());
-            let defined = host::define_metric(kind, &name)
-                .inspect_err(|status| log::error!("cannot define the metric {name}: {status}"))
-                .ok();
-            slot.set(Some(defined));
-            defined
-        })
     }
 
     /// Whether the exchange that begins now is one of those that are timed. Kong's clock stands still in a filter.
@@ -153,10 +147,75 @@ impl Metrics {
 
     /// An exchange has kept the filter busy for so long.
     fn took(&self, nanoseconds: u64) {
-        if let Some(id) = self.id(&self.time, MetricKind::Histogram, || "filter_time_us".to_owned()) {
+        let id = self.time.get().unwrap_or_else(|| {
+            let id = define(self.host, MetricKind::Histogram, "filter_time_us");
+            self.time.set(Some(id));
+            id
+        });
+        if let Some(id) = id {
             report(host::record_metric(id, nanoseconds / 1000));
         }
     }
+}
+
+impl Counters {
+    fn count(&mut self, host: HostProfile, method: Option<&Rc<Method>>, code: Code) {
+        let (places, whose) = match method {
+            None => (&mut self.unmatched, "unmatched"),
+            Some(method) => {
+                if self.requests.len() <= method.index {
+                    self.requests.resize_with(method.index + 1, || None);
+                }
+                let Some(places) = self.requests.get_mut(method.index) else {
+                    return;
+                };
+                let known = places
+                    .as_ref()
+                    .is_some_and(|places| matches!(places.get(code as usize), Some(Some(_))));
+                let room = host == HostProfile::Envoy
+                    || (self.series < MAX_SERIES_IN_KONG && method.full_name.len() < MAX_NAME_IN_KONG);
+                match known || room {
+                    true => {
+                        self.series += usize::from(!known);
+                        (&mut **places.get_or_insert_default(), &*method.full_name)
+                    }
+                    false => (&mut self.other, "other"),
+                }
+            }
+        };
+        if let Some(place) = places.get_mut(code as usize) {
+            let name = || format!("requests.{whose}.{}", code.name());
+            add(&mut self.all, &mut self.changed, place, 1, name);
+        }
+    }
+}
+
+/// Adds to the counter at `place`, which gets this name where it is new.
+fn add(all: &mut Vec<Counter>, changed: &mut Vec<usize>, place: &mut Place, count: u64, name: impl FnOnce() -> String) {
+    let place = *place.get_or_insert_with(|| {
+        all.push(Counter {
+            name: name(),
+            id: None,
+            pending: 0,
+        });
+        all.len() - 1
+    });
+    if let Some(counter) = all.get_mut(place) {
+        if counter.pending == 0 {
+            changed.push(place);
+        }
+        counter.pending = counter.pending.saturating_add(count);
+    }
+}
+
+fn define(host: HostProfile, kind: MetricKind, name: &str) -> Option<u32> {
+    let defined = match host {
+        HostProfile::Envoy => host::define_metric(kind, &format!("protobridge.{name}")),
+        HostProfile::Wasmx => host::define_metric(kind, name),
+    };
+    defined
+        .inspect_err(|status| log::error!("cannot define the metric {name}: {status}"))
+        .ok()
 }
 
 fn report(result: Result<(), HostStatus>) {

@@ -9,6 +9,7 @@ mod host_profile;
 mod metrics;
 mod observer;
 mod replies;
+mod ticker;
 mod wasmx;
 mod wrapped;
 
@@ -31,6 +32,7 @@ use host_profile::{HostProfile, Known, Undecided};
 use metrics::Timed;
 use observer::Observer;
 use replies::{Disguised, Replies, send, send_past_grpc_web, send_through};
+use ticker::Ticker;
 use wasmx::WasmxFilter;
 use wrapped::Wrapped;
 
@@ -55,6 +57,7 @@ struct Gateway {
     workspace: RefCell<Workspace>,
     holding: Holding,
     replies: Replies,
+    ticker: Ticker,
     observer: OnceCell<Observer>,
 }
 
@@ -72,7 +75,16 @@ impl Gateway {
     }
 }
 
-impl Context for Root {}
+impl Context for Root {
+    fn on_done(&mut self) -> bool {
+        if let Some(gateway) = &self.gateway
+            && let Some(observer) = gateway.observer.get()
+        {
+            observer.flush();
+        }
+        true
+    }
+}
 
 impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
@@ -84,6 +96,7 @@ impl RootContext for Root {
                     workspace: RefCell::default(),
                     holding: Holding::default(),
                     replies: Replies::default(),
+                    ticker: Ticker::default(),
                     observer: OnceCell::new(),
                 }));
                 true
@@ -101,36 +114,18 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         let Some(gateway) = &self.gateway else { return };
-        if gateway.replies.flush() && gateway.holding.keeps_waiting() {
-            return;
+        let replied = gateway.replies.flush();
+        if let Some(observer) = gateway.observer.get() {
+            observer.flush();
         }
-        let waiting = gateway.holding.take_waiting();
-        if gateway.holding.verdict() == Verdict::Holds {
-            return;
+        // A tick that came for something else leaves those that wait the rest of their time.
+        if !replied {
+            gateway.release_waiting();
         }
-        for mut request in waiting {
-            request.ticks += 1;
-            if request.ticks < hold::CALL_PATIENCE && request.exchange.borrow().awaits_call(gateway.abilities()) {
-                gateway.holding.wait(request);
-                continue;
-            }
-            let Waiting {
-                context,
-                exchange,
-                released,
-                ..
-            } = request;
-            if let Err(status) = host::set_effective_context(context) {
-                log::error!("cannot reach context {context}: {status}");
-                continue;
-            }
-            if gateway.release_headers(context, &exchange) {
-                released.set(host::now().ok());
-                if let Err(status) = host::continue_stream(Stream::Request) {
-                    log::error!("cannot continue a request: {status}");
-                }
-            }
-        }
+        gateway.ticker.next(match gateway.holding.waits() {
+            true => hold::PATIENCE,
+            false => 0,
+        });
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -187,6 +182,37 @@ impl Gateway {
         self.observer.get_or_init(|| Observer::new(host, &self.plugin.settings))
     }
 
+    /// Lets go on what waits while it isn't known whether headers are held.
+    fn release_waiting(&self) {
+        let waiting = self.holding.take_waiting();
+        if self.holding.verdict() == Verdict::Holds {
+            return;
+        }
+        for mut request in waiting {
+            request.ticks += 1;
+            if request.ticks < hold::CALL_PATIENCE && request.exchange.borrow().awaits_call(self.abilities()) {
+                self.holding.wait(request);
+                continue;
+            }
+            let Waiting {
+                context,
+                exchange,
+                released,
+                ..
+            } = request;
+            if let Err(status) = host::set_effective_context(context) {
+                log::error!("cannot reach context {context}: {status}");
+                continue;
+            }
+            if self.release_headers(context, &exchange) {
+                released.set(host::now().ok());
+                if let Err(status) = host::continue_stream(Stream::Request) {
+                    log::error!("cannot continue a request: {status}");
+                }
+            }
+        }
+    }
+
     /// Lets the request headers go on without their body. Returns whether they may.
     fn release_headers(&self, context: u32, exchange: &RefCell<Exchange>) -> bool {
         let workspace = &mut *self.workspace.borrow_mut();
@@ -216,7 +242,7 @@ impl Gateway {
                 .map(|()| Followed::Pause)
                 .map_err(|status| refused("to change the request body", status)),
             RequestStep::Reply(reply) => Ok(Followed::Answered {
-                disguised: self.replies.send(context, reply),
+                disguised: self.replies.send(context, reply, &self.ticker),
             }),
             RequestStep::BreakOff(reply) => Ok(Followed::Answered {
                 disguised: match self.plugin.settings.upstream.grpc_web {
@@ -308,12 +334,17 @@ impl HttpContext for Filter {
         }
         match self.gateway.holding.verdict() {
             Verdict::Holds => {}
-            Verdict::Unknown(_) => self.gateway.holding.wait(Waiting {
-                context: self.context,
-                exchange: Rc::clone(&self.exchange),
-                released: Rc::clone(&self.released),
-                ticks: 0,
-            }),
+            Verdict::Unknown(_) => {
+                self.gateway.holding.wait(Waiting {
+                    context: self.context,
+                    exchange: Rc::clone(&self.exchange),
+                    released: Rc::clone(&self.released),
+                    ticks: 0,
+                });
+                if let Err(status) = self.gateway.ticker.within(hold::PATIENCE) {
+                    log::error!("cannot set a timer: {status}");
+                }
+            }
             Verdict::CannotHold => {
                 let action = self
                     .request(|exchange, abilities, workspace| exchange.release_request_headers(abilities, workspace));
@@ -483,7 +514,12 @@ impl Context for Filter {
         self.cancel_call();
         self.gateway.holding.forget(self.context);
         self.gateway.replies.forget(self.context);
-        self.gateway.observer(HostProfile::Envoy).ended(&self.exchange.borrow());
+        let observer = self.gateway.observer(HostProfile::Envoy);
+        if observer.ended(&self.exchange.borrow())
+            && let Err(status) = self.gateway.ticker.within(metrics::PATIENCE)
+        {
+            log::error!("cannot set a timer: {status}");
+        }
         true
     }
 }
@@ -632,7 +668,7 @@ impl Filter {
         if self.response_began {
             send(reply, reply.status);
         } else {
-            self.disguised = self.gateway.replies.send(self.context, reply);
+            self.disguised = self.gateway.replies.send(self.context, reply, &self.gateway.ticker);
         }
         Action::Pause
     }

@@ -15,21 +15,21 @@ use crate::exchange::report::Outcome;
 /// The least time between two warnings, in nanoseconds: an upstream that fails does so with every request.
 const BETWEEN_WARNINGS: u64 = 1_000_000_000;
 
-/// Where an access log finds method and status. In Envoy the filter state `wasm.protobridge.grpc_method`.
+/// Where an access log finds method and status, as [`host::set_property`] takes it. In Envoy the filter state `wasm.protobridge.grpc_method`.
 struct Properties {
-    method: &'static [&'static str],
-    status: &'static [&'static str],
+    method: &'static str,
+    status: &'static str,
 }
 
 const IN_ENVOY: Properties = Properties {
-    method: &["protobridge.grpc_method"],
-    status: &["protobridge.grpc_status"],
+    method: "protobridge.grpc_method",
+    status: "protobridge.grpc_status",
 };
 
 /// Variables, which are there where nginx's configuration has them.
 const IN_KONG: Properties = Properties {
-    method: &["ngx", "protobridge_grpc_method"],
-    status: &["ngx", "protobridge_grpc_status"],
+    method: "ngx\0protobridge_grpc_method",
+    status: "ngx\0protobridge_grpc_status",
 };
 
 /// The observer of all exchanges of one plugin configuration.
@@ -76,7 +76,7 @@ impl Observer {
         self.set(self.properties.status, outcome.code.name());
     }
 
-    fn set(&self, property: &[&str], value: &str) {
+    fn set(&self, property: &str, value: &str) {
         match host::set_property(property, value.as_bytes()) {
             Ok(()) => {}
             Err(HostStatus::NOT_FOUND) => self.shows.set(false),
@@ -84,13 +84,23 @@ impl Observer {
         }
     }
 
-    /// Counts an exchange that ended, and says so.
-    pub fn ended(&self, exchange: &Exchange) {
-        let traffic = host::take_traffic();
-        let Some(outcome) = exchange.outcome() else { return };
+    /// Hands over what was counted.
+    pub fn flush(&self) {
         if let Some(metrics) = &self.metrics {
-            metrics.ended(exchange.method(), outcome, traffic);
+            metrics.flush();
         }
+    }
+
+    /// Counts an exchange that ended, and says so. Returns whether a tick is needed for [`Observer::flush`].
+    pub fn ended(&self, exchange: &Exchange) -> bool {
+        let traffic = host::take_traffic();
+        let Some(outcome) = exchange.outcome() else {
+            return false;
+        };
+        let waits = match &self.metrics {
+            Some(metrics) => metrics.ended(exchange.method(), outcome, traffic),
+            None => false,
+        };
         let operators = outcome.reason.is_some_and(|reason| reason.is_the_gateways());
         if operators && self.may_warn() {
             let more = match self.unwarned.take() {
@@ -101,6 +111,7 @@ impl Observer {
         } else {
             log::debug!("{}", line(exchange, outcome));
         }
+        waits
     }
 
     fn may_warn(&self) -> bool {

@@ -8,10 +8,11 @@ use std::cell::RefCell;
 
 use super::envoy::BAD_REQUEST_STAND_IN;
 use super::host::{self, HostStatus, Map};
+use super::ticker::Ticker;
 use crate::exchange::Reply;
 
 /// The tick that lets waiting answers go, in milliseconds.
-pub const TICK: u32 = 1;
+const TICK: u32 = 1;
 
 /// Refusals that wait.
 #[derive(Default)]
@@ -22,8 +23,8 @@ pub struct Replies {
 impl Replies {
     /// Answers the request of `context`, of which the upstream has seen nothing, at the next tick. Returns as
     /// [`send_through`].
-    pub fn send(&self, context: u32, reply: &Reply) -> Option<Disguised> {
-        if host::set_tick(TICK).is_err() {
+    pub fn send(&self, context: u32, reply: &Reply, ticker: &Ticker) -> Option<Disguised> {
+        if ticker.within(TICK).is_err() {
             return send_through(reply);
         }
         self.waiting.borrow_mut().push((context, reply.clone()));

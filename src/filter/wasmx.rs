@@ -45,7 +45,7 @@ const CONTENT_LENGTH: &[&str] = &["ngx", "content_length"];
 const NOWHERE: &[u8] = b"/protobridge.Empty/Body";
 
 /// Kong's variable for the `te` header that it sends upstream; the header itself never arrives.
-const UPSTREAM_TE: &[&str] = &["ngx", "upstream_te"];
+const UPSTREAM_TE: &str = "ngx\0upstream_te";
 
 /// Trailers that make up the status, and the properties that they are here.
 const TRAILERS: [(&str, &str); 3] = [
@@ -568,7 +568,7 @@ fn ends_with_headers() -> bool {
 
 fn edit_own(edits: &HeaderEdits) -> Result<(), HostStatus> {
     // In front of the path: see QUERY.
-    host::set_property(QUERY, b"")?;
+    host::set_property("request\0query", b"")?;
     host::edit_headers(Map::RequestHeaders, edits)?;
     if host::set_property(UPSTREAM_TE, b"trailers").is_err() {
         // Plain nginx: there the configuration says it.
