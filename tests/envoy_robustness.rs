@@ -144,7 +144,8 @@ async fn json_cut_anywhere_is_400() {
         }
         let request = Request::new("POST", "/v1/echo").body(whole.clone());
         connection.send(&request.to_http1()).await;
-        assert_eq!(connection.answer("POST").await.unwrap().status, 200, "{listener}");
+        let answer = connection.answer("POST").await.unwrap();
+        assert_eq!(answer.status, 200, "{listener}: {answer:?}\n{}", bench().traps());
     }
 }
 

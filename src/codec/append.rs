@@ -14,7 +14,7 @@ pub(super) const SHORT: usize = 32;
 
 /// Appends `text`.
 #[inline]
-pub(super) fn append(text: &[u8], out: &mut Vec<u8>) {
+pub fn append(text: &[u8], out: &mut Vec<u8>) {
     let end = out.len() + text.len();
     match text.len() {
         0 => {}

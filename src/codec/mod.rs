@@ -12,6 +12,7 @@ mod to_json;
 mod to_wire;
 pub mod wire;
 
+pub(crate) use append::append;
 pub use required::check_required;
 pub use text_to_wire::{has_text_form, text_to_wire};
 pub use to_json::WireToJson;

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::codec::append;
+
 /// A list of header fields in their order, HTTP/2 pseudo-headers included.
 ///
 /// Names and values are bytes: a client may send values that are not UTF-8.
@@ -20,9 +22,9 @@ impl Headers {
     /// Adds a field behind the others.
     pub fn push(&mut self, name: &[u8], value: &[u8]) {
         let start = self.bytes.len();
-        self.bytes.extend_from_slice(name);
+        append(name, &mut self.bytes);
         let middle = self.bytes.len();
-        self.bytes.extend_from_slice(value);
+        append(value, &mut self.bytes);
         self.fields.push((start..middle, middle..self.bytes.len()));
     }
 

@@ -1,5 +1,6 @@
 //! The request half: from HTTP headers and JSON to metadata and one gRPC frame.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -444,7 +445,7 @@ fn split_target(target: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+fn text(bytes: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(bytes)
 }
 
@@ -457,13 +458,13 @@ fn is_native(content_type: &[u8]) -> bool {
 }
 
 /// The type of a content-type value, without its parameters, in lower case.
-fn media_type(content_type: &[u8]) -> Vec<u8> {
+fn media_type(content_type: &[u8]) -> Cow<'_, [u8]> {
     let end = memchr::memchr(b';', content_type).unwrap_or(content_type.len());
-    content_type
-        .get(..end)
-        .unwrap_or_default()
-        .trim_ascii()
-        .to_ascii_lowercase()
+    let media_type = content_type.get(..end).unwrap_or_default().trim_ascii();
+    match media_type.iter().any(u8::is_ascii_uppercase) {
+        true => Cow::Owned(media_type.to_ascii_lowercase()),
+        false => Cow::Borrowed(media_type),
+    }
 }
 
 fn check_media_type(tables: &Tables, route: &Route, seen: &Seen<'_>) -> Result<(), Failure> {
@@ -481,7 +482,7 @@ fn check_media_type(tables: &Tables, route: &Route, seen: &Seen<'_>) -> Result<(
     };
     let media_type = media_type(content_type);
     let lines = route.method.client_streaming && is_lines(&media_type);
-    let json = media_type.is_empty() || media_type == b"application/json" || media_type.ends_with(b"+json");
+    let json = media_type.is_empty() || *media_type == *b"application/json" || media_type.ends_with(b"+json");
     if body_type(tables, route) == BodyType::Raw || json || lines {
         return Ok(());
     }

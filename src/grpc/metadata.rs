@@ -75,7 +75,7 @@ pub fn is_metadata_value(name: &[u8], value: &[u8]) -> bool {
             .split(|byte| *byte == b',')
             .all(|part| is_base64(part.trim_ascii()))
     } else {
-        value.iter().all(|byte| matches!(byte, b' '..=b'~'))
+        are_all(METADATA_VALUE, value)
     }
 }
 
@@ -83,7 +83,7 @@ pub fn is_metadata_value(name: &[u8], value: &[u8]) -> bool {
 /// end its own line and begin another.
 #[inline]
 pub fn is_header_value(value: &[u8]) -> bool {
-    value.iter().all(|byte| matches!(byte, b'\t' | b' '..=b'~' | 0x80..))
+    are_all(HEADER_VALUE, value)
 }
 
 /// The HTTP status that a service chooses for a success by the metadata `x-http-code`: 200 to 299. `None` for any
@@ -170,10 +170,40 @@ fn is_http_code(name: &[u8]) -> bool {
 /// Whether a name may be metadata: letters, digits, `_`, `-`, `.`. Pseudo headers (`:path`) are not.
 #[inline]
 fn is_metadata_name(name: &[u8]) -> bool {
-    !name.is_empty()
-        && name
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'))
+    !name.is_empty() && are_all(METADATA_NAME, name)
+}
+
+const METADATA_NAME: u8 = 1;
+const METADATA_VALUE: u8 = 2;
+const HEADER_VALUE: u8 = 4;
+
+/// What each byte may be part of.
+static PART_OF: [u8; 256] = {
+    let mut table = [0; 256];
+    let mut index = 0;
+    while index < table.len() {
+        let byte = index as u8;
+        if byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.') {
+            table[index] |= METADATA_NAME;
+        }
+        if matches!(byte, b' '..=b'~') {
+            table[index] |= METADATA_VALUE;
+        }
+        if matches!(byte, b'\t' | b' '..=b'~' | 0x80..) {
+            table[index] |= HEADER_VALUE;
+        }
+        index += 1;
+    }
+    table
+};
+
+/// Whether all bytes may be part of `what`. Most are, so that none is worth a branch.
+#[inline]
+fn are_all(what: u8, bytes: &[u8]) -> bool {
+    let common = bytes.iter().fold(what, |common, byte| {
+        common & PART_OF.get(usize::from(*byte)).copied().unwrap_or_default()
+    });
+    common == what
 }
 
 #[inline]

@@ -23,22 +23,35 @@ pub fn parse(value: &[u8]) -> Result<Duration, BadTimeout> {
     if amount == 0 {
         return Err(bad());
     }
-    Ok(Duration::from_nanos_u128(u128::from(amount) * nanos))
+    Ok(Duration::from_nanos_u128(u128::from(amount) * u128::from(*nanos)))
 }
 
 /// `timeout` as the value of a `grpc-timeout` header: in the largest unit that is exact, else in the smallest
 /// that eight digits hold, rounded up. Never zero; what is beyond eight digits of hours is the largest value there is.
 pub fn format(timeout: Duration) -> String {
-    let nanos = timeout.as_nanos().max(1);
+    let (letter, amount) = in_unit(timeout);
+    let mut text = String::with_capacity(MAX_DIGITS + 1);
+    text.push_str(itoa::Buffer::new().format(amount));
+    text.push(char::from(letter));
+    text
+}
+
+fn in_unit(timeout: Duration) -> (u8, u64) {
+    let nanos = timeout.as_secs().checked_mul(1_000_000_000);
+    let Some(nanos) = nanos.and_then(|nanos| nanos.checked_add(u64::from(timeout.subsec_nanos()))) else {
+        // 584 years and more: eight digits hold them in hours alone.
+        let seconds = timeout.as_secs().saturating_add(u64::from(timeout.subsec_nanos() > 0));
+        return (b'H', seconds.div_ceil(3600).min(MAX_AMOUNT));
+    };
+    let nanos = nanos.max(1);
     let exact = UNITS
         .iter()
         .find(|(_, unit)| nanos.is_multiple_of(*unit) && nanos / unit <= MAX_AMOUNT);
     let fitting = || UNITS.iter().rev().find(|(_, unit)| nanos.div_ceil(*unit) <= MAX_AMOUNT);
-    let (letter, amount) = match exact.or_else(fitting) {
+    match exact.or_else(fitting) {
         Some((letter, unit)) => (*letter, nanos.div_ceil(*unit)),
         None => (b'H', MAX_AMOUNT),
-    };
-    format!("{amount}{}", char::from(letter))
+    }
 }
 
 /// A `grpc-timeout` that is malformed or zero. To the client it is 400, code [`BadTimeout::code`].
@@ -61,7 +74,7 @@ impl fmt::Display for BadTimeout {
 impl std::error::Error for BadTimeout {}
 
 /// The units and their nanoseconds, the largest first.
-const UNITS: [(u8, u128); 6] = [
+const UNITS: [(u8, u64); 6] = [
     (b'H', 3_600_000_000_000),
     (b'M', 60_000_000_000),
     (b'S', 1_000_000_000),
@@ -71,7 +84,7 @@ const UNITS: [(u8, u128); 6] = [
 ];
 
 const MAX_DIGITS: usize = 8;
-const MAX_AMOUNT: u128 = 99_999_999;
+const MAX_AMOUNT: u64 = 99_999_999;
 
 /// How many bytes of a bad value an error shows.
 const MAX_SHOWN: usize = 64;
