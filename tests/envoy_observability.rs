@@ -39,8 +39,8 @@ async fn wait<T>(what: &str, mut found: impl FnMut() -> Result<T, String>) -> T 
 
 #[tokio::test]
 async fn access_logs_print_method_and_status() {
-    let configuration = json!({ "proto": schema::PROTO });
-    let web = json!({ "proto": schema::PROTO, "upstream": { "grpc_web": true } });
+    let configuration = json!({ "proto": schema::PROTO, "access_log": true });
+    let web = json!({ "proto": schema::PROTO, "access_log": true, "upstream": { "grpc_web": true } });
     let bench = Bench::start(&[
         Listener::new("in-place", &configuration).access_log(FORMAT),
         Listener::new("refused", &configuration)

@@ -255,6 +255,12 @@ pub const KEYS: &[Key] = &[
         "Whether requests are counted through the gateway's metrics; unset, in Envoy yes and in Kong no.",
     ),
     key(
+        "access_log",
+        Kind::Flag,
+        Some("false"),
+        "Whether the gateway's access log can print the gRPC method and status.",
+    ),
+    key(
         "log_level",
         Kind::Choice(&["error", "warn", "info", "debug"]),
         Some("\"info\""),

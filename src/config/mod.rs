@@ -83,6 +83,8 @@ pub struct Settings {
     pub streaming: Streaming,
     /// `metrics`; unset, the host decides.
     pub metrics: Option<bool>,
+    /// `access_log`.
+    pub access_log: bool,
     /// `log_level`.
     pub log_level: LevelFilter,
     /// `limits`.
@@ -147,6 +149,7 @@ impl Settings {
                 timeout: checked.duration("streaming.timeout"),
             },
             metrics: checked.given("metrics").map(|_| checked.flag("metrics")),
+            access_log: checked.flag("access_log"),
             log_level: match checked.choice("log_level").as_str() {
                 "error" => LevelFilter::Error,
                 "warn" => LevelFilter::Warn,

@@ -59,6 +59,7 @@ fn a_proto_alone_is_enough_and_the_rest_has_its_documented_defaults() {
                 timeout: None,
             },
             metrics: None,
+            access_log: false,
             log_level: LevelFilter::Info,
             limits: Limits {
                 max_proto_bytes: 1 << 20,
@@ -102,6 +103,7 @@ fn everything() -> Value {
         "errors": { "format": "google" },
         "streaming": { "default": "sse", "timeout": "60s" },
         "metrics": false,
+        "access_log": true,
         "log_level": "debug",
         "limits": {
             "max_proto_bytes": 2000,
@@ -147,6 +149,7 @@ fn everything_read() -> Settings {
             timeout: Some(Duration::from_secs(60)),
         },
         metrics: Some(false),
+        access_log: true,
         log_level: LevelFilter::Debug,
         limits: Limits {
             max_proto_bytes: 2000,
@@ -225,7 +228,7 @@ fn each_wrong_configuration_has_an_error_that_names_its_key() {
             json!({ "servces": [] }),
             "servces: unknown key; did you mean \"services\"? (known here: proto, protos, \
           descriptor_set, services, http_rules, auto_mapping, dispatch, upstream, unmatched, json, query, \
-          update_mask_from_body, errors, streaming, metrics, log_level, limits)",
+          update_mask_from_body, errors, streaming, metrics, access_log, log_level, limits)",
         ),
         (
             json!({ "limits": { "max_body_bytes": 1 } }),
@@ -237,7 +240,7 @@ fn each_wrong_configuration_has_an_error_that_names_its_key() {
             json!({ "timeout": "1s" }),
             "timeout: unknown key; did you mean \"upstream.timeout\"? (known here: proto, \
           protos, descriptor_set, services, http_rules, auto_mapping, dispatch, upstream, unmatched, json, query, \
-          update_mask_from_body, errors, streaming, metrics, log_level, limits)",
+          update_mask_from_body, errors, streaming, metrics, access_log, log_level, limits)",
         ),
         (
             json!({ "query": { "xyz": 1 } }),

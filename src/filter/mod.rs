@@ -69,7 +69,10 @@ impl Gateway {
             streams_requests: true,
             holds_response: self.holding.verdict() == Verdict::Holds,
             trailers_with_body: false,
-            original_path: Some(envoy::ORIGINAL_PATH_HEADER),
+            original_path: match self.plugin.settings.access_log {
+                true => Some(envoy::ORIGINAL_PATH_HEADER),
+                false => None,
+            },
             obstacle: None,
         }
     }

@@ -36,7 +36,7 @@ const IN_KONG: Properties = Properties {
 pub struct Observer {
     metrics: Option<Rc<Metrics>>,
     properties: Properties,
-    /// Whether the host has the properties.
+    /// Whether somebody asks for the properties, and the host has them.
     shows: Cell<bool>,
     warned: Cell<Option<u64>>,
     unwarned: Cell<u32>,
@@ -53,7 +53,7 @@ impl Observer {
         Self {
             metrics: settings.metrics.unwrap_or(metrics).then(|| Rc::new(Metrics::new(host))),
             properties,
-            shows: Cell::new(true),
+            shows: Cell::new(settings.access_log),
             warned: Cell::new(None),
             unwarned: Cell::new(0),
         }

@@ -62,7 +62,7 @@ fn requests_bytes_and_time_are_counted() {
 
 #[test]
 fn a_call_counts_like_a_request_in_place() {
-    let gateway = gateway(json!({ "dispatch": "call" }));
+    let gateway = gateway(json!({ "dispatch": "call", "access_log": true }));
     let message = everything(json!({ "int32Value": 300 }));
     let exchange = gateway.request(Request::get("/v1/echo?int32Value=1"));
     exchange.respond(Response::ok(&message));
@@ -260,6 +260,7 @@ fn every_end_has_its_method_status_and_reason() {
     let settings = json!({
         "limits": { "max_request_bytes": 1000 },
         "upstream": { "grpc_web": false },
+        "access_log": true,
         "log_level": "debug",
     });
     let gateway = gateway(settings);
@@ -391,7 +392,7 @@ fn kong_has_no_more_series_than_its_memory_holds() {
 
 #[test]
 fn kong_shows_method_and_status_in_variables() {
-    let gateway = kong(Host::kong().with_variables(VARIABLES), json!({}));
+    let gateway = kong(Host::kong().with_variables(VARIABLES), json!({ "access_log": true }));
     let exchange = gateway.request(Request::post("/v1/echo").json("{}"));
     assert_eq!(in_kong(&exchange), some("Echo/Post", "CANCELLED"), "a client may leave");
     exchange.respond(Response::ok(everything(json!({}))));
@@ -410,7 +411,7 @@ fn kong_shows_method_and_status_in_variables() {
 
 #[test]
 fn kong_without_the_variables_is_asked_once() {
-    let gateway = kong(Host::kong(), json!({}));
+    let gateway = kong(Host::kong(), json!({ "access_log": true }));
     works(&gateway);
     let exchange = gateway.request(Request::post("/v1/echo").json("{}"));
     // The query, and the te header.
