@@ -178,6 +178,7 @@ const METADATA_VALUE: u8 = 2;
 const HEADER_VALUE: u8 = 4;
 
 /// What each byte may be part of.
+#[expect(clippy::indexing_slicing, reason = "evaluated by the compiler")]
 static PART_OF: [u8; 256] = {
     let mut table = [0; 256];
     let mut index = 0;
