@@ -10,8 +10,10 @@ use super::wire::{Reader, write_varint};
 /// The full name of the message.
 pub const FULL_NAME: &str = "google.api.HttpBody";
 
-const CONTENT_TYPE: u32 = 1;
-const DATA: u32 = 2;
+/// The number of its field `content_type`.
+pub const CONTENT_TYPE: u32 = 1;
+/// The number of its field `data`.
+pub const DATA: u32 = 2;
 
 /// What an `HttpBody` holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

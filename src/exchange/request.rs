@@ -10,12 +10,12 @@ use super::reply::Failure;
 use super::upload::Upload;
 use super::{Abilities, Workspace, message};
 use crate::codec::wire::write_varint;
-use crate::codec::{check_required, http_body};
+use crate::codec::{BoundField, check_required, http_body};
 use crate::config::{Dispatch, Plugin, Unmatched};
 use crate::grpc::metadata::{self, RequestHeader};
 use crate::grpc::{frame, timeout};
 use crate::routing::{Body, Bound, Match, Route};
-use crate::schema::tables::{Tables, Tag, WireType};
+use crate::schema::tables::{Kind, MessageTable, Tables, Tag, WireType};
 
 /// The time for a unary answer where the configuration says nothing (`upstream.timeout`).
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -309,7 +309,7 @@ pub fn write_body(
     match (&binding.body, body_type(tables, route)) {
         (Body::None, _) => Ok(()),
         (Body::Whole, BodyType::Raw) => {
-            http_body::write(content_type, body, out);
+            write_raw(tables.message(input), &binding.bound, content_type, body, out);
             Ok(())
         }
         (Body::Whole, BodyType::Json) => workspace
@@ -317,9 +317,12 @@ pub fn write_body(
             .message(tables, input, body, &settings.parse, &binding.bound, None, out)
             .map_err(|error| Failure::body(&error)),
         (Body::Field(field), BodyType::Raw) => {
-            let mut value = Vec::with_capacity(content_type.len() + body.len() + 16);
-            http_body::write(content_type, body, &mut value);
-            if let Some(field) = tables.message(input).field(*field) {
+            if let Some(field) = tables.message(input).field(*field)
+                && let Kind::Message(below) = field.kind
+            {
+                let mut value = Vec::with_capacity(content_type.len() + body.len() + 16);
+                let bound = &binding.body_bound;
+                write_raw(tables.message(below), bound, content_type, body, &mut value);
                 write_record(field.tag, &value, out);
             }
             Ok(())
@@ -351,6 +354,19 @@ pub fn write_body(
             Ok(())
         }
     }
+}
+
+/// Appends the contents of a `google.api.HttpBody`, but for its fields that the path binds.
+fn write_raw(table: &MessageTable, bound: &[BoundField], content_type: &[u8], data: &[u8], out: &mut Vec<u8>) {
+    let unbound = |number: u32| {
+        !bound
+            .iter()
+            .filter_map(|bound| table.field(bound.field))
+            .any(|field| field.number == number)
+    };
+    let content_type = unbound(http_body::CONTENT_TYPE).then_some(content_type);
+    let data = unbound(http_body::DATA).then_some(data);
+    http_body::write(content_type.unwrap_or_default(), data.unwrap_or_default(), out);
 }
 
 /// Checks a whole request message: its size, and that nothing required is missing.

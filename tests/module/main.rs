@@ -28,4 +28,5 @@ mod kong;
 mod matching;
 mod metadata;
 mod observability;
+mod path_bound;
 mod robustness;
