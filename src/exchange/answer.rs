@@ -320,10 +320,11 @@ impl Answer {
 
     /// The metadata that the client gets, initial before trailing.
     pub fn metadata(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let connection = metadata::connection_options(self.initial.iter());
         self.initial
             .iter()
             .chain(self.trailing.iter())
-            .filter(|(name, value)| metadata::is_response_header(name, value))
+            .filter(move |(name, value)| metadata::is_response_header(name, value, &connection))
     }
 
     /// How the response headers in place become the client's, with all of the body there.
@@ -343,8 +344,9 @@ impl Answer {
         if http_status != NO_CONTENT {
             edits.set(b"content-length", digits.format(body_length).as_bytes());
         }
+        let connection = metadata::connection_options(self.initial.iter());
         for (name, value) in self.trailing.iter() {
-            if metadata::is_response_header(name, value) {
+            if metadata::is_response_header(name, value, &connection) {
                 edits.add(name, value);
             }
         }
@@ -367,9 +369,10 @@ impl Answer {
     }
 
     fn remove_what_is_no_header(&self, edits: &mut HeaderEdits) {
+        let connection = metadata::connection_options(self.initial.iter());
         for (name, value) in self.initial.iter() {
             let kept = name.first() == Some(&b':') || name == b"content-type";
-            if !kept && !metadata::is_response_header(name, value) {
+            if !kept && !metadata::is_response_header(name, value, &connection) {
                 edits.remove(name);
             }
         }

@@ -230,7 +230,7 @@ impl Pending {
     /// How the request headers become the upstream's: its path and framing in, what isn't metadata out.
     pub fn edit_headers(&self, plugin: &Plugin, abilities: Abilities, edits: &mut HeaderEdits) {
         edits.clear();
-        let connection = metadata::connection_options(self.headers.get("connection"));
+        let connection = metadata::connection_options(self.headers.iter());
         let mut invalid = false;
         for (name, value) in self.headers.iter() {
             // Pseudo-headers stay, and what is set below is not worth a removal.
@@ -281,7 +281,7 @@ impl Pending {
     /// The request headers as initial metadata of a call.
     pub fn write_metadata(&self, timeout: Option<Duration>, out: &mut Headers) {
         out.clear();
-        let connection = metadata::connection_options(self.headers.get("connection"));
+        let connection = metadata::connection_options(self.headers.iter());
         for (name, value) in self.headers.iter() {
             if metadata::request_header(name, value, &connection) == RequestHeader::Forward {
                 out.push(name, value);

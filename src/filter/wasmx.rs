@@ -65,13 +65,12 @@ const HIDDEN_HEADERS: [(&str, &str); 3] = [
 const CONTENT_TYPE_SENT: &[&str] = &["ngx", "sent_http_content_type"];
 
 /// Request headers that nginx replaces or drops by itself, and reads for its own purposes.
-const OWN_REQUEST_HEADERS: [&[u8]; 9] = [
+const OWN_REQUEST_HEADERS: [&[u8]; 8] = [
     b"connection",
     b"content-length",
     b"expect",
     b"host",
     b"keep-alive",
-    b"proxy-connection",
     b"te",
     b"transfer-encoding",
     b"upgrade",
@@ -722,10 +721,12 @@ fn without(headers: &Headers, names: &[&[u8]]) -> Headers {
 /// Makes response headers those of `reply`, whose other fields are among them already.
 fn replace_headers(headers: &Headers, reply: &Reply) -> Result<(), HostStatus> {
     let mut edits = HeaderEdits::default();
-    for (name, _) in headers.iter() {
+    for (name, value) in headers.iter() {
         let kept = name.first() == Some(&b':')
             || OWN_RESPONSE_HEADERS.contains(&name)
-            || std::str::from_utf8(name).is_ok_and(|name| reply.headers.get(name).is_some());
+            || name == b"content-type"
+            // With its value: of two under one name, one may be none that goes to a client.
+            || reply.headers.iter().any(|field| field == (name, value));
         if !kept {
             edits.remove(name);
         }

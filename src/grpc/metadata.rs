@@ -33,37 +33,43 @@ pub fn request_header(name: &[u8], value: &[u8], connection: &ConnectionOptions<
     }
 }
 
-/// The names in a request's `connection` header: the client's further hop-by-hop headers.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ConnectionOptions<'h>(&'h [u8]);
+/// The names in a message's `connection` headers: its sender's further hop-by-hop headers.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectionOptions<'h>(Vec<&'h [u8]>);
 
-/// The names in `connection`, the value of the header of that name.
-pub fn connection_options(connection: Option<&[u8]>) -> ConnectionOptions<'_> {
-    ConnectionOptions(connection.unwrap_or_default())
+/// The names in `headers` called `connection`; several of them are one list.
+#[inline]
+pub fn connection_options<'h>(headers: impl Iterator<Item = (&'h [u8], &'h [u8])>) -> ConnectionOptions<'h> {
+    ConnectionOptions(
+        headers
+            .filter(|(name, _)| is(name, b"connection"))
+            .map(|(_, value)| value)
+            .collect(),
+    )
 }
 
 impl ConnectionOptions<'_> {
     /// Whether `name` is one of them.
     #[inline]
     pub fn names(&self, name: &[u8]) -> bool {
-        !self.0.is_empty()
-            && self
-                .0
-                .split(|byte| *byte == b',')
-                .any(|option| is(option.trim_ascii(), name))
+        self.0
+            .iter()
+            .flat_map(|value| value.split(|byte| *byte == b','))
+            .any(|option| is(option.trim_ascii(), name))
     }
 }
 
 /// Whether one of the upstream's initial or trailing metadata becomes a response header. Those of the connection, of
 /// the body and of gRPC don't, nor does `x-http-code` ([`success_status`]).
 #[inline]
-pub fn is_response_header(name: &[u8], value: &[u8]) -> bool {
+pub fn is_response_header(name: &[u8], value: &[u8], connection: &ConnectionOptions<'_>) -> bool {
     !is_connection_header(name)
         && !is_framing_header(name)
         && !is_reserved(name)
         && !is_http_code(name)
         && is_metadata_name(name)
         && is_header_value(value)
+        && !connection.names(name)
 }
 
 /// Whether a value may be sent as metadata under this name: printable ASCII; for a name in `-bin`, base64 with the
@@ -116,6 +122,7 @@ fn is_connection_header(name: &[u8]) -> bool {
         17 => is(name, b"transfer-encoding"),
         18 => is(name, b"proxy-authenticate"),
         19 => is(name, b"proxy-authorization"),
+        25 => is(name, b"proxy-authentication-info"),
         _ => false,
     }
 }
@@ -230,11 +237,9 @@ mod tests {
     use super::*;
 
     fn header(name: &str, connection: &str) -> RequestHeader {
-        request_header(
-            name.as_bytes(),
-            b"AAEC",
-            &connection_options(Some(connection.as_bytes())),
-        )
+        let headers = [("accept", "a"), ("Connection", connection)];
+        let headers = headers.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+        request_header(name.as_bytes(), b"AAEC", &connection_options(headers.into_iter()))
     }
 
     #[test]
@@ -288,6 +293,7 @@ mod tests {
             "host",
             "http2-settings",
             "keep-alive",
+            "proxy-authentication-info",
             "proxy-authorization",
             "proxy-connection",
             "repr-digest",
@@ -314,7 +320,8 @@ mod tests {
             "x-data-bin",
             "location",
         ] {
-            assert!(is_response_header(name.as_bytes(), b"x"), "{name}");
+            let none = ConnectionOptions::default();
+            assert!(is_response_header(name.as_bytes(), b"x", &none), "{name}");
         }
         for name in [
             "",
@@ -341,7 +348,8 @@ mod tests {
             "x\r\ny",
             "x y",
         ] {
-            assert!(!is_response_header(name.as_bytes(), b"x"), "{name}");
+            let none = ConnectionOptions::default();
+            assert!(!is_response_header(name.as_bytes(), b"x", &none), "{name}");
         }
     }
 
@@ -412,7 +420,8 @@ mod tests {
         ];
         for (value, expected) in table {
             assert_eq!(is_header_value(value), expected, "{value:?}");
-            assert_eq!(is_response_header(b"x-name", value), expected, "{value:?}");
+            let none = ConnectionOptions::default();
+            assert_eq!(is_response_header(b"x-name", value, &none), expected, "{value:?}");
         }
         for control in (0..0x20).filter(|byte| *byte != b'\t').chain([0x7f]) {
             assert!(!is_header_value(&[b'a', control, b'b']), "{control:#x}");
@@ -432,10 +441,11 @@ mod tests {
         ] {
             assert_eq!(header(name, connection), expected, "{name} under {connection:?}");
         }
-        assert_eq!(
-            request_header(b"x-one", b"1", &connection_options(None)),
-            RequestHeader::Forward
-        );
+        let one = [("connection", "close, x-one"), ("CONNECTION", "x-two")];
+        let one = connection_options(one.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
+        for (name, forwarded) in [("x-one", false), ("x-two", false), ("x-three", true)] {
+            assert_eq!(is_response_header(name.as_bytes(), b"1", &one), forwarded, "{name}");
+        }
     }
 
     #[test]

@@ -53,7 +53,7 @@ use self::vm::Vm;
 pub use self::exchange::{Exchange, Progress};
 pub use self::grpc::frame;
 pub use self::ledger::HostCall;
-pub use self::message::{Headers, Request, Response};
+pub use self::message::{Headers, Passed, Request, Response};
 pub use self::profile::{Nginx, PauseAtHeaders, Profile};
 
 /// A gateway, before it loads the plugin.

@@ -21,6 +21,17 @@ use super::profile::Nginx;
 use super::stream::{Asked, Body, End, LocalReply, Stream};
 use super::vm::Vm;
 
+/// Request headers that nginx itself never sends to a gRPC service (`ngx_http_grpc_headers` in `ngx_http_grpc_module.c`),
+/// beside `te` and `content-length`, which it makes anew.
+const NEVER_SENT: [&str; 6] = [
+    "host",
+    "connection",
+    "transfer-encoding",
+    "keep-alive",
+    "expect",
+    "upgrade",
+];
+
 /// What nginx knows of an exchange.
 #[derive(Debug, Default)]
 pub(super) struct NginxState {
@@ -193,7 +204,9 @@ impl Vm {
         if !stream.nginx.te.is_empty() {
             headers.push("te", &stream.nginx.te);
         }
-        headers.remove(b"transfer-encoding");
+        for name in NEVER_SENT {
+            headers.remove(name.as_bytes());
+        }
         assert!(
             headers.bytes("content-length").is_some() || side.headers.removed.bytes("content-length").is_none(),
             "the filter removed content-length: it would go upstream twice"

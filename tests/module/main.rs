@@ -30,3 +30,4 @@ mod metadata;
 mod observability;
 mod path_bound;
 mod robustness;
+mod security;
