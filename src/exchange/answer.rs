@@ -11,6 +11,7 @@ use super::{HostReply, JSON, Workspace, message, request};
 use crate::config::Plugin;
 use crate::grpc::frame::{Frame, FrameReader};
 use crate::grpc::{Code, Status, metadata};
+use crate::routing::query::shown;
 use crate::routing::{Method, Route};
 
 /// The answer to a request that the upstream has, as far as it is known.
@@ -451,7 +452,7 @@ impl Answer {
     /// An HTTP answer that no gRPC server gave: gRPC's own table tells its code.
     fn not_grpc(&self) -> Failure {
         let http_status = self.http_status().unwrap_or(0);
-        let content_type = String::from_utf8_lossy(self.initial.get("content-type").unwrap_or_default());
+        let content_type = shown(self.initial.get("content-type").unwrap_or_default());
         let message = format!("answered HTTP {http_status} with content-type {content_type:?} instead of gRPC");
         if http_status == 200 {
             return Failure::bad_answer(message);

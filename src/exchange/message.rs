@@ -67,7 +67,7 @@ pub fn write(
             }
         },
     };
-    written.map_err(|error| Failure::bad_answer(format!("malformed {}: {error}", tables.message(output).full_name())))
+    written.map_err(|error| Failure::bad_answer(format!("malformed message: {error}")))
 }
 
 /// The content type of a raw message, of which the beginning has come; `None` while it may still come.

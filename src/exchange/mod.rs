@@ -36,6 +36,9 @@ use upload::Upload;
 
 const JSON: &[u8] = b"application/json";
 
+/// An error's body repeats what a client sent: it is what its content-type says, and nothing else.
+pub const NO_SNIFFING: (&[u8], &[u8]) = (b"x-content-type-options", b"nosniff");
+
 /// What the host can do with this exchange.
 #[derive(Clone, Copy, Debug)]
 pub struct Abilities {
@@ -762,6 +765,7 @@ impl Exchange {
             workspace.body.clear();
             failure.write_body(&self.plugin, &mut workspace.to_json, &mut workspace.body);
             answer.edit_headers(failure.http_status, JSON, workspace.body.len(), &mut workspace.edits);
+            workspace.edits.set(NO_SNIFFING.0, NO_SNIFFING.1);
         }
         ResponseStep::Rewrite {
             edits: &workspace.edits,
@@ -942,10 +946,12 @@ impl Workspace {
     ) {
         self.reply.clear();
         self.reply.status = failure.http_status;
-        for (name, value) in metadata {
+        let (no_sniffing, value) = NO_SNIFFING;
+        for (name, value) in metadata.filter(|(name, _)| !name.eq_ignore_ascii_case(no_sniffing)) {
             self.reply.headers.push(name, value);
         }
         self.reply.headers.push(b"content-type", JSON);
+        self.reply.headers.push(no_sniffing, value);
         if let Some(allow) = &failure.allow {
             self.reply.headers.push(b"allow", allow.as_bytes());
         }

@@ -14,6 +14,7 @@ use crate::codec::{BoundField, check_required, http_body};
 use crate::config::{Dispatch, Plugin, Unmatched};
 use crate::grpc::metadata::{self, RequestHeader};
 use crate::grpc::{frame, timeout};
+use crate::routing::query::shown;
 use crate::routing::{Body, Bound, Match, Route};
 use crate::schema::tables::{Kind, MessageTable, Tables, Tag, WireType};
 
@@ -49,7 +50,7 @@ impl Pending {
         if seen.content_type.is_some_and(is_native) {
             return Ok(None);
         }
-        let http_method = text(seen.method);
+        let http_method = String::from_utf8_lossy(seen.method);
         let (path, query) = split_target(seen.path);
         let found = plugin.router.find(&http_method, path, &mut workspace.captures);
         let route = match found {
@@ -57,8 +58,10 @@ impl Pending {
             Match::NoRoute | Match::WrongMethod { .. } if settings.unmatched == Unmatched::PassThrough => {
                 return Ok(None);
             }
-            Match::NoRoute => return Err(Failure::no_route(&http_method, &text(path))),
-            Match::WrongMethod { allow } => return Err(Failure::wrong_method(&http_method, &text(path), allow)),
+            Match::NoRoute => return Err(Failure::no_route(&shown(seen.method), &shown(path))),
+            Match::WrongMethod { allow } => {
+                return Err(Failure::wrong_method(&shown(seen.method), &shown(path), allow));
+            }
             Match::Malformed(message) => return Err(Failure::path(message)),
         };
         *taken = Some(Rc::clone(&route));
@@ -461,10 +464,6 @@ fn split_target(target: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-fn text(bytes: &[u8]) -> Cow<'_, str> {
-    String::from_utf8_lossy(bytes)
-}
-
 /// gRPC itself and gRPC-Web are not JSON: they pass.
 fn is_native(content_type: &[u8]) -> bool {
     let media_type = media_type(content_type);
@@ -490,7 +489,7 @@ fn check_media_type(tables: &Tables, route: &Route, seen: &Seen<'_>) -> Result<(
     {
         return Err(Failure::unsupported_media_type(format!(
             "content-encoding {} is not supported: send the body as it is",
-            text(encoding)
+            shown(encoding)
         )));
     }
     let Some(content_type) = seen.content_type else {
@@ -504,7 +503,7 @@ fn check_media_type(tables: &Tables, route: &Route, seen: &Seen<'_>) -> Result<(
     }
     Err(Failure::unsupported_media_type(format!(
         "content-type {} is not supported: expected application/json",
-        text(content_type)
+        shown(content_type)
     )))
 }
 

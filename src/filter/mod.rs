@@ -24,7 +24,8 @@ use proxy_wasm::types::{Action, ContextType, LogLevel};
 use crate::config::{Limits, Plugin};
 use crate::exchange::headers::{HeaderEdits, Headers};
 use crate::exchange::{
-    Abilities, Call, CallStep, Exchange, Failure, Reply, RequestStep, ResponseStep, Workspace, is_trailers_frame,
+    Abilities, Call, CallStep, Exchange, Failure, NO_SNIFFING, Reply, RequestStep, ResponseStep, Workspace,
+    is_trailers_frame,
 };
 use hold::{Holding, Verdict, Waiting};
 use host::{Buffer, HostStatus, Map, Stream};
@@ -839,6 +840,7 @@ impl HttpContext for Unconfigured {
         };
         let message = format!("protobridge has no valid configuration: {}", self.error);
         reply.headers.push(b"content-type", b"application/json");
+        reply.headers.push(NO_SNIFFING.0, NO_SNIFFING.1);
         reply.body = serde_json::json!({ "code": 13, "message": message })
             .to_string()
             .into_bytes();

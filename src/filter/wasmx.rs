@@ -24,7 +24,7 @@ use super::replies::send;
 use super::{Gateway, refused};
 use crate::config::{Dispatch, Plugin};
 use crate::exchange::headers::{HeaderEdits, Headers};
-use crate::exchange::{Abilities, Exchange, Failure, Reply, RequestStep, ResponseStep};
+use crate::exchange::{Abilities, Exchange, Failure, NO_SNIFFING, Reply, RequestStep, ResponseStep};
 
 /// A property that every HTTP context has here, and none elsewhere.
 const NGINX_VERSION: &[&str] = &["ngx", "nginx_version"];
@@ -725,6 +725,7 @@ fn replace_headers(headers: &Headers, reply: &Reply) -> Result<(), HostStatus> {
         let kept = name.first() == Some(&b':')
             || OWN_RESPONSE_HEADERS.contains(&name)
             || name == b"content-type"
+            || name == NO_SNIFFING.0
             // With its value: of two under one name, one may be none that goes to a client.
             || reply.headers.iter().any(|field| field == (name, value));
         if !kept {
@@ -732,8 +733,10 @@ fn replace_headers(headers: &Headers, reply: &Reply) -> Result<(), HostStatus> {
         }
     }
     edits.set(b":status", itoa::Buffer::new().format(reply.status).as_bytes());
-    if let Some(content_type) = reply.headers.get("content-type") {
-        edits.set(b"content-type", content_type);
+    for (name, value) in reply.headers.iter() {
+        if name == b"content-type" || name == NO_SNIFFING.0 {
+            edits.set(name, value);
+        }
     }
     host::edit_headers(Map::ResponseHeaders, &edits)
 }

@@ -429,16 +429,16 @@ fn unknown_parameters(names: &[String]) -> String {
 /// How many unknown parameters an error names.
 const LISTED_NAMES: usize = 20;
 
-/// A name as a message shows it: as text, the beginning of it if it is long.
-fn shown(name: &[u8]) -> String {
-    let name = String::from_utf8_lossy(name);
-    match name.char_indices().nth(SHOWN_CHARACTERS) {
-        Some((end, _)) => format!("{}…", name.get(..end).unwrap_or_default()),
-        None => name.into_owned(),
+/// What a client sent, a name or a path, as a message shows it: as text, the beginning of it if it is long.
+pub fn shown(sent: &[u8]) -> String {
+    let sent = String::from_utf8_lossy(sent);
+    match sent.char_indices().nth(SHOWN_CHARACTERS) {
+        Some((end, _)) => format!("{}…", sent.get(..end).unwrap_or_default()),
+        None => sent.into_owned(),
     }
 }
 
-/// How much of a name an error shows.
+/// How much of it an error shows.
 const SHOWN_CHARACTERS: usize = 200;
 
 #[cfg(test)]

@@ -407,3 +407,113 @@ fn headers_of_the_connection_end_here_in_both_directions() {
         }
     }
 }
+
+#[test]
+fn an_error_tells_back_only_the_beginning_of_what_it_is_about() {
+    const LONG: usize = 50_000;
+    let gateways = gateways();
+    let (_, forward) = &gateways[0];
+    let strict =
+        crate::kit::gateway(json!({ "query": { "unknown": "reject" }, "json": { "unknown_fields": "reject" } }));
+    for filling in ["x", "\u{e9}", "%C3%A9", "\"", "\u{1}", "\\", "<", "\u{2028}"] {
+        let long = filling.repeat(LONG / filling.len());
+        let quoted = Value::from(long.as_str()).to_string();
+        let many: String = (0..LONG / 20)
+            .map(|at| format!("&p{at}{}=1", filling.repeat(10)))
+            .collect();
+        let requests = [
+            Request::get(&format!("/nowhere/{long}")),
+            Request::get(&"/nowhere".repeat(LONG / 8)),
+            Request::get(&format!("/v1/typed/int32/{long}")),
+            Request::get(&format!("/v1/typed/enum/{long}")),
+            Request::get(&format!("/v1/typed/string/{long}%")),
+            Request::get(&format!("/v1/echo?int32_value={long}")),
+            Request::get(&format!("/v1/echo?{long}=1&{long}=2&int32_value=x")),
+            Request::get(&format!("/v1/echo?x=1{many}")),
+            Request::get(&format!("/v1/echo?{}=1", "child.".repeat(LONG / 6))),
+            Request::get(&format!("/v1/echo?{long}%=1")),
+            Request::new(&long, "/v1/echo").json("{}"),
+            Request::new("PUT", &format!("/v1/paths/{long}")).json("{}"),
+            Request::new("DELETE", &format!("/v1/raw/{long}")),
+            Request::post("/v1/echo").header("content-type", &long).body("{}"),
+            Request::post("/v1/echo").header("content-encoding", &long).json("{}"),
+            Request::post("/v1/echo").header("grpc-timeout", &long).json("{}"),
+            Request::post("/v1/echo").json(&long),
+            Request::post("/v1/echo").json(&format!("{{{quoted}:1}}")),
+            Request::post("/v1/echo").json(&format!("{{\"int32Value\":{quoted}}}")),
+            Request::post("/v1/echo").json(&format!("{{\"color\":{quoted}}}")),
+            Request::post("/v1/echo").json(&format!("{{\"int32Map\":{{{quoted}:1}}}}")),
+            Request::post("/v1/echo").json(&format!("{{\"stringMap\":{{{quoted}:1}}}}")),
+            Request::post("/v1/echo").json(&format!("{{\"any\":{{\"@type\":{quoted}}}}}")),
+            Request::post("/v1/echo").json(&format!("{{\"timestamp\":{quoted}}}")),
+            Request::post("/v1/echo").json(&format!("{{\"mask\":{quoted}}}")),
+            Request::post("/v1/echo").json(&format!("{{\"bytesValue\":{quoted}}}")),
+            Request::post("/v1/echo").json(&format!("{{\"int32Value\":{}}}", "1".repeat(LONG))),
+            Request::post("/v1/echo").json(&format!("{{\"child\":{}{quoted}", r#"{"child":"#.repeat(90))),
+            Request::post("/v1/echo").json(&format!("{{\"struct\":{}{quoted}x", format!("{{{quoted}:").repeat(5))),
+            Request::post("/v1/streams:collect").json(&format!("[{quoted}]")),
+        ];
+        for gateway in [forward, &strict] {
+            for request in &requests {
+                let exchange = send(gateway, request.clone());
+                if exchange.progress() != Progress::Answered {
+                    continue;
+                }
+                let answer = exchange.answer();
+                let target = request.headers.get(":path").unwrap();
+                let length: usize = answer
+                    .headers
+                    .iter()
+                    .map(|(name, value)| name.len() + value.len())
+                    .sum();
+                let start: String = target.chars().take(40).collect();
+                let body = answer.text();
+                let at = format!("{start}: {filling:?}: {}", body.chars().take(400).collect::<String>());
+                assert!(answer.status() >= 400, "{at}");
+                // Most of it is there twice, as message and as detail; a character takes six bytes where JSON escapes it.
+                // Of unknown parameters twenty are named.
+                let most = if start.contains("?x=1") { 60_000 } else { 6000 };
+                assert!(body.len() < most && length < 500, "{} bytes: {at}", body.len());
+            }
+        }
+    }
+}
+
+#[test]
+fn an_error_body_is_json_whatever_is_in_it_and_is_not_to_be_taken_for_more() {
+    for (name, gateway) in gateways() {
+        for request in [
+            Request::get("/nowhere/<script>alert(1)</script>").method_in_front("POST"),
+            Request::get("/v1/typed/int32/%3Cscript%3E").method_in_front("POST"),
+            Request::post("/v1/echo").json(r#"{"int32Value":"<script>alert(1)</script>"}"#),
+            Request::post("/v1/echo").header("content-type", "text/<b>").body("{}"),
+            Request::post("/v1/echo").header("grpc-timeout", "<b>").json("{}"),
+        ] {
+            let exchange = send(&gateway, request);
+            let answer = exchange.answer();
+            let at = format!("{name}: {answer:?}");
+            assert_eq!(answer.headers.all("content-type"), ["application/json"], "{at}");
+            assert_eq!(answer.headers.all("x-content-type-options"), ["nosniff"], "{at}");
+        }
+        for response in [
+            Response::error(5, "<script>alert(1)</script>"),
+            Response::error(5, "<script>").header("x-content-type-options", "nosniff"),
+            Response::grpc()
+                .trailer("grpc-status", "5")
+                .trailer("grpc-message", "<script>"),
+            Response::grpc().message(b"\xff").trailer("grpc-status", "0"),
+            Response::new(200).header("content-type", "text/html").chunk("<script>"),
+        ] {
+            let exchange = send(&gateway, Request::post("/v1/echo").json("{}"));
+            exchange.respond(response.clone());
+            let Some(answer) = answer(&exchange) else { continue };
+            // Where headers go out before the outcome is known, they are a success's.
+            if answer.status() == 200 && name != "forward" {
+                continue;
+            }
+            let at = format!("{name}: {response:?}: {answer:?}");
+            assert_eq!(answer.headers.all("content-type"), ["application/json"], "{at}");
+            assert_eq!(answer.headers.all("x-content-type-options"), ["nosniff"], "{at}");
+        }
+    }
+}
