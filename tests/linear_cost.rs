@@ -240,6 +240,27 @@ fn update_masks_cost_what_the_body_costs() {
     );
 }
 
+/// Each path in a mask repeats the names on the way to its leaf: a body can ask for a mask many times its own length.
+#[test]
+fn an_update_mask_takes_no_more_memory_than_a_message_may() {
+    let gateway = Gateway::new(json!({ "proto": PROTO3, "limits": { "max_message_bytes": 1 << 20 } }));
+    let bush = (0..14).fold(r#"{"number":1}"#.to_owned(), |leaf, _| {
+        format!(r#"{{"left":{leaf},"right":{leaf}}}"#)
+    });
+    let body = format!("{}{bush}{}", r#"{"left":"#.repeat(80), "}".repeat(80));
+    assert!(body.len() < 700_000, "the mask is what is large");
+    let mut machine = gateway.machine();
+    let before = machine.memory();
+    let patch = Request {
+        method: "PATCH",
+        ..Request::post(body)
+    };
+    assert!(!machine.run(&patch.into()).done, "the request is sent on");
+    assert_eq!(machine.store.data().status, 413);
+    let more = machine.memory() - before;
+    assert!(more < 6 << 20, "{more} bytes");
+}
+
 #[test]
 fn queries_and_paths_cost_what_their_length_costs() {
     let gateway = Gateway::new(json!({ "proto": PROTO3 }));

@@ -22,7 +22,7 @@ use crate::schema::tables::{
 use super::append::append_part;
 use super::room::{self, Room};
 use super::wire::{DEPTH_LIMIT, MAX_VARINT_LENGTH, varint_length, write_varint, zigzag};
-use super::{BoundField, CodecError, NullMessage, ParseOptions, UnknownEnumNames, UnknownFields};
+use super::{BoundField, CodecError, NullMessage, ParseOptions, Present, UnknownEnumNames, UnknownFields};
 use any::TypeIndex;
 use duplicates::{MapKeys, Seen};
 use failure::{Failure, Result};
@@ -71,7 +71,7 @@ impl JsonToWire {
         json: &[u8],
         options: &ParseOptions,
         bound: &[BoundField],
-        present: Option<&mut Vec<String>>,
+        present: Option<&mut Present>,
         out: &mut Vec<u8>,
     ) -> std::result::Result<(), CodecError> {
         self.parse(tables, json, options, present, out, |parser| {
@@ -105,7 +105,7 @@ impl JsonToWire {
         json: &[u8],
         options: &ParseOptions,
         bound: &[BoundField],
-        present: Option<&mut Vec<String>>,
+        present: Option<&mut Present>,
         out: &mut Vec<u8>,
     ) -> std::result::Result<(), CodecError> {
         self.parse(tables, json, options, present, out, |parser| {
@@ -141,7 +141,7 @@ impl JsonToWire {
         tables: &'p Tables,
         json: &'j [u8],
         options: &ParseOptions,
-        present: Option<&'p mut Vec<String>>,
+        present: Option<&'p mut Present>,
         out: &mut Vec<u8>,
         body: impl FnOnce(&mut Parser<'p, 'j>) -> Result<()>,
     ) -> std::result::Result<(), CodecError> {
@@ -215,7 +215,7 @@ struct Parser<'p, 'j> {
     depth: usize,
     /// Whether the fields of the message that is open go into `present`.
     collecting: bool,
-    present: Option<&'p mut Vec<String>>,
+    present: Option<&'p mut Present>,
 }
 
 impl<'p, 'j> Parser<'p, 'j> {
@@ -449,8 +449,11 @@ impl<'p, 'j> Parser<'p, 'j> {
         self.collecting = true;
         // Left out, as if it had not been there: see `record`.
         let left_out = ignorable && self.out.len() == start;
-        if !left_out && let Some(present) = &mut self.present {
-            present.push(format!("{}{}", self.scratch.prefix, field.name));
+        if !left_out
+            && let Some(present) = &mut self.present
+            && !present.push(&self.scratch.prefix, &field.name)
+        {
+            return Err(Failure::new(self.scan.at, "the body's update mask is too long"));
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ mod upload;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::codec::{JsonToWire, WireToJson};
+use crate::codec::{JsonToWire, Present, WireToJson};
 use crate::config::{Plugin, StreamFormat};
 use crate::grpc::Code;
 use crate::grpc::frame::PREFIX_LENGTH;
@@ -178,7 +178,7 @@ pub struct Workspace {
     to_json: WireToJson,
     binder: Binder,
     captures: Captures,
-    present: Vec<String>,
+    present: Present,
     edits: HeaderEdits,
     metadata: Headers,
     reply: Reply,

@@ -335,24 +335,30 @@ pub fn write_body(
                 .update_mask
                 .filter(|_| fill_mask && settings.update_mask_from_body)
                 .and_then(|mask| tables.message(input).field(mask));
-            workspace.present.clear();
-            workspace
-                .to_wire
-                .field(
-                    tables,
-                    input,
-                    *field,
-                    body,
-                    &settings.parse,
-                    &binding.body_bound,
-                    mask.map(|_| &mut workspace.present),
-                    out,
-                )
-                .map_err(|error| Failure::body(&error))?;
+            let limit = settings.limits.max_message_bytes;
+            workspace.present.reset(limit);
+            let written = workspace.to_wire.field(
+                tables,
+                input,
+                *field,
+                body,
+                &settings.parse,
+                &binding.body_bound,
+                mask.map(|_| &mut workspace.present),
+                out,
+            );
+            if workspace.present.overflowed() {
+                return Err(Failure::too_large(format!(
+                    "the request message has, with the update mask of the body, more bytes than \
+                     limits.max_message_bytes: {limit}"
+                )));
+            }
+            written.map_err(|error| Failure::body(&error))?;
+            let paths = workspace.present.paths();
             if let Some(mask) = mask
-                && !workspace.present.is_empty()
+                && !paths.is_empty()
             {
-                write_record(mask.tag, &field_mask(&workspace.present), out);
+                write_record(mask.tag, &field_mask(paths), out);
             }
             Ok(())
         }

@@ -1145,7 +1145,8 @@ fn fields_that_the_path_binds_are_passed_over() {
     };
     let run = |json: &str, bound: &[BoundField]| {
         let mut out = Vec::new();
-        let mut present = Vec::new();
+        let mut present = Present::default();
+        present.reset(usize::MAX);
         JsonToWire::default()
             .message(
                 &tables,
@@ -1163,7 +1164,7 @@ fn fields_that_the_path_binds_are_passed_over() {
                     .message(&tables, index, json.as_bytes(), &strict(), bound, None, &mut unmasked)
                     .unwrap();
                 assert_eq!(unmasked, out, "{json}");
-                (decode(&pool, "t.M", &out), present.join(","))
+                (decode(&pool, "t.M", &out), present.paths().join(","))
             })
             .map_err(|error| error.to_string())
     };
@@ -1241,7 +1242,8 @@ fn the_update_mask_names_the_leaves_that_are_present() {
         (r#"{"unknown":1,"child":{"unknown":1},"i32":1}"#, "i32"),
         (r#"{"color":"PINK","i32":1}"#, "i32"),
     ] {
-        let mut present = Vec::new();
+        let mut present = Present::default();
+        present.reset(usize::MAX);
         JsonToWire::default()
             .message(
                 &tables,
@@ -1253,7 +1255,7 @@ fn the_update_mask_names_the_leaves_that_are_present() {
                 &mut Vec::new(),
             )
             .unwrap();
-        assert_eq!(present.join(","), expected, "{json}");
+        assert_eq!(present.paths().join(","), expected, "{json}");
     }
 }
 
@@ -1264,7 +1266,8 @@ fn one_field_is_read_with_its_tags() {
         let index = tables.message_index(message).unwrap();
         let field = tables.message(index).field_by_name(field.as_bytes()).unwrap();
         let mut out = Vec::new();
-        let mut present = Vec::new();
+        let mut present = Present::default();
+        present.reset(usize::MAX);
         JsonToWire::default()
             .field(
                 &tables,
@@ -1276,7 +1279,7 @@ fn one_field_is_read_with_its_tags() {
                 Some(&mut present),
                 &mut out,
             )
-            .map(|()| (decode(&pool, message, &out), present.join(",")))
+            .map(|()| (decode(&pool, message, &out), present.paths().join(",")))
             .map_err(|error| error.to_string())
     };
     for (field, json, expected, mask) in [
