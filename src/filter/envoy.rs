@@ -63,7 +63,8 @@ pub fn call_metadata(metadata: &Headers) -> Headers {
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
     );
     let mut converted = Headers::default();
-    for (name, value) in metadata.iter() {
+    // A client's own would stand beside the one that is added, and Envoy would read neither of them.
+    for (name, value) in metadata.iter().filter(|(name, _)| *name != TIMEOUT_HEADER) {
         match is_binary(name).then(|| engine.decode(value)) {
             Some(Ok(bytes)) => converted.push(name, &bytes),
             _ => converted.push(name, value),

@@ -517,3 +517,70 @@ fn an_error_body_is_json_whatever_is_in_it_and_is_not_to_be_taken_for_more() {
         }
     }
 }
+
+#[test]
+fn a_client_cannot_lengthen_the_time_that_a_call_may_take() {
+    let gateway =
+        crate::kit::gateway(json!({ "dispatch": "call", "upstream": { "cluster": "upstream", "timeout": "2s" } }));
+    let plain = send(&gateway, Request::post("/v1/echo").json("{}"));
+    let timeout = metadata(&plain).all("x-envoy-upstream-rq-timeout-ms");
+    assert_eq!(timeout.len(), 1);
+    for value in ["0", "600000", "x"] {
+        let request = Request::post("/v1/echo")
+            .header("x-envoy-upstream-rq-timeout-ms", value)
+            .json("{}");
+        let exchange = send(&gateway, request);
+        assert_eq!(
+            metadata(&exchange).all("x-envoy-upstream-rq-timeout-ms"),
+            timeout,
+            "{value}"
+        );
+    }
+}
+
+#[test]
+fn an_error_of_the_gateways_says_nothing_of_what_is_behind_it() {
+    // As Envoy words them, with what it knows of the host, of the cluster and of its own insides.
+    const DETAILS: [&str; 6] = [
+        "upstream_reset_before_response_started{connection_termination}",
+        "upstream_reset_before_response_started{remote_connection_failure|delayed_connect_error:_Connection_refused}",
+        "cluster_not_found",
+        "no_healthy_upstream",
+        "upstream_response_timeout",
+        "upstream_max_stream_duration_reached",
+    ];
+    const MESSAGE: &str = "upstream connect error or disconnect/reset before headers. retried and the latest reset reason: \
+                           remote connection failure, transport failure reason: delayed connect error: 10.1.2.3:50051 refused";
+    for (name, gateway) in gateways() {
+        if name.starts_with("kong") {
+            continue;
+        }
+        for details in DETAILS {
+            let code_details = [(vec!["response", "code_details"], details.as_bytes())];
+            let exchange = gateway.request_with(&code_details, Request::post("/v1/echo").json("{}"));
+            if exchange.progress() == Progress::WaitsForTime {
+                gateway.advance(Duration::from_millis(100));
+            }
+            if name == "call" {
+                exchange.call_fails(14, MESSAGE, details);
+            } else {
+                exchange.respond(Response::error(14, MESSAGE));
+            }
+            let answer = exchange.answer();
+            let body = answer.text();
+            for secret in [
+                "10.1.2.3",
+                "50051",
+                "reset",
+                "transport",
+                "refused",
+                "cluster",
+                "{upstream",
+                "upstream_",
+            ] {
+                assert!(!body.contains(secret), "{name}: {details}: {body}");
+            }
+            assert!([503, 504].contains(&answer.status()), "{name}: {details}: {body}");
+        }
+    }
+}
