@@ -484,8 +484,11 @@ impl Key {
     pub const SHORT: usize = 32;
 
     fn new(name: &str) -> Self {
-        // serde_json escapes: a custom json_name may hold any character.
-        let mut padded = format!(",{}:", serde_json::Value::from(name)).into_bytes();
+        let mut padded = Vec::with_capacity(name.len() + 5 + Self::PADDING);
+        padded.push(b',');
+        // It escapes: a custom json_name may hold any character. Writing to a vector cannot fail.
+        let _ = serde_json::to_writer(&mut padded, name);
+        padded.push(b':');
         let length = padded.len() - 1;
         let mut start = [(0, 0); Self::WORDS];
         for (word, bytes) in start.iter_mut().zip(padded.get(1..).unwrap_or_default().chunks(8)) {
