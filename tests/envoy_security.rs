@@ -610,6 +610,47 @@ async fn a_client_cannot_change_how_long_envoy_waits() {
     }
 }
 
+/// What README.md says of bounds that are Envoy's own.
+#[tokio::test]
+async fn envoy_bounds_headers_and_streams() {
+    let auto = gateway("auto");
+    for (bytes, status) in [(50_000, 404), (70_000, 431)] {
+        let answer = auto
+            .send(Http::One, &Request::get(&format!("/{}", "x".repeat(bytes))))
+            .await;
+        assert_eq!(answer.status, status, "a path of {bytes} bytes");
+        let query = format!("/v1/echo?{}int32_value=5", "a=1&".repeat(bytes / 4));
+        let answer = auto.send(Http::One, &Request::get(&query)).await;
+        assert_eq!(
+            answer.status,
+            if status == 404 { 200 } else { status },
+            "a query of {bytes} bytes"
+        );
+    }
+    for (count, status) in [(80, 200), (120, 431)] {
+        let request = (0..count).fold(Request::get("/v1/echo"), |request, at| {
+            request.header(&format!("x-{at}"), "1")
+        });
+        assert_eq!(auto.send(Http::One, &request).await.status, status, "{count} headers");
+    }
+    let mut stream = TcpStream::connect(auto.address).await.unwrap();
+    let settings = b"\0\0\0\x04\0\0\0\0\0";
+    stream
+        .write_all(&[b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), settings].concat())
+        .await
+        .unwrap();
+    let mut head = [0; 9];
+    stream.read_exact(&mut head).await.unwrap();
+    let mut values = vec![0; usize::from(head[2])];
+    stream.read_exact(&mut values).await.unwrap();
+    let of = |number: u8| {
+        let setting = values.chunks(6).find(|setting| setting[1] == number).unwrap();
+        u32::from_be_bytes(setting[2..].try_into().unwrap())
+    };
+    // SETTINGS_MAX_CONCURRENT_STREAMS and SETTINGS_INITIAL_WINDOW_SIZE (RFC 9113, section 6.5.2).
+    assert_eq!((of(3), of(4)), (1024, 16 << 20));
+}
+
 /// Behind all of it, the module has not trapped once.
 #[tokio::test]
 async fn nothing_of_it_brings_the_module_down() {
