@@ -10,7 +10,7 @@ export CARGO_TARGET_DIR := target
 export PATH := $(PATH):$(HOME)/.cargo/bin
 export PYTHON
 
-.PHONY: help build test conformance fuzz bench bench-envoy demo demo-check lint toolchain prerequisites .venv
+.PHONY: help build test conformance fuzz bench bench-envoy bench-start demo demo-check lint toolchain prerequisites .venv
 
 help:
 	@echo 'make build       the module, $(MODULE)'
@@ -22,6 +22,7 @@ help:
 	@echo 'make fuzz        random input to the codec, beside prost-reflect, and to all of it through cargo-fuzz; takes six hours'
 	@echo 'make bench       how fast the codec is, natively and in wasm, beside prost-reflect; takes a minute'
 	@echo 'make bench-envoy how fast Envoy is with it, beside its own transcoder; takes six minutes, needs wrk'
+	@echo 'make bench-start how long Envoy takes to load and to configure it, and the memory; takes three minutes'
 
 build: toolchain
 	cargo build --locked --release --target wasm32-wasip1 --lib
@@ -54,6 +55,9 @@ bench-envoy: prerequisites build .venv
 	cargo build --locked --release --target wasm32-wasip1 --package protobridge-bench-noop
 	cargo build --locked --release --package protobridge-bench-upstream
 	@.venv/bin/python benches/envoy/bench.py $(BENCH_OPTIONS)
+
+bench-start: prerequisites build .venv
+	@.venv/bin/python benches/envoy/start.py $(BENCH_OPTIONS)
 
 # FUZZ_SECONDS for each target. Both need what `make test` doesn't: nightly Rust, and cargo-fuzz.
 FUZZ_SECONDS ?= 1800
