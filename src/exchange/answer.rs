@@ -295,10 +295,10 @@ impl Answer {
             None if self.http_status().is_some_and(|status| status != 200) => Err(self.not_grpc()),
             // Envoy's reading of trailers that have no status.
             None if code == u32::from(Code::Unknown.number()) && !self.initial.is_empty() => self.status(),
-            // Envoy's reading of a frame that is compressed, malformed or cut.
-            None if code == u32::from(Code::Internal.number()) && !self.initial.is_empty() => {
-                Err(Failure::bad_answer("malformed or compressed gRPC frame"))
-            }
+            // Envoy's reading of a frame that is compressed or malformed, and of a reset.
+            None if code == u32::from(Code::Internal.number()) && !self.initial.is_empty() => Err(Failure::bad_answer(
+                "the answer broke off, or has a malformed or compressed gRPC frame",
+            )),
             None => Ok(Status::from_host(i64::from(code), message)),
         };
         if let Some(stream) = &self.stream {
