@@ -18,6 +18,8 @@ const NARROW: &str = "narrow";
 pub const REFUSED: &str = "refused";
 /// A cluster whose server answers with bytes that are no HTTP.
 pub const GARBAGE: &str = "garbage";
+/// The server that breaks as it is told, each call on a connection of its own that takes in [`WINDOW`] bytes.
+pub const FAULTY: &str = "faulty";
 
 /// How much of an HTTP/2 stream is taken in, and held back, where that is bounded as envoy.yaml does it.
 const WINDOW: u32 = 1 << 20;
@@ -38,6 +40,7 @@ pub struct Listener {
     route_timeout: &'static str,
     close_delay: &'static str,
     access_log: Option<&'static str>,
+    formats_replies: bool,
 }
 
 impl Listener {
@@ -77,6 +80,7 @@ impl Listener {
             route_timeout: "15s",
             close_delay: "1s",
             access_log: None,
+            formats_replies: false,
         }
     }
 
@@ -122,14 +126,25 @@ impl Listener {
     }
 
     /// Leaves out the route's timeout, as a route for streams does.
-    pub fn without_route_timeout(mut self) -> Self {
-        self.route_timeout = "0s";
+    pub fn without_route_timeout(self) -> Self {
+        self.route_timeout("0s")
+    }
+
+    /// The route's timeout; 15 s unless set.
+    pub fn route_timeout(mut self, timeout: &'static str) -> Self {
+        self.route_timeout = timeout;
         self
     }
 
     /// Has Envoy close an HTTP/1.1 connection at once when it breaks an answer off, rather than after a second.
     pub fn closes_at_once(mut self) -> Self {
         self.close_delay = "0s";
+        self
+    }
+
+    /// Has Envoy write its own answers to broken upstreams as JSON, as the README has it.
+    pub fn formats_replies(mut self) -> Self {
+        self.formats_replies = true;
         self
     }
 
@@ -240,6 +255,24 @@ impl Listener {
                 },
             }]);
         }
+        if self.formats_replies {
+            let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
+            let mapper = |details: &str, code: u32| {
+                json!({
+                    "filter": { "extension_filter": {
+                        "name": "cel",
+                        "typed_config": {
+                            "@type": "type.googleapis.com/envoy.extensions.access_loggers.filters.cel.v3.ExpressionFilter",
+                            "expression": format!("response.code_details.matches('{details}')"),
+                        },
+                    } },
+                    "body_format_override": { "json_format": { "code": code, "message": "%LOCAL_REPLY_BODY%" } },
+                })
+            };
+            manager["local_reply_config"] = json!({
+                "mappers": [mapper("^upstream_reset_", 14), mapper("timeout|max_stream_duration", 4)],
+            });
+        }
         if let Some(bytes) = self.buffer_limit {
             listener["per_connection_buffer_limit_bytes"] = json!(bytes);
         }
@@ -270,6 +303,7 @@ pub fn bootstrap(listeners: &[Listener], upstream: &Addresses) -> Value {
         (NARROW, upstream.grpc),
         (REFUSED, upstream.refused),
         (GARBAGE, upstream.garbage),
+        (FAULTY, upstream.faulty),
     ];
     json!({
         "admin": { "address": loopback(0) },
@@ -299,11 +333,17 @@ pub struct Addresses {
     pub refused: SocketAddr,
     /// A server that answers with bytes that are no HTTP.
     pub garbage: SocketAddr,
+    /// A server that breaks as it is told.
+    pub faulty: SocketAddr,
 }
 
 fn cluster(name: &str, address: SocketAddr) -> Value {
     let http2 = match name {
-        NARROW => json!({ "initial_stream_window_size": WINDOW }),
+        NARROW | FAULTY => json!({ "initial_stream_window_size": WINDOW }),
+        _ => json!({}),
+    };
+    let common = match name {
+        FAULTY => json!({ "max_requests_per_connection": 1 }),
         _ => json!({}),
     };
     json!({
@@ -314,6 +354,7 @@ fn cluster(name: &str, address: SocketAddr) -> Value {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
                 "explicit_http_config": { "http2_protocol_options": http2 },
+                "common_http_protocol_options": common,
             },
         },
         "load_assignment": {

@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
+use super::faulty::Play;
 use super::schema;
 use super::upstream::{Call, LIMIT, SCRIPT_KEY};
 
@@ -109,6 +110,11 @@ impl Request {
     pub fn script(self, call: &Call) -> Self {
         let id = call.id().to_owned();
         self.header(SCRIPT_KEY, id)
+    }
+
+    /// Has the faulty upstream answer by this play.
+    pub fn play(self, play: &Play) -> Self {
+        self.header(SCRIPT_KEY, play.id())
     }
 
     /// The request as HTTP/1.1 bytes.
@@ -571,12 +577,81 @@ impl Live {
         })
     }
 
+    /// Sends another request behind an answer that has been seen whole, on the same HTTP/1.1 connection. What comes is its
+    /// own answer, unless there was more than one to the request before it.
+    ///
+    /// # Errors
+    /// What is wrong with it, when it is not whole.
+    pub async fn next(&mut self, request: &Request) -> Result<Answer, String> {
+        let Wire::One { connection, .. } = &mut self.wire else {
+            panic!("HTTP/2 has more than one request at a time");
+        };
+        connection.send(&request.to_http1()).await;
+        connection.answer(&request.method).await
+    }
+
+    /// All that comes of the answer. `progress` is told when the headers have come, and how long the body has become.
+    pub async fn seen(&mut self, mut progress: impl FnMut(usize)) -> Seen {
+        let (status, headers) = match self.head().await {
+            Ok(head) => head,
+            Err(error) => {
+                return Seen {
+                    error: Some(error),
+                    ..Seen::default()
+                };
+            }
+        };
+        let length = headers.get("content-length");
+        let length = length.map(|length| length.to_str().unwrap().parse().unwrap());
+        let mut body = BytesMut::new();
+        let error = loop {
+            progress(body.len());
+            let part = match (&mut self.wire, length) {
+                (Wire::One { .. }, Some(length)) if body.len() == length => break None,
+                (Wire::One { connection, .. }, Some(length)) => connection.exactly(length).await.map(Some),
+                _ => self.part().await,
+            };
+            match part {
+                Ok(Some(part)) => body.extend_from_slice(&part),
+                Ok(None) => break self.trailers().await.err(),
+                Err(error) => break Some(error),
+            }
+        };
+        Seen {
+            status,
+            headers,
+            body: body.freeze(),
+            error,
+        }
+    }
+
+    /// Takes what is behind the last chunk.
+    async fn trailers(&mut self) -> Result<(), String> {
+        if let Wire::One { connection, .. } = &mut self.wire {
+            while connection.until(b"\r\n").await? != "\r\n" {}
+        }
+        Ok(())
+    }
+
     /// Leaves in the middle.
     pub fn leave(self) {
         if let Wire::Two { mut sender, .. } = self.wire {
             sender.send_reset(h2::Reason::CANCEL);
         }
     }
+}
+
+/// What a client has seen of an answer, whole or not.
+#[derive(Default)]
+pub struct Seen {
+    /// The HTTP status; 0 when none has come.
+    pub status: u16,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// What has come of the body.
+    pub body: Bytes,
+    /// How it was broken off; `None` when it is whole.
+    pub error: Option<String>,
 }
 
 /// The reading of an HTTP/2 answer.

@@ -1,7 +1,7 @@
 //! The test bench around real Envoy: a client, Envoy with the built module, and a gRPC server that does what a test says.
 //!
 //! ```text
-//!   client.rs  --HTTP/1.1, HTTP/2-->  Envoy (process.rs, bootstrap.rs)  --gRPC-->  upstream.rs
+//!   client.rs  --HTTP/1.1, HTTP/2-->  Envoy (process.rs, bootstrap.rs)  --gRPC-->  upstream.rs, faulty.rs
 //! ```
 //!
 //! One Envoy serves a whole test file. What differs from test to test in the module's configuration is a listener of
@@ -14,6 +14,7 @@
 pub mod bootstrap;
 pub mod browser;
 pub mod client;
+pub mod faulty;
 pub mod process;
 pub mod schema;
 pub mod upstream;
@@ -22,6 +23,7 @@ use std::net::SocketAddr;
 
 use bootstrap::Listener;
 use client::{Answer, Http, Request};
+use faulty::{Act, Play};
 use process::EnvoyProcess;
 use upstream::{Call, Received, Script, Upstream};
 
@@ -68,6 +70,11 @@ impl Bench {
 /// Has the upstream answer calls that name this script.
 pub fn script(script: Script) -> Call {
     Upstream::shared().script(script)
+}
+
+/// Has the faulty upstream answer calls that name this play.
+pub fn play(acts: impl IntoIterator<Item = Act>) -> Play {
+    Upstream::shared().play(acts.into_iter().collect())
 }
 
 /// One listener, as clients see it.

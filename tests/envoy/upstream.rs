@@ -1,5 +1,5 @@
-//! The servers behind Envoy: a gRPC server that does what a test tells it and reports what it received, and two that
-//! are no gRPC servers.
+//! The servers behind Envoy: a gRPC server that does what a test tells it and reports what it received, one that breaks
+//! as it is told (faulty.rs), and two that are no gRPC servers.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -26,6 +26,7 @@ use tonic::metadata::MetadataMap;
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::bootstrap::Addresses;
+use super::faulty::{Act, Play, Plays};
 use super::schema;
 
 /// The metadata key, or the name of a cookie, that names the script of a call.
@@ -39,6 +40,7 @@ pub struct Upstream {
     addresses: Addresses,
     scripts: Scripts,
     next_script: AtomicU64,
+    plays: Plays,
     _runtime: Runtime,
     /// Bound and never listened on: its port refuses every connection, and no other process gets it.
     _refused: TcpSocket,
@@ -60,6 +62,7 @@ impl Upstream {
         let _entered = runtime.enter();
         let (grpc_listener, grpc) = listen();
         let (garbage_listener, garbage) = listen();
+        let (faulty_listener, faulty) = listen();
         let refused_socket = TcpSocket::new_v4().unwrap();
         refused_socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
         let refused = refused_socket.local_addr().unwrap();
@@ -79,12 +82,20 @@ impl Upstream {
                 .unwrap();
         });
         runtime.spawn(serve_garbage(garbage_listener));
-        let addresses = Addresses { grpc, refused, garbage };
+        let plays = Plays::default();
+        runtime.spawn(plays.clone().serve(faulty_listener));
+        let addresses = Addresses {
+            grpc,
+            refused,
+            garbage,
+            faulty,
+        };
         drop(_entered);
         Self {
             addresses,
             scripts,
             next_script: AtomicU64::new(0),
+            plays,
             _runtime: runtime,
             _refused: refused_socket,
         }
@@ -93,6 +104,11 @@ impl Upstream {
     /// Where the servers listen.
     pub fn addresses(&self) -> &Addresses {
         &self.addresses
+    }
+
+    /// Has calls to the faulty server whose metadata name this play answered by it.
+    pub fn play(&self, acts: Vec<Act>) -> Play {
+        self.plays.add(acts)
     }
 
     /// Has calls whose metadata name this script answered by it.
@@ -322,7 +338,8 @@ impl Gate {
         self.0.notify_one();
     }
 
-    async fn passed(&self) {
+    /// Waits for it to be opened.
+    pub async fn passed(&self) {
         self.0.notified().await;
     }
 }
@@ -515,7 +532,7 @@ pub fn frame(flag: u8, message: &[u8]) -> Bytes {
 }
 
 /// The messages of whole frames; nothing of a body that is no frames.
-fn split_frames(mut body: Bytes) -> Vec<Bytes> {
+pub fn split_frames(mut body: Bytes) -> Vec<Bytes> {
     let mut messages = Vec::new();
     while body.len() >= 5 {
         let length = u32::from_be_bytes([body[1], body[2], body[3], body[4]]) as usize;
