@@ -1,5 +1,6 @@
 //! Envoy's configuration, as a user of the module would write it: listeners that differ in their filter, and clusters.
 
+use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
@@ -41,6 +42,8 @@ pub struct Listener {
     close_delay: &'static str,
     access_log: Option<&'static str>,
     formats_replies: bool,
+    filter_from: Option<PathBuf>,
+    vm: String,
 }
 
 impl Listener {
@@ -81,6 +84,8 @@ impl Listener {
             close_delay: "1s",
             access_log: None,
             formats_replies: false,
+            filter_from: None,
+            vm: "protobridge".to_owned(),
         }
     }
 
@@ -166,6 +171,57 @@ impl Listener {
         self
     }
 
+    /// Gives the module a virtual machine of this name, which it shares with others of the name alone.
+    pub fn vm(mut self, name: &str) -> Self {
+        self.vm = name.to_owned();
+        self
+    }
+
+    /// The file that the module's configuration comes from (ECDS), rather than from the listener's own.
+    pub fn discovers_filter(mut self, directory: &Path) -> Self {
+        self.filter_from = Some(directory.join(FILTER_FILE));
+        self
+    }
+
+    /// Writes the listener to where [`from_files`] reads it (LDS), in one step, as an operator would.
+    pub fn publish(&self, directory: &Path) {
+        let mut listener = self.to_json();
+        listener["@type"] = json!("type.googleapis.com/envoy.config.listener.v3.Listener");
+        publish(&directory.join(LISTENER_FILE), &listener);
+    }
+
+    /// The same of the filter alone, to where [`Self::discovers_filter`] reads it.
+    pub fn publish_filter(&self, directory: &Path) {
+        let filter = json!({
+            "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
+            "name": "envoy.filters.http.wasm",
+            "typed_config": self.module_json(),
+        });
+        publish(&directory.join(FILTER_FILE), &filter);
+    }
+
+    /// The Wasm filter with the module.
+    fn module_json(&self) -> Value {
+        let mut config = json!({
+            "name": self.name,
+            // The same for all listeners of a process: one virtual machine, so the module is compiled once.
+            "vm_config": {
+                "vm_id": self.vm,
+                "runtime": "envoy.wasm.runtime.v8",
+                "code": { "local": { "filename": module() } },
+            },
+            "configuration": self.plugin,
+            "failure_policy": "FAIL_RELOAD",
+        });
+        if self.stops_at_headers {
+            config["allow_on_headers_stop_iteration"] = json!(true);
+        }
+        json!({
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
+            "config": config,
+        })
+    }
+
     fn to_json(&self) -> Value {
         let mut filters = Vec::new();
         if self.lua {
@@ -177,28 +233,18 @@ impl Listener {
                 },
             }));
         }
-        if let Some(configuration) = &self.plugin {
-            let mut config = json!({
-                "name": self.name,
-                // The same for all listeners of a process: one virtual machine, so the module is compiled once.
-                "vm_config": {
-                    "vm_id": "protobridge",
-                    "runtime": "envoy.wasm.runtime.v8",
-                    "code": { "local": { "filename": module() } },
-                },
-                "configuration": configuration,
-                "failure_policy": "FAIL_RELOAD",
-            });
-            if self.stops_at_headers {
-                config["allow_on_headers_stop_iteration"] = json!(true);
+        if self.plugin.is_some() {
+            let mut filter = json!({ "name": "envoy.filters.http.wasm" });
+            match &self.filter_from {
+                Some(path) => {
+                    filter["config_discovery"] = json!({
+                        "config_source": file_source(path),
+                        "type_urls": ["type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm"],
+                    });
+                }
+                None => filter["typed_config"] = self.module_json(),
             }
-            filters.push(json!({
-                "name": "envoy.filters.http.wasm",
-                "typed_config": {
-                    "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",
-                    "config": config,
-                },
-            }));
+            filters.push(filter);
         }
         if self.grpc_web {
             filters.push(json!({
@@ -278,6 +324,28 @@ impl Listener {
         }
         listener
     }
+}
+
+/// A bootstrap whose only listener is read from a file in `directory`, and read again whenever that is replaced.
+pub fn from_files(directory: &Path, upstream: &Addresses) -> Value {
+    let mut bootstrap = bootstrap(&[], upstream);
+    bootstrap["node"] = json!({ "id": "test", "cluster": "test" });
+    bootstrap["dynamic_resources"] = json!({ "lds_config": file_source(&directory.join(LISTENER_FILE)) });
+    bootstrap
+}
+
+const LISTENER_FILE: &str = "listener.json";
+const FILTER_FILE: &str = "filter.json";
+
+fn file_source(path: &Path) -> Value {
+    json!({ "path_config_source": { "path": path }, "resource_api_version": "V3" })
+}
+
+/// Envoy reads a file again when another is moved into its place.
+fn publish(path: &Path, resource: &Value) {
+    let next = path.with_extension("next");
+    fs::write(&next, json!({ "resources": [resource] }).to_string()).unwrap();
+    fs::rename(&next, path).unwrap();
 }
 
 /// As in envoy.yaml.

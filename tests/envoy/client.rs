@@ -397,6 +397,134 @@ pub async fn start_http2(
     Ok((answer, Resetter(sender)))
 }
 
+/// A connection that is used for one request after another, over HTTP/2 for several at a time, until Envoy says that it
+/// wants no more of them.
+pub enum Persistent {
+    /// HTTP/1.1.
+    One {
+        /// Where to connect to.
+        address: SocketAddr,
+        /// `None` when the last answer was to be the last.
+        connection: Option<Connection>,
+    },
+    /// HTTP/2.
+    Two {
+        /// Where to connect to.
+        address: SocketAddr,
+        /// `None` when there is none, or it takes no more requests.
+        client: Option<h2::client::SendRequest<Bytes>>,
+    },
+}
+
+/// Why there is no answer to a request.
+#[derive(Debug)]
+pub enum Unanswered {
+    /// The connection took no more requests.
+    NotSent,
+    /// Envoy says that it has not looked at it: it was sent behind the last one that Envoy takes.
+    Refused,
+    /// Nobody knows what became of it.
+    Lost(String),
+}
+
+impl Persistent {
+    /// A connection to be opened when it is needed.
+    pub fn new(address: SocketAddr, version: Http) -> Self {
+        match version {
+            Http::One => Self::One {
+                address,
+                connection: None,
+            },
+            Http::Two => Self::Two { address, client: None },
+        }
+    }
+
+    /// Sends a request and waits for its whole answer.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub async fn send(&mut self, request: &Request) -> Result<Answer, Unanswered> {
+        self.start(request).await?.await
+    }
+
+    /// Sends a request, whose answer can be waited for beside others over HTTP/2.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub async fn start(
+        &mut self,
+        request: &Request,
+    ) -> Result<impl Future<Output = Result<Answer, Unanswered>> + use<>, Unanswered> {
+        let lost = |error: String| Unanswered::Lost(format!("{error}: {request:?}"));
+        let begun = match self {
+            Self::One { address, connection } => {
+                let mut open = match connection.take() {
+                    Some(open) => open,
+                    None => Connection::open(*address).await,
+                };
+                open.send(&request.to_http1()).await;
+                let answer = open.answer(&request.method).await.map_err(lost)?;
+                if answer.header("connection") != Some("close") {
+                    *connection = Some(open);
+                }
+                Err(answer)
+            }
+            Self::Two { address, client } => {
+                let mut ready = match client.take() {
+                    // Envoy may have closed it by now.
+                    Some(open) => open.ready().await.ok(),
+                    None => None,
+                };
+                if ready.is_none() {
+                    let stream = TcpStream::connect(*address).await.unwrap();
+                    // One answer that is not read yet must not hold up another that is waited for.
+                    let (open, connection) = h2::client::Builder::new()
+                        .initial_window_size(1 << 30)
+                        .initial_connection_window_size(1 << 30)
+                        .handshake::<_, Bytes>(stream)
+                        .await
+                        .map_err(|error| lost(error.to_string()))?;
+                    tokio::spawn(connection);
+                    ready = open.ready().await.ok();
+                }
+                let mut open = ready.ok_or_else(|| lost("a new connection takes no request".to_owned()))?;
+                let bodyless = request.body.is_none();
+                let (answer, mut sender) = match open.send_request(request.to_http2(), bodyless) {
+                    Ok(sent) => sent,
+                    // In between it has said that it takes no more.
+                    Err(_) => return Err(Unanswered::NotSent),
+                };
+                if let Some(body) = &request.body {
+                    send_body(&mut sender, body.clone(), true).await;
+                }
+                *client = Some(open);
+                Ok((answer, format!("{request:?}")))
+            }
+        };
+        Ok(async {
+            let (answer, request) = match begun {
+                Ok(begun) => begun,
+                Err(answer) => return Ok(answer),
+            };
+            let whole = tokio::time::timeout(LIMIT, async {
+                match answer.await {
+                    Ok(answer) => answer.whole().await.map_err(Unanswered::Lost),
+                    Err(error) if error.is_remote() && error.is_go_away() => Err(Unanswered::Refused),
+                    Err(error) if error.is_reset() && error.reason() == Some(h2::Reason::REFUSED_STREAM) => {
+                        Err(Unanswered::Refused)
+                    }
+                    Err(error) => Err(Unanswered::Lost(error.to_string())),
+                }
+            });
+            match whole.await {
+                Ok(Err(Unanswered::Lost(error))) => Err(Unanswered::Lost(format!("{error}: {request}"))),
+                Ok(whole) => whole,
+                Err(_) => Err(Unanswered::Lost(format!("it hangs: {request}"))),
+            }
+        })
+    }
+}
+
 /// Resets a request's HTTP/2 stream.
 pub struct Resetter(h2::SendStream<Bytes>);
 

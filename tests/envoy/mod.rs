@@ -20,6 +20,7 @@ pub mod schema;
 pub mod upstream;
 
 use std::net::SocketAddr;
+use std::path::Path;
 
 use bootstrap::Listener;
 use client::{Answer, Http, Request};
@@ -38,6 +39,14 @@ impl Bench {
         let upstream = Upstream::shared();
         Self {
             envoy: EnvoyProcess::start(&bootstrap::bootstrap(listeners, upstream.addresses())),
+        }
+    }
+
+    /// Starts Envoy with a listener that is read from `directory`, with so many workers, and these arguments besides.
+    pub fn from_files(directory: &Path, workers: usize, arguments: &[&str]) -> Self {
+        let bootstrap = bootstrap::from_files(directory, Upstream::shared().addresses());
+        Self {
+            envoy: EnvoyProcess::start_with(&bootstrap, workers, arguments),
         }
     }
 

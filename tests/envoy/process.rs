@@ -28,7 +28,15 @@ impl EnvoyProcess {
     /// # Panics
     /// When Envoy exits instead or does not become ready; with the end of its log.
     pub fn start(bootstrap: &Value) -> Self {
-        match Self::try_start(bootstrap) {
+        Self::start_with(bootstrap, 1, &[])
+    }
+
+    /// The same with so many workers, and these arguments besides.
+    ///
+    /// # Panics
+    /// As [`EnvoyProcess::start`].
+    pub fn start_with(bootstrap: &Value, workers: usize, arguments: &[&str]) -> Self {
+        match Self::try_start(bootstrap, workers, arguments) {
             Ok(process) => process,
             Err((status, log)) => panic!(
                 "Envoy ended with {status} before it was ready; its log:\n{}",
@@ -42,13 +50,13 @@ impl EnvoyProcess {
     /// # Panics
     /// When Envoy starts all the same.
     pub fn refuse(bootstrap: &Value) -> String {
-        match Self::try_start(bootstrap) {
+        match Self::try_start(bootstrap, 1, &[]) {
             Ok(_) => panic!("Envoy accepted a configuration that it must refuse"),
             Err((_, log)) => log,
         }
     }
 
-    fn try_start(bootstrap: &Value) -> Result<Self, (ExitStatus, String)> {
+    fn try_start(bootstrap: &Value, workers: usize, arguments: &[&str]) -> Result<Self, (ExitStatus, String)> {
         let directory = new_directory();
         let config = directory.join("envoy.json");
         fs::write(&config, serde_json::to_vec_pretty(bootstrap).unwrap()).unwrap();
@@ -62,7 +70,14 @@ impl EnvoyProcess {
                 .arg("--admin-address-path")
                 .arg(&admin_file)
                 // No shared memory segment, which a killed Envoy would leave behind.
-                .args(["--disable-hot-restart", "--concurrency", "1", "--log-level", "info"])
+                .args([
+                    "--disable-hot-restart",
+                    "--concurrency",
+                    &workers.to_string(),
+                    "--log-level",
+                    "info",
+                ])
+                .args(arguments)
                 .stdin(Stdio::null())
                 .stdout(log.try_clone().unwrap())
                 .stderr(log),
@@ -118,6 +133,13 @@ impl EnvoyProcess {
             .unwrap_or_else(|| panic!("Envoy has no listener {name}: {listeners}"));
         let ip = address["address"].as_str().unwrap();
         format!("{ip}:{}", address["port_value"]).parse().unwrap()
+    }
+
+    /// One of Envoy's counters or gauges; 0 when it isn't there, as before its first use.
+    pub fn stat(&self, name: &str) -> u64 {
+        let stats = self.admin_get(&format!("/stats?filter=^{}$", name.replace('.', "\\.")));
+        let value = stats.trim().strip_prefix(name).and_then(|rest| rest.strip_prefix(": "));
+        value.map_or(0, |value| value.parse().unwrap())
     }
 
     /// The answer of the admin interface to `GET path`.

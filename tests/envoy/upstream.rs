@@ -185,6 +185,12 @@ impl Script {
         }
     }
 
+    /// Adds the request's own messages.
+    pub fn then_echo(mut self) -> Self {
+        self.steps.push(Step::Echo);
+        self
+    }
+
     /// Answers each message when it comes, with itself.
     pub fn echo_each() -> Self {
         Self {
