@@ -626,6 +626,81 @@ fn what_has_gone_by_of_a_stream_leaves_no_memory_behind() {
     }
 }
 
+/// Requests of all kinds, so many by default, or as `PROTOBRIDGE_REQUESTS` says.
+const REQUESTS: usize = 10_000;
+
+/// What the first requests leave behind is there for the others: the costs of so many are compared, after so many more.
+const WINDOW: usize = 1000;
+
+#[test]
+fn a_request_costs_the_same_however_many_have_come_before() {
+    let service = "syntax = \"proto3\"; package t; import \"google/api/annotations.proto\";
+        service S {
+          rpc Post(M) returns (M) {
+            option (google.api.http) = { post: \"/m\" body: \"*\" additional_bindings { get: \"/m\" } };
+          }
+          rpc List(M) returns (stream M);
+        }
+        message M { string text = 1; int32 number = 2; repeated M children = 3; map<string, string> names = 4; }";
+    let configuration = json!({ "proto": service, "upstream": { "cluster": "upstream" } });
+    let mut machine = Machine::new(&configuration.to_string());
+    let message = [
+        len(1, "some text"),
+        varint(2, 300),
+        len(3, len(1, "a child")),
+        len(4, [len(1, "key"), len(2, "value")].concat()),
+    ]
+    .concat();
+    let frame = [&[0, 0, 0, 0, message.len() as u8], &message[..]].concat();
+    let body = r#"{"text":"some \"text\"","number":300,"children":[{"text":"a child"}],"names":{"key":"value"}}"#;
+    let mut cost_of_four = || {
+        let before = machine.store.get_fuel().unwrap();
+        // By a call.
+        machine.begin();
+        machine.request(&Request {
+            method: "GET",
+            target: "/m?text=some%20text&number=300".into(),
+            body: String::new(),
+        });
+        machine.answer_call(&message);
+        assert_eq!(machine.store.data().status, 200);
+        machine.end();
+        // In place.
+        machine.begin();
+        machine.request(&Request::post(body.into()));
+        let sent = machine.store.data().written;
+        assert!(sent > message.len(), "nothing was sent on");
+        machine.answer_in_place(&frame);
+        assert!(machine.store.data().written > sent + message.len(), "no answer");
+        machine.end();
+        // Refused.
+        machine.begin();
+        machine.request(&Request::post(format!("{body},")));
+        machine.tick();
+        assert_eq!(machine.store.data().status, 422, "the stand-in for 400");
+        machine.end();
+        // A stream that its client leaves.
+        machine.start_stream("application/x-ndjson");
+        for chunk in [&frame[..3], &frame[3..], &frame[..9]] {
+            machine.response_chunk(chunk);
+        }
+        assert!(machine.store.data().written > message.len(), "no message");
+        machine.end();
+        (before - machine.store.get_fuel().unwrap(), machine.memory())
+    };
+    let mut cost = |requests: usize| {
+        let rounds = (0..requests / 4).map(|_| cost_of_four());
+        rounds.fold((0, 0), |(fuel, _), (more, memory)| (fuel + more, memory))
+    };
+    let requests = std::env::var("PROTOBRIDGE_REQUESTS").map_or(REQUESTS, |requests| requests.parse().unwrap());
+    cost(WINDOW);
+    let (early, memory) = cost(WINDOW);
+    cost(requests - 3 * WINDOW);
+    let (late, memory_late) = cost(WINDOW);
+    println!("{WINDOW} requests: {early} instructions and {memory} bytes at first, {late} and {memory_late} at last");
+    assert_eq!((early, memory), (late, memory_late), "behind {requests} requests");
+}
+
 /// A request costs what it costs, however much there is in the schema that it doesn't use.
 #[test]
 fn requests_cost_the_same_with_10_methods_and_with_5000() {
@@ -758,10 +833,7 @@ fn steady(configuration: Value, request: Request) -> u64 {
     let mut machine = Gateway::new(configuration).machine();
     let exchange = request.into();
     let _first = machine.run(&exchange);
-    let host = machine.store.data_mut();
-    (host.sent, host.reply) = (false, false);
-    machine.call::<i32>("proxy_on_done", CONTEXT);
-    machine.call::<()>("proxy_on_delete", CONTEXT);
+    machine.end();
     let outcome = machine.run(&exchange);
     assert!(outcome.done, "the request isn't sent on");
     outcome.fuel
@@ -995,10 +1067,11 @@ impl Gateway {
 struct Machine {
     store: Store<Host>,
     instance: Instance,
+    /// Of the request under way.
+    context: i32,
 }
 
 const ROOT: i32 = 1;
-const CONTEXT: i32 = 2;
 
 impl Machine {
     fn new(configuration: &str) -> Self {
@@ -1006,7 +1079,11 @@ impl Machine {
         let mut store = Store::new(engine, Host::default());
         store.set_fuel(u64::MAX).unwrap();
         let instance = linker(engine).instantiate(&mut store, module).unwrap();
-        let mut machine = Self { store, instance };
+        let mut machine = Self {
+            store,
+            instance,
+            context: ROOT + 1,
+        };
         machine.store.data_mut().buffers[PLUGIN_CONFIGURATION] = configuration.into();
         machine.call::<()>("_initialize", ());
         machine.call::<()>("proxy_on_context_create", (ROOT, 0));
@@ -1020,16 +1097,15 @@ impl Machine {
     }
 
     fn run(&mut self, exchange: &Exchange) -> Outcome {
-        self.call::<()>("proxy_on_context_create", (CONTEXT, ROOT));
+        self.begin();
         match exchange {
             Exchange::Request(request) => {
                 let before = self.store.get_fuel().unwrap();
                 self.request(request);
                 // Some answers wait for their time.
-                let host = self.store.data_mut();
+                let host = self.store.data();
                 if !host.sent && !host.reply {
-                    host.seconds += 1;
-                    self.call::<()>("proxy_on_tick", ROOT);
+                    self.tick();
                 }
                 let fuel = before - self.store.get_fuel().unwrap();
                 let host = self.store.data();
@@ -1039,12 +1115,8 @@ impl Machine {
             Exchange::Answer(answer) => {
                 self.request(&Request::post("{\"name\":\"\"}".into()));
                 assert!(self.store.data().sent, "the request isn't sent on");
-                self.store.data_mut().buffers[GRPC_MESSAGE] = answer.0.clone();
                 let before = self.store.get_fuel().unwrap();
-                self.call::<()>("proxy_on_grpc_receive_initial_metadata", (CONTEXT, CALL, 0));
-                self.call::<()>("proxy_on_grpc_receive", (CONTEXT, CALL, answer.0.len() as i32));
-                self.call::<()>("proxy_on_grpc_receive_trailing_metadata", (CONTEXT, CALL, 0));
-                self.call::<()>("proxy_on_grpc_close", (CONTEXT, CALL, 0));
+                self.answer_call(&answer.0);
                 let fuel = before - self.store.get_fuel().unwrap();
                 let host = self.store.data();
                 assert!(host.reply, "no answer");
@@ -1054,6 +1126,45 @@ impl Machine {
                 }
             }
         }
+    }
+
+    /// A new context, by a number of its own.
+    fn begin(&mut self) {
+        self.context += 1;
+        self.call::<()>("proxy_on_context_create", (self.context, ROOT));
+    }
+
+    /// The exchange has ended, or its client has left.
+    fn end(&mut self) {
+        let host = self.store.data_mut();
+        (host.sent, host.reply, host.written) = (false, false, 0);
+        self.call::<i32>("proxy_on_done", self.context);
+        self.call::<()>("proxy_on_log", self.context);
+        self.call::<()>("proxy_on_delete", self.context);
+    }
+
+    fn tick(&mut self) {
+        self.store.data_mut().seconds += 1;
+        self.call::<()>("proxy_on_tick", ROOT);
+    }
+
+    /// The call that was made last is answered by this message.
+    fn answer_call(&mut self, message: &[u8]) {
+        let call = CALL + self.store.data().calls - 1;
+        self.store.data_mut().buffers[GRPC_MESSAGE] = message.to_vec();
+        self.call::<()>("proxy_on_grpc_receive_initial_metadata", (self.context, call, 0));
+        self.call::<()>("proxy_on_grpc_receive", (self.context, call, message.len() as i32));
+        self.call::<()>("proxy_on_grpc_receive_trailing_metadata", (self.context, call, 0));
+        self.call::<()>("proxy_on_grpc_close", (self.context, call, 0));
+    }
+
+    /// The request that went on in place is answered by this frame.
+    fn answer_in_place(&mut self, frame: &[u8]) {
+        self.headers(&[(":status", "200"), ("content-type", "application/grpc")]);
+        self.call::<i32>("proxy_on_response_headers", (self.context, 2, 0));
+        self.store.data_mut().buffers[RESPONSE_BODY] = frame.to_vec();
+        self.call::<i32>("proxy_on_response_body", (self.context, frame.len() as i32, 0));
+        self.call::<i32>("proxy_on_response_trailers", (self.context, 1));
     }
 
     fn request(&mut self, request: &Request) {
@@ -1069,31 +1180,34 @@ impl Machine {
         let count = host.headers.len() as i32;
         host.buffers[REQUEST_BODY] = body.clone().into();
         let end = i32::from(body.is_empty());
-        self.call::<i32>("proxy_on_request_headers", (CONTEXT, count, end));
+        self.call::<i32>("proxy_on_request_headers", (self.context, count, end));
         if !body.is_empty() {
-            self.call::<i32>("proxy_on_request_body", (CONTEXT, body.len() as i32, 1));
+            self.call::<i32>("proxy_on_request_body", (self.context, body.len() as i32, 1));
         }
     }
 
     /// A server stream begins, in place.
     fn start_stream(&mut self, accept: &str) {
-        self.call::<()>("proxy_on_context_create", (CONTEXT, ROOT));
+        self.begin();
         self.headers(&[
             (":method", "POST"),
             (":path", "/t.S/List"),
             (":authority", "a"),
             ("accept", accept),
         ]);
-        self.call::<i32>("proxy_on_request_headers", (CONTEXT, 4, 0));
+        self.call::<i32>("proxy_on_request_headers", (self.context, 4, 0));
         self.store.data_mut().buffers[REQUEST_BODY] = b"{}".to_vec();
-        assert_eq!(self.call::<i32>("proxy_on_request_body", (CONTEXT, 2, 1)), CONTINUE);
+        assert_eq!(
+            self.call::<i32>("proxy_on_request_body", (self.context, 2, 1)),
+            CONTINUE
+        );
         self.headers(&[(":status", "200"), ("content-type", "application/grpc")]);
-        self.call::<i32>("proxy_on_response_headers", (CONTEXT, 2, 0));
+        self.call::<i32>("proxy_on_response_headers", (self.context, 2, 0));
     }
 
     fn response_chunk(&mut self, chunk: &[u8]) {
         self.store.data_mut().buffers[RESPONSE_BODY] = chunk.to_vec();
-        let action = self.call::<i32>("proxy_on_response_body", (CONTEXT, chunk.len() as i32, 0));
+        let action = self.call::<i32>("proxy_on_response_body", (self.context, chunk.len() as i32, 0));
         assert_eq!(action, CONTINUE);
     }
 
@@ -1147,6 +1261,7 @@ struct Host {
 // `proxy_map_type_t`.
 const REQUEST_HEADERS: i32 = 0;
 const RESPONSE_HEADERS: i32 = 2;
+const RESPONSE_TRAILERS: i32 = 3;
 
 // `proxy_buffer_type_t`.
 const REQUEST_BODY: usize = 0;
@@ -1205,10 +1320,10 @@ fn linker(engine: &Engine) -> Linker<Host> {
             "env",
             "proxy_get_header_map_pairs",
             |mut guest: Guest<'_>, map: i32, data: i32, length: i32| {
-                let none = Vec::new();
                 let headers = match map {
-                    REQUEST_HEADERS | RESPONSE_HEADERS => &guest.data().headers,
-                    _ => &none,
+                    REQUEST_HEADERS | RESPONSE_HEADERS => &guest.data().headers[..],
+                    RESPONSE_TRAILERS => &[("grpc-status".to_owned(), "0".to_owned())],
+                    _ => &[],
                 };
                 let mut bytes = (headers.len() as u32).to_le_bytes().to_vec();
                 for (name, value) in headers {
