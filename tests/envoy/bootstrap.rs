@@ -22,6 +22,11 @@ pub const GARBAGE: &str = "garbage";
 /// The server that breaks as it is told, each call on a connection of its own that takes in [`WINDOW`] bytes.
 pub const FAULTY: &str = "faulty";
 
+/// The same server, which has as many calls on a connection as there are.
+pub const PLAYED: &str = "played";
+/// A request with this header goes to [`FAULTY`] where [`Listener::sends_faults_apart`].
+pub const FAULT_HEADER: &str = "x-fault";
+
 /// How much of an HTTP/2 stream is taken in, and held back, where that is bounded as envoy.yaml does it.
 const WINDOW: u32 = 1 << 20;
 
@@ -44,6 +49,7 @@ pub struct Listener {
     formats_replies: bool,
     filter_from: Option<PathBuf>,
     vm: String,
+    faults_apart: bool,
 }
 
 impl Listener {
@@ -86,6 +92,7 @@ impl Listener {
             formats_replies: false,
             filter_from: None,
             vm: "protobridge".to_owned(),
+            faults_apart: false,
         }
     }
 
@@ -168,6 +175,12 @@ impl Listener {
     /// Has Envoy answer `GET path` with this page, past the module.
     pub fn page(mut self, path: &'static str, html: String) -> Self {
         self.pages.push((path, html));
+        self
+    }
+
+    /// Sends requests with [`FAULT_HEADER`] to [`FAULTY`].
+    pub fn sends_faults_apart(mut self) -> Self {
+        self.faults_apart = true;
         self
     }
 
@@ -257,6 +270,13 @@ impl Listener {
             "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
         }));
         let mut routes: Vec<Value> = self.pages.iter().map(page_route).collect();
+        if self.faults_apart {
+            let header = json!({ "name": FAULT_HEADER, "present_match": true });
+            routes.push(json!({
+                "match": { "prefix": "/", "headers": [header] },
+                "route": { "cluster": FAULTY, "timeout": self.route_timeout },
+            }));
+        }
         routes.push(json!({
             "match": { "prefix": "/" },
             "route": { "cluster": self.cluster, "timeout": self.route_timeout },
@@ -372,6 +392,7 @@ pub fn bootstrap(listeners: &[Listener], upstream: &Addresses) -> Value {
         (REFUSED, upstream.refused),
         (GARBAGE, upstream.garbage),
         (FAULTY, upstream.faulty),
+        (PLAYED, upstream.faulty),
     ];
     json!({
         "admin": { "address": loopback(0) },
@@ -407,7 +428,7 @@ pub struct Addresses {
 
 fn cluster(name: &str, address: SocketAddr) -> Value {
     let http2 = match name {
-        NARROW | FAULTY => json!({ "initial_stream_window_size": WINDOW }),
+        NARROW | FAULTY | PLAYED => json!({ "initial_stream_window_size": WINDOW }),
         _ => json!({}),
     };
     let common = match name {

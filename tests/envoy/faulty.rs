@@ -84,6 +84,11 @@ impl Play {
             .unwrap()
     }
 
+    /// The next event, however long that takes.
+    pub async fn next(&mut self) -> Event {
+        self.events.recv().await.unwrap()
+    }
+
     /// Waits until a call was cancelled, and returns how many have come by then.
     ///
     /// # Panics
