@@ -806,11 +806,12 @@ fn start_call(call: &Call<'_>) -> Result<u32, Failure> {
     };
     let token = host::open_grpc_stream(&upstream, call.service, call.method, &metadata)
         .map_err(|status| unreachable(format!("{status:?}")))?;
-    match call.message {
-        Some(message) => host::send_grpc_message(token, message, true),
-        None => host::close_grpc_stream(token),
-    }
-    .map_err(|status| unreachable(status.to_string()))?;
+    // Envoy forgets a stream at its end only when this side was closed by the call for that, and else keeps it for as long
+    // as there is this configuration.
+    call.message
+        .map_or(Ok(()), |message| host::send_grpc_message(token, message, true))
+        .and_then(|()| host::close_grpc_stream(token))
+        .map_err(|status| unreachable(status.to_string()))?;
     Ok(token)
 }
 

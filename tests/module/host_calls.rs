@@ -97,7 +97,8 @@ fn an_error_without_a_message() {
 
 #[test]
 fn a_unary_request_as_a_call() {
-    // What the call's own callbacks read, the in-process host hands out uncounted.
+    // What the call's own callbacks read, the in-process host hands out uncounted, nor does it count the close behind the
+    // last message.
     let expected = [(GetHeaders, 1), (OpenGrpc, 1), (SendGrpc, 1), (SendLocalReply, 1)];
     costs(json!({}), &expected, |gateway| {
         let exchange = gateway.request(Request::get("/v1/echo?int32Value=1"));
