@@ -57,6 +57,7 @@ fn bench() -> &'static Bench {
             Listener::new("web-no-stop-fresh", &web)
                 .with_grpc_web()
                 .without_stop_iteration(),
+            Listener::new("plain-fresh", &plain),
             Listener::new("plain-lua", &plain).with_lua(),
             Listener::new("web-lua", &web).with_lua().with_grpc_web(),
             Listener::new("call", &with(&plain, "dispatch", json!("call"))),
@@ -1016,6 +1017,23 @@ async fn the_first_request_of_all_may_be_streamed() {
     assert_eq!((answer.status, answer.json()), (200, number(1)));
     next_request_works(listener).await;
     next_request_works(listener).await;
+}
+
+#[tokio::test]
+async fn headers_are_held_where_all_requests_are_streamed() {
+    // An answer that has no body, or fails behind its headers, needs them held. That they can be is to be found out
+    // without a request whose body is awaited whole.
+    let send = async |body: &'static str, script: Script| {
+        let request = Request::new("POST", "/v1/streams:chat").body(body);
+        bench().at("plain-fresh").exchange(Http::Two, request, script).await
+    };
+    for body in ["[]", "[{}, {}]"] {
+        let (answer, received) = send(body, Script::replies([])).await;
+        is_form(&answer, Form::Array, "[]");
+        assert_eq!(received.messages.len(), body.matches('{').count());
+        let (answer, _) = send(body, Script::late_error(Code::NotFound, "m")).await;
+        is_error(&answer, 404, 5);
+    }
 }
 
 #[tokio::test]

@@ -329,15 +329,11 @@ impl HttpContext for Filter {
         let action = self.request(|exchange, abilities, workspace| {
             exchange.request_headers(headers, end_of_stream, abilities, workspace)
         });
-        if self.exchange.borrow().uploads() {
-            // The headers went on of themselves: when the body comes says nothing of whether they can be held.
-            self.released.set(Some(0));
-        }
-        if !self.exchange.borrow().awaits_body() {
+        let uploads = self.exchange.borrow().uploads();
+        if !uploads && !self.exchange.borrow().awaits_body() {
             return action;
         }
         match self.gateway.holding.verdict() {
-            Verdict::Holds => {}
             Verdict::Unknown(_) => {
                 self.gateway.holding.wait(Waiting {
                     context: self.context,
@@ -348,7 +344,12 @@ impl HttpContext for Filter {
                 if let Err(status) = self.gateway.ticker.within(hold::PATIENCE) {
                     log::error!("cannot set a timer: {status}");
                 }
+                // Headers that could go on by themselves wait too: there may be no other requests to find out by.
+                return Action::Pause;
             }
+            // The headers went on of themselves: when the body comes says nothing of whether they can be held.
+            _ if uploads => self.released.set(Some(0)),
+            Verdict::Holds => {}
             Verdict::CannotHold => {
                 let action = self
                     .request(|exchange, abilities, workspace| exchange.release_request_headers(abilities, workspace));
