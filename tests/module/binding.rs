@@ -262,6 +262,37 @@ fn patch_fills_the_mask_with_what_the_body_has() {
 }
 
 #[test]
+fn what_the_path_binds_of_an_http_body_is_the_paths() {
+    let gateway = gateway(json!({ "http_rules": [
+        {
+            "selector": "test.everything.Raw.Exchange",
+            "post": "/v1/typed/{content_type=*/*}",
+            "body": "*",
+            "additional_bindings": [{ "post": "/v1/data/{data}", "body": "*" }],
+        },
+        {
+            "selector": "test.everything.Raw.Upload",
+            "post": "/v1/uploads/{content.content_type}",
+            "body": "content",
+        },
+    ] }));
+    for (path, expected) in [
+        (
+            "/v1/typed/image/png",
+            json!({ "contentType": "image/png", "data": "aGVsbG8=" }),
+        ),
+        ("/v1/data/AAEC", json!({ "contentType": "text/plain", "data": "AAEC" })),
+        (
+            "/v1/uploads/png",
+            json!({ "content": { "contentType": "png", "data": "aGVsbG8=" } }),
+        ),
+    ] {
+        let request = Request::post(path).header("content-type", "text/plain").body("hello");
+        assert_eq!(call_of(&gateway.request(request)).1, expected, "{path}");
+    }
+}
+
+#[test]
 fn an_http_body_is_raw_bytes_both_ways() {
     let gateway = gateway(json!({}));
     let bytes = b"\xff\x00 anything";
