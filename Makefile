@@ -10,8 +10,8 @@ export CARGO_TARGET_DIR := target
 export PATH := $(PATH):$(HOME)/.cargo/bin
 export PYTHON
 
-.PHONY: help build test conformance fuzz soak bench bench-envoy bench-start demo demo-check lint toolchain \
-	prerequisites .venv
+.PHONY: help build test conformance fuzz differential soak bench bench-envoy bench-start demo demo-check lint \
+	toolchain prerequisites .venv
 
 help:
 	@echo 'make build       the module, $(MODULE)'
@@ -21,6 +21,7 @@ help:
 	@echo 'make lint        formatting and lints'
 	@echo 'make conformance protobuf'\''s conformance suite on the codec; part of make test'
 	@echo 'make fuzz        random input to the codec, beside prost-reflect, and to all of it through cargo-fuzz; takes six hours'
+	@echo 'make differential  random requests to the module and to Envoy'\''s own transcoder, 20000; takes three minutes'
 	@echo 'make soak        everything at once in a real Envoy for ten minutes, then a million requests in a test host'
 	@echo 'make bench       how fast the codec is, natively and in wasm, beside prost-reflect; takes a minute'
 	@echo 'make bench-envoy how fast Envoy is with it, beside its own transcoder; takes six minutes, needs wrk'
@@ -84,6 +85,14 @@ fuzz: toolchain
 		cargo +nightly fuzz run --fuzz-dir fuzz $$fuzz fuzz/corpus/$$fuzz fuzz/seeds/$$fuzz -- \
 			-max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=4096 -dict=$$dict || exit 1; \
 	done
+
+# REQUESTS of SEED; `make test` sends fewer.
+REQUESTS ?= 20000
+SEED ?= 1
+
+differential: prerequisites build .venv
+	PROTOBRIDGE_DIFFERENTIAL_REQUESTS=$(REQUESTS) PROTOBRIDGE_DIFFERENTIAL_SEED=$(SEED) \
+		cargo test --locked --test envoy_differential -- --nocapture
 
 # The filter is compiled for wasm only.
 lint: toolchain

@@ -35,6 +35,7 @@ const WINDOW: u32 = 1 << 20;
 pub struct Listener {
     name: &'static str,
     plugin: Option<Value>,
+    native: Option<Value>,
     cluster: &'static str,
     stops_at_headers: bool,
     buffer_limit: Option<u32>,
@@ -72,11 +73,21 @@ impl Listener {
         }
     }
 
+    /// A listener with Envoy's own transcoder in front of the router, configured by these fields of its
+    /// `GrpcJsonTranscoder`.
+    pub fn with_native(name: &'static str, configuration: Value) -> Self {
+        Self {
+            native: Some(configuration),
+            ..Self::without_module(name)
+        }
+    }
+
     /// A listener with the router alone: what the bench and Envoy do by themselves.
     pub fn without_module(name: &'static str) -> Self {
         Self {
             name,
             plugin: None,
+            native: None,
             cluster: BACKEND,
             stops_at_headers: true,
             buffer_limit: None,
@@ -258,6 +269,12 @@ impl Listener {
                 None => filter["typed_config"] = self.module_json(),
             }
             filters.push(filter);
+        }
+        if let Some(configuration) = &self.native {
+            let mut configuration = configuration.clone();
+            configuration["@type"] =
+                json!("type.googleapis.com/envoy.extensions.filters.http.grpc_json_transcoder.v3.GrpcJsonTranscoder");
+            filters.push(json!({ "name": "envoy.filters.http.grpc_json_transcoder", "typed_config": configuration }));
         }
         if self.grpc_web {
             filters.push(json!({
