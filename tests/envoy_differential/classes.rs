@@ -7,7 +7,7 @@ use crate::compare::{Aspect, Difference};
 use crate::exchange::{Exchange, has_group, has_group_at, header, is_float, same_number, trailer};
 use crate::json::Json;
 use crate::message::{Disorder, is_initialized};
-use crate::schema::{Body, is_http_body};
+use crate::schema::Body;
 use crate::writer::{Fault, Variation};
 
 /// A difference that is meant.
@@ -284,7 +284,7 @@ pub const CLASSES: &[Class] = &[
     },
     Class {
         name: "a group in a request",
-        rule: "ProtoJSON exactly, […] for proto2, proto3 and editions",
+        rule: "ProtoJSON exactly: […] for proto2, proto3 and editions",
         native: "writes it as a message with a length, which none can read; in a query it doesn't see it",
         explains: |exchange, difference| {
             let messages = exchange.case.messages();
@@ -442,15 +442,14 @@ pub const CLASSES: &[Class] = &[
         },
     },
     Class {
-        name: "raw bytes in one rule of a method, fields in another",
-        rule: "HttpRule: each binding has a `body` of its own",
-        native: "fills the HttpBody from the request body, by whichever rule the request came",
+        name: "HttpBody as the request of a rule without a body",
+        rule: "No `body`: a request body is ignored, never merged",
+        native: "fills it from the body all the same, and not from the query",
         explains: |exchange, difference| {
-            let Aspect::Field(field) = &difference.aspect else {
-                return false;
-            };
-            let raw = is_http_body(&field.kind()) || field.parent_message().full_name() == "google.api.HttpBody";
-            raw && exchange.has_raw_rule() && exchange.route().body == Body::None
+            let route = exchange.route();
+            matches!(&difference.aspect, Aspect::Field(field) if field.parent_message() == &route.method.input())
+                && route.method.input().full_name() == "google.api.HttpBody"
+                && route.body == Body::None
         },
     },
     Class {
@@ -541,7 +540,8 @@ pub const CLASSES: &[Class] = &[
             exchange.body(BodyOddity::BoundMember)
                 && (matches!(&difference.aspect, Aspect::Field(field) if bound(field))
                     || exchange.native_refuses(difference, 400, "invalid value")
-                    || exchange.native_refuses(difference, 400, "cannot start list"))
+                    || exchange.native_refuses(difference, 400, "cannot start list")
+                    || exchange.path(PathOddity::WrongValue) && exchange.ours_refuses(difference, 400))
         },
     },
     Class {
@@ -598,7 +598,7 @@ pub const CLASSES: &[Class] = &[
     },
     Class {
         name: "a required field",
-        rule: "ProtoJSON exactly, […] for proto2",
+        rule: "ProtoJSON exactly: […] for proto2",
         native: "finds it missing though it is there",
         explains: |exchange, difference| {
             let missing = difference.native.rsplit_once("missing field ").map(|(_, name)| name);

@@ -8,7 +8,7 @@ use crate::answer::Planned;
 use crate::case::{BodyOddity, Case, HeaderOddity, Note, PathOddity, QueryOddity};
 use crate::compare::{Aspect, Difference, Outcome};
 use crate::message::held;
-use crate::schema::{Body, Route, Schema, is_http_body};
+use crate::schema::{Route, Schema};
 use crate::writer::{Fault, Site, Variation};
 
 /// One request, and what became of it in both.
@@ -71,14 +71,6 @@ impl Exchange<'_> {
     /// Whether the JSON is written so.
     pub fn varied(&self, variation: Variation) -> bool {
         self.has(|note| matches!(note, Note::Varied(found) if *found == variation))
-    }
-
-    /// Whether another rule of the method fills a `HttpBody` from the request body.
-    pub fn has_raw_rule(&self) -> bool {
-        let method = &self.route().method;
-        let mut routes = self.schema.routes.iter().filter(|route| route.method == *method);
-        is_http_body(&Kind::Message(method.input()))
-            || routes.any(|route| matches!(&route.body, Body::Field(field) if is_http_body(&field.kind())))
     }
 
     /// Whether this is unusual about a header.

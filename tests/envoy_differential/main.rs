@@ -2,7 +2,7 @@
 //! `envoy.filters.http.grpc_json_transcoder`: what the upstream receives and what the client gets is compared.
 //!
 //! ```text
-//!   schema.rs    a .proto with rules              message.rs  messages and their wire form
+//!   schema.rs    a .proto with rules (rules.rs)   message.rs  messages and their wire form
 //!   case/        a request, and what it means     writer.rs   JSON as clients write it
 //!   answer.rs    what the upstream answers        json.rs     JSON as it is written
 //!   oracle.rs    whether ours does what SEMANTICS.md says
@@ -37,6 +37,7 @@ mod oracle;
 #[expect(dead_code, reason = "the codec's tests use the rest")]
 #[path = "../../src/codec/random_schema.rs"]
 mod random_schema;
+mod rules;
 mod schema;
 mod writer;
 
