@@ -576,9 +576,11 @@ async fn what_is_behind_the_gateway_is_not_told() {
             let request = request.script(&call);
             let answer = gateway(listener).send(Http::Two, &request).await;
             let body = String::from_utf8_lossy(&answer.body).into_owned();
-            // Without calls, or with calls alone, some of these are 501.
+            // Without calls, or with calls alone, some of these are 501. Of a deadline the service may be the first to tell.
             assert!(
-                [status, 501].contains(&answer.status) || listener == "nowhere",
+                [status, 501].contains(&answer.status)
+                    || listener == "nowhere"
+                    || (listener == "short" && answer.status == 499),
                 "{listener}: {request:?}: {answer:?}"
             );
             for secret in secrets {
@@ -605,7 +607,8 @@ async fn a_client_cannot_change_how_long_envoy_waits() {
                 .header("x-envoy-upstream-rq-timeout-ms", value)
                 .header("x-envoy-upstream-stream-duration-ms", value);
             let answer = gateway("short").send(Http::One, &request).await;
-            assert_eq!(answer.status, 504, "{request:?}: {answer:?}");
+            // Or the service, which is told of the time, is the first to notice.
+            assert!([504, 499].contains(&answer.status), "{request:?}: {answer:?}");
         }
     }
 }
