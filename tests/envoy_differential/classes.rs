@@ -285,7 +285,7 @@ pub const CLASSES: &[Class] = &[
     Class {
         name: "a group in a request",
         rule: "ProtoJSON exactly: […] for proto2, proto3 and editions",
-        native: "writes it as a message with a length, which none can read; in a query it doesn't see it",
+        native: "writes it as a message with a length, which none can read; doesn't see it in a query, nor what it lacks",
         explains: |exchange, difference| {
             let messages = exchange.case.messages();
             match &difference.aspect {
@@ -295,6 +295,11 @@ pub const CLASSES: &[Class] = &[
                         && messages.iter().any(has_group)
                 }
                 Aspect::Field(field) => messages.iter().any(|message| has_group_at(message, field)),
+                Aspect::Refusal => {
+                    let missing = difference.ours.split_once("the required field is missing (");
+                    let group = missing.and_then(|(_, rest)| rest.split(')').next());
+                    exchange.schema.has_group_of(group.unwrap_or_default()) && exchange.ours_refuses(difference, 400)
+                }
                 _ => false,
             }
         },
@@ -395,9 +400,10 @@ pub const CLASSES: &[Class] = &[
     Class {
         name: "a number that JSON doesn't have",
         rule: "ProtoJSON is JSON (RFC 8259, section 6)",
-        native: "takes it",
+        native: "takes a point without digits behind it",
         explains: |exchange, difference| {
-            exchange.wrong(Fault::Number, |_| true) && exchange.ours_refuses(difference, 400)
+            let cut = exchange.body(BodyOddity::Cut) && difference.ours.contains("expected a number, found number");
+            (cut || exchange.wrong(Fault::Number, |_| true)) && exchange.ours_refuses(difference, 400)
         },
     },
     Class {
@@ -639,16 +645,6 @@ pub const CLASSES: &[Class] = &[
         native: "takes it for a verb if any rule has that verb: 404",
         explains: |exchange, difference| {
             exchange.path(PathOddity::Colon) && exchange.native_refuses(difference, 404, "Could not resolve /")
-        },
-    },
-    Class {
-        name: "one value for a list",
-        rule: "ProtoJSON: \"repeated V: array\"",
-        native: "takes it for a list of one",
-        explains: |exchange, difference| {
-            difference.ours.contains("expected an array, found number 7")
-                && exchange.wrong(Fault::Shape, |site| site.text == "7")
-                && exchange.ours_refuses(difference, 400)
         },
     },
     Class {

@@ -19,7 +19,8 @@ pub const CALL: &str = "message Call { ?string name = 1; ?int32 count = 2; ?int6
     map<int32, Call> calls = 29; repeated Call children = 30; ?google.api.HttpBody raw = 31; \
     ?google.protobuf.Struct extra = 32; ?google.protobuf.Value value = 33; ?google.protobuf.Any any = 34; \
     oneof choice { string left = 35; int32 right = 36; M0 both = 37; Call within_it = 41; } \
-    ?google.protobuf.DoubleValue factor = 38; repeated google.protobuf.Timestamp times = 39; ?google.protobuf.ListValue list = 40; } ";
+    ?google.protobuf.DoubleValue factor = 38; repeated google.protobuf.Timestamp times = 39; \
+    ?google.protobuf.ListValue list = 40; repeated fixed64 marks = 42 [packed = false]; } ";
 
 /// Methods that every schema has, for what random rules seldom have.
 const CORNERS: &str = "rpc Change(Call) returns (Call) { option (google.api.http) = { \
@@ -240,7 +241,7 @@ fn excludes(one: &FieldDescriptor, other: &FieldDescriptor) -> bool {
     one == other || one.containing_oneof().is_some() && one.containing_oneof() == other.containing_oneof()
 }
 
-/// The field paths that a path may bind, two deep.
+/// The field paths that a path may bind, two deep; none in groups, where Envoy binds nothing.
 fn bindable(message: &MessageDescriptor) -> Vec<Vec<FieldDescriptor>> {
     let mut paths = Vec::new();
     // Well-known types are values without fields in JSON, and an `HttpBody` is its bytes.
@@ -253,7 +254,7 @@ fn bindable(message: &MessageDescriptor) -> Vec<Vec<FieldDescriptor>> {
     {
         if is_leaf(&field) {
             paths.push(vec![field]);
-        } else if let Some(below) = entered(&field) {
+        } else if let Some(below) = entered(&field).filter(|_| !field.is_group()) {
             let leaves = below
                 .fields()
                 .filter(|leaf| leaf.cardinality() != Cardinality::Repeated && is_leaf(leaf));

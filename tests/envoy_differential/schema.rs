@@ -119,6 +119,15 @@ impl Schema {
             .any(|route| route.method == *method && !route.auto_mapped)
     }
 
+    /// Whether this is the type of a group.
+    pub fn has_group_of(&self, name: &str) -> bool {
+        let mut fields = self
+            .pool
+            .all_messages()
+            .flat_map(|message| message.fields().collect::<Vec<_>>());
+        fields.any(|field| matches!(field.kind(), Kind::Message(of) if field.is_group() && of.full_name() == name))
+    }
+
     /// The method of a gRPC path.
     pub fn method(&self, path: &str) -> MethodDescriptor {
         let routes = self.routes.iter();

@@ -82,8 +82,12 @@ pub enum Fault {
     Number,
 }
 
-/// All of them.
-pub const FAULTS: [Fault; 13] = [
+/// All of them, and those more than once of which Envoy's transcoder takes few forms.
+pub const FAULTS: [Fault; 17] = [
+    Fault::Shape,
+    Fault::Range,
+    Fault::Number,
+    Fault::Number,
     Fault::Shape,
     Fault::Type,
     Fault::NumberForText,
@@ -373,8 +377,8 @@ impl<'r> Writer<'r> {
         let dynamic = field.parent_message().package_name() == "google.protobuf";
         match value {
             Value::List(values) => {
-                if !dynamic && self.fails(Fault::Shape, "7") {
-                    return self.json.push('7');
+                if !dynamic && self.fails(Fault::Shape, "{}") {
+                    return self.json.push_str("{}");
                 }
                 self.json.push('[');
                 let mut first = true;

@@ -9,24 +9,29 @@ use crate::writer::{FAULTS, VARIATIONS, Variation, Writer};
 
 impl Builder<'_> {
     /// The JSON of a value, varied and broken.
-    fn json(&mut self, write: impl FnOnce(&mut Writer<'_>)) -> Vec<u8> {
+    fn json(&mut self, write: impl Fn(&mut Writer<'_>)) -> Vec<u8> {
         let mut variations = Vec::new();
         while !self.plain && variations.len() < 3 && self.random.one_in(2) {
             variations.push(self.random.pick(&VARIATIONS));
         }
-        let fault = self
-            .odd(2)
-            .then(|| self.random.pick(&FAULTS))
-            .filter(|_| self.refused.is_none());
-        let mut writer = Writer::new(self.random, &variations, fault);
-        write(&mut writer);
-        let (json, shown, site) = (writer.json, writer.shown, writer.site);
-        self.notes.extend(shown.into_iter().map(Note::Varied));
-        if let (Some(fault), Some(site)) = (fault, site) {
-            self.notes.push(Note::Wrong(fault, site));
-            self.wrong(400);
+        // Not every text has a place for every fault.
+        let mut tries = if self.refused.is_none() && self.odd(2) { 4 } else { 0 };
+        loop {
+            let fault = (tries > 0).then(|| self.random.pick(&FAULTS));
+            let mut writer = Writer::new(self.random, &variations, fault);
+            write(&mut writer);
+            let (json, shown, site) = (writer.json, writer.shown, writer.site);
+            if site.is_none() && tries > 0 {
+                tries -= 1;
+                continue;
+            }
+            self.notes.extend(shown.into_iter().map(Note::Varied));
+            if let (Some(fault), Some(site)) = (fault, site) {
+                self.notes.push(Note::Wrong(fault, site));
+                self.wrong(400);
+            }
+            return json.into_bytes();
         }
-        json.into_bytes()
     }
 
     pub(super) fn whole_body(&mut self, message: &mut DynamicMessage, bound: &[Bound]) -> Vec<u8> {
@@ -43,7 +48,7 @@ impl Builder<'_> {
         }
         let mut json = self.json(|writer| writer.message(&rest));
         if let Some((fields, _)) = bound.first()
-            && self.odd(6)
+            && self.odd(3)
             && json.starts_with(b"{")
             && fields.len() == 1
             && !self

@@ -60,8 +60,15 @@ impl Builder<'_> {
             };
             set(&mut result, &fields, value);
         }
-        if message.descriptor().package_name() == "r" && self.odd(2) && self.refused.is_none() {
-            self.odd_parameter(&mut pairs, &mut result, body, bound);
+        if message.descriptor().package_name() == "r"
+            && self.odd(2)
+            && self.refused.is_none()
+            && let Some((oddity, name)) = self.odd_parameter(&mut pairs, &mut result, body, bound)
+        {
+            if oddity.is_wrong() {
+                self.wrong(400);
+            }
+            self.notes.push(Note::Query(oddity, name));
         }
         if !pairs.is_empty() {
             target.push('?');
@@ -125,148 +132,100 @@ impl Builder<'_> {
         if plus { escaped.replace("%20", "+") } else { escaped }
     }
 
-    /// Adds a parameter that is wrong, or binds to nothing.
+    /// Adds a parameter that is wrong, or binds to nothing: its oddity, and what it names. `None` where the message has no
+    /// field for it.
     fn odd_parameter(
         &mut self,
         pairs: &mut Vec<String>,
         message: &mut DynamicMessage,
         body: Option<&FieldDescriptor>,
         bound: &[Bound],
-    ) {
+    ) -> Option<(QueryOddity, String)> {
+        let is_given = |field: &FieldDescriptor| {
+            message.has_field(field) || body == Some(field) || bound.iter().any(|(fields, _)| fields[0] == *field)
+        };
         let free = |field: &FieldDescriptor| {
-            !message.has_field(field)
-                && body != Some(field)
-                && bound.iter().all(|(fields, _)| fields[0] != *field)
-                && field.containing_oneof().is_none_or(|oneof| oneof.is_synthetic())
-                && !field.is_required()
+            let alone = field.containing_oneof().is_none_or(|oneof| oneof.is_synthetic());
+            alone && !is_given(field) && !field.is_required()
         };
-        let fields: Vec<_> = message.descriptor().fields().filter(free).collect();
-        let first = |is: &dyn Fn(&FieldDescriptor) -> bool| fields.iter().find(|field| is(field)).cloned();
-        let scalar = |field: &FieldDescriptor| !field.is_list() && !matches!(field.kind(), Kind::Message(_));
+        let mut fields: Vec<_> = message.descriptor().fields().filter(free).collect();
         let start = self.random.below(fields.len().max(1));
-        let from = |is: &dyn Fn(&FieldDescriptor) -> bool| {
-            fields
-                .iter()
-                .cycle()
-                .skip(start)
-                .take(fields.len())
-                .find(|field| is(field))
-                .cloned()
-        };
-        let encoded = |field: &FieldDescriptor| encoded_name(field.json_name());
-        let (oddity, name, status) = match self.random.below(12) {
-            0 => {
-                pairs.push("noSuchField=1".to_owned());
-                (QueryOddity::Unknown, "noSuchField".to_owned(), None)
-            }
-            1 => {
-                let Some((fields, _)) = bound.first() else { return };
-                let names: Vec<_> = fields.iter().map(FieldDescriptor::json_name).collect();
-                pairs.push(format!("{}=1", encoded_name(&names.join("."))));
-                (QueryOddity::PathBound, names.join("."), None)
-            }
-            2 => {
-                let Some(field) = body else { return };
-                pairs.push(format!("{}=1", encoded(field)));
-                (QueryOddity::BodyBound, field.json_name().to_owned(), None)
-            }
+        fields.rotate_left(start);
+        let find = |is: &dyn Fn(&FieldDescriptor) -> bool| fields.iter().find(|field| is(field));
+        let is_scalar = |field: &FieldDescriptor| !field.is_list() && !matches!(field.kind(), Kind::Message(_));
+        let string = || find(&|field| is_scalar(field) && field.kind() == Kind::String);
+        let mut add = |name: &str, value: &str| pairs.push(format!("{}={value}", encoded_name(name)));
+
+        let (oddity, name) = match self.random.below(13) {
+            0 => (QueryOddity::PathBound, {
+                let names: Vec<_> = bound.first()?.0.iter().map(FieldDescriptor::json_name).collect();
+                names.join(".")
+            }),
+            1 => (QueryOddity::BodyBound, body?.json_name().to_owned()),
+            2 => (QueryOddity::Map, {
+                let behind = self.random.pick(&["", ".a"]);
+                format!("{}{behind}", find(&FieldDescriptor::is_map)?.json_name())
+            }),
             3 => {
-                let Some(field) =
-                    from(&|field| !matches!(field.kind(), Kind::String) && !field.is_map() && is_leaf(field))
-                else {
-                    return;
-                };
-                let Some(text) = wrong_text(self.random, &field.kind()) else {
-                    return;
-                };
-                pairs.push(format!("{}={text}", encoded(&field)));
-                (QueryOddity::WrongValue, field.json_name().to_owned(), Some(400))
+                let message = find(&|field| entered(field).is_some() && !field.is_map())?;
+                (QueryOddity::Message, message.json_name().to_owned())
             }
-            4 => {
-                let Some(field) = from(&|field| scalar(field) && field.kind() == Kind::String) else {
-                    return;
-                };
-                pairs.extend([format!("{}=a", encoded(&field)), format!("{}=b", encoded(&field))]);
-                (QueryOddity::Twice, field.json_name().to_owned(), Some(400))
-            }
-            5 => {
-                let Some(field) = from(&FieldDescriptor::is_map) else {
-                    return;
-                };
-                let behind = self.random.pick(&["", ".a", "[a]"]);
-                let name = format!("{}{behind}", field.json_name());
-                pairs.push(format!("{}=1", encoded_name(&name)));
-                match behind {
-                    "[a]" => (QueryOddity::Unknown, name, None),
-                    _ => (QueryOddity::Map, name, Some(400)),
-                }
-            }
+            4 => (
+                QueryOddity::ThroughScalar,
+                format!("{}.x", find(&is_scalar)?.json_name()),
+            ),
+            5 => (QueryOddity::Unknown, {
+                let map = find(&FieldDescriptor::is_map)?;
+                format!("{}[a]", map.json_name())
+            }),
             6 => {
-                let Some(field) = from(&|field| entered(field).is_some() && !field.is_map()) else {
-                    return;
-                };
-                pairs.push(format!("{}=1", encoded(&field)));
-                (QueryOddity::Message, field.json_name().to_owned(), Some(400))
+                let is_typed =
+                    |field: &FieldDescriptor| field.kind() != Kind::String && !field.is_map() && is_leaf(field);
+                let field = find(&is_typed)?;
+                add(field.json_name(), wrong_text(self.random, &field.kind())?);
+                return Some((QueryOddity::WrongValue, field.json_name().to_owned()));
             }
             7 => {
-                let Some(field) = from(&scalar) else { return };
-                pairs.push(format!("{}.x=1", encoded(&field)));
-                (
-                    QueryOddity::ThroughScalar,
-                    format!("{}.x", field.json_name()),
-                    Some(400),
-                )
+                let name = string()?.json_name();
+                add(name, "a");
+                (QueryOddity::Twice, name.to_owned())
             }
             8 => {
-                let Some(field) = from(&|field| scalar(field) && field.kind() == Kind::String) else {
-                    return;
-                };
-                pairs.push(format!(
-                    "{}={}",
-                    encoded(&field),
-                    self.random.pick(&["%", "%zz", "a%2"])
-                ));
-                (QueryOddity::BadEscape, field.json_name().to_owned(), Some(400))
+                let name = string()?.json_name();
+                add(name, self.random.pick(&["%", "%zz", "a%2"]));
+                return Some((QueryOddity::BadEscape, name.to_owned()));
             }
             9 => {
-                let Some(field) = first(&|field| scalar(field) && field.kind() == Kind::String) else {
-                    return;
-                };
+                let field = string()?.clone();
+                pairs.push(encoded_name(field.json_name()));
                 message.set_field(&field, Value::String(String::new()));
-                pairs.push(encoded(&field));
-                (QueryOddity::NoValue, field.json_name().to_owned(), None)
+                return Some((QueryOddity::NoValue, field.json_name().to_owned()));
             }
             10 => {
-                let choice = message.descriptor().oneofs().find(|oneof| oneof.name() == "choice");
-                let Some(choice) = choice else { return };
-                let mut members = choice.fields();
-                let (Some(left), Some(right)) = (members.next(), members.next()) else {
-                    return;
-                };
-                if choice.fields().any(|field| {
-                    message.has_field(&field)
-                        || body == Some(&field)
-                        || bound.iter().any(|(fields, _)| fields[0] == field)
-                }) {
-                    return;
+                let choice = message.descriptor().oneofs().find(|oneof| oneof.name() == "choice")?;
+                let members: Vec<_> = choice.fields().collect();
+                if members.iter().any(is_given) {
+                    return None;
                 }
-                pairs.extend([format!("{}=1", left.json_name()), format!("{}=1", right.json_name())]);
-                (QueryOddity::SecondOfOneof, right.json_name().to_owned(), Some(400))
+                add(members[0].json_name(), "1");
+                (QueryOddity::SecondOfOneof, members[1].json_name().to_owned())
             }
-            _ => {
-                pairs.push("key=AIza&prettyPrint=true".to_owned());
-                (QueryOddity::Unknown, "key".to_owned(), None)
+            11 => {
+                // As it is written in the .proto, and not in JSON.
+                let is_mask = |field: &FieldDescriptor| matches!(field.kind(), Kind::Message(of) if of.full_name() == "google.protobuf.FieldMask");
+                let name = find(&|field| is_mask(field) && !field.is_list())?.json_name();
+                add(name, "foo_bar");
+                return Some((QueryOddity::WrongValue, name.to_owned()));
             }
+            _ => (QueryOddity::Unknown, "noSuchField".to_owned()),
         };
-        self.notes.push(Note::Query(oddity, name));
-        if let Some(status) = status {
-            self.wrong(status);
-        }
+        add(&name, "1");
+        Some((oddity, name))
     }
 
     /// A parameter that binds to nothing, as the body is the whole message.
     pub(super) fn query_beside_whole_body(&mut self, target: &mut String, input: &MessageDescriptor) {
-        if self.odd(8) {
+        if input.package_name() == "r" && self.odd(8) {
             let field = input
                 .fields()
                 .find(|field| field.kind() == Kind::String && !field.is_list());
