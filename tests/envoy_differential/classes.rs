@@ -298,7 +298,9 @@ pub const CLASSES: &[Class] = &[
                 Aspect::Refusal => {
                     let missing = difference.ours.split_once("the required field is missing (");
                     let group = missing.and_then(|(_, rest)| rest.split(')').next());
-                    exchange.schema.has_group_of(group.unwrap_or_default()) && exchange.ours_refuses(difference, 400)
+                    missing.is_some()
+                        && (exchange.schema.has_group_of(group.unwrap_or_default()) || exchange.asks_for_group())
+                        && exchange.ours_refuses(difference, 400)
                 }
                 _ => false,
             }
@@ -365,11 +367,12 @@ pub const CLASSES: &[Class] = &[
         },
     },
     Class {
-        name: "null in a list",
-        rule: "ProtoJSON exactly: null is no element of a list, but of ListValue and of Value",
+        name: "null or a list in a list",
+        rule: "ProtoJSON exactly: null is no element of a list, but of ListValue and of Value, and neither is a list",
         native: "takes it for nothing",
         explains: |exchange, difference| {
-            exchange.wrong(Fault::NullElement, |_| true) && exchange.ours_refuses(difference, 400)
+            let list = exchange.wrong(Fault::Shape, |site| site.text == "[]" && site.path.ends_with(']'));
+            (list || exchange.wrong(Fault::NullElement, |_| true)) && exchange.ours_refuses(difference, 400)
         },
     },
     Class {
@@ -402,7 +405,7 @@ pub const CLASSES: &[Class] = &[
         rule: "ProtoJSON is JSON (RFC 8259, section 6)",
         native: "takes a point without digits behind it",
         explains: |exchange, difference| {
-            let cut = exchange.body(BodyOddity::Cut) && difference.ours.contains("expected a number, found number");
+            let cut = exchange.body(BodyOddity::Cut) && difference.ours.contains(", found number");
             (cut || exchange.wrong(Fault::Number, |_| true)) && exchange.ours_refuses(difference, 400)
         },
     },
@@ -623,10 +626,15 @@ pub const CLASSES: &[Class] = &[
         rule: "An empty or blank body where a message is bound is the empty message",
         native: "makes of nothing an empty object",
         explains: |exchange, difference| {
-            exchange.route().method.input().full_name() == "google.protobuf.Value"
-                && exchange.case.body.trim_ascii().is_empty()
-                && matches!(&difference.aspect, Aspect::Field(field) if field.name() == "struct_value")
-                && (&*difference.ours, &*difference.native) == ("unset", "{}")
+            let Aspect::Field(field) = &difference.aspect else {
+                return false;
+            };
+            let whole = exchange.route().method.input().full_name() == "google.protobuf.Value"
+                && field.name() == "struct_value"
+                && (&*difference.ours, &*difference.native) == ("unset", "{}");
+            let part = exchange.route().body == Body::Field(field.clone())
+                && (&*difference.ours, &*difference.native) == ("{}", "{struct_value{}}");
+            exchange.case.body.trim_ascii().is_empty() && (whole || part)
         },
     },
     Class {

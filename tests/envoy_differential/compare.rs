@@ -359,8 +359,10 @@ impl Found {
 
     fn bodies(&mut self, schema: &Schema, case: &Case, ours: &Answer, native: &Answer) {
         let (our_json, native_json) = match (Json::read(&ours.body), Json::read(&native.body)) {
-            // An error has no field of the schema.
-            (Some(ours), Some(native)) if ours != native && case.answer.fails_whole() => (Err(ours), native),
+            // An error has no field of the schema, and neither have raw bytes.
+            (Some(ours), Some(native)) if case.answer.fails_whole() || schema.routes[case.route].gives_raw() => {
+                (Err(ours), native)
+            }
             (Some(ours), Some(native)) => (Ok(ours), native),
             _ => {
                 let word = |answer: &Answer| answer.body.escape_ascii().to_string();
@@ -369,6 +371,7 @@ impl Found {
         };
         let ours = match our_json {
             Ok(json) => json,
+            Err(error) if error == native_json => return,
             Err(error) => return self.add(Aspect::Body, error.words(), native_json.words()),
         };
         let route = &schema.routes[case.route];

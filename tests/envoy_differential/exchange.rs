@@ -58,6 +58,12 @@ impl Exchange<'_> {
         self.case.request.target().contains(text)
     }
 
+    /// Whether a parameter names a field of a group.
+    pub fn asks_for_group(&self) -> bool {
+        let names = |name: &str| name.split('.').any(|part| self.schema.has_group(part));
+        self.has(|note| matches!(note, Note::Query(_, name) if names(name)))
+    }
+
     /// Whether this is unusual about the body.
     pub fn body(&self, oddity: BodyOddity) -> bool {
         self.has(|note| matches!(note, Note::Body(found) if *found == oddity))

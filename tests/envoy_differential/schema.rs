@@ -121,11 +121,22 @@ impl Schema {
 
     /// Whether this is the type of a group.
     pub fn has_group_of(&self, name: &str) -> bool {
-        let mut fields = self
+        self.groups()
+            .any(|group| matches!(group.kind(), Kind::Message(of) if of.full_name() == name))
+    }
+
+    /// Whether this is the name of a group.
+    pub fn has_group(&self, name: &str) -> bool {
+        self.groups()
+            .any(|group| [group.name(), group.json_name()].contains(&name))
+    }
+
+    fn groups(&self) -> impl Iterator<Item = FieldDescriptor> + '_ {
+        let fields = self
             .pool
             .all_messages()
             .flat_map(|message| message.fields().collect::<Vec<_>>());
-        fields.any(|field| matches!(field.kind(), Kind::Message(of) if field.is_group() && of.full_name() == name))
+        fields.filter(FieldDescriptor::is_group)
     }
 
     /// The method of a gRPC path.
