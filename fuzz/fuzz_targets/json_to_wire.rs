@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 
 use libfuzzer_sys::fuzz_target;
-use protobridge::codec::{JsonToWire, PrintOptions, check_required};
+use protobridge::codec::{JsonToWire, Present, PrintOptions, check_required};
 use protobridge_fuzz::{Choice, MESSAGES, to_json};
 
 thread_local! {
@@ -21,7 +21,8 @@ fuzz_target!(|data: &[u8]| {
     let options = choice.parse_options();
     let convert = |codec: &mut JsonToWire| {
         let mut wire = b"before".to_vec();
-        let mut mask = Vec::new();
+        let mut mask = Present::default();
+        mask.reset(usize::MAX);
         let present = choice.mask().then_some(&mut mask);
         let result = match choice.field {
             None => codec.message(

@@ -110,6 +110,17 @@ pub const CLASSES: &[Class] = &[
         },
     },
     Class {
+        name: "no guessing at errors",
+        rule: "README: an error repeats what it is about, so it says `x-content-type-options: nosniff`",
+        native: "does not say so",
+        explains: |exchange, difference| {
+            exchange.ours.status() >= 400
+                && header(difference, "x-content-type-options")
+                && difference.ours == "nosniff"
+                && difference.native.is_empty()
+        },
+    },
+    Class {
         name: "wrong method",
         rule: "A binding for the path but not the method: 405 with `allow`",
         native: "404",
