@@ -67,6 +67,11 @@ impl Answer {
         }
     }
 
+    /// When the gateway gives up on the answer of a call.
+    pub fn call_timeout(&self) -> Option<Duration> {
+        self.timeout.map(request::patience)
+    }
+
     /// How long the upstream may take for a streamed answer.
     pub fn stream_timeout(&self) -> Option<Duration> {
         self.timeout.filter(|_| self.stream.is_some())
@@ -308,7 +313,7 @@ impl Answer {
             return self.end_stream(plugin, progress, workspace);
         }
         match status? {
-            status if status.code != Code::Ok => Err(Failure::of(status)),
+            status if status.code != Code::Ok => Err(self.judge(Failure::of(status))),
             _ => match self.message.take() {
                 Some(message) => {
                     self.convert(plugin, &message, workspace)?;

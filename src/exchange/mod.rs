@@ -551,18 +551,19 @@ impl Exchange {
         }
     }
 
-    /// How long the upstream may take for a streamed answer in place.
-    pub fn stream_timeout(&self) -> Option<Duration> {
+    /// How long the upstream may take, where it may be the first to notice that this has passed.
+    pub fn watched_timeout(&self) -> Option<Duration> {
         match &self.state {
             State::Forwarded(answer) => answer.stream_timeout(),
+            State::Called(answer) => answer.call_timeout(),
             _ => None,
         }
     }
 
-    /// [`Exchange::stream_timeout`] has passed: from now on, an upstream that says "cancelled", or breaks off before its
+    /// [`Exchange::watched_timeout`] has passed: from now on, an upstream that says "cancelled", or breaks off before its
     /// headers, does so for that.
     pub fn time_is_up(&mut self) {
-        if let State::Forwarded(answer) = &mut self.state {
+        if let State::Forwarded(answer) | State::Called(answer) = &mut self.state {
             answer.time_is_up();
         }
     }

@@ -293,7 +293,7 @@ struct Filter {
     response_began: bool,
     /// Whether its headers went on without the body.
     response_released: bool,
-    /// When the time for a streamed answer is up, if it has a bound; nanoseconds.
+    /// When the time for a streamed answer or a call is up, if it has a bound; nanoseconds.
     deadline: Option<u64>,
     /// The gRPC stream in flight.
     call: Option<u32>,
@@ -509,6 +509,9 @@ impl Context for Filter {
             return;
         }
         self.call = None;
+        if code != 0 {
+            self.look_at_the_time();
+        }
         let message = host::grpc_status_message().unwrap_or_default();
         let host_reply = envoy::call_host_reply(code, &message);
         self.called(|exchange, workspace| exchange.call_closed(code, &message, host_reply, workspace));
@@ -542,7 +545,7 @@ impl Filter {
             self.gateway.follow_request(self.context, step, self.body_size)
         };
         if self.deadline.is_none()
-            && let Some(timeout) = self.exchange.borrow().stream_timeout()
+            && let Some(timeout) = self.exchange.borrow().watched_timeout()
             && let Ok(now) = host::now()
         {
             let timeout = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
@@ -564,7 +567,7 @@ impl Filter {
         }
     }
 
-    /// Tells the exchange when the time for a streamed answer is up.
+    /// Tells the exchange when the time for its answer is up.
     fn look_at_the_time(&self) {
         if let Some(deadline) = self.deadline
             && host::now().is_ok_and(|now| now >= deadline)

@@ -193,6 +193,20 @@ fn an_upstream_that_is_too_slow_is_504() {
 }
 
 #[test]
+fn a_service_that_cancels_a_call_because_its_time_is_up_was_late() {
+    // Which of the two notices first is chance; a service that cancels before is taken at its word.
+    for (waited, expected) in [(500, (499, 1)), (990, (504, 4))] {
+        let gateway = gateway(json!({}));
+        let request = Request::get("/v1/echo?int32Value=1").header("grpc-timeout", "1S");
+        let exchange = gateway.request(request);
+        gateway.advance(Duration::from_millis(waited));
+        exchange.respond(Response::error(1, "cancelled"));
+        let (status, code, _) = error(&exchange);
+        assert_eq!((status, code), expected, "after {waited} ms");
+    }
+}
+
+#[test]
 fn the_gateway_is_told_the_deadline() {
     for way in WAYS {
         let gateway = gateway(json!({ "dispatch": way, "upstream": { "cluster": "upstream", "timeout": "2s" } }));
