@@ -10,7 +10,8 @@ use super::server_stream::{Progress, ServerStream, bad_frame};
 use super::{HostReply, JSON, Workspace, message, request};
 use crate::config::Plugin;
 use crate::grpc::frame::{Frame, FrameReader};
-use crate::grpc::{Code, Status, metadata};
+use crate::grpc::metadata::{self, ConnectionOptions};
+use crate::grpc::{Code, Status};
 use crate::routing::query::shown;
 use crate::routing::{Method, Route};
 
@@ -121,7 +122,7 @@ impl Answer {
         }
         self.initial = headers;
         let content_type = self.initial.get("content-type").unwrap_or_default();
-        if self.http_status() != Some(200) || !content_type.starts_with(b"application/grpc") {
+        if self.initial.status() != Some(200) || !content_type.starts_with(b"application/grpc") {
             return Err(self.not_grpc());
         }
         if !end_of_stream {
@@ -297,7 +298,7 @@ impl Answer {
         let status = match host_reply {
             Some(host_reply) => Err(self.host_failure(host_reply)),
             None if self.trailing.get("grpc-status").is_some() => self.status(),
-            None if self.http_status().is_some_and(|status| status != 200) => Err(self.not_grpc()),
+            None if self.initial.status().is_some_and(|status| status != 200) => Err(self.not_grpc()),
             // Envoy's reading of trailers that have no status.
             None if code == u32::from(Code::Unknown.number()) && !self.initial.is_empty() => self.status(),
             // Envoy's reading of a frame that is compressed or malformed, and of a reset.
@@ -336,7 +337,8 @@ impl Answer {
     /// How the response headers in place become the client's, with all of the body there.
     pub fn edit_headers(&self, http_status: u16, content_type: &[u8], body_length: usize, edits: &mut HeaderEdits) {
         edits.clear();
-        self.remove_what_is_no_header(edits);
+        let connection = metadata::connection_options(self.initial.iter());
+        self.remove_what_is_no_header(&connection, edits);
         let mut digits = itoa::Buffer::new();
         let status = digits.format(http_status).as_bytes();
         if self.initial.get(":status") != Some(status) {
@@ -350,7 +352,6 @@ impl Answer {
         if http_status != NO_CONTENT {
             edits.set(b"content-length", digits.format(body_length).as_bytes());
         }
-        let connection = metadata::connection_options(self.initial.iter());
         for (name, value) in self.trailing.iter() {
             if metadata::is_response_header(name, value, &connection) {
                 edits.add(name, value);
@@ -366,7 +367,8 @@ impl Answer {
     /// How they do before the end of the body is known: a service's choice of the status counts, errors do not.
     pub fn edit_headers_early(&self, content_type: &[u8], edits: &mut HeaderEdits) {
         edits.clear();
-        self.remove_what_is_no_header(edits);
+        let connection = metadata::connection_options(self.initial.iter());
+        self.remove_what_is_no_header(&connection, edits);
         edits.set(b"content-type", content_type);
         let status = self.success_status();
         if status != 200 {
@@ -374,11 +376,10 @@ impl Answer {
         }
     }
 
-    fn remove_what_is_no_header(&self, edits: &mut HeaderEdits) {
-        let connection = metadata::connection_options(self.initial.iter());
+    fn remove_what_is_no_header(&self, connection: &ConnectionOptions<'_>, edits: &mut HeaderEdits) {
         for (name, value) in self.initial.iter() {
             let kept = name.first() == Some(&b':') || name == b"content-type";
-            if !kept && !metadata::is_response_header(name, value, &connection) {
+            if !kept && !metadata::is_response_header(name, value, connection) {
                 edits.remove(name);
             }
         }
@@ -450,13 +451,9 @@ impl Answer {
         self.headers_gone && is_without_content(self.success_status())
     }
 
-    fn http_status(&self) -> Option<u16> {
-        std::str::from_utf8(self.initial.get(":status")?).ok()?.parse().ok()
-    }
-
     /// An HTTP answer that no gRPC server gave: gRPC's own table tells its code.
     fn not_grpc(&self) -> Failure {
-        let http_status = self.http_status().unwrap_or(0);
+        let http_status = self.initial.status().unwrap_or(0);
         let content_type = shown(self.initial.get("content-type").unwrap_or_default());
         let message = format!("answered HTTP {http_status} with content-type {content_type:?} instead of gRPC");
         if http_status == 200 {

@@ -60,6 +60,11 @@ impl Headers {
             .find(|(candidate, _)| *candidate == name.as_bytes())
             .map(|(_, value)| value)
     }
+
+    /// The HTTP status, of a response.
+    pub fn status(&self) -> Option<u16> {
+        std::str::from_utf8(self.get(":status")?).ok()?.parse().ok()
+    }
 }
 
 /// How a header list is changed in place: what to remove, then what to set, then what to add.

@@ -75,8 +75,7 @@ pub fn call_metadata(metadata: &Headers) -> Headers {
 
 /// The HTTP status of the response whose headers are coming.
 pub fn response_status() -> Option<u16> {
-    let headers = host::headers(Map::ResponseHeaders).ok()?;
-    std::str::from_utf8(headers.get(":status")?).ok()?.parse().ok()
+    host::headers(Map::ResponseHeaders).ok()?.status()
 }
 
 /// The cluster of the route that the current request took.

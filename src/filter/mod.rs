@@ -776,10 +776,7 @@ fn rewrite_response(
             .map_err(|status| refused("to reset the response", status));
     }
     let headers = host::headers(Map::ResponseHeaders).map_err(no_headers)?;
-    let status = headers
-        .get(":status")
-        .and_then(|status| std::str::from_utf8(status).ok());
-    let status = status.and_then(|status| status.parse().ok()).unwrap_or(200);
+    let status = headers.status().unwrap_or(200);
     let mut kept = Headers::default();
     for (name, value) in headers.iter() {
         // Envoy adds these itself.

@@ -69,8 +69,7 @@ impl Observer {
         let Some(outcome) = exchange.outcome().filter(|_| self.shows.get()) else {
             return;
         };
-        let method = exchange.method().and_then(|method| method.path.strip_prefix('/'));
-        if let Some(method) = method {
+        if let Some(method) = method(exchange) {
             self.set(self.properties.method, method);
         }
         self.set(self.properties.status, outcome.code.name());
@@ -129,12 +128,16 @@ impl Observer {
     }
 }
 
+/// `package.Service/Method`.
+fn method(exchange: &Exchange) -> Option<&str> {
+    exchange.method().and_then(|method| method.path.strip_prefix('/'))
+}
+
 fn line(exchange: &Exchange, outcome: Outcome) -> String {
-    let method = exchange.method().and_then(|method| method.path.strip_prefix('/'));
     let reason = outcome.reason.map(|reason| format!(" ({})", reason.name()));
     format!(
         "{}: {}{}",
-        method.unwrap_or("no method"),
+        method(exchange).unwrap_or("no method"),
         outcome.code.name(),
         reason.unwrap_or_default()
     )
