@@ -10,13 +10,13 @@ use std::error::Error;
 use std::io::{self, Read, Write};
 
 use prost_reflect::DynamicMessage;
-use protobridge::codec::wire::{Reader, write_varint};
 use protobridge::codec::{
     CodecError, JsonToWire, NullMessage, ParseOptions, PrintOptions, UnknownEnumNames, UnknownFields, WireToJson,
     check_required,
 };
-use protobridge::schema::tables::{Kind, MessageIndex, Tables, WireType};
+use protobridge::schema::tables::{Kind, MessageIndex, Tables};
 use protobridge::schema::{Schema, Source};
+use protobridge::wire::{Reader, WireType, write_varint};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let path = std::env::args().nth(1).ok_or("usage: conformance DESCRIPTOR_SET")?;

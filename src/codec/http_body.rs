@@ -2,10 +2,10 @@
 //!
 //! Source: google/api/httpbody.proto. Its third field, `extensions`, is neither written nor read.
 
-use crate::schema::tables::WireType;
+use crate::wire::WireType;
 
 use super::CodecError;
-use super::wire::{Reader, write_varint};
+use crate::wire::{Reader, write_varint};
 
 /// The full name of the message.
 pub const FULL_NAME: &str = "google.api.HttpBody";

@@ -10,7 +10,6 @@ mod room;
 mod text_to_wire;
 mod to_json;
 mod to_wire;
-pub mod wire;
 
 pub(crate) use append::append;
 pub use required::check_required;
@@ -21,6 +20,7 @@ pub use to_wire::JsonToWire;
 use std::fmt;
 
 use crate::schema::tables::FieldIndex;
+use crate::wire::WireError;
 
 /// How JSON is read. Names and defaults are SEMANTICS' "Parse options".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -157,3 +157,15 @@ impl fmt::Display for CodecError {
 }
 
 impl std::error::Error for CodecError {}
+
+impl From<WireError> for CodecError {
+    /// Without a path and an offset: the reader knows neither.
+    #[cold]
+    fn from(error: WireError) -> Self {
+        Self {
+            path: String::new(),
+            offset: None,
+            message: error.to_string(),
+        }
+    }
+}

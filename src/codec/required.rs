@@ -1,9 +1,10 @@
 //! Required fields of proto2: looked for when the message is complete, which it is only after path, query and body.
 
-use crate::schema::tables::{Cardinality, Field, FieldIndex, Kind, MessageIndex, Tables, WireType};
+use crate::schema::tables::{Cardinality, Field, FieldIndex, Kind, MessageIndex, Tables};
+use crate::wire::WireType;
 
 use super::CodecError;
-use super::wire::{DEPTH_LIMIT, Groups, Reader, WireError};
+use crate::wire::{DEPTH_LIMIT, Groups, Reader, WireError};
 
 /// Checks that every required field is there, in `wire` and in the messages within it.
 ///
@@ -272,7 +273,7 @@ mod tests {
         let mut wire = vec![0x0a, 0];
         for _ in 0..1000 {
             let mut outer = vec![0x0a, 0, 0x12];
-            super::super::wire::write_varint(wire.len() as u64, &mut outer);
+            crate::wire::write_varint(wire.len() as u64, &mut outer);
             outer.extend(&wire);
             wire = outer;
         }

@@ -1,6 +1,7 @@
 //! One value from a path capture or a query parameter to wire format.
 
-use crate::schema::tables::{EnumTable, Field, FieldIndex, Kind, MessageTable, Tables, Tag, WellKnown};
+use crate::schema::tables::{EnumTable, Field, FieldIndex, Kind, MessageTable, Tables, WellKnown};
+use crate::wire::Tag;
 
 use super::to_wire::failure::cut;
 use super::to_wire::scalar::{self, Integer};
@@ -9,8 +10,8 @@ use super::to_wire::well_known::{
     write_seconds_and_nanos,
 };
 use super::to_wire::{expected_scalar, write_integer};
-use super::wire::write_varint;
 use super::{CodecError, ParseOptions, UnknownEnumNames};
+use crate::wire::write_varint;
 
 /// Appends one record, tag included, for `field` from `text`, which is percent-decoded: the value as ProtoJSON writes it,
 /// without quotes. Booleans may be `1` and `0` as well, enum values numbers; well-known types have their string form. Of a

@@ -27,11 +27,11 @@ use merge::Record;
 
 use super::append::{append, append_part};
 use super::room::{self, Room};
-use super::wire::{DEPTH_LIMIT, Groups, Reader, WireError};
 use super::{CodecError, PrintOptions};
 use crate::schema::tables::{
-    Cardinality, DefaultValue, Field, FieldIndex, Kind, MessageIndex, MessageTable, Tables, WellKnown, WireType,
+    Cardinality, DefaultValue, Field, FieldIndex, Kind, MessageIndex, MessageTable, Tables, WellKnown,
 };
+use crate::wire::{DEPTH_LIMIT, Groups, Reader, WireError, WireType};
 
 /// Prints messages as JSON. It holds nothing of them, only memory to use again: keep one, and printing allocates
 /// nothing but output.

@@ -16,13 +16,14 @@
 //! JSON form of their own, [`failure`] an error on its way up.
 
 use crate::schema::tables::{
-    Cardinality, EnumTable, Field, FieldIndex, Kind, MessageIndex, MessageTable, Tables, Tag, WellKnown, WireType,
+    Cardinality, EnumTable, Field, FieldIndex, Kind, MessageIndex, MessageTable, Tables, WellKnown,
 };
+use crate::wire::{Tag, WireType};
 
 use super::append::append_part;
 use super::room::{self, Room};
-use super::wire::{DEPTH_LIMIT, MAX_VARINT_LENGTH, varint_length, write_varint, zigzag};
 use super::{BoundField, CodecError, NullMessage, ParseOptions, Present, UnknownEnumNames, UnknownFields};
+use crate::wire::{DEPTH_LIMIT, MAX_VARINT_LENGTH, varint_length, write_varint, zigzag};
 use any::TypeIndex;
 use duplicates::{MapKeys, Seen};
 use failure::{Failure, Result};

@@ -2,12 +2,12 @@
 
 use super::JSON;
 use super::reply::Failure;
-use crate::codec::wire::Reader;
 use crate::codec::{CodecError, PrintOptions, WireToJson, http_body};
 use crate::config::Plugin;
 use crate::grpc::metadata;
 use crate::routing::Route;
-use crate::schema::tables::{Cardinality, FieldIndex, Kind, MessageIndex, Tables, WireType};
+use crate::schema::tables::{Cardinality, FieldIndex, Kind, MessageIndex, Tables};
+use crate::wire::{Reader, WireType};
 
 /// The content-type of raw bytes that say none, or have not said it yet.
 pub const OCTET_STREAM: &[u8] = b"application/octet-stream";

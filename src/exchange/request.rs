@@ -9,14 +9,14 @@ use super::headers::{HeaderEdits, Headers};
 use super::reply::Failure;
 use super::upload::Upload;
 use super::{Abilities, Workspace, message};
-use crate::codec::wire::write_varint;
 use crate::codec::{BoundField, check_required, http_body};
 use crate::config::{Dispatch, Plugin, Unmatched};
 use crate::grpc::metadata::{self, RequestHeader};
 use crate::grpc::{frame, timeout};
 use crate::routing::query::shown;
 use crate::routing::{Body, Bound, Match, Route};
-use crate::schema::tables::{Kind, MessageTable, Tables, Tag, WireType};
+use crate::schema::tables::{Kind, MessageTable, Tables};
+use crate::wire::{Tag, WireType, write_varint};
 
 /// The time for a unary answer where the configuration says nothing (`upstream.timeout`).
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15);

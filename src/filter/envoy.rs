@@ -9,11 +9,10 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::host::{self, Map};
-use crate::codec::wire::write_varint;
 use crate::exchange::HostReply;
 use crate::exchange::headers::Headers;
 use crate::grpc::metadata::is_binary;
-use crate::schema::tables::{Tag, WireType};
+use crate::wire::{Tag, WireType, write_varint};
 
 /// The router's header for the timeout of one request, in milliseconds; the router takes it out.
 pub const TIMEOUT_HEADER: &[u8] = b"x-envoy-upstream-rq-timeout-ms";

@@ -1,7 +1,6 @@
 //! The one place that writes an error to an HTTP client, and the details of the filter's own errors.
 
-use crate::codec::wire::write_varint;
-use crate::schema::tables::{Tag, WireType};
+use crate::wire::{Tag, WireType, write_varint};
 
 use super::Status;
 

@@ -7,8 +7,7 @@ use base64::alphabet::{self, Alphabet};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use memchr::memchr;
 
-use crate::codec::wire::{Reader, WireError, write_varint};
-use crate::schema::tables::{Tag, WireType};
+use crate::wire::{Reader, Tag, WireError, WireType, write_varint};
 
 use super::Code;
 

@@ -14,9 +14,9 @@ use std::fmt;
 use super::binding::{self, Binding, Body};
 use super::percent::{self, Decoding};
 use super::{Captures, Route};
-use crate::codec::wire::{DEPTH_LIMIT, varint_length, write_varint};
 use crate::codec::{CodecError, ParseOptions, has_text_form, text_to_wire};
-use crate::schema::tables::{Cardinality, Field, FieldIndex, Kind, MessageIndex, Tables, Tag, WellKnown, WireType};
+use crate::schema::tables::{Cardinality, Field, FieldIndex, Kind, MessageIndex, Tables, WellKnown};
+use crate::wire::{DEPTH_LIMIT, Tag, WireType, varint_length, write_varint};
 
 /// Which query parameters are bound, and what becomes of the others. SEMANTICS' "Query parameters that bind to nothing".
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

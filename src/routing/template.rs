@@ -15,7 +15,7 @@
 use std::fmt;
 
 use super::percent::{self, Decoding};
-use crate::codec::wire::DEPTH_LIMIT;
+use crate::wire::DEPTH_LIMIT;
 
 /// A parsed path template.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,6 +7,8 @@ use std::collections::{HashMap, HashSet};
 
 use prost_reflect::{DescriptorPool, EnumDescriptor, FieldDescriptor, MessageDescriptor, Syntax};
 
+use crate::wire::{Tag, WireType};
+
 /// Names a message table within its [`Tables`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MessageIndex(pub u32);
@@ -622,90 +624,6 @@ impl Kind {
             Self::Group(_) => WireType::StartGroup,
             _ => WireType::Varint,
         }
-    }
-}
-
-/// Wire types, by protobuf's encoding documentation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-#[expect(missing_docs, reason = "protobuf's own names")]
-pub enum WireType {
-    Varint = 0,
-    I64 = 1,
-    Len = 2,
-    StartGroup = 3,
-    EndGroup = 4,
-    I32 = 5,
-}
-
-impl WireType {
-    /// The wire type of this number; 6 and 7 are none.
-    #[inline]
-    pub fn of(number: u8) -> Option<Self> {
-        Some(match number {
-            0 => Self::Varint,
-            1 => Self::I64,
-            2 => Self::Len,
-            3 => Self::StartGroup,
-            4 => Self::EndGroup,
-            5 => Self::I32,
-            _ => return None,
-        })
-    }
-}
-
-/// The wire form of a tag: up to five bytes.
-#[derive(Clone, Copy, Debug)]
-pub struct Tag {
-    bytes: [u8; Tag::LONGEST],
-    length: u8,
-}
-
-impl Tag {
-    /// The longest one, in bytes.
-    pub const LONGEST: usize = 5;
-
-    /// The tag of a field number with a wire type.
-    pub fn new(number: u32, wire_type: WireType) -> Self {
-        let mut rest = (number << 3) | wire_type as u32;
-        let mut bytes = [0; Self::LONGEST];
-        let mut length = 0;
-        for byte in &mut bytes {
-            length += 1;
-            *byte = (rest & 0x7f) as u8;
-            rest >>= 7;
-            if rest == 0 {
-                break;
-            }
-            *byte |= 0x80;
-        }
-        Self { bytes, length }
-    }
-
-    /// Appends the tag.
-    #[inline]
-    pub fn append_to(&self, out: &mut Vec<u8>) {
-        let [first, ..] = self.bytes;
-        if self.length == 1 {
-            out.push(first);
-            return;
-        }
-        // All five bytes, cut to size: a copy of a fixed length is a few instructions, one of a varying length is a call.
-        let end = out.len() + usize::from(self.length);
-        out.extend_from_slice(&self.bytes);
-        out.truncate(end);
-    }
-
-    /// The bytes with padding behind them, and how many they are.
-    #[inline(always)]
-    pub fn padded(&self) -> (&[u8; Self::LONGEST], usize) {
-        (&self.bytes, self.length.into())
-    }
-
-    /// The bytes to copy.
-    #[inline]
-    pub fn as_bytes(&self) -> &[u8] {
-        self.bytes.get(..usize::from(self.length)).unwrap_or(&self.bytes)
     }
 }
 

@@ -7,8 +7,8 @@
 use std::cmp::Ordering;
 
 use super::{Body, Failure, MapEntry, Members, Part, Printer, Raw};
-use crate::codec::wire::{DEPTH_LIMIT, Reader, WireError};
-use crate::schema::tables::{Cardinality, Field, FieldIndex, Kind, MessageIndex, MessageTable, WireType};
+use crate::schema::tables::{Cardinality, Field, FieldIndex, Kind, MessageIndex, MessageTable};
+use crate::wire::{DEPTH_LIMIT, Reader, WireError, WireType};
 
 /// A record of a known field.
 #[derive(Clone, Copy, Debug)]

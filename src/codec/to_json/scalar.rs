@@ -9,8 +9,8 @@ use crate::codec::append::{
     write_signed_decimal,
 };
 use crate::codec::lanes::plain_end_within;
-use crate::codec::wire::unzigzag;
 use crate::schema::tables::{DefaultValue, Kind};
+use crate::wire::unzigzag;
 
 impl Printer<'_> {
     /// A scalar of that kind. `end` is where it ends in the wire bytes, for errors.

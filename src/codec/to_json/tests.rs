@@ -2,9 +2,9 @@ use prost_reflect::DescriptorPool;
 use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
 
 use super::WireToJson;
-use crate::codec::wire::{write_varint, zigzag};
 use crate::codec::{CodecError, PrintOptions};
 use crate::schema::tables::{Features, MessageIndex, Tables};
+use crate::wire::{write_varint, zigzag};
 
 /// A schema and what prints its messages.
 pub(super) struct Schema {

@@ -3,7 +3,8 @@
 use super::scalar::not_utf8;
 use super::{Body, Failure, Members, Part, Printer, Raw, Unknown};
 use crate::codec::append::{append_decimal, eight_decimals};
-use crate::schema::tables::{FieldIndex, MessageTable, WellKnown, WireType};
+use crate::schema::tables::{FieldIndex, MessageTable, WellKnown};
+use crate::wire::WireType;
 
 /// The seconds of a `Duration` stay within 10,000 years of 365.25 days (duration.proto).
 const DURATION_SECONDS: i64 = 315_576_000_000;

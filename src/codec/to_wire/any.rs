@@ -6,11 +6,11 @@
 
 use crate::schema::tables::{FieldIndex, MessageTable, WellKnown};
 
-use super::super::wire::{DEPTH_LIMIT, write_varint};
 use super::Parser;
 use super::failure::{Failure, Result, cut};
 use super::lengths::slot;
 use super::scan::{JsonString, Scanner, Visitor};
+use crate::wire::{DEPTH_LIMIT, write_varint};
 
 /// What scanning ahead has found.
 #[derive(Debug, Default)]

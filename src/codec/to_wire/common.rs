@@ -8,7 +8,8 @@ use super::Parser;
 use super::scalar;
 use crate::codec::append::{SHORT, append_with, copy_to};
 use crate::codec::lanes::plain_end;
-use crate::schema::tables::{Cardinality, Field, Kind, Tag};
+use crate::schema::tables::{Cardinality, Field, Kind};
+use crate::wire::Tag;
 
 impl<'p> Parser<'p, '_> {
     /// Reads the value of `field`, if it is a common one. `false`: nothing has been read or written.

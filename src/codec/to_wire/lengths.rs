@@ -6,7 +6,7 @@
 //! for each length a length can have, however deep the messages nest: the work stays linear. When the guess was too
 //! large, it is at most 127 bytes that move down.
 
-use super::super::wire::varint_length;
+use crate::wire::varint_length;
 
 /// Where lengths are reserved, and how much room each field's took last time.
 #[derive(Debug, Default)]
@@ -145,7 +145,7 @@ impl Lengths {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::wire::Reader;
+    use crate::wire::Reader;
 
     #[test]
     fn lengths_of_every_size_are_written_whatever_was_guessed() {

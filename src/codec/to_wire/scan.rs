@@ -8,9 +8,9 @@ use std::borrow::Cow;
 
 use super::super::append::append;
 use super::super::lanes::plain_end;
-use super::super::wire::DEPTH_LIMIT;
 use super::failure::{Failure, Result, found};
 use crate::schema::tables::Key;
+use crate::wire::DEPTH_LIMIT;
 
 /// A place in a JSON text.
 #[derive(Clone, Copy, Debug)]

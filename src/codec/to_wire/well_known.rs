@@ -4,11 +4,11 @@ use std::borrow::Cow;
 
 use crate::schema::tables::{FieldIndex, MessageTable, WellKnown};
 
-use super::super::wire::write_varint;
 use super::failure::Result;
 use super::lengths::slot;
 use super::scan::{JsonString, expected_at};
 use super::{Parser, slot_of};
+use crate::wire::write_varint;
 
 /// 0001-01-01T00:00:00Z, in seconds of the Unix epoch (timestamp.proto).
 const FIRST_TIMESTAMP: i64 = -62_135_596_800;
