@@ -21,6 +21,7 @@ mod filter;
 pub mod grpc;
 pub mod routing;
 pub mod schema;
+pub mod text;
 pub mod wire;
 
 #[cfg(target_arch = "wasm32")]

@@ -1,6 +1,5 @@
 //! JSON to protobuf wire format and back, in one pass over the message tables, with no tree in between.
 
-mod append;
 pub mod http_body;
 mod lanes;
 #[cfg(test)]
@@ -11,7 +10,6 @@ mod text_to_wire;
 mod to_json;
 mod to_wire;
 
-pub(crate) use append::append;
 pub use required::check_required;
 pub use text_to_wire::{has_text_form, text_to_wire};
 pub use to_json::WireToJson;

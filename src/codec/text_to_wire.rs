@@ -3,7 +3,6 @@
 use crate::schema::tables::{EnumTable, Field, FieldIndex, Kind, MessageTable, Tables, WellKnown};
 use crate::wire::Tag;
 
-use super::to_wire::failure::cut;
 use super::to_wire::scalar::{self, Integer};
 use super::to_wire::well_known::{
     EXPECTED_DURATION, EXPECTED_FIELD_MASK, EXPECTED_TIMESTAMP, parse_duration, parse_timestamp, write_field_mask,
@@ -11,6 +10,7 @@ use super::to_wire::well_known::{
 };
 use super::to_wire::{expected_scalar, write_integer};
 use super::{CodecError, ParseOptions, UnknownEnumNames};
+use crate::text::shown::cut;
 use crate::wire::write_varint;
 
 /// Appends one record, tag included, for `field` from `text`, which is percent-decoded: the value as ProtoJSON writes it,

@@ -25,12 +25,12 @@ mod tests;
 
 use merge::Record;
 
-use super::append::{append, append_part};
 use super::room::{self, Room};
 use super::{CodecError, PrintOptions};
 use crate::schema::tables::{
     Cardinality, DefaultValue, Field, FieldIndex, Kind, MessageIndex, MessageTable, Tables, WellKnown,
 };
+use crate::text::append::{append, append_part};
 use crate::wire::{DEPTH_LIMIT, Groups, Reader, WireError, WireType};
 
 /// Prints messages as JSON. It holds nothing of them, only memory to use again: keep one, and printing allocates

@@ -5,9 +5,6 @@
 use std::fmt;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use log::LevelFilter;
 use prost_reflect::ServiceDescriptor;
 use serde_json::{Map, Value};
@@ -18,6 +15,7 @@ use crate::grpc::ErrorFormat;
 use crate::routing::{HttpRule, QueryOptions, Router, UnknownParameters};
 use crate::schema::tables::Tables;
 use crate::schema::{Schema, Source, nearest};
+use crate::text::base64::decode_base64;
 
 pub mod keys;
 #[cfg(test)]
@@ -305,28 +303,6 @@ fn compile_schema(checked: &Checked, max_proto_bytes: usize) -> Result<(&'static
         Ok(schema) => Ok((key, schema)),
         Err(error) => Err(ConfigError::new(*key, error.to_string())),
     }
-}
-
-/// Base64 in either alphabet, with or without padding, with white space anywhere.
-fn decode_base64(text: &str) -> Result<Vec<u8>, String> {
-    const LENIENT: GeneralPurpose = GeneralPurpose::new(
-        &alphabet::STANDARD,
-        GeneralPurposeConfig::new()
-            .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-            .with_decode_allow_trailing_bits(true),
-    );
-    let standard: Vec<u8> = text
-        .bytes()
-        .filter(|byte| !byte.is_ascii_whitespace())
-        .map(|byte| match byte {
-            b'-' => b'+',
-            b'_' => b'/',
-            other => other,
-        })
-        .collect();
-    LENIENT
-        .decode(standard)
-        .map_err(|error| format!("expected base64, but found other text ({error})"))
 }
 
 /// The services to serve.

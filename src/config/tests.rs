@@ -1,3 +1,4 @@
+use base64::Engine as _;
 use prost::Message;
 use prost_types::{ListValue, Struct, value::Kind};
 use serde_json::json;

@@ -12,8 +12,8 @@ use crate::config::Plugin;
 use crate::grpc::frame::{Frame, FrameReader};
 use crate::grpc::metadata::{self, ConnectionOptions};
 use crate::grpc::{Code, Status};
-use crate::routing::query::shown;
 use crate::routing::{Method, Route};
+use crate::text::shown::shown;
 
 /// The answer to a request that the upstream has, as far as it is known.
 #[derive(Debug)]

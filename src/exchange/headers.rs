@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::codec::append;
+use crate::text::append::append;
 
 /// A list of header fields in their order, HTTP/2 pseudo-headers included.
 ///

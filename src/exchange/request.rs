@@ -13,9 +13,9 @@ use crate::codec::{BoundField, check_required, http_body};
 use crate::config::{Dispatch, Plugin, Unmatched};
 use crate::grpc::metadata::{self, RequestHeader};
 use crate::grpc::{frame, timeout};
-use crate::routing::query::shown;
 use crate::routing::{Body, Bound, Match, Route};
 use crate::schema::tables::{Kind, MessageTable, Tables};
+use crate::text::shown::shown;
 use crate::wire::{Tag, WireType, write_varint};
 
 /// The time for a unary answer where the configuration says nothing (`upstream.timeout`).

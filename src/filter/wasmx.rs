@@ -25,6 +25,7 @@ use super::{Gateway, refused};
 use crate::config::{Dispatch, Plugin};
 use crate::exchange::headers::{HeaderEdits, Headers};
 use crate::exchange::{Abilities, Exchange, Failure, NO_SNIFFING, Reply, RequestStep, ResponseStep};
+use crate::text::percent::{decoded, encoded};
 
 /// A property that every HTTP context has here, and none elsewhere.
 const NGINX_VERSION: &[&str] = &["ngx", "nginx_version"];
@@ -629,38 +630,6 @@ fn target(shown: &[u8]) -> Vec<u8> {
         target.extend_from_slice(&query);
     }
     target
-}
-
-/// Percent-decodes a path; escapes that are none stay.
-fn decoded(path: &[u8]) -> Vec<u8> {
-    let digit = |byte: &u8| (*byte as char).to_digit(16);
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path;
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        if let (b'%', [high, low, behind @ ..]) = (first, tail)
-            && let (Some(high), Some(low)) = (digit(high), digit(low))
-        {
-            bytes.push((high * 16 + low) as u8);
-            rest = behind;
-        } else {
-            bytes.push(*first);
-        }
-    }
-    bytes
-}
-
-/// Percent-encodes what a decoded path cannot show as it is.
-fn encoded(path: &[u8]) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(path.len());
-    for byte in path {
-        match byte {
-            b'%' => bytes.extend_from_slice(b"%25"),
-            b'?' => bytes.extend_from_slice(b"%3F"),
-            byte => bytes.push(*byte),
-        }
-    }
-    bytes
 }
 
 fn has_body(headers: &Headers, protocol: &[u8]) -> HasBody {

@@ -3,10 +3,10 @@
 use std::fmt;
 
 use base64::Engine as _;
-use base64::alphabet::{self, Alphabet};
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use memchr::memchr;
 
+use crate::text::base64::{STANDARD, URL_SAFE};
+use crate::text::percent::hex_digit;
 use crate::wire::{Reader, Tag, WireError, WireType, write_varint};
 
 use super::Code;
@@ -157,10 +157,6 @@ pub fn decode_message(encoded: &[u8]) -> String {
     String::from_utf8(decoded).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
-fn hex_digit(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).map(|value| value as u8)
-}
-
 /// A host's status message without what the host appended.
 ///
 /// Envoy's gRPC call API appends its response code details in braces, `no such book{via_upstream}`, and with details
@@ -209,19 +205,6 @@ fn decode_details(value: &[u8]) -> Option<Vec<u8>> {
     Details(Reader::new(&details))
         .all(|detail| detail.is_ok())
         .then_some(details)
-}
-
-const STANDARD: GeneralPurpose = lenient(&alphabet::STANDARD);
-const URL_SAFE: GeneralPurpose = lenient(&alphabet::URL_SAFE);
-
-/// Padding may be there or not ("Binary-Header" in `doc/PROTOCOL-HTTP2.md`).
-const fn lenient(alphabet: &Alphabet) -> GeneralPurpose {
-    GeneralPurpose::new(
-        alphabet,
-        GeneralPurposeConfig::new()
-            .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-            .with_decode_allow_trailing_bits(true),
-    )
 }
 
 #[cfg(test)]

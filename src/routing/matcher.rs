@@ -13,8 +13,8 @@
 //! **Verbs.** What follows the last `:` of a path is a verb where the node reached has that verb; `*` and `**` then
 //! match what precedes it and never the whole. Elsewhere the colon is data. An escaped colon always is.
 
-use super::percent::{self, Decoding};
 use super::template::{Segment, Template};
+use crate::text::percent::{self, Decoding};
 
 /// A binding as the matcher names it: a position in the list of its owner.
 pub(super) type RouteIndex = u32;

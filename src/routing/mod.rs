@@ -8,7 +8,6 @@
 
 pub mod binding;
 mod matcher;
-mod percent;
 pub mod query;
 mod rule;
 pub mod template;
@@ -22,11 +21,11 @@ use prost_reflect::ServiceDescriptor;
 use self::binding::Part;
 pub use self::binding::{Binding, Body};
 use self::matcher::{Found, Matcher, PathSegment, Scratch};
-use self::percent::Decoding;
 pub use self::query::{BindError, Binder, Bound, QueryOptions, UnknownParameters};
 use self::rule::{Declared, Origin};
 use self::template::Template;
 use crate::schema::tables::{MessageIndex, Tables};
+use crate::text::percent::{self, Decoding};
 
 /// A `google.api.HttpRule` (google/api/http.proto): how one method is reached over HTTP.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,10 +12,11 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
 use super::binding::{self, Binding, Body};
-use super::percent::{self, Decoding};
 use super::{Captures, Route};
 use crate::codec::{CodecError, ParseOptions, has_text_form, text_to_wire};
 use crate::schema::tables::{Cardinality, Field, FieldIndex, Kind, MessageIndex, Tables, WellKnown};
+use crate::text::percent::{self, Decoding};
+use crate::text::shown::shown;
 use crate::wire::{DEPTH_LIMIT, Tag, WireType, varint_length, write_varint};
 
 /// Which query parameters are bound, and what becomes of the others. SEMANTICS' "Query parameters that bind to nothing".
@@ -428,18 +429,6 @@ fn unknown_parameters(names: &[String]) -> String {
 
 /// How many unknown parameters an error names.
 const LISTED_NAMES: usize = 20;
-
-/// What a client sent, a name or a path, as a message shows it: as text, the beginning of it if it is long.
-pub fn shown(sent: &[u8]) -> String {
-    let sent = String::from_utf8_lossy(sent);
-    match sent.char_indices().nth(SHOWN_CHARACTERS) {
-        Some((end, _)) => format!("{}…", sent.get(..end).unwrap_or_default()),
-        None => sent.into_owned(),
-    }
-}
-
-/// How much of it an error shows.
-const SHOWN_CHARACTERS: usize = 200;
 
 #[cfg(test)]
 mod tests;

@@ -14,7 +14,7 @@
 
 use std::fmt;
 
-use super::percent::{self, Decoding};
+use crate::text::percent::{self, Decoding};
 use crate::wire::DEPTH_LIMIT;
 
 /// A parsed path template.

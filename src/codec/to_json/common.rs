@@ -6,9 +6,9 @@
 
 use super::scalar::{hundredths, write_hundredths};
 use super::{Members, Printer, Slots};
-use crate::codec::append::{SHORT, SIGNED_DECIMAL, append_with, copy_to, write_at, write_signed_decimal};
 use crate::codec::lanes::is_plain_start;
 use crate::schema::tables::{EnumIndex, Field, Key, Kind};
+use crate::text::append::{SHORT, SIGNED_DECIMAL, append_with, copy_to, write_at, write_signed_decimal};
 use crate::wire::{Reader, unzigzag};
 
 /// More than the longest common member: its key, and a value with its quotes, both cut from whole words.

@@ -4,12 +4,12 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
 use super::{Failure, Printer, Raw};
-use crate::codec::append::{
+use crate::codec::lanes::plain_end_within;
+use crate::schema::tables::{DefaultValue, Kind};
+use crate::text::append::{
     SIGNED_DECIMAL, append, append_decimal, append_part, append_signed_decimal, append_with, copy_to, write_at,
     write_signed_decimal,
 };
-use crate::codec::lanes::plain_end_within;
-use crate::schema::tables::{DefaultValue, Kind};
 use crate::wire::unzigzag;
 
 impl Printer<'_> {

@@ -2,8 +2,8 @@
 
 use super::scalar::not_utf8;
 use super::{Body, Failure, Members, Part, Printer, Raw, Unknown};
-use crate::codec::append::{append_decimal, eight_decimals};
 use crate::schema::tables::{FieldIndex, MessageTable, WellKnown};
+use crate::text::append::{append_decimal, eight_decimals};
 use crate::wire::WireType;
 
 /// The seconds of a `Duration` stay within 10,000 years of 365.25 days (duration.proto).

@@ -7,9 +7,10 @@
 use crate::schema::tables::{FieldIndex, MessageTable, WellKnown};
 
 use super::Parser;
-use super::failure::{Failure, Result, cut};
+use super::failure::{Failure, Result};
 use super::lengths::slot;
 use super::scan::{JsonString, Scanner, Visitor};
+use crate::text::shown::cut;
 use crate::wire::{DEPTH_LIMIT, write_varint};
 
 /// What scanning ahead has found.

@@ -6,9 +6,9 @@
 
 use super::Parser;
 use super::scalar;
-use crate::codec::append::{SHORT, append_with, copy_to};
 use crate::codec::lanes::plain_end;
 use crate::schema::tables::{Cardinality, Field, Kind};
+use crate::text::append::{SHORT, append_with, copy_to};
 use crate::wire::Tag;
 
 impl<'p> Parser<'p, '_> {

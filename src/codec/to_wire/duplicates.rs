@@ -5,8 +5,9 @@
 
 use std::cmp::Ordering;
 
-use super::failure::{Failure, Result, cut};
+use super::failure::{Failure, Result};
 use super::scan::JsonString;
+use crate::text::shown::cut;
 
 /// What one open message has seen. The first 64 bits are here; more are in a vector that all open messages share,
 /// each its own stretch of it, the innermost at the end.

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::super::CodecError;
+use crate::text::shown::{SHOWN, cut};
 
 pub(super) type Result<T> = std::result::Result<T, Failure>;
 
@@ -55,21 +56,6 @@ impl Failure {
     /// The finished error.
     pub(super) fn into_error(self) -> CodecError {
         *self.0
-    }
-}
-
-/// How many characters of a client's value an error shows.
-const SHOWN: usize = 40;
-
-/// `text`, cut where it is long.
-pub(in crate::codec) fn cut(text: &str) -> std::borrow::Cow<'_, str> {
-    match text.char_indices().nth(SHOWN) {
-        Some((end, _)) => {
-            let mut shown = text.get(..end).unwrap_or_default().to_owned();
-            shown.push('…');
-            shown.into()
-        }
-        None => text.into(),
     }
 }
 

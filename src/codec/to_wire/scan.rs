@@ -6,10 +6,10 @@
 
 use std::borrow::Cow;
 
-use super::super::append::append;
 use super::super::lanes::plain_end;
 use super::failure::{Failure, Result, found};
 use crate::schema::tables::Key;
+use crate::text::append::append;
 use crate::wire::DEPTH_LIMIT;
 
 /// A place in a JSON text.

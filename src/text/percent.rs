@@ -2,7 +2,7 @@
 
 /// Which escapes stand for data where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Decoding {
+pub enum Decoding {
     /// One path segment: every escape is decoded.
     Segment,
     /// Several path segments: `%2F` and `%2f` stay, so that a slash in the data is not taken for a separator.
@@ -13,7 +13,7 @@ pub(super) enum Decoding {
 
 /// Appends `text`, decoded, to `out`. On error, the position in `text` of the escape that isn't `%` and two
 /// hexadecimal digits; `out` then holds what came before it.
-pub(super) fn decode(text: &[u8], decoding: Decoding, out: &mut Vec<u8>) -> Result<(), usize> {
+pub fn decode(text: &[u8], decoding: Decoding, out: &mut Vec<u8>) -> Result<(), usize> {
     let mut rest = text;
     while let Some((&byte, tail)) = rest.split_first() {
         rest = tail;
@@ -37,12 +37,12 @@ pub(super) fn decode(text: &[u8], decoding: Decoding, out: &mut Vec<u8>) -> Resu
 }
 
 /// The position of the first malformed escape in `text`.
-pub(super) fn malformed_escape(text: &[u8]) -> Option<usize> {
+pub fn malformed_escape(text: &[u8]) -> Option<usize> {
     memchr::memchr_iter(b'%', text).find(|at| text.get(at + 1..).and_then(escape).is_none())
 }
 
 /// The escape at `position` of `text` as a message shows it: `%` and up to two characters after it.
-pub(super) fn shown(text: &[u8], position: usize) -> String {
+pub fn shown(text: &[u8], position: usize) -> String {
     let escape = text.iter().skip(position).take(3).copied().collect::<Vec<_>>();
     String::from_utf8_lossy(&escape).into_owned()
 }
@@ -62,6 +62,43 @@ fn hexadecimal(digit: u8) -> Option<u8> {
         b'A'..=b'F' => Some(digit - b'A' + 10),
         _ => None,
     }
+}
+
+/// Percent-decodes a path; escapes that are none stay.
+pub fn decoded(path: &[u8]) -> Vec<u8> {
+    let digit = |byte: &u8| (*byte as char).to_digit(16);
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path;
+    while let [first, tail @ ..] = rest {
+        rest = tail;
+        if let (b'%', [high, low, behind @ ..]) = (first, tail)
+            && let (Some(high), Some(low)) = (digit(high), digit(low))
+        {
+            bytes.push((high * 16 + low) as u8);
+            rest = behind;
+        } else {
+            bytes.push(*first);
+        }
+    }
+    bytes
+}
+
+/// Percent-encodes what a decoded path cannot show as it is.
+pub fn encoded(path: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(path.len());
+    for byte in path {
+        match byte {
+            b'%' => bytes.extend_from_slice(b"%25"),
+            b'?' => bytes.extend_from_slice(b"%3F"),
+            byte => bytes.push(*byte),
+        }
+    }
+    bytes
+}
+
+/// The value of a hexadecimal digit.
+pub fn hex_digit(digit: u8) -> Option<u8> {
+    char::from(digit).to_digit(16).map(|value| value as u8)
 }
 
 #[cfg(test)]

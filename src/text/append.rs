@@ -4,13 +4,13 @@
 //! is a few instructions. So short copies take whole words, too much of them, and are cut to size.
 //!
 //! What is put together from several parts is written to room that is asked for once, in [`append_with`]. With
-//! [`lanes`](super::lanes) it is all the `unsafe` of the codec: asked for part by part, members of objects take a sixth
+//! the codec's lanes it is all the `unsafe` of the codec: asked for part by part, members of objects take a sixth
 //! more instructions, and a third more time in wasm.
 
 use std::mem::MaybeUninit;
 
 /// Copies of up to this many bytes are made inline.
-pub(super) const SHORT: usize = 32;
+pub const SHORT: usize = 32;
 
 /// Appends `text`.
 #[inline]
@@ -44,7 +44,7 @@ pub fn append(text: &[u8], out: &mut Vec<u8>) {
 
 /// Appends `length` bytes of `text` from `start`, all of which it must have.
 #[inline]
-pub(super) fn append_part(text: &[u8], start: usize, length: usize, out: &mut Vec<u8>) {
+pub fn append_part(text: &[u8], start: usize, length: usize, out: &mut Vec<u8>) {
     let rest = text.get(start..).unwrap_or_default();
     if length <= SHORT
         && let Some(chunk) = rest.first_chunk::<SHORT>()
@@ -59,7 +59,7 @@ pub(super) fn append_part(text: &[u8], start: usize, length: usize, out: &mut Ve
 
 /// Appends what `write` puts into `N` bytes, as many of them as it says: one look at the room for all of its parts.
 #[inline(always)]
-pub(super) fn append_with<const N: usize>(out: &mut Vec<u8>, write: impl FnOnce(&mut [u8; N]) -> usize) {
+pub fn append_with<const N: usize>(out: &mut Vec<u8>, write: impl FnOnce(&mut [u8; N]) -> usize) {
     out.reserve(N);
     let start = out.len();
     let Some(room) = out.spare_capacity_mut().first_chunk_mut::<N>() else {
@@ -75,7 +75,7 @@ pub(super) fn append_with<const N: usize>(out: &mut Vec<u8>, write: impl FnOnce(
 
 /// Copies `words` to `at`, where [`append_with`] has room for all of them.
 #[inline(always)]
-pub(super) fn copy_to<const ROOM: usize, const N: usize>(room: &mut [u8; ROOM], at: usize, words: &[u8; N]) {
+pub fn copy_to<const ROOM: usize, const N: usize>(room: &mut [u8; ROOM], at: usize, words: &[u8; N]) {
     if let Some(place) = room.get_mut(at..).and_then(|room| room.first_chunk_mut()) {
         *place = *words;
     }
@@ -83,7 +83,7 @@ pub(super) fn copy_to<const ROOM: usize, const N: usize>(room: &mut [u8; ROOM], 
 
 /// Has `write` write at `at`, where there must be room for all that it may write; where it ends.
 #[inline(always)]
-pub(super) fn write_at<const ROOM: usize, const N: usize>(
+pub fn write_at<const ROOM: usize, const N: usize>(
     room: &mut [u8; ROOM],
     at: usize,
     write: impl FnOnce(&mut [u8; N]) -> usize,
@@ -98,11 +98,11 @@ pub(super) fn write_at<const ROOM: usize, const N: usize>(
 const DECIMAL: usize = 24;
 
 /// The same with a sign.
-pub(super) const SIGNED_DECIMAL: usize = 1 + DECIMAL;
+pub const SIGNED_DECIMAL: usize = 1 + DECIMAL;
 
 /// Appends a number in decimal.
 #[inline]
-pub(super) fn append_decimal(number: u64, out: &mut Vec<u8>) {
+pub fn append_decimal(number: u64, out: &mut Vec<u8>) {
     if number < 10 {
         out.push(b'0' + number as u8);
     } else {
@@ -112,7 +112,7 @@ pub(super) fn append_decimal(number: u64, out: &mut Vec<u8>) {
 
 /// The same for a signed number.
 #[inline]
-pub(super) fn append_signed_decimal(number: i64, out: &mut Vec<u8>) {
+pub fn append_signed_decimal(number: i64, out: &mut Vec<u8>) {
     if number < 0 {
         out.push(b'-');
     }
@@ -122,7 +122,7 @@ pub(super) fn append_signed_decimal(number: i64, out: &mut Vec<u8>) {
 /// Writes a number in decimal, with a sign if it is `negative`; how many bytes it takes. What is behind them is written
 /// over too.
 #[inline(always)]
-pub(super) fn write_signed_decimal(negative: bool, magnitude: u64, room: &mut [u8; SIGNED_DECIMAL]) -> usize {
+pub fn write_signed_decimal(negative: bool, magnitude: u64, room: &mut [u8; SIGNED_DECIMAL]) -> usize {
     copy_to(room, 0, b"-");
     write_at(room, usize::from(negative), |room| write_decimal(magnitude, room))
 }
@@ -159,7 +159,7 @@ fn write_word(word: u64, room: &mut [u8; DECIMAL], at: usize) -> usize {
 
 /// The eight decimal digits of a number, zeros in front included.
 #[inline]
-pub(super) fn eight_decimals(number: u32) -> [u8; 8] {
+pub fn eight_decimals(number: u32) -> [u8; 8] {
     (eight_digits(number.into()) | ZEROS).to_le_bytes()
 }
 

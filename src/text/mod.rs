@@ -1,0 +1,6 @@
+//! Text forms that every floor above reads or writes.
+
+pub mod append;
+pub mod base64;
+pub mod percent;
+pub mod shown;
