@@ -19,6 +19,7 @@ pub mod exchange;
 #[cfg(target_arch = "wasm32")]
 mod filter;
 pub mod grpc;
+pub mod http;
 pub mod routing;
 pub mod schema;
 pub mod text;

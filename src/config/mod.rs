@@ -12,6 +12,7 @@ use serde_json::{Map, Value};
 use self::keys::Checked;
 use crate::codec::{ParseOptions, PrintOptions, UnknownEnumNames, UnknownFields};
 use crate::grpc::ErrorFormat;
+use crate::http::stream_format::StreamFormat;
 use crate::routing::{HttpRule, QueryOptions, Router, UnknownParameters};
 use crate::schema::tables::Tables;
 use crate::schema::{Schema, Source, nearest};
@@ -205,17 +206,6 @@ pub struct Streaming {
     pub default: StreamFormat,
     /// The longest that a whole stream may take; none: the gateway's own, and 15 s for calls.
     pub timeout: Option<Duration>,
-}
-
-/// A way to write a stream of messages.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StreamFormat {
-    /// One JSON array.
-    Array,
-    /// A message a line.
-    Ndjson,
-    /// Server-sent events.
-    Sse,
 }
 
 /// Bounds in bytes, each at least 1 and at most [`keys::MAX_SIZE`].

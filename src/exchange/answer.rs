@@ -3,7 +3,6 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::headers::{HeaderEdits, Headers};
 use super::reply::Failure;
 use super::report::Outcome;
 use super::server_stream::{Progress, ServerStream, bad_frame};
@@ -12,6 +11,7 @@ use crate::config::Plugin;
 use crate::grpc::frame::{Frame, FrameReader};
 use crate::grpc::metadata::{self, ConnectionOptions};
 use crate::grpc::{Code, Status};
+use crate::http::headers::{HeaderEdits, Headers};
 use crate::routing::{Method, Route};
 use crate::text::shown::shown;
 

@@ -7,31 +7,28 @@
 //! The memory that a step needs lives in the [`Workspace`], which outlives the exchange.
 
 mod answer;
-mod elements;
-pub mod headers;
 mod message;
 mod reply;
 pub mod report;
 mod request;
 mod server_stream;
-mod stream_format;
 mod upload;
 
 use std::rc::Rc;
 use std::time::Duration;
 
 use crate::codec::{JsonToWire, Present, WireToJson};
-use crate::config::{Plugin, StreamFormat};
+use crate::config::Plugin;
 use crate::grpc::Code;
 use crate::grpc::frame::PREFIX_LENGTH;
+use crate::http::headers::{HeaderEdits, Headers};
+use crate::http::stream_format::{StreamFormat, StreamWriter};
 use crate::routing::{Binder, Captures, Method, Route};
 use answer::Answer;
-use headers::{HeaderEdits, Headers};
 pub use reply::{Failure, Reply};
 use report::{Outcome, Reason, Record};
 use request::Pending;
 use server_stream::Progress;
-use stream_format::StreamWriter;
 use upload::Upload;
 
 const JSON: &[u8] = b"application/json";

@@ -1,12 +1,12 @@
 //! Answers in place of the upstream's: the one place where an error becomes an HTTP response.
 
-use super::elements::ElementError;
-use super::headers::Headers;
 use super::report::Reason;
 use crate::codec::{CodecError, PrintOptions, WireToJson};
 use crate::config::Plugin;
 use crate::grpc::error_body::{bad_request, write_error};
 use crate::grpc::{Code, ErrorFormat, Status};
+use crate::http::elements::ElementError;
+use crate::http::headers::Headers;
 use crate::routing::BindError;
 
 /// A whole HTTP response.

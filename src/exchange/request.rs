@@ -1,11 +1,8 @@
 //! The request half: from HTTP headers and JSON to metadata and one gRPC frame.
 
-use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::elements::Form;
-use super::headers::{HeaderEdits, Headers};
 use super::reply::Failure;
 use super::upload::Upload;
 use super::{Abilities, Workspace, message};
@@ -13,6 +10,9 @@ use crate::codec::{BoundField, check_required, http_body};
 use crate::config::{Dispatch, Plugin, Unmatched};
 use crate::grpc::metadata::{self, RequestHeader};
 use crate::grpc::{frame, timeout};
+use crate::http::elements::Form;
+use crate::http::headers::{HeaderEdits, Headers};
+use crate::http::media_type::{is_lines, is_native, media_type};
 use crate::routing::{Body, Bound, Match, Route};
 use crate::schema::tables::{Kind, MessageTable, Tables};
 use crate::text::shown::shown;
@@ -470,24 +470,6 @@ fn split_target(target: &[u8]) -> (&[u8], Option<&[u8]>) {
     }
 }
 
-/// gRPC itself and gRPC-Web are not JSON: they pass.
-fn is_native(content_type: &[u8]) -> bool {
-    let media_type = media_type(content_type);
-    media_type
-        .strip_prefix(b"application/grpc")
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"+") || rest.starts_with(b"-web"))
-}
-
-/// The type of a content-type value, without its parameters, in lower case.
-fn media_type(content_type: &[u8]) -> Cow<'_, [u8]> {
-    let end = memchr::memchr(b';', content_type).unwrap_or(content_type.len());
-    let media_type = content_type.get(..end).unwrap_or_default().trim_ascii();
-    match media_type.iter().any(u8::is_ascii_uppercase) {
-        true => Cow::Owned(media_type.to_ascii_lowercase()),
-        false => Cow::Borrowed(media_type),
-    }
-}
-
 fn check_media_type(tables: &Tables, route: &Route, seen: &Seen<'_>) -> Result<(), Failure> {
     if let Some(encoding) = seen.content_encoding
         && !encoding.trim_ascii().is_empty()
@@ -511,14 +493,6 @@ fn check_media_type(tables: &Tables, route: &Route, seen: &Seen<'_>) -> Result<(
         "content-type {} is not supported: expected application/json",
         shown(content_type)
     )))
-}
-
-/// NDJSON and JSON Lines: one message a line.
-fn is_lines(media_type: &[u8]) -> bool {
-    matches!(
-        media_type,
-        b"application/x-ndjson" | b"application/ndjson" | b"application/jsonl"
-    )
 }
 
 /// What a bound request body holds.

@@ -2,11 +2,11 @@
 
 use super::message;
 use super::reply::Failure;
-use super::stream_format::StreamWriter;
 use crate::codec::{PrintOptions, WireToJson};
-use crate::config::{Plugin, StreamFormat};
+use crate::config::Plugin;
 use crate::grpc::frame::{Frame, FrameError, FrameReader};
 use crate::grpc::{Code, Status};
+use crate::http::stream_format::{StreamFormat, StreamWriter};
 use crate::routing::Route;
 
 /// A stream of messages in the client's form.

@@ -3,11 +3,11 @@
 
 use std::rc::Rc;
 
-use super::elements::{ElementReader, Form};
 use super::reply::Failure;
 use super::{Workspace, request};
 use crate::config::Plugin;
 use crate::grpc::frame;
+use crate::http::elements::{ElementReader, Form};
 use crate::routing::Route;
 
 /// The most bytes of a raw upload that one message carries.
@@ -130,7 +130,7 @@ impl Upload {
             Intake::Elements(reader) => {
                 let bad = |error| Failure::body_form(&error);
                 let mut elements = reader.read(chunk);
-                while let Some(element) = elements.next().map_err(bad)? {
+                while let Some(element) = elements.next_element().map_err(bad)? {
                     send(element, b"")?;
                 }
                 if end && let Some(element) = reader.finish().map_err(bad)? {

@@ -10,8 +10,8 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::host::{self, Map};
 use crate::exchange::HostReply;
-use crate::exchange::headers::Headers;
 use crate::grpc::metadata::is_binary;
+use crate::http::headers::Headers;
 use crate::wire::{Tag, WireType, write_varint};
 
 /// The router's header for the timeout of one request, in milliseconds; the router takes it out.

@@ -7,7 +7,7 @@
 use std::cell::Cell;
 use std::ops::Range;
 
-use crate::exchange::headers::{HeaderEdits, Headers};
+use crate::http::headers::{HeaderEdits, Headers};
 
 /// What a host answers to a call that did not succeed (`proxy_status_t`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -22,11 +22,11 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::{Action, ContextType, LogLevel};
 
 use crate::config::{Limits, Plugin};
-use crate::exchange::headers::{HeaderEdits, Headers};
 use crate::exchange::{
     Abilities, Call, CallStep, Exchange, Failure, NO_SNIFFING, Reply, RequestStep, ResponseStep, Workspace,
     is_trailers_frame,
 };
+use crate::http::headers::{HeaderEdits, Headers};
 use hold::{Holding, Verdict, Waiting};
 use host::{Buffer, HostStatus, Map, Stream};
 use host_profile::{HostProfile, Known, Undecided};

@@ -23,8 +23,8 @@ use super::observer::Observer;
 use super::replies::send;
 use super::{Gateway, refused};
 use crate::config::{Dispatch, Plugin};
-use crate::exchange::headers::{HeaderEdits, Headers};
 use crate::exchange::{Abilities, Exchange, Failure, NO_SNIFFING, Reply, RequestStep, ResponseStep};
+use crate::http::headers::{HeaderEdits, Headers};
 use crate::text::percent::{decoded, encoded};
 
 /// A property that every HTTP context has here, and none elsewhere.

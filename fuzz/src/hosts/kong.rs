@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use protobridge::config::Plugin;
-use protobridge::exchange::headers::Headers;
+use protobridge::http::headers::Headers;
 use protobridge::exchange::{Abilities, Exchange, Failure, HostReply, RequestStep, ResponseStep, Workspace};
 
 use super::{Client, End, Ends, Host, Upstream};

@@ -3,10 +3,10 @@
 use std::rc::Rc;
 use std::sync::LazyLock;
 
-use protobridge::config::{Dispatch, Plugin};
-use protobridge::exchange::headers::Headers;
-use protobridge::exchange::{HostReply, Workspace};
 use serde_json::{Map, Value, json};
+use protobridge::config::{Dispatch, Plugin};
+use protobridge::http::headers::Headers;
+use protobridge::exchange::{HostReply, Workspace};
 
 use super::envoy::{Envoy, Holding};
 use super::kong::{HasBody, Kong};

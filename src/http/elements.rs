@@ -137,7 +137,7 @@ pub struct Elements<'a> {
 
 impl Elements<'_> {
     /// The next whole element; `None` when more bytes are needed. After an error there are only errors.
-    pub fn next(&mut self) -> Result<Option<&[u8]>, ElementError> {
+    pub fn next_element(&mut self) -> Result<Option<&[u8]>, ElementError> {
         if let Some(error) = self.reader.failed {
             return Err(error);
         }
@@ -284,7 +284,7 @@ mod tests {
         let mut found = Vec::new();
         for chunk in body.as_bytes().chunks(size) {
             let mut elements = reader.read(chunk);
-            while let Some(element) = elements.next()? {
+            while let Some(element) = elements.next_element()? {
                 found.push(String::from_utf8_lossy(element.trim_ascii()).into_owned());
             }
         }

@@ -2,7 +2,16 @@
 //!
 //! Sources: RFC 9110 section 12.5.1 (`accept`), the NDJSON specification, the HTML standard's "Server-sent events".
 
-use crate::config::StreamFormat;
+/// A way to write a stream of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamFormat {
+    /// One JSON array.
+    Array,
+    /// A message a line.
+    Ndjson,
+    /// Server-sent events.
+    Sse,
+}
 
 impl StreamFormat {
     /// The form that a client's `accept` asks for; `default` where it names none.

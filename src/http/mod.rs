@@ -1,0 +1,6 @@
+//! What HTTP says around a message: header lists, media types, and many messages in one body.
+
+pub mod elements;
+pub mod headers;
+pub mod media_type;
+pub mod stream_format;
