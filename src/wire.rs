@@ -320,6 +320,13 @@ fn write_long_varint(mut value: u64, out: &mut Vec<u8>) {
     out.truncate(end);
 }
 
+/// Appends a length-delimited record: field `number` with the value `bytes`.
+pub fn write_record(number: u32, bytes: &[u8], out: &mut Vec<u8>) {
+    Tag::new(number, WireType::Len).append_to(out);
+    write_varint(bytes.len() as u64, out);
+    out.extend_from_slice(bytes);
+}
+
 /// How many bytes [`write_varint`] appends: 1 to 10.
 #[inline]
 pub fn varint_length(value: u64) -> usize {

@@ -2,10 +2,8 @@
 //!
 //! Source: google/api/httpbody.proto. Its third field, `extensions`, is neither written nor read.
 
-use crate::wire::WireType;
-
 use super::CodecError;
-use crate::wire::{Reader, write_varint};
+use crate::wire::{Reader, WireType, write_record};
 
 /// The full name of the message.
 pub const FULL_NAME: &str = "google.api.HttpBody";
@@ -30,9 +28,7 @@ pub struct HttpBody<'w> {
 pub fn write(content_type: &[u8], data: &[u8], out: &mut Vec<u8>) {
     for (number, value) in [(CONTENT_TYPE, content_type), (DATA, data)] {
         if !value.is_empty() {
-            out.push((number << 3) as u8 | WireType::Len as u8);
-            write_varint(value.len() as u64, out);
-            out.extend_from_slice(value);
+            write_record(number, value, out);
         }
     }
 }

@@ -1,7 +1,6 @@
 //! One value from a path capture or a query parameter to wire format.
 
 use crate::schema::tables::{EnumTable, Field, FieldIndex, Kind, MessageTable, Tables, WellKnown};
-use crate::wire::Tag;
 
 use super::to_wire::scalar::{self, Integer};
 use super::to_wire::well_known::{
@@ -11,7 +10,7 @@ use super::to_wire::well_known::{
 use super::to_wire::{expected_scalar, write_integer};
 use super::{CodecError, ParseOptions, UnknownEnumNames};
 use crate::text::shown::cut;
-use crate::wire::write_varint;
+use crate::wire::{Tag, write_varint};
 
 /// Appends one record, tag included, for `field` from `text`, which is percent-decoded: the value as ProtoJSON writes it,
 /// without quotes. Booleans may be `1` and `0` as well, enum values numbers; well-known types have their string form. Of a

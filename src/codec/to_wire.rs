@@ -18,13 +18,12 @@
 use crate::schema::tables::{
     Cardinality, EnumTable, Field, FieldIndex, Kind, MessageIndex, MessageTable, Tables, WellKnown,
 };
-use crate::wire::{Tag, WireType};
 
 use super::room::{self, Room};
 use super::{BoundField, CodecError, NullMessage, ParseOptions, Present, UnknownEnumNames, UnknownFields};
 use crate::text::append::append_part;
 use crate::text::shown::cut;
-use crate::wire::{DEPTH_LIMIT, MAX_VARINT_LENGTH, varint_length, write_varint, zigzag};
+use crate::wire::{DEPTH_LIMIT, MAX_VARINT_LENGTH, Tag, WireType, varint_length, write_varint, zigzag};
 use any::TypeIndex;
 use duplicates::{MapKeys, Seen};
 use failure::{Failure, Result};

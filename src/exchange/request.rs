@@ -16,7 +16,7 @@ use crate::http::media_type::{is_lines, is_native, media_type};
 use crate::routing::{Body, Bound, Match, Route};
 use crate::schema::tables::{Kind, MessageTable, Tables};
 use crate::text::shown::shown;
-use crate::wire::{Tag, WireType, write_varint};
+use crate::wire::write_record;
 
 /// The time for a unary answer where the configuration says nothing (`upstream.timeout`).
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15);
@@ -326,7 +326,7 @@ pub fn write_body(
                 let mut value = Vec::with_capacity(content_type.len() + body.len() + 16);
                 let bound = &binding.body_bound;
                 write_raw(tables.message(below), bound, content_type, body, &mut value);
-                write_record(field.tag, &value, out);
+                write_record(field.number, &value, out);
             }
             Ok(())
         }
@@ -358,7 +358,7 @@ pub fn write_body(
             if let Some(mask) = mask
                 && !paths.is_empty()
             {
-                write_record(mask.tag, &field_mask(paths), out);
+                write_record(mask.number, &field_mask(paths), out);
             }
             Ok(())
         }
@@ -517,13 +517,7 @@ fn body_type(tables: &Tables, route: &Route) -> BodyType {
 fn field_mask(paths: &[String]) -> Vec<u8> {
     let mut mask = Vec::new();
     for path in paths {
-        write_record(Tag::new(1, WireType::Len), path.as_bytes(), &mut mask);
+        write_record(1, path.as_bytes(), &mut mask);
     }
     mask
-}
-
-fn write_record(tag: Tag, value: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(tag.as_bytes());
-    write_varint(value.len() as u64, out);
-    out.extend_from_slice(value);
 }

@@ -12,7 +12,7 @@ use super::host::{self, Map};
 use crate::exchange::HostReply;
 use crate::grpc::metadata::is_binary;
 use crate::http::headers::Headers;
-use crate::wire::{Tag, WireType, write_varint};
+use crate::wire::write_record;
 
 /// The router's header for the timeout of one request, in milliseconds; the router takes it out.
 pub const TIMEOUT_HEADER: &[u8] = b"x-envoy-upstream-rq-timeout-ms";
@@ -38,21 +38,13 @@ pub const BAD_REQUEST_STAND_IN: u16 = 422;
 /// A bare cluster name will not do: Envoy parses it as this message first, and one that happens to parse aborts Envoy.
 pub fn grpc_service(cluster: &str, authority: Option<&str>) -> Vec<u8> {
     let mut envoy_grpc = Vec::with_capacity(cluster.len() + 8);
-    write_text(1, cluster, &mut envoy_grpc);
+    write_record(1, cluster.as_bytes(), &mut envoy_grpc);
     if let Some(authority) = authority {
-        write_text(2, authority, &mut envoy_grpc);
+        write_record(2, authority.as_bytes(), &mut envoy_grpc);
     }
     let mut service = Vec::with_capacity(envoy_grpc.len() + 8);
-    service.extend_from_slice(Tag::new(1, WireType::Len).as_bytes());
-    write_varint(envoy_grpc.len() as u64, &mut service);
-    service.extend_from_slice(&envoy_grpc);
+    write_record(1, &envoy_grpc, &mut service);
     service
-}
-
-fn write_text(number: u32, text: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(Tag::new(number, WireType::Len).as_bytes());
-    write_varint(text.len() as u64, out);
-    out.extend_from_slice(text.as_bytes());
 }
 
 /// Metadata as Envoy's gRPC client takes them: the values of `-bin` names as bytes, which it writes in base64 itself.

@@ -1,6 +1,6 @@
 //! The one place that writes an error to an HTTP client, and the details of the filter's own errors.
 
-use crate::wire::{Tag, WireType, write_varint};
+use crate::wire::write_record;
 
 use super::Status;
 
@@ -76,8 +76,12 @@ fn write_details(status: &Status, out: &mut Vec<u8>, print_detail: &mut impl FnM
 /// `field` is the path of the field in the request message, `description` says what was found and what was expected.
 pub fn bad_request(field: &str, description: &str) -> Vec<u8> {
     let mut violation = Vec::with_capacity(field.len() + description.len() + 8);
-    write_record(1, field.as_bytes(), &mut violation);
-    write_record(2, description.as_bytes(), &mut violation);
+    for (number, text) in [(1, field), (2, description)] {
+        // An empty string is the default value, and has no record.
+        if !text.is_empty() {
+            write_record(number, text.as_bytes(), &mut violation);
+        }
+    }
     let mut message = Vec::with_capacity(violation.len() + 4);
     write_record(1, &violation, &mut message);
     let mut any = Vec::with_capacity(message.len() + BAD_REQUEST.len() + 8);
@@ -87,15 +91,6 @@ pub fn bad_request(field: &str, description: &str) -> Vec<u8> {
 }
 
 const BAD_REQUEST: &str = "type.googleapis.com/google.rpc.BadRequest";
-
-/// A length-delimited record; an empty string is the default value and has none.
-fn write_record(number: u32, contents: &[u8], out: &mut Vec<u8>) {
-    if !contents.is_empty() {
-        out.extend_from_slice(Tag::new(number, WireType::Len).as_bytes());
-        write_varint(contents.len() as u64, out);
-        out.extend_from_slice(contents);
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -7,7 +7,7 @@ use memchr::memchr;
 
 use crate::text::base64::{STANDARD, URL_SAFE};
 use crate::text::percent::hex_digit;
-use crate::wire::{Reader, Tag, WireError, WireType, write_varint};
+use crate::wire::{Reader, WireError, WireType, write_record};
 
 use super::Code;
 
@@ -59,10 +59,7 @@ impl Status {
     /// Adds one detail, a `google.protobuf.Any` in wire form.
     #[must_use]
     pub fn with_detail(mut self, any: &[u8]) -> Self {
-        self.details
-            .extend_from_slice(Tag::new(DETAILS, WireType::Len).as_bytes());
-        write_varint(any.len() as u64, &mut self.details);
-        self.details.extend_from_slice(any);
+        write_record(DETAILS, any, &mut self.details);
         self
     }
 
