@@ -9,7 +9,7 @@ use super::to_wire::well_known::{
 };
 use super::to_wire::{expected_scalar, write_integer};
 use super::{CodecError, ParseOptions, UnknownEnumNames};
-use crate::text::shown::cut;
+use crate::text::shown::{VALUE, shown};
 use crate::wire::{Tag, write_varint};
 
 /// Appends one record, tag included, for `field` from `text`, which is percent-decoded: the value as ProtoJSON writes it,
@@ -47,7 +47,7 @@ pub fn text_to_wire(
             Err(CodecError {
                 path: String::new(),
                 offset: None,
-                message: format!("expected {expected}, found \"{}\"", cut(text)),
+                message: format!("expected {expected}, found \"{}\"", shown(text.as_bytes(), VALUE)),
             })
         }
     }

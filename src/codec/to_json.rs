@@ -31,6 +31,7 @@ use crate::schema::tables::{
     Cardinality, DefaultValue, Field, FieldIndex, Kind, MessageIndex, MessageTable, Tables, WellKnown,
 };
 use crate::text::append::{append, append_part};
+use crate::text::shown::{VALUE, shown};
 use crate::wire::{DEPTH_LIMIT, Groups, Reader, WireError, WireType};
 
 /// Prints messages as JSON. It holds nothing of them, only memory to use again: keep one, and printing allocates
@@ -1150,7 +1151,6 @@ impl MapEntry<'_> {
     /// `["key"]`, shortened.
     #[cold]
     fn path_step(&self) -> String {
-        const LONGEST: usize = 40;
         match self.key {
             Raw::Number(raw) => {
                 let mut key = Vec::new();
@@ -1158,11 +1158,7 @@ impl MapEntry<'_> {
                 format!("[\"{}\"]", String::from_utf8_lossy(&key))
             }
             Raw::Bytes(key) => {
-                let text = String::from_utf8_lossy(key);
-                match text.char_indices().nth(LONGEST) {
-                    None => format!("[{text:?}]"),
-                    Some((end, _)) => format!("[{:?}]", format!("{}…", text.get(..end).unwrap_or(&text))),
-                }
+                format!("[{:?}]", shown(key, VALUE))
             }
         }
     }

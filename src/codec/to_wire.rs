@@ -22,7 +22,7 @@ use crate::schema::tables::{
 use super::room::{self, Room};
 use super::{BoundField, CodecError, NullMessage, ParseOptions, Present, UnknownEnumNames, UnknownFields};
 use crate::text::append::append_part;
-use crate::text::shown::cut;
+use crate::text::shown::{VALUE, shown};
 use crate::wire::{DEPTH_LIMIT, MAX_VARINT_LENGTH, Tag, WireType, varint_length, write_varint, zigzag};
 use any::TypeIndex;
 use duplicates::{MapKeys, Seen};
@@ -360,7 +360,7 @@ impl<'p, 'j> Parser<'p, 'j> {
                 let name = String::from_utf8_lossy(key.raw);
                 let message = format!(
                     "found the unknown key \"{}\", expected a field of {}",
-                    cut(&name),
+                    shown(name.as_bytes(), VALUE),
                     table.full_name()
                 );
                 Err(Failure::new(key_at, message).in_field(&name))

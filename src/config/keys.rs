@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::ConfigError;
 use crate::schema::nearest;
+use crate::text::shown::{SETTING, beginning};
 
 /// One key.
 #[derive(Clone, Copy, Debug)]
@@ -512,10 +513,10 @@ fn unknown_key(table_path: &str, path: String, name: &str) -> ConfigError {
 pub(super) fn describe(value: &Value) -> String {
     match value {
         Value::String(text) if text.is_empty() => "an empty string".to_owned(),
-        Value::String(text) if text.chars().count() > 60 => {
-            format!("{:?}…", text.chars().take(60).collect::<String>())
-        }
-        Value::String(text) => format!("{text:?}"),
+        Value::String(text) => match beginning(text, SETTING) {
+            (start, true) => format!("{start:?}…"),
+            (text, false) => format!("{text:?}"),
+        },
         Value::Array(_) => "a list".to_owned(),
         Value::Object(_) => "an object".to_owned(),
         scalar => scalar.to_string(),

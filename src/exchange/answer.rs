@@ -13,7 +13,7 @@ use crate::grpc::metadata::{self, ConnectionOptions};
 use crate::grpc::{Code, Status};
 use crate::http::headers::{HeaderEdits, Headers};
 use crate::routing::{Method, Route};
-use crate::text::shown::shown;
+use crate::text::shown::{NAME, shown};
 
 /// The answer to a request that the upstream has, as far as it is known.
 #[derive(Debug)]
@@ -454,7 +454,7 @@ impl Answer {
     /// An HTTP answer that no gRPC server gave: gRPC's own table tells its code.
     fn not_grpc(&self) -> Failure {
         let http_status = self.initial.status().unwrap_or(0);
-        let content_type = shown(self.initial.get("content-type").unwrap_or_default());
+        let content_type = shown(self.initial.get("content-type").unwrap_or_default(), NAME);
         let message = format!("answered HTTP {http_status} with content-type {content_type:?} instead of gRPC");
         if http_status == 200 {
             return Failure::bad_answer(message);

@@ -15,7 +15,7 @@ use crate::http::headers::{HeaderEdits, Headers};
 use crate::http::media_type::{is_lines, is_native, media_type};
 use crate::routing::{Body, Bound, Match, Route};
 use crate::schema::tables::{Kind, MessageTable, Tables};
-use crate::text::shown::shown;
+use crate::text::shown::{NAME, shown};
 use crate::wire::write_record;
 
 /// The time for a unary answer where the configuration says nothing (`upstream.timeout`).
@@ -58,9 +58,13 @@ impl Pending {
             Match::NoRoute | Match::WrongMethod { .. } if settings.unmatched == Unmatched::PassThrough => {
                 return Ok(None);
             }
-            Match::NoRoute => return Err(Failure::no_route(&shown(seen.method), &shown(path))),
+            Match::NoRoute => return Err(Failure::no_route(&shown(seen.method, NAME), &shown(path, NAME))),
             Match::WrongMethod { allow } => {
-                return Err(Failure::wrong_method(&shown(seen.method), &shown(path), allow));
+                return Err(Failure::wrong_method(
+                    &shown(seen.method, NAME),
+                    &shown(path, NAME),
+                    allow,
+                ));
             }
             Match::Malformed(message) => return Err(Failure::path(message)),
         };
@@ -477,7 +481,7 @@ fn check_media_type(tables: &Tables, route: &Route, seen: &Seen<'_>) -> Result<(
     {
         return Err(Failure::unsupported_media_type(format!(
             "content-encoding {} is not supported: send the body as it is",
-            shown(encoding)
+            shown(encoding, NAME)
         )));
     }
     let Some(content_type) = seen.content_type else {
@@ -491,7 +495,7 @@ fn check_media_type(tables: &Tables, route: &Route, seen: &Seen<'_>) -> Result<(
     }
     Err(Failure::unsupported_media_type(format!(
         "content-type {} is not supported: expected application/json",
-        shown(content_type)
+        shown(content_type, NAME)
     )))
 }
 

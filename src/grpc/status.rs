@@ -7,6 +7,7 @@ use memchr::memchr;
 
 use crate::text::base64::{STANDARD, URL_SAFE};
 use crate::text::percent::hex_digit;
+use crate::text::shown::{HEADER, beginning};
 use crate::wire::{Reader, WireError, WireType, write_record};
 
 use super::Code;
@@ -121,16 +122,13 @@ impl std::error::Error for BadStatus {}
 fn parse_code(value: &[u8]) -> Result<Code, BadStatus> {
     let digits = value.strip_prefix(b"-").unwrap_or(value);
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
-        let shown = value.get(..MAX_SHOWN).unwrap_or(value);
-        return Err(BadStatus::NotANumber(String::from_utf8_lossy(shown).into_owned()));
+        let value = String::from_utf8_lossy(value);
+        return Err(BadStatus::NotANumber(beginning(&value, HEADER).0.to_owned()));
     }
     // A number that no i64 holds is outside 0 to 16 as well.
     let number = str::from_utf8(value).ok().and_then(|text| text.parse().ok());
     Ok(number.map_or(Code::Unknown, Code::from_number))
 }
-
-/// How many bytes of a bad `grpc-status` an error shows.
-const MAX_SHOWN: usize = 64;
 
 /// The text of a `grpc-message`: percent-encoded UTF-8. As the specification asks, what is malformed is kept rather
 /// than lost: an invalid escape stands for itself, invalid UTF-8 becomes U+FFFD.
@@ -244,7 +242,7 @@ mod tests {
         let error = Status::from_trailers(Some(&[b'x'; 5000]), None, None).unwrap_err();
         assert_eq!(
             error.to_string(),
-            format!("grpc-status is \"{}\", expected a number", "x".repeat(MAX_SHOWN))
+            format!("grpc-status is \"{}\", expected a number", "x".repeat(HEADER))
         );
     }
 

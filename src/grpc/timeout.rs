@@ -1,12 +1,13 @@
 //! The `grpc-timeout` header: one to eight digits and a unit (`doc/PROTOCOL-HTTP2.md`, "Timeout").
 
+use crate::text::shown::{HEADER, beginning};
 use std::fmt;
 use std::time::Duration;
 
 /// Reads the value of a `grpc-timeout` header. Zero is an error: a call that may take no time cannot succeed.
 pub fn parse(value: &[u8]) -> Result<Duration, BadTimeout> {
     let bad = || BadTimeout {
-        found: String::from_utf8_lossy(value.get(..MAX_SHOWN).unwrap_or(value)).into_owned(),
+        found: beginning(&String::from_utf8_lossy(value), HEADER).0.to_owned(),
     };
     let (unit, digits) = value.split_last().ok_or_else(bad)?;
     let (_, nanos) = UNITS.iter().find(|(letter, _)| letter == unit).ok_or_else(bad)?;
@@ -85,9 +86,6 @@ const UNITS: [(u8, u64); 6] = [
 
 const MAX_DIGITS: usize = 8;
 const MAX_AMOUNT: u64 = 99_999_999;
-
-/// How many bytes of a bad value an error shows.
-const MAX_SHOWN: usize = 64;
 
 #[cfg(test)]
 mod tests {

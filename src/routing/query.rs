@@ -16,7 +16,7 @@ use super::{Captures, Route};
 use crate::codec::{CodecError, ParseOptions, has_text_form, text_to_wire};
 use crate::schema::tables::{Cardinality, Field, FieldIndex, Kind, MessageIndex, Tables, WellKnown};
 use crate::text::percent::{self, Decoding};
-use crate::text::shown::shown;
+use crate::text::shown::{NAME, shown};
 use crate::wire::{DEPTH_LIMIT, Tag, WireType, varint_length, write_varint};
 
 /// Which query parameters are bound, and what becomes of the others. SEMANTICS' "Query parameters that bind to nothing".
@@ -104,7 +104,7 @@ impl Binder {
                     return Err(refuse(malformed_escape(value, at)));
                 }
                 if options.unknown == UnknownParameters::Reject {
-                    unknown.push(shown(name));
+                    unknown.push(shown(name, NAME).into_owned());
                 }
                 continue;
             }
@@ -151,7 +151,7 @@ pub struct BindError {
 impl BindError {
     fn new(field: &[u8], message: String) -> Self {
         Self {
-            field: shown(field),
+            field: shown(field, NAME).into_owned(),
             message,
         }
     }

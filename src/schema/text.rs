@@ -6,6 +6,7 @@ use protox::file::File;
 
 use super::error::{Position, SchemaError};
 use super::link::MAX_NAME;
+use crate::text::shown::{LINE, beginning};
 
 /// How deep brackets and braces of any kind may nest. protox and prost-reflect recurse into messages and option
 /// values, and the module's stack is small; messages alone nest 31 deep at most, as in protoc.
@@ -109,7 +110,7 @@ fn parse_error(name: &str, text: &str, error: &protox::Error) -> SchemaError {
         })
         .unwrap_or_else(|| place_of_unplaced(text, &message));
     let found = match text.lines().nth(position.line - 1).map(str::trim) {
-        Some(line) if !message.contains("found '") && !line.is_empty() => format!(", in `{}`", clip(line)),
+        Some(line) if !message.contains("found '") && !line.is_empty() => format!(", in `{}`", beginning(line, LINE).0),
         _ => String::new(),
     };
     SchemaError::in_file(name, format!("{message}{found}")).at(Some(position))
@@ -131,14 +132,6 @@ fn place_of_unplaced(text: &str, message: &str) -> Position {
     match second_package {
         Some(token) if message.contains("package") => Position::of(text, token.offset),
         _ => Position::of(text, text.trim_end().len()),
-    }
-}
-
-/// The start of a line, short enough for a log.
-fn clip(line: &str) -> &str {
-    match line.char_indices().nth(80) {
-        Some((end, _)) => line.get(..end).unwrap_or(line),
-        None => line,
     }
 }
 

@@ -10,7 +10,7 @@ use super::Parser;
 use super::failure::{Failure, Result};
 use super::lengths::slot;
 use super::scan::{JsonString, Scanner, Visitor};
-use crate::text::shown::cut;
+use crate::text::shown::{VALUE, shown};
 use crate::wire::{DEPTH_LIMIT, write_varint};
 
 /// What scanning ahead has found.
@@ -153,7 +153,10 @@ impl<'p> Parser<'p, '_> {
             .and_then(|name| self.tables.message_index(name));
         let Some(index) = index else {
             let name = String::from_utf8_lossy(name);
-            let message = format!("found type \"{}\", expected a message of the schema", cut(&name));
+            let message = format!(
+                "found type \"{}\", expected a message of the schema",
+                shown(name.as_bytes(), VALUE)
+            );
             return Err(Failure::new(at, message).in_field("@type"));
         };
         self.out.push(0x0a);

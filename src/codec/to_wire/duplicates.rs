@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 
 use super::failure::{Failure, Result};
 use super::scan::JsonString;
-use crate::text::shown::cut;
+use crate::text::shown::{VALUE, shown};
 
 /// What one open message has seen. The first 64 bits are here; more are in a vector that all open messages share,
 /// each its own stretch of it, the innermost at the end.
@@ -128,7 +128,7 @@ impl MapKeys {
             None => Ok(()),
             Some(key) => {
                 let text = String::from_utf8_lossy(key.string(json).raw);
-                let message = format!("found the key \"{}\" a second time", cut(&text));
+                let message = format!("found the key \"{}\" a second time", shown(text.as_bytes(), VALUE));
                 Err(Failure::new(key.start as usize - 1, message))
             }
         }

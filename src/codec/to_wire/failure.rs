@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::super::CodecError;
-use crate::text::shown::{SHOWN, cut};
+use crate::text::shown::{VALUE, shown};
 
 pub(super) type Result<T> = std::result::Result<T, Failure>;
 
@@ -27,7 +27,7 @@ impl Failure {
     #[cold]
     #[inline(never)]
     pub(super) fn in_field(self, name: &str) -> Self {
-        self.below(cut(name).into_owned())
+        self.below(shown(name.as_bytes(), VALUE).into_owned())
     }
 
     /// It happened in an element of a list.
@@ -41,7 +41,7 @@ impl Failure {
     #[cold]
     #[inline(never)]
     pub(super) fn in_entry(self, key: &[u8]) -> Self {
-        self.below(format!("[\"{}\"]", cut(&String::from_utf8_lossy(key))))
+        self.below(format!("[\"{}\"]", shown(key, VALUE)))
     }
 
     fn below(mut self, mut segment: String) -> Self {
@@ -64,7 +64,7 @@ impl Failure {
 pub(super) fn found(json: &[u8], at: usize) -> String {
     // Enough for the text that is shown; the value behind may be megabytes.
     let rest = json.get(at..).unwrap_or_default();
-    let start = String::from_utf8_lossy(rest.get(..rest.len().min(SHOWN * 4 + 8)).unwrap_or_default());
+    let start = String::from_utf8_lossy(rest.get(..rest.len().min(VALUE * 4 + 8)).unwrap_or_default());
     let Some(first) = start.chars().next() else {
         return "the end of the input".to_owned();
     };
@@ -80,7 +80,7 @@ pub(super) fn found(json: &[u8], at: usize) -> String {
                     !quote
                 })
                 .collect();
-            format!("string \"{}\"", cut(&body))
+            format!("string \"{}\"", shown(body.as_bytes(), VALUE))
         }
         '{' => "an object".to_owned(),
         '[' => "an array".to_owned(),
@@ -89,19 +89,19 @@ pub(super) fn found(json: &[u8], at: usize) -> String {
                 .chars()
                 .take_while(|character| matches!(character, '-' | '+' | '.' | '0'..='9' | 'a'..='z' | 'A'..='Z'))
                 .collect();
-            format!("number {}", cut(&body))
+            format!("number {}", shown(body.as_bytes(), VALUE))
         }
         'a'..='z' | 'A'..='Z' => {
             let body: String = start.chars().take_while(char::is_ascii_alphanumeric).collect();
-            cut(&body).into_owned()
+            shown(body.as_bytes(), VALUE).into_owned()
         }
         '\u{feff}' => "a byte order mark".to_owned(),
         char::REPLACEMENT_CHARACTER => "bytes that are not UTF-8".to_owned(),
         control if control.is_control() => {
-            let mut shown = String::new();
+            let mut text = String::new();
             // Writing to a String cannot fail.
-            let _ = write!(shown, "control character 0x{:02x}", u32::from(control));
-            shown
+            let _ = write!(text, "control character 0x{:02x}", u32::from(control));
+            text
         }
         other => format!("'{other}'"),
     }
