@@ -16,7 +16,7 @@ use crate::http::stream_format::StreamFormat;
 use crate::routing::{HttpRule, QueryOptions, Router, UnknownParameters};
 use crate::schema::tables::Tables;
 use crate::schema::{Schema, Source, nearest};
-use crate::text::base64::decode_base64;
+use crate::text::base64::decode_text;
 
 pub mod keys;
 #[cfg(test)]
@@ -284,7 +284,9 @@ fn compile_schema(checked: &Checked, max_proto_bytes: usize) -> Result<(&'static
             if *key == "proto" {
                 Schema::compile(Source::Proto(text), max_proto_bytes)
             } else {
-                let bytes = decode_base64(text).map_err(|message| ConfigError::new(*key, message))?;
+                let bytes = decode_text(text).map_err(|error| {
+                    ConfigError::new(*key, format!("expected base64, but found other text ({error})"))
+                })?;
                 Schema::compile(Source::DescriptorSet(&bytes), max_proto_bytes)
             }
         }

@@ -5,13 +5,12 @@
 use std::time::Duration;
 
 use base64::Engine as _;
-use base64::alphabet;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use super::host::{self, Map};
 use crate::exchange::HostReply;
 use crate::grpc::metadata::is_binary;
 use crate::http::headers::Headers;
+use crate::text::base64::STANDARD;
 use crate::wire::write_record;
 
 /// The router's header for the timeout of one request, in milliseconds; the router takes it out.
@@ -49,14 +48,10 @@ pub fn grpc_service(cluster: &str, authority: Option<&str>) -> Vec<u8> {
 
 /// Metadata as Envoy's gRPC client takes them: the values of `-bin` names as bytes, which it writes in base64 itself.
 pub fn call_metadata(metadata: &Headers) -> Headers {
-    let engine = GeneralPurpose::new(
-        &alphabet::STANDARD,
-        GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-    );
     let mut converted = Headers::default();
     // A client's own would stand beside the one that is added, and Envoy would read neither of them.
     for (name, value) in metadata.iter().filter(|(name, _)| *name != TIMEOUT_HEADER) {
-        match is_binary(name).then(|| engine.decode(value)) {
+        match is_binary(name).then(|| STANDARD.decode(value)) {
             Some(Ok(bytes)) => converted.push(name, &bytes),
             _ => converted.push(name, value),
         }

@@ -25,7 +25,7 @@ use super::{Gateway, refused};
 use crate::config::{Dispatch, Plugin};
 use crate::exchange::{Abilities, Exchange, Failure, NO_SNIFFING, Reply, RequestStep, ResponseStep};
 use crate::http::headers::{HeaderEdits, Headers};
-use crate::text::percent::{decoded, encoded};
+use crate::text::percent::{decode_lenient, encode_path};
 
 /// A property that every HTTP context has here, and none elsewhere.
 const NGINX_VERSION: &[&str] = &["ngx", "nginx_version"];
@@ -621,9 +621,9 @@ fn target(shown: &[u8]) -> Vec<u8> {
     };
     let sent = host::property(REQUEST_TARGET).unwrap_or_default();
     let sent = sent.split(|byte| *byte == b'?').next().unwrap_or_default();
-    let mut target = match decoded(sent) == path {
+    let mut target = match decode_lenient(sent) == path {
         true => sent.to_vec(),
-        false => encoded(path),
+        false => encode_path(path),
     };
     if !query.is_empty() {
         target.push(b'?');

@@ -3,10 +3,9 @@
 use std::fmt;
 
 use base64::Engine as _;
-use memchr::memchr;
 
 use crate::text::base64::{STANDARD, URL_SAFE};
-use crate::text::percent::hex_digit;
+use crate::text::percent::decode_lenient;
 use crate::text::shown::{HEADER, beginning};
 use crate::wire::{Reader, WireError, WireType, write_record};
 
@@ -133,23 +132,8 @@ fn parse_code(value: &[u8]) -> Result<Code, BadStatus> {
 /// The text of a `grpc-message`: percent-encoded UTF-8. As the specification asks, what is malformed is kept rather
 /// than lost: an invalid escape stands for itself, invalid UTF-8 becomes U+FFFD.
 pub fn decode_message(encoded: &[u8]) -> String {
-    let mut decoded = Vec::with_capacity(encoded.len());
-    let mut rest = encoded;
-    while let Some((plain, after)) = memchr(b'%', rest).and_then(|at| rest.split_at_checked(at)) {
-        decoded.extend_from_slice(plain);
-        rest = match after {
-            [b'%', high, low, after @ ..] if let (Some(high), Some(low)) = (hex_digit(*high), hex_digit(*low)) => {
-                decoded.push(high << 4 | low);
-                after
-            }
-            _ => {
-                decoded.push(b'%');
-                after.get(1..).unwrap_or_default()
-            }
-        };
-    }
-    decoded.extend_from_slice(rest);
-    String::from_utf8(decoded).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+    String::from_utf8(decode_lenient(encoded))
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
 /// A host's status message without what the host appended.

@@ -1,8 +1,8 @@
-//! Base64 as peers write it: with padding or without.
+//! Base64 as peers write it: with padding or without, and whatever the bits that are left over.
 
-use base64::Engine as _;
 use base64::alphabet::{self, Alphabet};
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{DecodeError, Engine as _};
 
 /// RFC 4648, section 4.
 pub const STANDARD: GeneralPurpose = lenient(&alphabet::STANDARD);
@@ -20,14 +20,12 @@ const fn lenient(alphabet: &Alphabet) -> GeneralPurpose {
     )
 }
 
-/// Base64 in either alphabet, with or without padding, with white space anywhere.
-pub fn decode_base64(text: &str) -> Result<Vec<u8>, String> {
-    const LENIENT: GeneralPurpose = GeneralPurpose::new(
-        &alphabet::STANDARD,
-        GeneralPurposeConfig::new()
-            .with_decode_padding_mode(DecodePaddingMode::Indifferent)
-            .with_decode_allow_trailing_bits(true),
-    );
+/// Decodes text in either alphabet, or in both, with white space anywhere.
+///
+/// # Errors
+///
+/// When it is no base64.
+pub fn decode_text(text: &str) -> Result<Vec<u8>, DecodeError> {
     let standard: Vec<u8> = text
         .bytes()
         .filter(|byte| !byte.is_ascii_whitespace())
@@ -37,7 +35,5 @@ pub fn decode_base64(text: &str) -> Result<Vec<u8>, String> {
             other => other,
         })
         .collect();
-    LENIENT
-        .decode(standard)
-        .map_err(|error| format!("expected base64, but found other text ({error})"))
+    STANDARD.decode(standard)
 }

@@ -64,27 +64,22 @@ fn hexadecimal(digit: u8) -> Option<u8> {
     }
 }
 
-/// Percent-decodes a path; escapes that are none stay.
-pub fn decoded(path: &[u8]) -> Vec<u8> {
-    let digit = |byte: &u8| (*byte as char).to_digit(16);
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path;
-    while let [first, tail @ ..] = rest {
-        rest = tail;
-        if let (b'%', [high, low, behind @ ..]) = (first, tail)
-            && let (Some(high), Some(low)) = (digit(high), digit(low))
-        {
-            bytes.push((high * 16 + low) as u8);
-            rest = behind;
-        } else {
-            bytes.push(*first);
-        }
+/// `text` decoded; what is no escape stands for itself.
+pub fn decode_lenient(text: &[u8]) -> Vec<u8> {
+    if memchr::memchr(b'%', text).is_none() {
+        return text.to_vec();
     }
-    bytes
+    let mut out = Vec::with_capacity(text.len());
+    let mut rest = text;
+    while let Err(at) = decode(rest, Decoding::Segment, &mut out) {
+        out.push(b'%');
+        rest = rest.get(at + 1..).unwrap_or_default();
+    }
+    out
 }
 
 /// Percent-encodes what a decoded path cannot show as it is.
-pub fn encoded(path: &[u8]) -> Vec<u8> {
+pub fn encode_path(path: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(path.len());
     for byte in path {
         match byte {
@@ -94,11 +89,6 @@ pub fn encoded(path: &[u8]) -> Vec<u8> {
         }
     }
     bytes
-}
-
-/// The value of a hexadecimal digit.
-pub fn hex_digit(digit: u8) -> Option<u8> {
-    char::from(digit).to_digit(16).map(|value| value as u8)
 }
 
 #[cfg(test)]
@@ -121,6 +111,31 @@ mod tests {
             let mut out = Vec::new();
             assert_eq!(decode(text.as_bytes(), decoding, &mut out), Ok(()), "{text}");
             assert_eq!(String::from_utf8_lossy(&out), expected, "{text} as {decoding:?}");
+        }
+    }
+
+    #[test]
+    fn leniently_everything_is_text() {
+        let cases: [(&[u8], &[u8]); 8] = [
+            (b"", b""),
+            (b"a%20b+c", b"a b+c"),
+            (b"%", b"%"),
+            (b"%4", b"%4"),
+            (b"%zz%41", b"%zzA"),
+            (b"%%41", b"%A"),
+            (b"%2F%2f%00", b"//\0"),
+            (b"\xff%ff", b"\xff\xff"),
+        ];
+        for (text, expected) in cases {
+            assert_eq!(decode_lenient(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_path_comes_back_from_its_encoding() {
+        for (path, encoded) in [("/a b/c", "/a b/c"), ("/100%", "/100%25"), ("/what?", "/what%3F")] {
+            assert_eq!(encode_path(path.as_bytes()), encoded.as_bytes());
+            assert_eq!(decode_lenient(encoded.as_bytes()), path.as_bytes());
         }
     }
 
