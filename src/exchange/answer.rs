@@ -6,12 +6,13 @@ use std::time::Duration;
 use super::reply::Failure;
 use super::report::Outcome;
 use super::server_stream::{Progress, ServerStream, bad_frame};
-use super::{HostReply, JSON, Workspace, message, request};
+use super::{HostReply, Workspace, message, request};
 use crate::config::Plugin;
 use crate::grpc::frame::{Frame, FrameReader};
 use crate::grpc::metadata::{self, ConnectionOptions};
 use crate::grpc::{Code, Status};
 use crate::http::headers::{HeaderEdits, Headers};
+use crate::http::media_type::{GRPC, JSON, OCTET_STREAM};
 use crate::routing::{Method, Route};
 use crate::text::shown::{NAME, shown};
 
@@ -122,7 +123,7 @@ impl Answer {
         }
         self.initial = headers;
         let content_type = self.initial.get("content-type").unwrap_or_default();
-        if self.initial.status() != Some(200) || !content_type.starts_with(b"application/grpc") {
+        if self.initial.status() != Some(200) || !content_type.starts_with(GRPC) {
             return Err(self.not_grpc());
         }
         if !end_of_stream {
@@ -389,7 +390,7 @@ impl Answer {
     pub fn expected_content_type(&self, plugin: &Plugin) -> &[u8] {
         match &self.stream {
             Some(stream) => stream.content_type(),
-            None if message::is_raw(&plugin.tables, &self.route) => message::OCTET_STREAM,
+            None if message::is_raw(&plugin.tables, &self.route) => OCTET_STREAM,
             None => JSON,
         }
     }

@@ -1,16 +1,13 @@
 //! One message of an answer, as the client gets it: JSON, or the raw bytes of a `google.api.HttpBody`.
 
-use super::JSON;
 use super::reply::Failure;
 use crate::codec::{CodecError, PrintOptions, WireToJson, http_body};
 use crate::config::Plugin;
 use crate::grpc::metadata;
+use crate::http::media_type::{JSON, OCTET_STREAM};
 use crate::routing::Route;
 use crate::schema::tables::{Cardinality, FieldIndex, Kind, MessageIndex, Tables};
 use crate::wire::{Reader, WireType};
-
-/// The content-type of raw bytes that say none, or have not said it yet.
-pub const OCTET_STREAM: &[u8] = b"application/octet-stream";
 
 /// The number of `content_type` in `google.api.HttpBody`.
 const HTTP_BODY_CONTENT_TYPE: u32 = 1;

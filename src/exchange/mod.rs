@@ -22,6 +22,7 @@ use crate::config::Plugin;
 use crate::grpc::Code;
 use crate::grpc::frame::PREFIX_LENGTH;
 use crate::http::headers::{HeaderEdits, Headers};
+use crate::http::media_type::JSON;
 use crate::http::stream_format::{StreamFormat, StreamWriter};
 use crate::routing::{Binder, Captures, Method, Route};
 use answer::Answer;
@@ -30,8 +31,6 @@ use report::{Outcome, Reason, Record};
 use request::Pending;
 use server_stream::Progress;
 use upload::Upload;
-
-const JSON: &[u8] = b"application/json";
 
 /// An error's body repeats what a client sent: it is what its content-type says, and nothing else.
 pub const NO_SNIFFING: (&[u8], &[u8]) = (b"x-content-type-options", b"nosniff");

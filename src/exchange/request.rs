@@ -11,8 +11,8 @@ use crate::config::{Dispatch, Plugin, Unmatched};
 use crate::grpc::metadata::{self, RequestHeader};
 use crate::grpc::{frame, timeout};
 use crate::http::elements::Form;
-use crate::http::headers::{HeaderEdits, Headers};
-use crate::http::media_type::{is_lines, is_native, media_type};
+use crate::http::headers::{HeaderEdits, Headers, content_length};
+use crate::http::media_type::{GRPC, GRPC_WEB_PROTO, is_json, is_lines, is_native_grpc, media_type};
 use crate::routing::{Body, Bound, Match, Route};
 use crate::schema::tables::{Kind, MessageTable, Tables};
 use crate::text::shown::{NAME, shown};
@@ -47,7 +47,7 @@ impl Pending {
     ) -> Result<Option<Self>, Failure> {
         let settings = &plugin.settings;
         let seen = Seen::read(&headers);
-        if seen.content_type.is_some_and(is_native) {
+        if seen.content_type.is_some_and(is_native_grpc) {
             return Ok(None);
         }
         let http_method = String::from_utf8_lossy(seen.method);
@@ -272,8 +272,8 @@ impl Pending {
         edits.set(
             b"content-type",
             match plugin.settings.upstream.grpc_web {
-                true => b"application/grpc-web+proto",
-                false => b"application/grpc",
+                true => GRPC_WEB_PROTO,
+                false => GRPC,
             },
         );
         edits.set(b"te", b"trailers");
@@ -453,11 +453,7 @@ impl<'h> Seen<'h> {
                 b":path" => seen.path = value,
                 b"content-type" => seen.content_type = Some(value),
                 b"content-encoding" => seen.content_encoding = Some(value),
-                b"content-length" => {
-                    seen.content_length = std::str::from_utf8(value)
-                        .ok()
-                        .and_then(|value| value.trim().parse().ok());
-                }
+                b"content-length" => seen.content_length = content_length(value),
                 b"grpc-timeout" => seen.grpc_timeout = Some(value),
                 _ => {}
             }
@@ -489,7 +485,7 @@ fn check_media_type(tables: &Tables, route: &Route, seen: &Seen<'_>) -> Result<(
     };
     let media_type = media_type(content_type);
     let lines = route.method.client_streaming && is_lines(&media_type);
-    let json = media_type.is_empty() || *media_type == *b"application/json" || media_type.ends_with(b"+json");
+    let json = media_type.is_empty() || is_json(&media_type);
     if body_type(tables, route) == BodyType::Raw || json || lines {
         return Ok(());
     }

@@ -6,6 +6,7 @@ use crate::codec::{PrintOptions, WireToJson};
 use crate::config::Plugin;
 use crate::grpc::frame::{Frame, FrameError, FrameReader};
 use crate::grpc::{Code, Status};
+use crate::http::media_type::OCTET_STREAM;
 use crate::http::stream_format::{StreamFormat, StreamWriter};
 use crate::routing::Route;
 
@@ -100,7 +101,7 @@ impl ServerStream {
     /// The content-type of the response.
     pub fn content_type(&self) -> &[u8] {
         match &self.output {
-            output if output.raw && output.content_type.is_empty() => message::OCTET_STREAM,
+            output if output.raw && output.content_type.is_empty() => OCTET_STREAM,
             output if output.raw => &output.content_type,
             output => output.format.content_type(),
         }

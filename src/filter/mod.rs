@@ -27,6 +27,7 @@ use crate::exchange::{
     is_trailers_frame,
 };
 use crate::http::headers::{HeaderEdits, Headers};
+use crate::http::media_type::JSON;
 use hold::{Holding, Verdict, Waiting};
 use host::{Buffer, HostStatus, Map, Stream};
 use host_profile::{HostProfile, Known, Undecided};
@@ -841,7 +842,7 @@ impl HttpContext for Unconfigured {
             ..Reply::default()
         };
         let message = format!("protobridge has no valid configuration: {}", self.error);
-        reply.headers.push(b"content-type", b"application/json");
+        reply.headers.push(b"content-type", JSON);
         reply.headers.push(NO_SNIFFING.0, NO_SNIFFING.1);
         reply.body = serde_json::json!({ "code": 13, "message": message })
             .to_string()

@@ -10,6 +10,7 @@ use super::envoy::BAD_REQUEST_STAND_IN;
 use super::host::{self, HostStatus, Map};
 use super::ticker::Ticker;
 use crate::exchange::Reply;
+use crate::http::media_type::GRPC;
 
 /// The tick that lets waiting answers go, in milliseconds.
 const TICK: u32 = 1;
@@ -108,7 +109,7 @@ pub fn send_past_grpc_web(reply: &Reply) -> Option<Disguised> {
             disguise.headers.push(name, value);
         }
     }
-    disguise.headers.push(b"content-type", b"application/grpc");
+    disguise.headers.push(b"content-type", GRPC);
     send(&disguise, disguise.status);
     Some(Disguised {
         status: reply.status,

@@ -25,6 +25,7 @@ use super::{Gateway, refused};
 use crate::config::{Dispatch, Plugin};
 use crate::exchange::{Abilities, Exchange, Failure, NO_SNIFFING, Reply, RequestStep, ResponseStep};
 use crate::http::headers::{HeaderEdits, Headers};
+use crate::http::media_type::GRPC;
 use crate::text::percent::{decode_lenient, encode_path};
 
 /// A property that every HTTP context has here, and none elsewhere.
@@ -281,10 +282,8 @@ impl WasmxFilter {
                 return self.replace_response(&failure, &Headers::default());
             }
         };
-        self.length = content_length(&headers).filter(|length| *length > 0);
-        let grpc = headers
-            .get("content-type")
-            .is_some_and(|value| value.starts_with(b"application/grpc"));
+        self.length = headers.content_length().filter(|length| *length > 0);
+        let grpc = headers.get("content-type").is_some_and(|value| value.starts_with(GRPC));
         if !self.began && grpc {
             return self.replace_response(&lost(), &headers);
         }
@@ -541,7 +540,7 @@ fn edit_request(edits: &HeaderEdits, body_length: usize) -> Result<(), HostStatu
 fn send_nowhere() -> Result<(), HostStatus> {
     let mut edits = HeaderEdits::default();
     edits.set(b":path", NOWHERE);
-    edits.set(b"content-type", b"application/grpc");
+    edits.set(b"content-type", GRPC);
     edit_own(&edits)
 }
 
@@ -634,7 +633,7 @@ fn target(shown: &[u8]) -> Vec<u8> {
 
 fn has_body(headers: &Headers, protocol: &[u8]) -> HasBody {
     let http1 = protocol.starts_with(b"HTTP/1.");
-    match content_length(headers) {
+    match headers.content_length() {
         _ if headers.get("transfer-encoding").is_some() => HasBody::Chunked,
         Some(0) if http1 => HasBody::No,
         Some(0) => HasBody::Empty,
@@ -644,11 +643,6 @@ fn has_body(headers: &Headers, protocol: &[u8]) -> HasBody {
         None if http1 => HasBody::No,
         None => HasBody::Unknown,
     }
-}
-
-fn content_length(headers: &Headers) -> Option<usize> {
-    let value = std::str::from_utf8(headers.get("content-length")?).ok()?;
-    value.trim().parse().ok()
 }
 
 /// The trailers of the response, as far as the status needs them.

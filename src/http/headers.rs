@@ -61,10 +61,20 @@ impl Headers {
             .map(|(_, value)| value)
     }
 
+    /// The value of `content-length`, where it is a number.
+    pub fn content_length(&self) -> Option<usize> {
+        content_length(self.get("content-length")?)
+    }
+
     /// The HTTP status, of a response.
     pub fn status(&self) -> Option<u16> {
         std::str::from_utf8(self.get(":status")?).ok()?.parse().ok()
     }
+}
+
+/// The number in a value of `content-length`.
+pub fn content_length(value: &[u8]) -> Option<usize> {
+    std::str::from_utf8(value).ok()?.trim().parse().ok()
 }
 
 /// How a header list is changed in place: what to remove, then what to set, then what to add.

@@ -2,6 +2,8 @@
 //!
 //! Sources: RFC 9110 section 12.5.1 (`accept`), the NDJSON specification, the HTML standard's "Server-sent events".
 
+use super::media_type::{EVENT_STREAM, JSON, LINES, NDJSON};
+
 /// A way to write a stream of messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StreamFormat {
@@ -21,17 +23,17 @@ impl StreamFormat {
         let mut best = (default, 0);
         for range in accept.unwrap_or_default().split(|byte| *byte == b',') {
             let parts = range.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
-            let named = |name: &str| {
+            let named = |name: &[u8]| {
                 let range = parts.clone().next().unwrap_or_default();
-                range.eq_ignore_ascii_case(name.as_bytes())
+                range.eq_ignore_ascii_case(name)
             };
-            let format = if named("application/x-ndjson") || named("application/jsonl") || named("application/ndjson") {
+            let format = if LINES.iter().any(|name| named(name)) {
                 Self::Ndjson
-            } else if named("text/event-stream") {
+            } else if named(EVENT_STREAM) {
                 Self::Sse
-            } else if named("application/json") {
+            } else if named(JSON) {
                 Self::Array
-            } else if named("*/*") || named("application/*") {
+            } else if named(b"*/*") || named(b"application/*") {
                 default
             } else {
                 continue;
@@ -54,9 +56,9 @@ impl StreamFormat {
     /// The content-type of the response.
     pub fn content_type(self) -> &'static [u8] {
         match self {
-            Self::Array => b"application/json",
-            Self::Ndjson => b"application/x-ndjson",
-            Self::Sse => b"text/event-stream",
+            Self::Array => JSON,
+            Self::Ndjson => NDJSON,
+            Self::Sse => EVENT_STREAM,
         }
     }
 
