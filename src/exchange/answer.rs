@@ -3,10 +3,12 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::reply::Failure;
-use super::report::Outcome;
+use super::failure::Failure;
+use super::outcome::Outcome;
 use super::server_stream::{Progress, ServerStream, bad_frame};
-use super::{HostReply, Workspace, message, request};
+use super::steps::HostReply;
+use super::workspace::Workspace;
+use super::{message, request};
 use crate::config::Plugin;
 use crate::grpc::frame::{Frame, FrameReader};
 use crate::grpc::metadata::{self, ConnectionOptions};

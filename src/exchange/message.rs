@@ -1,6 +1,6 @@
 //! One message of an answer, as the client gets it: JSON, or the raw bytes of a `google.api.HttpBody`.
 
-use super::reply::Failure;
+use super::failure::Failure;
 use crate::codec::{CodecError, PrintOptions, WireToJson, http_body};
 use crate::config::Plugin;
 use crate::grpc::metadata;

@@ -7,182 +7,36 @@
 //! The memory that a step needs lives in the [`Workspace`], which outlives the exchange.
 
 mod answer;
+pub mod failure;
 mod message;
+pub mod outcome;
 mod reply;
-pub mod report;
 mod request;
 mod server_stream;
+mod steps;
 mod upload;
+mod workspace;
 
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::codec::{JsonToWire, Present, WireToJson};
 use crate::config::Plugin;
 use crate::grpc::Code;
 use crate::grpc::frame::PREFIX_LENGTH;
-use crate::http::headers::{HeaderEdits, Headers};
+use crate::http::headers::Headers;
 use crate::http::media_type::JSON;
 use crate::http::stream_format::{StreamFormat, StreamWriter};
-use crate::routing::{Binder, Captures, Method, Route};
+use crate::routing::{Method, Route};
 use answer::Answer;
-pub use reply::{Failure, Reply};
-use report::{Outcome, Reason, Record};
+pub use failure::Failure;
+use failure::Reason;
+use outcome::{Outcome, Record};
+pub use reply::{NO_SNIFFING, Reply};
 use request::Pending;
 use server_stream::Progress;
+pub use steps::{Abilities, Call, CallStep, Forward, HostReply, RequestStep, ResponseStep};
 use upload::Upload;
-
-/// An error's body repeats what a client sent: it is what its content-type says, and nothing else.
-pub const NO_SNIFFING: (&[u8], &[u8]) = (b"x-content-type-options", b"nosniff");
-
-/// What the host can do with this exchange.
-#[derive(Clone, Copy, Debug)]
-pub struct Abilities {
-    /// It has a gRPC call API.
-    pub calls: bool,
-    /// A request that ended at its headers can be given a body in place.
-    pub fills_bodyless: bool,
-    /// It shows a request's body as it comes.
-    pub streams_requests: bool,
-    /// Response headers can be held until the body and trailers are there.
-    pub holds_response: bool,
-    /// The response's trailers are known with the last bytes of its body, which can still be changed then.
-    pub trailers_with_body: bool,
-    /// The header in which the host's access log looks for the path that the client sent.
-    pub original_path: Option<&'static [u8]>,
-    /// What keeps the host from carrying this request at all, as the client is told.
-    pub obstacle: Option<&'static str>,
-}
-
-/// What to do with the request.
-#[derive(Debug)]
-pub enum RequestStep<'w> {
-    /// Leave the exchange as it is, from here to its end.
-    PassThrough,
-    /// Hold what is there; more will come.
-    Await,
-    /// Drop this part of the body; more will come.
-    Drop,
-    /// Answer the client with this.
-    Reply(&'w Reply),
-    /// The same at once: the upstream has the beginning of the request, and may answer too.
-    BreakOff(&'w Reply),
-    /// The headers cannot be held: let them go on with these changes now, and hold the body.
-    ForwardHeaders {
-        /// What changes in the headers.
-        edits: &'w HeaderEdits,
-        /// When the upstream must have answered.
-        timeout: Option<Duration>,
-    },
-    /// Replace this part of the body, and let it go on.
-    Chunk(&'w [u8]),
-    /// Send the request on in place.
-    Forward(Forward<'w>),
-    /// Make a gRPC call instead; the request stays where it is.
-    Call(Call<'w>),
-}
-
-/// A request, as it is to go on in place.
-#[derive(Debug)]
-pub struct Forward<'w> {
-    /// What changes in the headers.
-    pub edits: &'w HeaderEdits,
-    /// The new body: one gRPC frame.
-    pub body: &'w [u8],
-    /// When the upstream must have answered.
-    pub timeout: Option<Duration>,
-}
-
-/// A gRPC call.
-#[derive(Debug)]
-pub struct Call<'w> {
-    /// The host's name of the upstream, where the configuration gives one.
-    pub cluster: Option<&'w str>,
-    /// The value of `:authority`, where the configuration gives one.
-    pub authority: Option<&'w str>,
-    /// The service's full name.
-    pub service: &'w str,
-    /// The method's name in it.
-    pub method: &'w str,
-    /// Initial metadata.
-    pub metadata: &'w Headers,
-    /// The one request message, without its frame prefix; none where the client streamed none.
-    pub message: Option<&'w [u8]>,
-    /// When the upstream must have answered.
-    pub timeout: Option<Duration>,
-}
-
-/// What to do with the response in place.
-#[derive(Debug)]
-pub enum ResponseStep<'w> {
-    /// Leave it as it is, to its end.
-    PassThrough,
-    /// Hold what is there; more will come.
-    Await,
-    /// Change the headers, and let them go on now: they cannot be held for the body, or there is none.
-    RewriteHeaders(&'w HeaderEdits),
-    /// Change the headers, where they were held, and replace the body; drop the trailers.
-    Rewrite {
-        /// What changes in the headers.
-        edits: &'w HeaderEdits,
-        /// The whole body.
-        body: &'w [u8],
-    },
-    /// Replace this part of the body, and let it go on; the headers too, with these changes, if they wait.
-    Chunk {
-        /// What changes in the headers, the first time.
-        edits: Option<&'w HeaderEdits>,
-        /// The new bytes.
-        body: &'w [u8],
-        /// Not yet: it goes on with the trailers.
-        hold: bool,
-    },
-    /// Drop this part of the body; more will come.
-    Drop,
-    /// Break the response off: it must not look complete.
-    Reset,
-    /// Answer with this in place of all that came.
-    Reply(&'w Reply),
-}
-
-/// What to do after news of the gRPC call.
-#[derive(Debug)]
-pub enum CallStep<'w> {
-    /// Nothing yet.
-    Await,
-    /// Answer the client; the call has ended.
-    Reply(&'w Reply),
-    /// Answer the client; the call goes on and must be cancelled.
-    CancelAndReply(&'w Reply),
-}
-
-/// An answer that the host made up because the upstream gave none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HostReply {
-    /// The upstream could not be reached, or broke off before its headers.
-    Unreachable,
-    /// The upstream did not answer in time.
-    Deadline,
-    /// The upstream has not got the request: as a gRPC message it is more than the host holds.
-    TooLarge,
-}
-
-/// Memory that serves one exchange after the other.
-#[derive(Debug, Default)]
-pub struct Workspace {
-    to_wire: JsonToWire,
-    to_json: WireToJson,
-    binder: Binder,
-    captures: Captures,
-    present: Present,
-    edits: HeaderEdits,
-    metadata: Headers,
-    reply: Reply,
-    body: Vec<u8>,
-    content_type: Vec<u8>,
-    spare_frame: Vec<u8>,
-    upload: Vec<u8>,
-}
+pub use workspace::Workspace;
 
 /// One HTTP exchange.
 #[derive(Debug)]
@@ -926,47 +780,6 @@ pub fn is_trailers_frame(chunk: &[u8]) -> bool {
         chunk.split_first_chunk::<PREFIX_LENGTH>(),
         Some(([0x80, length @ ..], block)) if usize::try_from(u32::from_be_bytes(*length)) == Ok(block.len())
     )
-}
-
-impl Workspace {
-    fn set_content_type(&mut self, content_type: &[u8]) {
-        self.content_type.clear();
-        self.content_type.extend_from_slice(content_type);
-    }
-
-    /// Makes `reply` an error response.
-    fn reply_with<'m>(
-        &mut self,
-        plugin: &Plugin,
-        failure: &Failure,
-        metadata: impl Iterator<Item = (&'m [u8], &'m [u8])>,
-    ) {
-        self.reply.clear();
-        self.reply.status = failure.http_status;
-        let (no_sniffing, value) = NO_SNIFFING;
-        for (name, value) in metadata.filter(|(name, _)| !name.eq_ignore_ascii_case(no_sniffing)) {
-            self.reply.headers.push(name, value);
-        }
-        self.reply.headers.push(b"content-type", JSON);
-        self.reply.headers.push(no_sniffing, value);
-        if let Some(allow) = &failure.allow {
-            self.reply.headers.push(b"allow", allow.as_bytes());
-        }
-        failure.write_body(plugin, &mut self.to_json, &mut self.reply.body);
-    }
-
-    /// Makes `reply` a success with the body that was just converted.
-    fn reply_with_body<'m>(&mut self, status: u16, metadata: impl Iterator<Item = (&'m [u8], &'m [u8])>) {
-        self.reply.clear();
-        self.reply.status = status;
-        for (name, value) in metadata {
-            self.reply.headers.push(name, value);
-        }
-        if !answer::is_without_content(status) {
-            self.reply.headers.push(b"content-type", &self.content_type);
-        }
-        std::mem::swap(&mut self.reply.body, &mut self.body);
-    }
 }
 
 #[cfg(test)]

@@ -3,9 +3,11 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use super::reply::Failure;
+use super::failure::Failure;
+use super::message;
+use super::steps::Abilities;
 use super::upload::Upload;
-use super::{Abilities, Workspace, message};
+use super::workspace::Workspace;
 use crate::codec::{BoundField, check_required, http_body};
 use crate::config::{Dispatch, Plugin, Unmatched};
 use crate::grpc::metadata::{self, RequestHeader};

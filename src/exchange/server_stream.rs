@@ -1,7 +1,7 @@
 //! The messages of a streamed answer on their way to the client.
 
+use super::failure::Failure;
 use super::message;
-use super::reply::Failure;
 use crate::codec::{PrintOptions, WireToJson};
 use crate::config::Plugin;
 use crate::grpc::frame::{Frame, FrameError, FrameReader};

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::*;
 use crate::grpc::frame;
+use crate::http::headers::HeaderEdits;
 
 const PROTO: &str = r#"
     syntax = "proto3";

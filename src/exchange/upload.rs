@@ -3,8 +3,9 @@
 
 use std::rc::Rc;
 
-use super::reply::Failure;
-use super::{Workspace, request};
+use super::failure::Failure;
+use super::request;
+use super::workspace::Workspace;
 use crate::config::Plugin;
 use crate::grpc::frame;
 use crate::http::elements::{ElementReader, Form};

@@ -15,7 +15,8 @@ use proxy_wasm::traits::HttpContext;
 use super::host::{self, HostStatus, MetricKind, Traffic};
 use super::host_profile::HostProfile;
 use super::wrapped::Wrapper;
-use crate::exchange::report::{Outcome, Reason};
+use crate::exchange::failure::Reason;
+use crate::exchange::outcome::Outcome;
 use crate::grpc::Code;
 use crate::routing::Method;
 

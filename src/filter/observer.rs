@@ -10,7 +10,7 @@ use super::host_profile::HostProfile;
 use super::metrics::Metrics;
 use crate::config::Settings;
 use crate::exchange::Exchange;
-use crate::exchange::report::Outcome;
+use crate::exchange::outcome::Outcome;
 
 /// The least time between two warnings, in nanoseconds: an upstream that fails does so with every request.
 const BETWEEN_WARNINGS: u64 = 1_000_000_000;

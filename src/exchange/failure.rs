@@ -1,0 +1,260 @@
+//! Why an exchange cannot go on as asked.
+
+use crate::codec::{CodecError, PrintOptions, WireToJson};
+use crate::config::Plugin;
+use crate::grpc::error_body::{bad_request, write_error};
+use crate::grpc::{Code, ErrorFormat, Status};
+use crate::http::elements::ElementError;
+use crate::routing::BindError;
+
+/// Why an exchange cannot go on as asked: what is told to the client.
+#[derive(Debug)]
+pub struct Failure {
+    /// The HTTP status; mostly, but not always, the one that belongs to the code.
+    pub http_status: u16,
+    /// Code, message and details of the body.
+    pub status: Status,
+    /// The `allow` header of a 405.
+    pub allow: Option<String>,
+    /// What went wrong; none where the status is the upstream's own.
+    pub reason: Option<Reason>,
+}
+
+impl Failure {
+    /// The upstream's own status, under the HTTP status that `google.rpc.Code` gives it.
+    pub fn of(status: Status) -> Self {
+        Self {
+            http_status: status.code.http_status(),
+            status,
+            allow: None,
+            reason: None,
+        }
+    }
+
+    fn new(reason: Reason, http_status: u16, code: Code, message: impl Into<String>) -> Self {
+        Self {
+            http_status,
+            status: Status::new(code, message),
+            allow: None,
+            reason: Some(reason),
+        }
+    }
+
+    /// 400 with a `google.rpc.BadRequest` that names the field.
+    fn bad_field(reason: Reason, field: &str, description: &str, message: String) -> Self {
+        let mut failure = Self::new(reason, 400, Code::InvalidArgument, message);
+        failure.status = failure.status.with_detail(&bad_request(field, description));
+        failure
+    }
+
+    /// 400: the body is no message of the method's type.
+    pub fn body(error: &CodecError) -> Self {
+        let field = if error.path.is_empty() { "body" } else { &error.path };
+        Self::bad_field(Reason::BadBody, field, &error.message, format!("request body: {error}"))
+    }
+
+    /// 400: the body is no sequence of messages.
+    pub fn body_form(error: &ElementError) -> Self {
+        Self::bad_field(
+            Reason::BadBody,
+            "body",
+            &error.to_string(),
+            format!("request body: {error}"),
+        )
+    }
+
+    /// 400: the path is malformed.
+    pub fn path(message: String) -> Self {
+        Self::bad_field(Reason::BadPath, "path", &message, message.clone())
+    }
+
+    /// 400: a header that the filter reads is malformed.
+    pub fn header(name: &str, error: &impl std::fmt::Display) -> Self {
+        Self::bad_field(Reason::BadHeader, name, &error.to_string(), error.to_string())
+    }
+
+    /// 400: a path capture or a query parameter does not fit its field.
+    pub fn parameter(error: &BindError) -> Self {
+        Self::bad_field(
+            Reason::BadParameter,
+            &error.field,
+            &error.message,
+            format!("{}: {}", error.field, error.message),
+        )
+    }
+
+    /// 404: no binding has this path.
+    pub fn no_route(method: &str, path: &str) -> Self {
+        Self::new(
+            Reason::NoRoute,
+            404,
+            Code::NotFound,
+            format!("no gRPC method is bound to {method} {path}"),
+        )
+    }
+
+    /// 405: the path is bound, with other methods.
+    pub fn wrong_method(method: &str, path: &str, allow: String) -> Self {
+        let mut failure = Self::new(
+            Reason::WrongMethod,
+            405,
+            Code::Unimplemented,
+            format!("{path} is not bound to {method}; it allows {allow}"),
+        );
+        failure.allow = Some(allow);
+        failure
+    }
+
+    /// 411: the request must say how long its body is.
+    pub fn length_required(message: impl Into<String>) -> Self {
+        Self::new(Reason::LengthRequired, 411, Code::InvalidArgument, message)
+    }
+
+    /// 413: the request is over a limit.
+    pub fn too_large(message: impl Into<String>) -> Self {
+        Self::new(Reason::TooLarge, 413, Code::ResourceExhausted, message)
+    }
+
+    /// 415: the body is in a form that the filter does not read.
+    pub fn unsupported_media_type(message: impl Into<String>) -> Self {
+        Self::new(Reason::MediaType, 415, Code::InvalidArgument, message)
+    }
+
+    /// 501: the host or this configuration cannot do it; the message says what to change.
+    pub fn unimplemented(message: impl Into<String>) -> Self {
+        Self::new(Reason::Unsupported, 501, Code::Unimplemented, message)
+    }
+
+    /// 502: the upstream's answer is no gRPC answer.
+    pub fn bad_answer(message: impl AsRef<str>) -> Self {
+        Self::new(
+            Reason::BadAnswer,
+            502,
+            Code::Unavailable,
+            format!("upstream: {}", message.as_ref()),
+        )
+    }
+
+    /// 502: the upstream's answer is over a limit.
+    pub fn answer_too_large(message: impl AsRef<str>) -> Self {
+        Self::new(
+            Reason::AnswerTooLarge,
+            502,
+            Code::ResourceExhausted,
+            format!("upstream: {}", message.as_ref()),
+        )
+    }
+
+    /// 503: there was no answer.
+    pub fn unavailable(message: impl Into<String>) -> Self {
+        Self::new(Reason::Unreachable, 503, Code::Unavailable, message)
+    }
+
+    /// 504: there was no answer in time.
+    pub fn deadline(message: impl Into<String>) -> Self {
+        Self::new(Reason::Deadline, 504, Code::DeadlineExceeded, message)
+    }
+
+    /// 500: the gateway did not do its part.
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(Reason::Internal, 500, Code::Internal, message)
+    }
+
+    /// The object that ends a stream with this error: `{"error": …}` in either format.
+    pub fn element(&self, plugin: &Plugin, to_json: &mut WireToJson) -> Vec<u8> {
+        let mut element = Vec::new();
+        if plugin.settings.errors == ErrorFormat::Google {
+            self.write_body(plugin, to_json, &mut element);
+            return element;
+        }
+        element.extend_from_slice(br#"{"error":"#);
+        self.write_body(plugin, to_json, &mut element);
+        element.push(b'}');
+        element
+    }
+
+    /// Appends the body of the error response to `out`.
+    pub fn write_body(&self, plugin: &Plugin, to_json: &mut WireToJson, out: &mut Vec<u8>) {
+        // The envelope is compact, and so are the details in it.
+        let print = PrintOptions {
+            add_whitespace: false,
+            ..plugin.settings.print
+        };
+        write_error(
+            &self.status,
+            self.http_status,
+            plugin.settings.errors,
+            out,
+            |any, out| to_json.detail(&plugin.tables, any, &print, out).is_ok(),
+        );
+    }
+}
+
+/// Why an exchange failed, where it wasn't the service that said so.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Reason {
+    /// No method is bound to the path.
+    NoRoute,
+    /// The path is bound, to other HTTP methods.
+    WrongMethod,
+    /// The path is malformed.
+    BadPath,
+    /// A header that the filter reads is malformed.
+    BadHeader,
+    /// A path capture or query parameter doesn't fit its field.
+    BadParameter,
+    /// The body is no message of the method's type.
+    BadBody,
+    /// The body is in a form that the filter doesn't read.
+    MediaType,
+    /// The request must say how long its body is.
+    LengthRequired,
+    /// The request is over a limit.
+    TooLarge,
+    /// The host, or the configuration, cannot carry the request.
+    Unsupported,
+    /// The upstream's answer is no gRPC answer, or no message of the method's type.
+    BadAnswer,
+    /// The upstream's answer is over a limit.
+    AnswerTooLarge,
+    /// There was no answer.
+    Unreachable,
+    /// There was no answer in time.
+    Deadline,
+    /// The gateway did not do its part.
+    Internal,
+}
+
+impl Reason {
+    /// How many there are.
+    pub const COUNT: usize = Self::Internal as usize + 1;
+
+    /// The name in metrics and log lines.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoRoute => "no_route",
+            Self::WrongMethod => "wrong_method",
+            Self::BadPath => "bad_path",
+            Self::BadHeader => "bad_header",
+            Self::BadParameter => "bad_parameter",
+            Self::BadBody => "bad_body",
+            Self::MediaType => "media_type",
+            Self::LengthRequired => "length_required",
+            Self::TooLarge => "too_large",
+            Self::Unsupported => "unsupported",
+            Self::BadAnswer => "bad_answer",
+            Self::AnswerTooLarge => "answer_too_large",
+            Self::Unreachable => "unreachable",
+            Self::Deadline => "deadline",
+            Self::Internal => "internal",
+        }
+    }
+
+    /// Whether it is the operator's business rather than the client's.
+    pub fn is_the_gateways(self) -> bool {
+        matches!(
+            self,
+            Self::Unsupported | Self::BadAnswer | Self::AnswerTooLarge | Self::Internal
+        )
+    }
+}

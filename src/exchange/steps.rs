@@ -1,0 +1,138 @@
+//! What an exchange has its host do, and what it must know of the host.
+
+use std::time::Duration;
+
+use super::reply::Reply;
+use crate::http::headers::{HeaderEdits, Headers};
+
+/// What the host can do with this exchange.
+#[derive(Clone, Copy, Debug)]
+pub struct Abilities {
+    /// It has a gRPC call API.
+    pub calls: bool,
+    /// A request that ended at its headers can be given a body in place.
+    pub fills_bodyless: bool,
+    /// It shows a request's body as it comes.
+    pub streams_requests: bool,
+    /// Response headers can be held until the body and trailers are there.
+    pub holds_response: bool,
+    /// The response's trailers are known with the last bytes of its body, which can still be changed then.
+    pub trailers_with_body: bool,
+    /// The header in which the host's access log looks for the path that the client sent.
+    pub original_path: Option<&'static [u8]>,
+    /// What keeps the host from carrying this request at all, as the client is told.
+    pub obstacle: Option<&'static str>,
+}
+
+/// What to do with the request.
+#[derive(Debug)]
+pub enum RequestStep<'w> {
+    /// Leave the exchange as it is, from here to its end.
+    PassThrough,
+    /// Hold what is there; more will come.
+    Await,
+    /// Drop this part of the body; more will come.
+    Drop,
+    /// Answer the client with this.
+    Reply(&'w Reply),
+    /// The same at once: the upstream has the beginning of the request, and may answer too.
+    BreakOff(&'w Reply),
+    /// The headers cannot be held: let them go on with these changes now, and hold the body.
+    ForwardHeaders {
+        /// What changes in the headers.
+        edits: &'w HeaderEdits,
+        /// When the upstream must have answered.
+        timeout: Option<Duration>,
+    },
+    /// Replace this part of the body, and let it go on.
+    Chunk(&'w [u8]),
+    /// Send the request on in place.
+    Forward(Forward<'w>),
+    /// Make a gRPC call instead; the request stays where it is.
+    Call(Call<'w>),
+}
+
+/// A request, as it is to go on in place.
+#[derive(Debug)]
+pub struct Forward<'w> {
+    /// What changes in the headers.
+    pub edits: &'w HeaderEdits,
+    /// The new body: one gRPC frame.
+    pub body: &'w [u8],
+    /// When the upstream must have answered.
+    pub timeout: Option<Duration>,
+}
+
+/// A gRPC call.
+#[derive(Debug)]
+pub struct Call<'w> {
+    /// The host's name of the upstream, where the configuration gives one.
+    pub cluster: Option<&'w str>,
+    /// The value of `:authority`, where the configuration gives one.
+    pub authority: Option<&'w str>,
+    /// The service's full name.
+    pub service: &'w str,
+    /// The method's name in it.
+    pub method: &'w str,
+    /// Initial metadata.
+    pub metadata: &'w Headers,
+    /// The one request message, without its frame prefix; none where the client streamed none.
+    pub message: Option<&'w [u8]>,
+    /// When the upstream must have answered.
+    pub timeout: Option<Duration>,
+}
+
+/// What to do with the response in place.
+#[derive(Debug)]
+pub enum ResponseStep<'w> {
+    /// Leave it as it is, to its end.
+    PassThrough,
+    /// Hold what is there; more will come.
+    Await,
+    /// Change the headers, and let them go on now: they cannot be held for the body, or there is none.
+    RewriteHeaders(&'w HeaderEdits),
+    /// Change the headers, where they were held, and replace the body; drop the trailers.
+    Rewrite {
+        /// What changes in the headers.
+        edits: &'w HeaderEdits,
+        /// The whole body.
+        body: &'w [u8],
+    },
+    /// Replace this part of the body, and let it go on; the headers too, with these changes, if they wait.
+    Chunk {
+        /// What changes in the headers, the first time.
+        edits: Option<&'w HeaderEdits>,
+        /// The new bytes.
+        body: &'w [u8],
+        /// Not yet: it goes on with the trailers.
+        hold: bool,
+    },
+    /// Drop this part of the body; more will come.
+    Drop,
+    /// Break the response off: it must not look complete.
+    Reset,
+    /// Answer with this in place of all that came.
+    Reply(&'w Reply),
+}
+
+/// What to do after news of the gRPC call.
+#[derive(Debug)]
+pub enum CallStep<'w> {
+    /// Nothing yet.
+    Await,
+    /// Answer the client; the call has ended.
+    Reply(&'w Reply),
+    /// Answer the client; the call goes on and must be cancelled.
+    CancelAndReply(&'w Reply),
+}
+
+/// An answer that the host made up because the upstream gave none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum HostReply {
+    /// The upstream could not be reached, or broke off before its headers.
+    Unreachable,
+    /// The upstream did not answer in time.
+    Deadline,
+    /// The upstream has not got the request: as a gRPC message it is more than the host holds.
+    TooLarge,
+}
