@@ -8,7 +8,7 @@ use super::outcome::Outcome;
 use super::server_stream::{Progress, ServerStream, bad_frame};
 use super::steps::HostReply;
 use super::workspace::Workspace;
-use super::{message, request};
+use super::{deadline, matched, message};
 use crate::config::Plugin;
 use crate::grpc::frame::{Frame, FrameReader};
 use crate::grpc::metadata::{self, ConnectionOptions};
@@ -66,14 +66,14 @@ impl Answer {
     /// When the gateway is to give up on an answer in place.
     pub fn patience(&self) -> Option<Duration> {
         match self.stream {
-            Some(_) => self.timeout.map(request::patience_with_stream),
-            None => self.timeout.map(request::patience),
+            Some(_) => self.timeout.map(deadline::patience_with_stream),
+            None => self.timeout.map(deadline::patience),
         }
     }
 
     /// When the gateway gives up on the answer of a call.
     pub fn call_timeout(&self) -> Option<Duration> {
-        self.timeout.map(request::patience)
+        self.timeout.map(deadline::patience)
     }
 
     /// How long the upstream may take for a streamed answer.
@@ -392,7 +392,7 @@ impl Answer {
     pub fn expected_content_type(&self, plugin: &Plugin) -> &[u8] {
         match &self.stream {
             Some(stream) => stream.content_type(),
-            None if message::is_raw(&plugin.tables, &self.route) => OCTET_STREAM,
+            None if matched::is_raw(&plugin.tables, &self.route) => OCTET_STREAM,
             None => JSON,
         }
     }

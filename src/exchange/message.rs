@@ -1,39 +1,17 @@
 //! One message of an answer, as the client gets it: JSON, or the raw bytes of a `google.api.HttpBody`.
 
 use super::failure::Failure;
+use super::matched::{http_body_number, is_http_body};
 use crate::codec::{CodecError, PrintOptions, WireToJson, http_body};
 use crate::config::Plugin;
 use crate::grpc::metadata;
 use crate::http::media_type::{JSON, OCTET_STREAM};
 use crate::routing::Route;
-use crate::schema::tables::{Cardinality, FieldIndex, Kind, MessageIndex, Tables};
+use crate::schema::tables::Tables;
 use crate::wire::{Reader, WireType};
 
 /// The number of `content_type` in `google.api.HttpBody`.
 const HTTP_BODY_CONTENT_TYPE: u32 = 1;
-
-/// Whether the messages of `route` go to the client as raw bytes.
-pub fn is_raw(tables: &Tables, route: &Route) -> bool {
-    let output = route.method.output;
-    match route.binding.response_body {
-        None => is_http_body(tables, output),
-        Some(field) => http_body_number(tables, output, field).is_some(),
-    }
-}
-
-/// Whether `message` is `google.api.HttpBody`.
-pub fn is_http_body(tables: &Tables, message: MessageIndex) -> bool {
-    tables.message(message).full_name() == http_body::FULL_NAME
-}
-
-/// The number of `field`, if it is a `google.api.HttpBody`.
-pub fn http_body_number(tables: &Tables, message: MessageIndex, field: FieldIndex) -> Option<u32> {
-    let field = tables.message(message).field(field)?;
-    match (field.kind, field.cardinality) {
-        (Kind::Message(below), Cardinality::Singular) if is_http_body(tables, below) => Some(field.number),
-        _ => None,
-    }
-}
 
 /// Appends what the client gets of a message in wire form to `out`, and replaces `content_type` by its type.
 ///

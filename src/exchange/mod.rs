@@ -7,7 +7,10 @@
 //! The memory that a step needs lives in the [`Workspace`], which outlives the exchange.
 
 mod answer;
+mod body;
+mod deadline;
 pub mod failure;
+mod matched;
 mod message;
 pub mod outcome;
 mod reply;
@@ -234,7 +237,7 @@ impl Exchange {
                 RequestStep::Drop
             }
             State::Refused(..) => self.refuse(workspace),
-            State::Receiving(_) if size > limit => self.fail_request(&request::too_large(size, limit), workspace),
+            State::Receiving(_) if size > limit => self.fail_request(&body::too_large(size, limit), workspace),
             State::Receiving(_) => RequestStep::Await,
             _ => RequestStep::PassThrough,
         }
@@ -292,7 +295,7 @@ impl Exchange {
             }
         };
         let timeout = match call {
-            true => Some(pending.timeout().unwrap_or(request::DEFAULT_TIMEOUT)),
+            true => Some(pending.timeout().unwrap_or(deadline::DEFAULT_TIMEOUT)),
             false => pending.enforced_timeout(),
         };
         let mut answer = Answer::new(&self.plugin, Rc::clone(pending.route()), timeout, pending.accept());
@@ -326,7 +329,7 @@ impl Exchange {
             method: &method.name,
             metadata: &workspace.metadata,
             message: workspace.spare_frame.get(PREFIX_LENGTH..),
-            timeout: timeout.map(request::patience),
+            timeout: timeout.map(deadline::patience),
         })
     }
 

@@ -3,12 +3,13 @@
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::body::{check_message, too_large, write_body};
+use super::deadline::DEFAULT_TIMEOUT;
 use super::failure::Failure;
-use super::message;
+use super::matched::{BodyType, body_type};
 use super::steps::Abilities;
 use super::upload::Upload;
 use super::workspace::Workspace;
-use crate::codec::{BoundField, check_required, http_body};
 use crate::config::{Dispatch, Plugin, Unmatched};
 use crate::grpc::metadata::{self, RequestHeader};
 use crate::grpc::{frame, timeout};
@@ -16,12 +17,8 @@ use crate::http::elements::Form;
 use crate::http::headers::{HeaderEdits, Headers, content_length};
 use crate::http::media_type::{GRPC, GRPC_WEB_PROTO, is_json, is_lines, is_native_grpc, media_type};
 use crate::routing::{Body, Bound, Match, Route};
-use crate::schema::tables::{Kind, MessageTable, Tables};
+use crate::schema::tables::Tables;
 use crate::text::shown::{NAME, shown};
-use crate::wire::write_record;
-
-/// The time for a unary answer where the configuration says nothing (`upstream.timeout`).
-pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// A request that has found its method and waits for its body.
 #[derive(Debug)]
@@ -302,116 +299,6 @@ impl Pending {
     }
 }
 
-/// Appends what a request body gives to a message: all of it, one field, or nothing. With `fill_mask`, an unset update
-/// mask is filled from it.
-pub fn write_body(
-    plugin: &Plugin,
-    route: &Route,
-    content_type: &[u8],
-    body: &[u8],
-    fill_mask: bool,
-    workspace: &mut Workspace,
-    out: &mut Vec<u8>,
-) -> Result<(), Failure> {
-    let (settings, tables) = (&plugin.settings, &plugin.tables);
-    let (binding, input) = (&route.binding, route.method.input);
-    match (&binding.body, body_type(tables, route)) {
-        (Body::None, _) => Ok(()),
-        (Body::Whole, BodyType::Raw) => {
-            write_raw(tables.message(input), &binding.bound, content_type, body, out);
-            Ok(())
-        }
-        (Body::Whole, BodyType::Json) => workspace
-            .to_wire
-            .message(tables, input, body, &settings.parse, &binding.bound, None, out)
-            .map_err(|error| Failure::body(&error)),
-        (Body::Field(field), BodyType::Raw) => {
-            if let Some(field) = tables.message(input).field(*field)
-                && let Kind::Message(below) = field.kind
-            {
-                let mut value = Vec::with_capacity(content_type.len() + body.len() + 16);
-                let bound = &binding.body_bound;
-                write_raw(tables.message(below), bound, content_type, body, &mut value);
-                write_record(field.number, &value, out);
-            }
-            Ok(())
-        }
-        (Body::Field(field), BodyType::Json) => {
-            let mask = binding
-                .update_mask
-                .filter(|_| fill_mask && settings.update_mask_from_body)
-                .and_then(|mask| tables.message(input).field(mask));
-            let limit = settings.limits.max_message_bytes;
-            workspace.present.reset(limit);
-            let written = workspace.to_wire.field(
-                tables,
-                input,
-                *field,
-                body,
-                &settings.parse,
-                &binding.body_bound,
-                mask.map(|_| &mut workspace.present),
-                out,
-            );
-            if workspace.present.overflowed() {
-                return Err(Failure::too_large(format!(
-                    "the request message has, with the update mask of the body, more bytes than \
-                     limits.max_message_bytes: {limit}"
-                )));
-            }
-            written.map_err(|error| Failure::body(&error))?;
-            let paths = workspace.present.paths();
-            if let Some(mask) = mask
-                && !paths.is_empty()
-            {
-                write_record(mask.number, &field_mask(paths), out);
-            }
-            Ok(())
-        }
-    }
-}
-
-/// Appends the contents of a `google.api.HttpBody`, but for its fields that the path binds.
-fn write_raw(table: &MessageTable, bound: &[BoundField], content_type: &[u8], data: &[u8], out: &mut Vec<u8>) {
-    let unbound = |number: u32| {
-        !bound
-            .iter()
-            .filter_map(|bound| table.field(bound.field))
-            .any(|field| field.number == number)
-    };
-    let content_type = unbound(http_body::CONTENT_TYPE).then_some(content_type);
-    let data = unbound(http_body::DATA).then_some(data);
-    http_body::write(content_type.unwrap_or_default(), data.unwrap_or_default(), out);
-}
-
-/// Checks a whole request message: its size, and that nothing required is missing.
-pub fn check_message(plugin: &Plugin, route: &Route, message: &[u8]) -> Result<(), Failure> {
-    let limit = plugin.settings.limits.max_message_bytes;
-    if message.len() > limit {
-        return Err(Failure::too_large(format!(
-            "the request message has {} bytes, more than limits.max_message_bytes: {limit}",
-            message.len()
-        )));
-    }
-    let input = route.method.input;
-    if plugin.tables.message(input).needs_required_check() {
-        check_required(&plugin.tables, input, message).map_err(|error| Failure::body(&error))?;
-    }
-    Ok(())
-}
-
-/// After which time the gateway gives up on an answer that may take `timeout`: a little earlier than the upstream, which
-/// is told all of it and may be the first to notice. Its own "cancelled" would then win over the deadline.
-pub fn patience(timeout: Duration) -> Duration {
-    timeout.saturating_sub((timeout / 16).min(Duration::from_millis(20)))
-}
-
-/// The same for a streamed answer in place: later than the upstream, which may still end the stream with its error, while
-/// the gateway can only break it off.
-pub fn patience_with_stream(timeout: Duration) -> Duration {
-    timeout.saturating_add((timeout / 4).min(Duration::from_secs(1)))
-}
-
 /// A streamed request can only go in place, through a host that streams.
 pub fn cannot_stream() -> Failure {
     Failure::unimplemented(
@@ -426,13 +313,6 @@ pub fn cannot_hold() -> Failure {
         "dispatch: call cannot carry a request with a body on this gateway: set \
          allow_on_headers_stop_iteration: true in the Wasm filter's configuration, or dispatch: auto",
     )
-}
-
-/// A request of `size` bytes is over the limit.
-pub fn too_large(size: usize, limit: usize) -> Failure {
-    Failure::too_large(format!(
-        "the request body has {size} bytes, more than limits.max_request_bytes: {limit}"
-    ))
 }
 
 /// The headers that decide what a request is, found in one walk.
@@ -495,31 +375,4 @@ fn check_media_type(tables: &Tables, route: &Route, seen: &Seen<'_>) -> Result<(
         "content-type {} is not supported: expected application/json",
         shown(content_type, NAME)
     )))
-}
-
-/// What a bound request body holds.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum BodyType {
-    Json,
-    /// `google.api.HttpBody`: the bytes as they are.
-    Raw,
-}
-
-fn body_type(tables: &Tables, route: &Route) -> BodyType {
-    let input = route.method.input;
-    let raw = match route.binding.body {
-        Body::None => false,
-        Body::Whole => message::is_http_body(tables, input),
-        Body::Field(field) => message::http_body_number(tables, input, field).is_some(),
-    };
-    if raw { BodyType::Raw } else { BodyType::Json }
-}
-
-/// A `google.protobuf.FieldMask`: `paths` is its field 1.
-fn field_mask(paths: &[String]) -> Vec<u8> {
-    let mut mask = Vec::new();
-    for path in paths {
-        write_record(1, path.as_bytes(), &mut mask);
-    }
-    mask
 }

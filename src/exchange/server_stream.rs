@@ -1,7 +1,7 @@
 //! The messages of a streamed answer on their way to the client.
 
 use super::failure::Failure;
-use super::message;
+use super::{matched, message};
 use crate::codec::{PrintOptions, WireToJson};
 use crate::config::Plugin;
 use crate::grpc::frame::{Frame, FrameError, FrameReader};
@@ -50,7 +50,7 @@ impl ServerStream {
                     add_whitespace: settings.print.add_whitespace && !format.is_line_based(),
                     ..settings.print
                 },
-                raw: message::is_raw(&plugin.tables, route),
+                raw: matched::is_raw(&plugin.tables, route),
                 content_type: Vec::new(),
                 messages: 0,
             },

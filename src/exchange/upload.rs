@@ -3,8 +3,8 @@
 
 use std::rc::Rc;
 
+use super::body;
 use super::failure::Failure;
-use super::request;
 use super::workspace::Workspace;
 use crate::config::Plugin;
 use crate::grpc::frame;
@@ -113,7 +113,7 @@ impl Upload {
             } => {
                 let limit = plugin.settings.limits.max_request_bytes;
                 if body.len() + chunk.len() > limit {
-                    return Err(request::too_large(body.len() + chunk.len(), limit));
+                    return Err(body::too_large(body.len() + chunk.len(), limit));
                 }
                 body.extend_from_slice(chunk);
                 if end {
@@ -156,8 +156,8 @@ fn write_message(
 ) -> Result<(), Failure> {
     let at = frame::begin(out);
     out.extend_from_slice(parameters);
-    request::write_body(plugin, route, content_type, body, fill_mask, workspace, out)?;
-    request::check_message(plugin, route, out.get(at + frame::PREFIX_LENGTH..).unwrap_or_default())?;
+    body::write_body(plugin, route, content_type, body, fill_mask, workspace, out)?;
+    body::check_message(plugin, route, out.get(at + frame::PREFIX_LENGTH..).unwrap_or_default())?;
     frame::finish(out, at);
     Ok(())
 }
