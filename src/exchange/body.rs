@@ -1,44 +1,80 @@
 //! One request message: what path and query have bound, and what the body says.
 
 use super::failure::Failure;
-use super::matched::{BodyType, body_type};
+use super::matched::{BodyType, Matched};
 use super::workspace::Workspace;
 use crate::codec::{BoundField, check_required, http_body};
-use crate::config::Plugin;
-use crate::routing::{Body, Route};
+use crate::grpc::frame;
+use crate::routing::Body;
 use crate::schema::tables::{Kind, MessageTable};
 use crate::wire::write_record;
 
-/// Appends what a request body gives to a message: all of it, one field, or nothing. With `fill_mask`, an unset update
-/// mask is filled from it.
-pub fn write_body(
-    plugin: &Plugin,
-    route: &Route,
-    content_type: &[u8],
-    body: &[u8],
-    fill_mask: bool,
+/// What a client sent for one message.
+#[derive(Clone, Copy, Debug)]
+pub struct Content<'b> {
+    /// The value of `content-type`, which a `google.api.HttpBody` holds.
+    pub content_type: &'b [u8],
+    /// The body, or one element of it.
+    pub bytes: &'b [u8],
+    /// Whether the update mask is filled from it, where the method has one.
+    pub fills_mask: bool,
+}
+
+impl<'b> Content<'b> {
+    /// One element of a stream.
+    pub fn element(bytes: &'b [u8]) -> Self {
+        Self {
+            content_type: b"",
+            bytes,
+            fills_mask: false,
+        }
+    }
+}
+
+/// Completes the frame that begins at `at` in `out` and has what path and query bind by now.
+///
+/// # Errors
+///
+/// 400 where `content` is no such message, 413 where the message becomes too large.
+pub fn complete_frame(
+    matched: &Matched,
+    content: Content<'_>,
+    at: usize,
     workspace: &mut Workspace,
     out: &mut Vec<u8>,
 ) -> Result<(), Failure> {
-    let (settings, tables) = (&plugin.settings, &plugin.tables);
-    let (binding, input) = (&route.binding, route.method.input);
-    match (&binding.body, body_type(tables, route)) {
+    write_content(matched, content, workspace, out)?;
+    check_message(matched, out.get(at + frame::PREFIX_LENGTH..).unwrap_or_default())?;
+    frame::finish(out, at);
+    Ok(())
+}
+
+/// Appends what `content` gives to the message: all of it, one field, or nothing.
+fn write_content(
+    matched: &Matched,
+    content: Content<'_>,
+    workspace: &mut Workspace,
+    out: &mut Vec<u8>,
+) -> Result<(), Failure> {
+    let (settings, tables) = (&matched.plugin.settings, matched.tables());
+    let (binding, input) = (&matched.route.binding, matched.method().input);
+    match (&binding.body, matched.request_body()) {
         (Body::None, _) => Ok(()),
         (Body::Whole, BodyType::Raw) => {
-            write_raw(tables.message(input), &binding.bound, content_type, body, out);
+            write_raw(tables.message(input), &binding.bound, content, out);
             Ok(())
         }
         (Body::Whole, BodyType::Json) => workspace
             .to_wire
-            .message(tables, input, body, &settings.parse, &binding.bound, None, out)
+            .message(tables, input, content.bytes, &settings.parse, &binding.bound, None, out)
             .map_err(|error| Failure::body(&error)),
         (Body::Field(field), BodyType::Raw) => {
             if let Some(field) = tables.message(input).field(*field)
                 && let Kind::Message(below) = field.kind
             {
-                let mut value = Vec::with_capacity(content_type.len() + body.len() + 16);
+                let mut value = Vec::with_capacity(content.content_type.len() + content.bytes.len() + 16);
                 let bound = &binding.body_bound;
-                write_raw(tables.message(below), bound, content_type, body, &mut value);
+                write_raw(tables.message(below), bound, content, &mut value);
                 write_record(field.number, &value, out);
             }
             Ok(())
@@ -46,7 +82,7 @@ pub fn write_body(
         (Body::Field(field), BodyType::Json) => {
             let mask = binding
                 .update_mask
-                .filter(|_| fill_mask && settings.update_mask_from_body)
+                .filter(|_| content.fills_mask && settings.update_mask_from_body)
                 .and_then(|mask| tables.message(input).field(mask));
             let limit = settings.limits.max_message_bytes;
             workspace.present.reset(limit);
@@ -54,7 +90,7 @@ pub fn write_body(
                 tables,
                 input,
                 *field,
-                body,
+                content.bytes,
                 &settings.parse,
                 &binding.body_bound,
                 mask.map(|_| &mut workspace.present),
@@ -78,36 +114,36 @@ pub fn write_body(
     }
 }
 
-/// Appends the contents of a `google.api.HttpBody`, but for its fields that the path binds.
-fn write_raw(table: &MessageTable, bound: &[BoundField], content_type: &[u8], data: &[u8], out: &mut Vec<u8>) {
+/// Appends a `google.api.HttpBody`, but for its fields that the path binds.
+fn write_raw(table: &MessageTable, bound: &[BoundField], content: Content<'_>, out: &mut Vec<u8>) {
     let unbound = |number: u32| {
         !bound
             .iter()
             .filter_map(|bound| table.field(bound.field))
             .any(|field| field.number == number)
     };
-    let content_type = unbound(http_body::CONTENT_TYPE).then_some(content_type);
-    let data = unbound(http_body::DATA).then_some(data);
+    let content_type = unbound(http_body::CONTENT_TYPE).then_some(content.content_type);
+    let data = unbound(http_body::DATA).then_some(content.bytes);
     http_body::write(content_type.unwrap_or_default(), data.unwrap_or_default(), out);
 }
 
 /// Checks a whole request message: its size, and that nothing required is missing.
-pub fn check_message(plugin: &Plugin, route: &Route, message: &[u8]) -> Result<(), Failure> {
-    let limit = plugin.settings.limits.max_message_bytes;
+fn check_message(matched: &Matched, message: &[u8]) -> Result<(), Failure> {
+    let limit = matched.plugin.settings.limits.max_message_bytes;
     if message.len() > limit {
         return Err(Failure::too_large(format!(
             "the request message has {} bytes, more than limits.max_message_bytes: {limit}",
             message.len()
         )));
     }
-    let input = route.method.input;
-    if plugin.tables.message(input).needs_required_check() {
-        check_required(&plugin.tables, input, message).map_err(|error| Failure::body(&error))?;
+    let input = matched.method().input;
+    if matched.tables().message(input).needs_required_check() {
+        check_required(matched.tables(), input, message).map_err(|error| Failure::body(&error))?;
     }
     Ok(())
 }
 
-/// A request of `size` bytes is over the limit.
+/// 413: a body of `size` bytes.
 pub fn too_large(size: usize, limit: usize) -> Failure {
     Failure::too_large(format!(
         "the request body has {size} bytes, more than limits.max_request_bytes: {limit}"

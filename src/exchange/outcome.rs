@@ -35,11 +35,11 @@ impl From<&Failure> for Outcome {
     }
 }
 
-/// The outcome, once there is one: a failure takes the place of a success, and nothing that of a failure.
+/// How an exchange ended, once that is known: a failure takes the place of a success, and nothing that of a failure.
 #[derive(Debug, Default)]
-pub struct Record(Option<Outcome>);
+pub struct Ending(Option<Outcome>);
 
-impl Record {
+impl Ending {
     /// The exchange ended so.
     pub fn add(&mut self, outcome: impl Into<Outcome>) {
         if self.0.is_none_or(|known| known == Outcome::OK) {

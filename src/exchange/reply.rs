@@ -1,9 +1,23 @@
-//! Answers in place of the upstream's: the one place where an error becomes an HTTP response.
+//! Answers in place of the upstream's: where an outcome becomes an HTTP response.
 
+use super::failure::Failure;
+use crate::codec::WireToJson;
+use crate::config::Plugin;
+use crate::grpc::ErrorFormat;
+use crate::grpc::error_body::write_error;
 use crate::http::headers::Headers;
+use crate::http::media_type::JSON;
 
 /// An error's body repeats what a client sent: it is what its content-type says, and nothing else.
 pub const NO_SNIFFING: (&[u8], &[u8]) = (b"x-content-type-options", b"nosniff");
+
+/// The status of a success that has nothing to show, and must not even have a content-length.
+pub const NO_CONTENT: u16 = 204;
+
+/// Whether an answer with this status has no body: 204, and 205 (RFC 9110, sections 15.3.5 and 15.3.6).
+pub fn is_without_content(http_status: u16) -> bool {
+    matches!(http_status, NO_CONTENT | 205)
+}
 
 /// A whole HTTP response.
 #[derive(Clone, Debug, Default)]
@@ -17,9 +31,61 @@ pub struct Reply {
 }
 
 impl Reply {
+    /// The error of an exchange that has no valid configuration, and so no format for errors: the default one.
+    pub fn unconfigured(failure: &Failure) -> Self {
+        let mut reply = Self::default();
+        reply.set_error_head(failure, std::iter::empty());
+        let (format, no_detail) = (ErrorFormat::default(), |_: &[u8], _: &mut Vec<u8>| false);
+        write_error(&failure.status, failure.http_status, format, &mut reply.body, no_detail);
+        reply
+    }
+
+    /// Makes this the answer to a request that failed. `metadata`: what of the upstream's the client gets.
+    pub fn set_error<'m>(
+        &mut self,
+        plugin: &Plugin,
+        failure: &Failure,
+        metadata: impl Iterator<Item = (&'m [u8], &'m [u8])>,
+        to_json: &mut WireToJson,
+    ) {
+        self.set_error_head(failure, metadata);
+        failure.write_body(plugin, to_json, &mut self.body);
+    }
+
+    fn set_error_head<'m>(&mut self, failure: &Failure, metadata: impl Iterator<Item = (&'m [u8], &'m [u8])>) {
+        self.clear(failure.http_status);
+        let (no_sniffing, value) = NO_SNIFFING;
+        for (name, value) in metadata.filter(|(name, _)| !name.eq_ignore_ascii_case(no_sniffing)) {
+            self.headers.push(name, value);
+        }
+        self.headers.push(b"content-type", JSON);
+        self.headers.push(no_sniffing, value);
+        if let Some(allow) = &failure.allow {
+            self.headers.push(b"allow", allow.as_bytes());
+        }
+    }
+
+    /// Makes this a success with the contents of `body`, for which it gives other memory.
+    pub fn set_success<'m>(
+        &mut self,
+        http_status: u16,
+        content_type: &[u8],
+        metadata: impl Iterator<Item = (&'m [u8], &'m [u8])>,
+        body: &mut Vec<u8>,
+    ) {
+        self.clear(http_status);
+        for (name, value) in metadata {
+            self.headers.push(name, value);
+        }
+        if !is_without_content(http_status) {
+            self.headers.push(b"content-type", content_type);
+        }
+        std::mem::swap(&mut self.body, body);
+    }
+
     /// Forgets the last answer and keeps its memory.
-    pub fn clear(&mut self) {
-        self.status = 200;
+    fn clear(&mut self, http_status: u16) {
+        self.status = http_status;
         self.headers.clear();
         self.body.clear();
     }

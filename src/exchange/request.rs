@@ -1,141 +1,205 @@
-//! The request half: from HTTP headers and JSON to metadata and one gRPC frame.
+//! The request's headers: the method is found, the way is chosen, and what isn't body is bound.
 
-use std::rc::Rc;
-use std::time::Duration;
-
-use super::body::{check_message, too_large, write_body};
-use super::deadline::DEFAULT_TIMEOUT;
+use super::body::{self, Content, too_large};
+use super::deadline::Deadline;
 use super::failure::Failure;
-use super::matched::{BodyType, body_type};
+use super::matched::{BodyType, Matched};
 use super::steps::Abilities;
 use super::upload::Upload;
 use super::workspace::Workspace;
-use crate::config::{Dispatch, Plugin, Unmatched};
+use crate::config::Dispatch;
 use crate::grpc::metadata::{self, RequestHeader};
 use crate::grpc::{frame, timeout};
 use crate::http::elements::Form;
 use crate::http::headers::{HeaderEdits, Headers, content_length};
 use crate::http::media_type::{GRPC, GRPC_WEB_PROTO, is_json, is_lines, is_native_grpc, media_type};
-use crate::routing::{Body, Bound, Match, Route};
-use crate::schema::tables::Tables;
+use crate::routing::Bound;
 use crate::text::shown::{NAME, shown};
+
+/// The request headers, and where among them those are that decide what the request is.
+#[derive(Debug, Default)]
+pub struct Head {
+    headers: Headers,
+    method: Position,
+    path: Position,
+    accept: Position,
+    content_type: Position,
+    content_encoding: Position,
+    grpc_timeout: Position,
+    content_length: Option<usize>,
+}
+
+/// A position in [`Headers`].
+type Position = Option<usize>;
+
+impl Head {
+    /// Looks at each header once.
+    pub fn new(headers: Headers) -> Self {
+        let mut head = Self::default();
+        for (at, (name, value)) in headers.iter().enumerate() {
+            match name {
+                b":method" => head.method = Some(at),
+                b":path" => head.path = Some(at),
+                b"accept" => head.accept = head.accept.or(Some(at)),
+                b"content-type" => head.content_type = Some(at),
+                b"content-encoding" => head.content_encoding = Some(at),
+                b"content-length" => head.content_length = content_length(value),
+                b"grpc-timeout" => head.grpc_timeout = Some(at),
+                _ => {}
+            }
+        }
+        head.headers = headers;
+        head
+    }
+
+    fn value(&self, position: Position) -> Option<&[u8]> {
+        self.headers.value(position?)
+    }
+
+    /// Whether the request is gRPC or gRPC-Web itself, which is not JSON: it passes.
+    pub fn is_native_grpc(&self) -> bool {
+        self.value(self.content_type).is_some_and(is_native_grpc)
+    }
+
+    /// The HTTP method.
+    pub fn method(&self) -> &[u8] {
+        self.value(self.method).unwrap_or_default()
+    }
+
+    /// The path, without the query.
+    pub fn path(&self) -> &[u8] {
+        self.target().0
+    }
+
+    /// What follows the `?`.
+    fn query(&self) -> Option<&[u8]> {
+        self.target().1
+    }
+
+    fn target(&self) -> (&[u8], Option<&[u8]>) {
+        let target = self.value(self.path).unwrap_or_default();
+        match memchr::memchr(b'?', target).and_then(|at| target.split_at_checked(at)) {
+            Some((path, query)) => (path, query.get(1..)),
+            None => (target, None),
+        }
+    }
+}
+
+/// How a request goes to the upstream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// In place: the gateway's own router sends it.
+    InPlace,
+    /// By the host's gRPC call API.
+    ByCall,
+    /// Neither is to be had; what to change.
+    Barred(&'static str),
+}
+
+impl Way {
+    /// The way that configuration and host leave to a request with or without a body.
+    fn choose(dispatch: Dispatch, abilities: Abilities, has_body: bool) -> Self {
+        let in_place = has_body || abilities.fills_bodyless;
+        match dispatch {
+            _ if !abilities.calls && in_place => Self::InPlace,
+            Dispatch::Call if abilities.calls => Self::ByCall,
+            Dispatch::Auto if abilities.calls && !in_place => Self::ByCall,
+            Dispatch::Auto if abilities.calls => Self::InPlace,
+            Dispatch::Forward if in_place => Self::InPlace,
+            Dispatch::Forward => Self::Barred(
+                "dispatch: forward cannot carry a request without a body on this gateway: set dispatch: auto",
+            ),
+            Dispatch::Auto | Dispatch::Call => {
+                Self::Barred("this gateway cannot carry a request without a body to a gRPC method")
+            }
+        }
+    }
+}
 
 /// A request that has found its method and waits for its body.
 #[derive(Debug)]
 pub struct Pending {
-    route: Rc<Route>,
-    headers: Headers,
+    matched: Matched,
+    head: Head,
     /// The frame so far: its prefix, then what path and query bind.
     frame: Vec<u8>,
     bound: Bound,
-    timeout: Option<Duration>,
-    /// Whether the client or the configuration asked for the timeout.
-    enforced: bool,
-    bodyless: bool,
+    deadline: Deadline,
+    way: Way,
 }
 
 impl Pending {
-    /// Finds the method for the request, which `taken` then names, and binds path and query. `None`: the request is to
-    /// go on untouched.
+    /// Checks the headers and binds path and query, whose captures are in `workspace`.
+    ///
+    /// # Errors
+    ///
+    /// 400, 413 or 415, by what is wrong with them.
     pub fn new(
-        plugin: &Plugin,
-        headers: Headers,
+        matched: Matched,
+        head: Head,
         end_of_stream: bool,
+        abilities: Abilities,
         workspace: &mut Workspace,
-        taken: &mut Option<Rc<Route>>,
-    ) -> Result<Option<Self>, Failure> {
-        let settings = &plugin.settings;
-        let seen = Seen::read(&headers);
-        if seen.content_type.is_some_and(is_native_grpc) {
-            return Ok(None);
+    ) -> Result<Self, Failure> {
+        let settings = &matched.plugin.settings;
+        if matched.takes_body() {
+            check_media_type(&matched, &head)?;
         }
-        let http_method = String::from_utf8_lossy(seen.method);
-        let (path, query) = split_target(seen.path);
-        let found = plugin.router.find(&http_method, path, &mut workspace.captures);
-        let route = match found {
-            Match::Route(route) => Rc::clone(route),
-            Match::NoRoute | Match::WrongMethod { .. } if settings.unmatched == Unmatched::PassThrough => {
-                return Ok(None);
-            }
-            Match::NoRoute => return Err(Failure::no_route(&shown(seen.method, NAME), &shown(path, NAME))),
-            Match::WrongMethod { allow } => {
-                return Err(Failure::wrong_method(
-                    &shown(seen.method, NAME),
-                    &shown(path, NAME),
-                    allow,
-                ));
-            }
-            Match::Malformed(message) => return Err(Failure::path(message)),
-        };
-        *taken = Some(Rc::clone(&route));
-        let takes_body = !matches!(route.binding.body, Body::None);
-        if takes_body {
-            check_media_type(&plugin.tables, &route, &seen)?;
-        }
-        let streams = route.method.client_streaming || route.method.server_streaming;
-        let configured = match streams {
-            true => settings.streaming.timeout,
-            false => settings.upstream.timeout,
-        };
-        let cap = configured.or(match streams {
-            true => None,
-            false => Some(DEFAULT_TIMEOUT),
-        });
-        let timeout = match seen.grpc_timeout {
-            None => cap,
-            Some(value) => {
-                let asked = timeout::parse(value).map_err(|error| Failure::header("grpc-timeout", &error))?;
-                Some(cap.map_or(asked, |cap| cap.min(asked)))
-            }
-        };
-        let enforced = configured.is_some() || seen.grpc_timeout.is_some();
+        let asked = head
+            .value(head.grpc_timeout)
+            .map(timeout::parse)
+            .transpose()
+            .map_err(|error| Failure::header("grpc-timeout", &error))?;
         let limit = settings.limits.max_request_bytes;
         // A streamed body has no bound; each of its messages has.
-        let length = seen.content_length.filter(|_| !route.method.client_streaming);
+        let length = head.content_length.filter(|_| !matched.method().client_streaming);
         if let Some(size) = length.filter(|size| *size > limit) {
             return Err(too_large(size, limit));
         }
         let mut frame = std::mem::take(&mut workspace.spare_frame);
         frame.clear();
         frame::begin(&mut frame);
-        let has_body = takes_body && !end_of_stream;
         let bound = workspace
             .binder
             .bind(
-                &plugin.tables,
-                &route,
+                matched.tables(),
+                &matched.route,
                 &workspace.captures,
-                query,
+                head.query(),
                 &settings.parse,
                 &settings.query,
-                has_body,
+                matched.takes_body() && !end_of_stream,
                 &mut frame,
             )
             .map_err(|error| Failure::parameter(&error))?;
-        Ok(Some(Self {
-            route,
-            headers,
+        Ok(Self {
+            deadline: Deadline::new(settings, matched.method(), asked),
+            way: Way::choose(settings.dispatch, abilities, !end_of_stream),
+            matched,
+            head,
             frame,
             bound,
-            timeout,
-            enforced,
-            bodyless: end_of_stream,
-        }))
+        })
     }
 
-    /// The route that the request took.
-    pub fn route(&self) -> &Rc<Route> {
-        &self.route
+    /// The method that is called.
+    pub fn matched(&self) -> &Matched {
+        &self.matched
     }
 
-    /// The time that the upstream is told it has; none for a stream without end.
-    pub fn timeout(&self) -> Option<Duration> {
-        self.timeout
+    /// How long the answer may take.
+    pub fn deadline(&self) -> Deadline {
+        self.deadline
     }
 
-    /// The same, where somebody asked for it: the default does not replace the gateway's own timeout for the route.
-    pub fn enforced_timeout(&self) -> Option<Duration> {
-        self.timeout.filter(|_| self.enforced)
+    /// How the request goes to the upstream.
+    pub fn way(&self) -> Way {
+        self.way
+    }
+
+    /// The client's `accept` header.
+    pub fn accept(&self) -> Option<&[u8]> {
+        self.head.value(self.head.accept)
     }
 
     /// The frame, complete after [`Pending::convert`].
@@ -143,102 +207,80 @@ impl Pending {
         self.frame
     }
 
-    /// Whether the request goes by a gRPC call rather than in place.
-    pub fn chooses_call(&self, plugin: &Plugin, abilities: Abilities) -> Result<bool, Failure> {
-        let in_place = !self.bodyless || abilities.fills_bodyless;
-        match plugin.settings.dispatch {
-            _ if !abilities.calls && in_place => Ok(false),
-            Dispatch::Call if abilities.calls => Ok(true),
-            Dispatch::Auto if abilities.calls => Ok(!in_place),
-            Dispatch::Forward if in_place => Ok(false),
-            Dispatch::Forward => Err(Failure::unimplemented(
-                "dispatch: forward cannot carry a request without a body on this gateway: set dispatch: auto",
-            )),
-            Dispatch::Auto | Dispatch::Call => Err(Failure::unimplemented(
-                "this gateway cannot carry a request without a body to a gRPC method",
-            )),
-        }
-    }
-
-    /// Completes the frame with what the request body says.
-    pub fn convert(&mut self, plugin: &Plugin, body: Option<&[u8]>, workspace: &mut Workspace) -> Result<(), Failure> {
-        self.bodyless = body.is_none();
+    /// Completes the frame with what the request body says. `None`: there is none, which may choose another way.
+    ///
+    /// # Errors
+    ///
+    /// 400 where the body is no such message, 413 where it is too large.
+    pub fn convert(
+        &mut self,
+        body: Option<&[u8]>,
+        abilities: Abilities,
+        workspace: &mut Workspace,
+    ) -> Result<(), Failure> {
+        let settings = &self.matched.plugin.settings;
+        self.way = Way::choose(settings.dispatch, abilities, body.is_some());
         let body = body.unwrap_or_default();
-        let limit = plugin.settings.limits.max_request_bytes;
+        let limit = settings.limits.max_request_bytes;
         if body.len() > limit {
             return Err(too_large(body.len(), limit));
         }
-        if self.streams_body() {
+        if self.matched.streams_request() {
             // Nothing was streamed: the upstream gets no message.
             self.frame.clear();
             return Ok(());
         }
-        let content_type = self.headers.get("content-type").unwrap_or_default();
-        let fill_mask = !self.bound.update_mask_set;
-        write_body(
-            plugin,
-            &self.route,
-            content_type,
-            body,
-            fill_mask,
-            workspace,
-            &mut self.frame,
-        )?;
-        check_message(
-            plugin,
-            &self.route,
-            self.frame.get(frame::PREFIX_LENGTH..).unwrap_or_default(),
-        )?;
-        frame::finish(&mut self.frame, 0);
-        Ok(())
-    }
-
-    /// Whether the request's body is a stream of messages.
-    pub fn streams_body(&self) -> bool {
-        self.route.method.client_streaming && !matches!(self.route.binding.body, Body::None)
-    }
-
-    /// The client's `accept` header.
-    pub fn accept(&self) -> Option<&[u8]> {
-        self.headers.get("accept")
+        let content = Content {
+            content_type: self.head.value(self.head.content_type).unwrap_or_default(),
+            bytes: body,
+            fills_mask: !self.bound.update_mask_set,
+        };
+        body::complete_frame(&self.matched, content, 0, workspace, &mut self.frame)
     }
 
     /// Makes this a request whose headers go on at once.
-    pub fn into_upload(self, plugin: &Plugin, workspace: &mut Workspace) -> Result<Upload, Failure> {
-        let content_type = self.headers.get("content-type").unwrap_or_default();
+    ///
+    /// # Errors
+    ///
+    /// 400 where the path doesn't fit a message.
+    pub fn into_upload(self, workspace: &mut Workspace) -> Result<Upload, Failure> {
+        let content_type = self.head.value(self.head.content_type).unwrap_or_default();
         let first = self.frame.get(frame::PREFIX_LENGTH..).unwrap_or_default().to_vec();
-        if !self.streams_body() {
-            let fill_mask = !self.bound.update_mask_set;
-            return Ok(Upload::whole(self.route, first, content_type, fill_mask));
+        let matched = self.matched;
+        if !matched.streams_request() {
+            return Ok(Upload::whole(matched, first, content_type, !self.bound.update_mask_set));
         }
+        let settings = &matched.plugin.settings;
         let mut later = Vec::new();
         workspace
             .binder
             .bind(
-                &plugin.tables,
-                &self.route,
+                matched.tables(),
+                &matched.route,
                 &workspace.captures,
                 None,
-                &plugin.settings.parse,
-                &plugin.settings.query,
+                &settings.parse,
+                &settings.query,
                 false,
                 &mut later,
             )
             .map_err(|error| Failure::parameter(&error))?;
-        let form = match body_type(&plugin.tables, &self.route) {
-            BodyType::Raw => None,
-            BodyType::Json if is_lines(&media_type(content_type)) => Some(Form::Lines),
-            BodyType::Json => Some(Form::Array),
-        };
-        Ok(Upload::stream(plugin, self.route, first, later, form, content_type))
+        Ok(match matched.request_body() {
+            BodyType::Raw => Upload::raw(matched, first, later, content_type),
+            BodyType::Json if is_lines(&media_type(content_type)) => {
+                Upload::elements(matched, first, later, Form::Lines)
+            }
+            BodyType::Json => Upload::elements(matched, first, later, Form::Array),
+        })
     }
 
     /// How the request headers become the upstream's: its path and framing in, what isn't metadata out.
-    pub fn edit_headers(&self, plugin: &Plugin, abilities: Abilities, edits: &mut HeaderEdits) {
+    pub fn edit_headers(&self, abilities: Abilities, edits: &mut HeaderEdits) {
         edits.clear();
-        let connection = metadata::connection_options(self.headers.iter());
+        let (headers, upstream) = (&self.head.headers, &self.matched.plugin.settings.upstream);
+        let connection = metadata::connection_options(headers.iter());
         let mut invalid = false;
-        for (name, value) in self.headers.iter() {
+        for (name, value) in headers.iter() {
             // Pseudo-headers stay, and what is set below is not worth a removal.
             if name.first() == Some(&b':') || matches!(name, b"content-type" | b"te") {
                 continue;
@@ -254,106 +296,54 @@ impl Pending {
         }
         if invalid {
             // The removal takes all values of the name: the good ones come back.
-            for (name, value) in self.headers.iter() {
+            for (name, value) in headers.iter() {
                 if edits.removes(name) && metadata::request_header(name, value, &connection) == RequestHeader::Forward {
                     edits.add(name, value);
                 }
             }
         }
-        if self.headers.get(":method") != Some(b"POST") {
+        if self.head.method() != b"POST" {
             edits.set(b":method", b"POST");
         }
-        if let (Some(name), Some(path)) = (abilities.original_path, self.headers.get(":path")) {
+        if let (Some(name), Some(path)) = (abilities.original_path, self.head.value(self.head.path)) {
             edits.set(name, path);
         }
-        edits.set(b":path", self.route.method.path.as_bytes());
-        // The host's gRPC-Web filter behind this one speaks plain gRPC upstream, and puts the trailers into the body.
+        edits.set(b":path", self.matched.method().path.as_bytes());
+        // The host's gRPC-Web filter, which is next, speaks plain gRPC upstream, and puts the trailers into the body.
         edits.set(
             b"content-type",
-            match plugin.settings.upstream.grpc_web {
+            match upstream.grpc_web {
                 true => GRPC_WEB_PROTO,
                 false => GRPC,
             },
         );
         edits.set(b"te", b"trailers");
-        if let Some(authority) = &plugin.settings.upstream.authority {
+        if let Some(authority) = &upstream.authority {
             edits.set(b":authority", authority.as_bytes());
         }
-        if let Some(timeout) = self.timeout {
-            edits.set(b"grpc-timeout", timeout::format(timeout).as_bytes());
+        if let Some(time) = self.deadline.told() {
+            edits.set(b"grpc-timeout", timeout::format(time).as_bytes());
         }
     }
 
     /// The request headers as initial metadata of a call.
-    pub fn write_metadata(&self, timeout: Option<Duration>, out: &mut Headers) {
+    pub fn write_metadata(&self, out: &mut Headers) {
         out.clear();
-        let connection = metadata::connection_options(self.headers.iter());
-        for (name, value) in self.headers.iter() {
+        let headers = &self.head.headers;
+        let connection = metadata::connection_options(headers.iter());
+        for (name, value) in headers.iter() {
             if metadata::request_header(name, value, &connection) == RequestHeader::Forward {
                 out.push(name, value);
             }
         }
-        if let Some(timeout) = timeout {
-            out.push(b"grpc-timeout", timeout::format(timeout).as_bytes());
+        if let Some(time) = self.deadline.of_call().told() {
+            out.push(b"grpc-timeout", timeout::format(time).as_bytes());
         }
     }
 }
 
-/// A streamed request can only go in place, through a host that streams.
-pub fn cannot_stream() -> Failure {
-    Failure::unimplemented(
-        "a streamed request cannot be carried here: on Envoy it needs dispatch: auto or forward; gateways that read a \
-         request whole cannot stream it",
-    )
-}
-
-/// The request would go by a call, but its headers cannot wait for its body.
-pub fn cannot_hold() -> Failure {
-    Failure::unimplemented(
-        "dispatch: call cannot carry a request with a body on this gateway: set \
-         allow_on_headers_stop_iteration: true in the Wasm filter's configuration, or dispatch: auto",
-    )
-}
-
-/// The headers that decide what a request is, found in one walk.
-#[derive(Default)]
-struct Seen<'h> {
-    method: &'h [u8],
-    path: &'h [u8],
-    content_type: Option<&'h [u8]>,
-    content_encoding: Option<&'h [u8]>,
-    content_length: Option<usize>,
-    grpc_timeout: Option<&'h [u8]>,
-}
-
-impl<'h> Seen<'h> {
-    fn read(headers: &'h Headers) -> Self {
-        let mut seen = Self::default();
-        for (name, value) in headers.iter() {
-            match name {
-                b":method" => seen.method = value,
-                b":path" => seen.path = value,
-                b"content-type" => seen.content_type = Some(value),
-                b"content-encoding" => seen.content_encoding = Some(value),
-                b"content-length" => seen.content_length = content_length(value),
-                b"grpc-timeout" => seen.grpc_timeout = Some(value),
-                _ => {}
-            }
-        }
-        seen
-    }
-}
-
-/// Splits a request target into path and query.
-fn split_target(target: &[u8]) -> (&[u8], Option<&[u8]>) {
-    match memchr::memchr(b'?', target).and_then(|at| target.split_at_checked(at)) {
-        Some((path, query)) => (path, query.get(1..)),
-        None => (target, None),
-    }
-}
-
-fn check_media_type(tables: &Tables, route: &Route, seen: &Seen<'_>) -> Result<(), Failure> {
-    if let Some(encoding) = seen.content_encoding
+fn check_media_type(matched: &Matched, head: &Head) -> Result<(), Failure> {
+    if let Some(encoding) = head.value(head.content_encoding)
         && !encoding.trim_ascii().is_empty()
         && !encoding.trim_ascii().eq_ignore_ascii_case(b"identity")
     {
@@ -362,17 +352,33 @@ fn check_media_type(tables: &Tables, route: &Route, seen: &Seen<'_>) -> Result<(
             shown(encoding, NAME)
         )));
     }
-    let Some(content_type) = seen.content_type else {
+    let Some(content_type) = head.value(head.content_type) else {
         return Ok(());
     };
     let media_type = media_type(content_type);
-    let lines = route.method.client_streaming && is_lines(&media_type);
+    let lines = matched.method().client_streaming && is_lines(&media_type);
     let json = media_type.is_empty() || is_json(&media_type);
-    if body_type(tables, route) == BodyType::Raw || json || lines {
+    if json || lines || matched.request_body() == BodyType::Raw {
         return Ok(());
     }
     Err(Failure::unsupported_media_type(format!(
         "content-type {} is not supported: expected application/json",
         shown(content_type, NAME)
     )))
+}
+
+/// 501: a streamed request can only go in place, through a host that streams.
+pub fn cannot_stream() -> Failure {
+    Failure::unimplemented(
+        "a streamed request cannot be carried here: on Envoy it needs dispatch: auto or forward; gateways that read a \
+         request whole cannot stream it",
+    )
+}
+
+/// 501: the request would go by a call, but its headers cannot wait for its body.
+pub fn cannot_hold() -> Failure {
+    Failure::unimplemented(
+        "dispatch: call cannot carry a request with a body on this gateway: set \
+         allow_on_headers_stop_iteration: true in the Wasm filter's configuration, or dispatch: auto",
+    )
 }

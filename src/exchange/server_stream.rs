@@ -1,23 +1,38 @@
 //! The messages of a streamed answer on their way to the client.
 
 use super::failure::Failure;
-use super::{matched, message};
+use super::matched::{BodyType, Matched};
+use super::message;
 use crate::codec::{PrintOptions, WireToJson};
-use crate::config::Plugin;
 use crate::grpc::frame::{Frame, FrameError, FrameReader};
 use crate::grpc::{Code, Status};
 use crate::http::media_type::OCTET_STREAM;
 use crate::http::stream_format::{StreamFormat, StreamWriter};
-use crate::routing::Route;
 
 /// A stream of messages in the client's form.
 #[derive(Debug)]
 pub struct ServerStream {
     frames: FrameReader,
     output: Output,
+    messages: u64,
     /// The end comes inside the body, or with its last bytes.
     ends_in_body: bool,
     ended: bool,
+}
+
+/// What messages become.
+#[derive(Debug)]
+enum Output {
+    Json {
+        format: StreamFormat,
+        writer: StreamWriter,
+        print: PrintOptions,
+    },
+    /// `google.api.HttpBody`: raw bytes, without marks between them.
+    Raw {
+        /// The first message says it: a download has one type. Empty until then.
+        content_type: Vec<u8>,
+    },
 }
 
 /// How far a stream has come.
@@ -32,61 +47,64 @@ pub enum Progress {
 }
 
 impl ServerStream {
-    /// A stream of which nothing has come.
-    pub fn new(plugin: &Plugin, route: &Route, accept: Option<&[u8]>) -> Self {
-        let settings = &plugin.settings;
-        let limit = settings.limits.max_message_bytes;
-        let format = StreamFormat::negotiate(accept, settings.streaming.default);
+    /// A stream of which nothing has come. `ends_in_body`: its end comes while the body can still be written.
+    pub fn new(matched: &Matched, accept: Option<&[u8]>, ends_in_body: bool) -> Self {
+        let settings = &matched.plugin.settings;
         Self {
-            frames: if settings.upstream.grpc_web {
-                FrameReader::grpc_web(limit)
-            } else {
-                FrameReader::new(limit)
-            },
-            output: Output {
-                format,
-                writer: StreamWriter::new(format),
-                print: PrintOptions {
-                    add_whitespace: settings.print.add_whitespace && !format.is_line_based(),
-                    ..settings.print
+            frames: matched.frame_reader(),
+            output: match matched.response_type() {
+                BodyType::Raw => Output::Raw {
+                    content_type: Vec::new(),
                 },
-                raw: matched::is_raw(&plugin.tables, route),
-                content_type: Vec::new(),
-                messages: 0,
+                BodyType::Json => {
+                    let format = StreamFormat::negotiate(accept, settings.streaming.default);
+                    Output::Json {
+                        format,
+                        writer: StreamWriter::new(format),
+                        print: PrintOptions {
+                            add_whitespace: settings.print.add_whitespace && !format.is_line_based(),
+                            ..settings.print
+                        },
+                    }
+                }
             },
-            ends_in_body: settings.upstream.grpc_web,
+            messages: 0,
+            ends_in_body: ends_in_body || settings.upstream.grpc_web,
             ended: false,
         }
     }
 
-    /// The end comes while the body can still be written.
-    pub fn end_in_body(&mut self) {
-        self.ends_in_body = true;
-    }
-
     /// Whether messages can go out as they come. An array cannot where nothing can be written at its end.
     pub fn flows(&self) -> bool {
-        self.output.raw || self.ends_in_body || self.output.format != StreamFormat::Array
+        self.ends_in_body || !self.needs_end()
     }
 
     /// Whether something must be written at the end of a stream that went well.
     pub fn needs_end(&self) -> bool {
-        !self.output.raw && self.output.format == StreamFormat::Array
+        matches!(
+            self.output,
+            Output::Json {
+                format: StreamFormat::Array,
+                ..
+            }
+        )
     }
 
     /// Whether no message has come.
     pub fn is_empty(&self) -> bool {
-        self.output.messages == 0
+        self.messages == 0
     }
 
     /// Whether the first message has begun to come, and with it all that the response's headers need.
-    pub fn has_begun(&mut self, plugin: &Plugin, route: &Route) -> bool {
+    pub fn has_begun(&mut self, matched: &Matched) -> bool {
         let Some(message) = self.frames.message_so_far() else {
             return false;
         };
-        if self.output.raw && self.output.content_type.is_empty() {
-            match message::content_type_so_far(&plugin.tables, route, message) {
-                Some(content_type) => self.output.content_type = content_type,
+        if let Output::Raw { content_type } = &mut self.output
+            && content_type.is_empty()
+        {
+            match message::content_type_so_far(matched, message) {
+                Some(found) => *content_type = found,
                 None => return false,
             }
         }
@@ -101,30 +119,29 @@ impl ServerStream {
     /// The content-type of the response.
     pub fn content_type(&self) -> &[u8] {
         match &self.output {
-            output if output.raw && output.content_type.is_empty() => OCTET_STREAM,
-            output if output.raw => &output.content_type,
-            output => output.format.content_type(),
+            Output::Json { format, .. } => format.content_type(),
+            Output::Raw { content_type } if content_type.is_empty() => OCTET_STREAM,
+            Output::Raw { content_type } => content_type,
         }
     }
 
     /// Appends to `out` what the next bytes of the upstream's body give.
-    pub fn feed(
-        &mut self,
-        plugin: &Plugin,
-        route: &Route,
-        chunk: &[u8],
-        to_json: &mut WireToJson,
-        out: &mut Vec<u8>,
-    ) -> Progress {
-        let Self { frames, output, .. } = self;
+    pub fn feed(&mut self, matched: &Matched, chunk: &[u8], to_json: &mut WireToJson, out: &mut Vec<u8>) -> Progress {
+        let Self {
+            frames,
+            output,
+            messages,
+            ..
+        } = self;
         let mut frames = frames.push(chunk);
         loop {
             match frames.next_frame() {
                 Ok(None) => return Progress::Open,
                 Ok(Some(Frame::Message(message))) => {
-                    if let Err(failure) = output.write(plugin, route, message, to_json, out) {
+                    if let Err(failure) = output.write(matched, message, *messages == 0, to_json, out) {
                         return Progress::Failed(failure);
                     }
+                    *messages += 1;
                 }
                 Ok(Some(Frame::Trailers(trailers))) => {
                     let status = Status::from_trailers(
@@ -140,15 +157,20 @@ impl ServerStream {
     }
 
     /// Appends one message, which came without its frame.
+    ///
+    /// # Errors
+    ///
+    /// 502 where it is malformed; `out` is then as it was.
     pub fn feed_message(
         &mut self,
-        plugin: &Plugin,
-        route: &Route,
+        matched: &Matched,
         message: &[u8],
         to_json: &mut WireToJson,
         out: &mut Vec<u8>,
     ) -> Result<(), Failure> {
-        self.output.write(plugin, route, message, to_json, out)
+        self.output.write(matched, message, self.messages == 0, to_json, out)?;
+        self.messages += 1;
+        Ok(())
     }
 
     /// The body ended, and with it came `status`.
@@ -162,18 +184,21 @@ impl ServerStream {
     /// Appends what ends a stream that went well.
     pub fn end(&mut self, out: &mut Vec<u8>) {
         self.ended = true;
-        if !self.output.raw {
-            self.output.writer.end(out);
+        if let Output::Json { writer, .. } = &self.output {
+            writer.end(out);
         }
     }
 
     /// Appends the error that ends the stream, a JSON object. `false`: raw bytes have no place for one.
     pub fn end_with_error(&mut self, error: &[u8], out: &mut Vec<u8>) -> bool {
         self.ended = true;
-        if !self.output.raw {
-            self.output.writer.end_with_error(error, out);
+        match &mut self.output {
+            Output::Json { writer, .. } => {
+                writer.end_with_error(error, out);
+                true
+            }
+            Output::Raw { .. } => false,
         }
-        !self.output.raw
     }
 }
 
@@ -187,52 +212,35 @@ impl Progress {
     }
 }
 
-/// What writes the messages.
-#[derive(Debug)]
-struct Output {
-    format: StreamFormat,
-    writer: StreamWriter,
-    print: PrintOptions,
-    /// `google.api.HttpBody`: raw bytes, without marks between them.
-    raw: bool,
-    /// Of raw bytes. The first message says it: a download has one type.
-    content_type: Vec<u8>,
-    messages: u64,
-}
-
 impl Output {
+    /// Appends a message; on an error, nothing. `first`: it is the stream's first.
     fn write(
         &mut self,
-        plugin: &Plugin,
-        route: &Route,
+        matched: &Matched,
         message: &[u8],
+        first: bool,
         to_json: &mut WireToJson,
         out: &mut Vec<u8>,
     ) -> Result<(), Failure> {
-        let start = out.len();
-        let writer = self.writer;
-        if !self.raw {
-            self.writer.begin_message(out);
+        match self {
+            Self::Json { writer, print, .. } => {
+                let (start, before) = (out.len(), *writer);
+                writer.begin_message(out);
+                if let Err(failure) = message::write_json(matched, message, print, to_json, out) {
+                    out.truncate(start);
+                    *writer = before;
+                    return Err(failure);
+                }
+                writer.end_message(out);
+                Ok(())
+            }
+            Self::Raw { content_type } if first => message::write_raw(matched, message, content_type, out),
+            Self::Raw { .. } => message::write_raw(matched, message, &mut Vec::new(), out),
         }
-        let mut other = Vec::new();
-        let content_type = match self.messages {
-            0 => &mut self.content_type,
-            _ => &mut other,
-        };
-        if let Err(failure) = message::write(plugin, route, message, &self.print, to_json, content_type, out) {
-            out.truncate(start);
-            self.writer = writer;
-            return Err(failure);
-        }
-        if !self.raw {
-            self.writer.end_message(out);
-        }
-        self.messages += 1;
-        Ok(())
     }
 }
 
-/// The upstream's body is no sequence of gRPC frames.
+/// 502: the upstream's body is no sequence of gRPC frames.
 pub fn bad_frame(error: FrameError) -> Failure {
     match error {
         FrameError::TooLarge { .. } => Failure::answer_too_large(error.to_string()),
@@ -242,8 +250,11 @@ pub fn bad_frame(error: FrameError) -> Failure {
 
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use super::*;
-    use crate::routing::{Captures, Match};
+    use crate::config::Plugin;
+    use crate::routing::Captures;
 
     const PROTO: &str = r#"
         syntax = "proto3";
@@ -253,12 +264,12 @@ mod tests {
     "#;
 
     /// What a body gives that comes in these chunks.
-    fn read(plugin: &Plugin, route: &Route, accept: &str, chunks: &[&[u8]]) -> String {
-        let mut stream = ServerStream::new(plugin, route, Some(accept.as_bytes()));
+    fn read(matched: &Matched, accept: &str, chunks: &[&[u8]]) -> String {
+        let mut stream = ServerStream::new(matched, Some(accept.as_bytes()), false);
         let (mut to_json, mut out) = (WireToJson::default(), Vec::new());
         let mut progress = Progress::Open;
         for chunk in chunks {
-            progress = stream.feed(plugin, route, chunk, &mut to_json, &mut out);
+            progress = stream.feed(matched, chunk, &mut to_json, &mut out);
             if !matches!(progress, Progress::Open) {
                 break;
             }
@@ -267,7 +278,7 @@ mod tests {
             Progress::Open => out.extend_from_slice(b"<open>"),
             Progress::Ended => stream.end(&mut out),
             Progress::Failed(failure) => {
-                let error = failure.element(plugin, &mut to_json);
+                let error = failure.element(&matched.plugin, &mut to_json);
                 stream.end_with_error(&error, &mut out);
             }
         }
@@ -284,11 +295,9 @@ mod tests {
     #[test]
     fn a_body_cut_anywhere_gives_the_same_stream() {
         let configuration = serde_json::json!({ "proto": PROTO, "upstream": { "grpc_web": true } });
-        let plugin = Plugin::load(configuration.to_string().as_bytes(), 0).unwrap();
-        let mut captures = Captures::default();
-        let Match::Route(route) = plugin.router.find("POST", b"/t.S/List", &mut captures) else {
-            panic!("no route");
-        };
+        let plugin = Rc::new(Plugin::load(configuration.to_string().as_bytes(), 0).unwrap());
+        let found = Matched::find(&plugin, b"POST", b"/t.S/List", &mut Captures::default());
+        let matched = found.unwrap().unwrap();
         let (number, empty) = (&frame(0, &[1 << 3, 7]), &frame(0, &[]));
         // No UTF-8.
         let malformed = &frame(0, b"\x12\x03a\x80b");
@@ -325,26 +334,26 @@ mod tests {
         ];
         for (frames, accept, expected) in rows {
             let body: Vec<u8> = frames.iter().flat_map(|frame| frame.iter().copied()).collect();
-            let whole = read(&plugin, route, accept, &[&body]);
+            let whole = read(&matched, accept, &[&body]);
             if expected == malformed_error {
                 assert!(whole.starts_with(&format!("{{\"number\":7}}\n{expected}")), "{whole}");
             } else {
                 assert_eq!(whole, expected);
             }
             for accept in ["application/json", "application/x-ndjson", "text/event-stream"] {
-                let whole = read(&plugin, route, accept, &[&body]);
+                let whole = read(&matched, accept, &[&body]);
                 for first in 0..=body.len() {
                     for second in first..=body.len() {
                         let chunks = [&body[..first], &body[first..second], &body[second..]];
                         assert_eq!(
-                            read(&plugin, route, accept, &chunks),
+                            read(&matched, accept, &chunks),
                             whole,
                             "{accept}: cut at {first} and {second} of {body:?}"
                         );
                     }
                 }
                 let bytes: Vec<&[u8]> = body.chunks(1).collect();
-                let byte_by_byte = read(&plugin, route, accept, &bytes);
+                let byte_by_byte = read(&matched, accept, &bytes);
                 assert_eq!(byte_by_byte, whole, "{accept}: byte by byte: {body:?}");
             }
         }

@@ -24,6 +24,34 @@ pub struct Abilities {
     pub obstacle: Option<&'static str>,
 }
 
+impl Abilities {
+    /// Envoy's. `original_path`: see [`Abilities::original_path`].
+    pub const fn envoy(holds_response: bool, original_path: Option<&'static [u8]>) -> Self {
+        Self {
+            calls: true,
+            fills_bodyless: false,
+            streams_requests: true,
+            holds_response,
+            trailers_with_body: false,
+            original_path,
+            obstacle: None,
+        }
+    }
+
+    /// WasmX's. `obstacle`: see [`Abilities::obstacle`].
+    pub const fn wasmx(obstacle: Option<&'static str>) -> Self {
+        Self {
+            calls: false,
+            fills_bodyless: true,
+            streams_requests: false,
+            holds_response: false,
+            trailers_with_body: true,
+            original_path: None,
+            obstacle,
+        }
+    }
+}
+
 /// What to do with the request.
 #[derive(Debug)]
 pub enum RequestStep<'w> {

@@ -19,15 +19,7 @@ const PROTO: &str = r#"
     message Note { string text = 1; int32 id = 2; }
 "#;
 
-const ENVOY: Abilities = Abilities {
-    calls: true,
-    fills_bodyless: false,
-    streams_requests: true,
-    holds_response: true,
-    trailers_with_body: false,
-    original_path: None,
-    obstacle: None,
-};
+const ENVOY: Abilities = Abilities::envoy(true, None);
 
 fn plugin(configuration: serde_json::Value) -> Rc<Plugin> {
     let mut configuration = configuration;

@@ -1,15 +1,12 @@
 //! A request whose headers have gone on: its body follows. Of a stream, each element becomes a frame when it is whole;
 //! another body becomes one frame at its end.
 
-use std::rc::Rc;
-
-use super::body;
+use super::body::{self, Content};
 use super::failure::Failure;
+use super::matched::Matched;
 use super::workspace::Workspace;
-use crate::config::Plugin;
 use crate::grpc::frame;
 use crate::http::elements::{ElementReader, Form};
-use crate::routing::Route;
 
 /// The most bytes of a raw upload that one message carries.
 const MAX_RAW_MESSAGE: usize = 1 << 20;
@@ -17,7 +14,7 @@ const MAX_RAW_MESSAGE: usize = 1 << 20;
 /// The body of a request whose headers have gone on.
 #[derive(Debug)]
 pub struct Upload {
-    route: Rc<Route>,
+    matched: Matched,
     /// What path and query bind, in wire form: the first message has both.
     first: Vec<u8>,
     /// What the path binds: every further message has that.
@@ -31,49 +28,51 @@ enum Intake {
     Elements(ElementReader),
     /// `google.api.HttpBody`: the bytes as they come, under this content-type.
     Raw(Vec<u8>),
-    /// One message. The host is not left to gather it: behind headers that have gone on, it stops reading instead.
+    /// One message. The host is not left to gather it: once the headers have gone on, it stops reading instead.
     Whole {
         body: Vec<u8>,
         content_type: Vec<u8>,
-        fill_mask: bool,
+        fills_mask: bool,
     },
     /// The exchange has failed: what still comes goes nowhere.
     Closed,
 }
 
 impl Upload {
-    /// A body that is one message, with what path and query bind of it. `fill_mask`: neither gives the update mask.
-    pub fn whole(route: Rc<Route>, parameters: Vec<u8>, content_type: &[u8], fill_mask: bool) -> Self {
+    /// A body that is one message, with what path and query bind of it. `fills_mask`: neither gives the update mask.
+    pub fn whole(matched: Matched, parameters: Vec<u8>, content_type: &[u8], fills_mask: bool) -> Self {
         Self {
-            route,
+            matched,
             first: parameters,
             later: Vec::new(),
             intake: Intake::Whole {
                 body: Vec::new(),
                 content_type: content_type.to_vec(),
-                fill_mask,
+                fills_mask,
             },
             sent: false,
         }
     }
 
-    /// A body that is a stream of messages. `form` is `None` for raw bytes of type `content_type`.
-    pub fn stream(
-        plugin: &Plugin,
-        route: Rc<Route>,
-        first: Vec<u8>,
-        later: Vec<u8>,
-        form: Option<Form>,
-        content_type: &[u8],
-    ) -> Self {
+    /// A body that is a stream of messages in `form`.
+    pub fn elements(matched: Matched, first: Vec<u8>, later: Vec<u8>, form: Form) -> Self {
+        let limit = matched.plugin.settings.limits.max_request_bytes;
         Self {
-            route,
+            matched,
             first,
             later,
-            intake: match form {
-                Some(form) => Intake::Elements(ElementReader::new(form, plugin.settings.limits.max_request_bytes)),
-                None => Intake::Raw(content_type.to_vec()),
-            },
+            intake: Intake::Elements(ElementReader::new(form, limit)),
+            sent: false,
+        }
+    }
+
+    /// A body that is raw bytes of type `content_type`, in as many messages as it takes.
+    pub fn raw(matched: Matched, first: Vec<u8>, later: Vec<u8>, content_type: &[u8]) -> Self {
+        Self {
+            matched,
+            first,
+            later,
+            intake: Intake::Raw(content_type.to_vec()),
             sent: false,
         }
     }
@@ -84,58 +83,71 @@ impl Upload {
     }
 
     /// Appends to `out` the frames that the next bytes of the body complete. `end`: they are the last.
+    ///
+    /// # Errors
+    ///
+    /// 400 or 413; `out` then holds the frames before the fault.
     pub fn chunk(
         &mut self,
-        plugin: &Plugin,
         chunk: &[u8],
         end: bool,
         workspace: &mut Workspace,
         out: &mut Vec<u8>,
     ) -> Result<(), Failure> {
         let Self {
-            route,
+            matched,
             first,
             later,
             intake,
             sent,
         } = self;
-        let mut send = |element: &[u8], content_type: &[u8]| {
+        let mut send = |content: Content<'_>| {
             let parameters = if *sent { &*later } else { &*first };
             *sent = true;
-            write_message(plugin, route, parameters, content_type, element, false, workspace, out)
+            let at = frame::begin(out);
+            out.extend_from_slice(parameters);
+            body::complete_frame(matched, content, at, workspace, out)
         };
         match intake {
             Intake::Closed => Ok(()),
             Intake::Whole {
                 body,
                 content_type,
-                fill_mask,
+                fills_mask,
             } => {
-                let limit = plugin.settings.limits.max_request_bytes;
+                let limit = matched.plugin.settings.limits.max_request_bytes;
                 if body.len() + chunk.len() > limit {
                     return Err(body::too_large(body.len() + chunk.len(), limit));
                 }
                 body.extend_from_slice(chunk);
-                if end {
-                    write_message(plugin, route, first, content_type, body, *fill_mask, workspace, out)?;
+                match end {
+                    true => send(Content {
+                        content_type,
+                        bytes: body,
+                        fills_mask: *fills_mask,
+                    }),
+                    false => Ok(()),
                 }
-                Ok(())
             }
             Intake::Raw(content_type) => {
                 for part in chunk.chunks(MAX_RAW_MESSAGE) {
-                    // The type is that of the whole upload: the first message says it.
-                    send(part, &std::mem::take(content_type))?;
+                    send(Content {
+                        // The type is that of the whole upload: the first message says it.
+                        content_type: &std::mem::take(content_type),
+                        bytes: part,
+                        fills_mask: false,
+                    })?;
                 }
                 Ok(())
             }
             Intake::Elements(reader) => {
                 let bad = |error| Failure::body_form(&error);
                 let mut elements = reader.read(chunk);
-                while let Some(element) = elements.next_element().map_err(bad)? {
-                    send(element, b"")?;
+                while let Some(bytes) = elements.next_element().map_err(bad)? {
+                    send(Content::element(bytes))?;
                 }
-                if end && let Some(element) = reader.finish().map_err(bad)? {
-                    send(element, b"")?;
+                if end && let Some(bytes) = reader.finish().map_err(bad)? {
+                    send(Content::element(bytes))?;
                 }
                 Ok(())
             }
@@ -143,29 +155,13 @@ impl Upload {
     }
 }
 
-#[expect(clippy::too_many_arguments, reason = "one message's parts, from two callers")]
-fn write_message(
-    plugin: &Plugin,
-    route: &Route,
-    parameters: &[u8],
-    content_type: &[u8],
-    body: &[u8],
-    fill_mask: bool,
-    workspace: &mut Workspace,
-    out: &mut Vec<u8>,
-) -> Result<(), Failure> {
-    let at = frame::begin(out);
-    out.extend_from_slice(parameters);
-    body::write_body(plugin, route, content_type, body, fill_mask, workspace, out)?;
-    body::check_message(plugin, route, out.get(at + frame::PREFIX_LENGTH..).unwrap_or_default())?;
-    frame::finish(out, at);
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use std::rc::Rc;
+
     use super::*;
-    use crate::routing::{Captures, Match};
+    use crate::config::Plugin;
+    use crate::routing::Captures;
 
     const PROTO: &str = r#"
         syntax = "proto3";
@@ -175,14 +171,14 @@ mod tests {
     "#;
 
     /// What a body gives that comes in these chunks, or what is wrong with it.
-    fn read(plugin: &Plugin, route: &Rc<Route>, form: Form, chunks: &[&[u8]]) -> Result<Vec<u8>, String> {
+    fn read(matched: &Matched, form: Form, chunks: &[&[u8]]) -> Result<Vec<u8>, String> {
         // number: 9 in the first message, 8 in the others, as if path and query had bound them.
         let (first, later) = (vec![8, 9], vec![8, 8]);
-        let mut upload = Upload::stream(plugin, Rc::clone(route), first, later, Some(form), b"");
+        let mut upload = Upload::elements(matched.clone(), first, later, form);
         let (mut workspace, mut out) = (Workspace::default(), Vec::new());
         for (index, chunk) in chunks.iter().enumerate() {
             upload
-                .chunk(plugin, chunk, index + 1 == chunks.len(), &mut workspace, &mut out)
+                .chunk(chunk, index + 1 == chunks.len(), &mut workspace, &mut out)
                 .map_err(|failure| failure.status.message.clone())?;
         }
         Ok(out)
@@ -191,11 +187,9 @@ mod tests {
     #[test]
     fn a_body_cut_anywhere_gives_the_same_frames() {
         let configuration = serde_json::json!({ "proto": PROTO });
-        let plugin = Plugin::load(configuration.to_string().as_bytes(), 0).unwrap();
-        let mut captures = Captures::default();
-        let Match::Route(route) = plugin.router.find("POST", b"/t.S/Collect", &mut captures) else {
-            panic!("no route");
-        };
+        let plugin = Rc::new(Plugin::load(configuration.to_string().as_bytes(), 0).unwrap());
+        let found = Matched::find(&plugin, b"POST", b"/t.S/Collect", &mut Captures::default());
+        let matched = found.unwrap().unwrap();
         let first: &[u8] = b"\0\0\0\0\x02\x08\x09";
         let second: &[u8] = b"\0\0\0\0\x08\x08\x08\x12\x04],\"}";
         let rows: [(Form, &str, Option<Vec<u8>>); 11] = [
@@ -221,13 +215,13 @@ mod tests {
         ];
         for (form, body, expected) in rows {
             let body = body.as_bytes();
-            let whole = read(&plugin, route, form, &[body]);
+            let whole = read(&matched, form, &[body]);
             assert_eq!(whole.as_ref().ok(), expected.as_ref(), "{whole:?}");
             for first in 0..=body.len() {
                 for second in first..=body.len() {
                     let chunks = [&body[..first], &body[first..second], &body[second..]];
                     assert_eq!(
-                        read(&plugin, route, form, &chunks),
+                        read(&matched, form, &chunks),
                         whole,
                         "cut at {first} and {second} of `{}`",
                         body.escape_ascii()

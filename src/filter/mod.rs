@@ -23,11 +23,9 @@ use proxy_wasm::types::{Action, ContextType, LogLevel};
 
 use crate::config::{Limits, Plugin};
 use crate::exchange::{
-    Abilities, Call, CallStep, Exchange, Failure, NO_SNIFFING, Reply, RequestStep, ResponseStep, Workspace,
-    is_trailers_frame,
+    Abilities, Call, CallStep, Exchange, Failure, Reply, RequestStep, ResponseStep, Workspace, is_trailers_frame,
 };
 use crate::http::headers::{HeaderEdits, Headers};
-use crate::http::media_type::JSON;
 use hold::{Holding, Verdict, Waiting};
 use host::{Buffer, HostStatus, Map, Stream};
 use host_profile::{HostProfile, Known, Undecided};
@@ -65,18 +63,10 @@ struct Gateway {
 
 impl Gateway {
     fn abilities(&self) -> Abilities {
-        Abilities {
-            calls: true,
-            fills_bodyless: false,
-            streams_requests: true,
-            holds_response: self.holding.verdict() == Verdict::Holds,
-            trailers_with_body: false,
-            original_path: match self.plugin.settings.access_log {
-                true => Some(envoy::ORIGINAL_PATH_HEADER),
-                false => None,
-            },
-            obstacle: None,
-        }
+        Abilities::envoy(
+            self.holding.verdict() == Verdict::Holds,
+            self.plugin.settings.access_log.then_some(envoy::ORIGINAL_PATH_HEADER),
+        )
     }
 }
 
@@ -195,7 +185,7 @@ impl Gateway {
         }
         for mut request in waiting {
             request.ticks += 1;
-            if request.ticks < hold::CALL_PATIENCE && request.exchange.borrow().awaits_call(self.abilities()) {
+            if request.ticks < hold::CALL_PATIENCE && request.exchange.borrow().awaits_call() {
                 self.holding.wait(request);
                 continue;
             }
@@ -837,16 +827,10 @@ impl Context for Unconfigured {}
 
 impl HttpContext for Unconfigured {
     fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
-        let mut reply = Reply {
-            status: 500,
-            ..Reply::default()
-        };
-        let message = format!("protobridge has no valid configuration: {}", self.error);
-        reply.headers.push(b"content-type", JSON);
-        reply.headers.push(NO_SNIFFING.0, NO_SNIFFING.1);
-        reply.body = serde_json::json!({ "code": 13, "message": message })
-            .to_string()
-            .into_bytes();
+        let reply = Reply::unconfigured(&Failure::internal(format!(
+            "protobridge has no valid configuration: {}",
+            self.error
+        )));
         send(&reply, reply.status);
         Action::Pause
     }

@@ -228,7 +228,7 @@ impl WasmxFilter {
             Ok(request) => request,
             Err(status) => return self.fail_request(&refused("to show the request headers", status)),
         };
-        let abilities = abilities(request.obstacle);
+        let abilities = Abilities::wasmx(request.obstacle);
         let bodyless = matches!(request.has_body, HasBody::No | HasBody::Empty);
         let gateway = Rc::clone(&self.gateway);
         let action = {
@@ -338,7 +338,7 @@ impl WasmxFilter {
         let action = {
             let workspace = &mut gateway.workspace.borrow_mut();
             follow(
-                self.exchange.request_body(body, abilities(None), workspace),
+                self.exchange.request_body(body, Abilities::wasmx(None), workspace),
                 has_body,
                 size,
             )
@@ -366,17 +366,18 @@ impl WasmxFilter {
         let alone = shown.get("grpc-status").is_some_and(|status| status != b"0");
         let gateway = Rc::clone(&self.gateway);
         let workspace = &mut gateway.workspace.borrow_mut();
-        let (edited, replacement) = match self
-            .exchange
-            .response_headers(shown, alone, None, abilities(None), workspace)
-        {
-            ResponseStep::RewriteHeaders(edits) => (host::edit_headers(Map::ResponseHeaders, edits), None),
-            ResponseStep::Reply(reply) => (replace_headers(headers, reply), Some(reply.body.clone())),
-            step => {
-                log::error!("unexpected step for response headers: {step:?}");
-                (Ok(()), Some(Vec::new()))
-            }
-        };
+        let (edited, replacement) =
+            match self
+                .exchange
+                .response_headers(shown, alone, None, Abilities::wasmx(None), workspace)
+            {
+                ResponseStep::RewriteHeaders(edits) => (host::edit_headers(Map::ResponseHeaders, edits), None),
+                ResponseStep::Reply(reply) => (replace_headers(headers, reply), Some(reply.body.clone())),
+                step => {
+                    log::error!("unexpected step for response headers: {step:?}");
+                    (Ok(()), Some(Vec::new()))
+                }
+            };
         if let Err(status) = edited {
             log::error!("cannot change the response headers: {status}");
         }
@@ -478,19 +479,6 @@ impl WasmxFilter {
             .fail(failure, &mut self.gateway.workspace.borrow_mut())
             .body
             .clone()
-    }
-}
-
-/// What this host can do. `obstacle`: what keeps it from carrying this request.
-fn abilities(obstacle: Option<&'static str>) -> Abilities {
-    Abilities {
-        calls: false,
-        fills_bodyless: true,
-        streams_requests: false,
-        holds_response: false,
-        trailers_with_body: true,
-        original_path: None,
-        obstacle,
     }
 }
 

@@ -61,6 +61,12 @@ impl Headers {
             .map(|(_, value)| value)
     }
 
+    /// The value of the field at this position, if there is one.
+    pub fn value(&self, at: usize) -> Option<&[u8]> {
+        let (_, value) = self.fields.get(at)?;
+        self.bytes.get(value.clone())
+    }
+
     /// The value of `content-length`, where it is a number.
     pub fn content_length(&self) -> Option<usize> {
         content_length(self.get("content-length")?)

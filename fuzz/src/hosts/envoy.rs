@@ -56,15 +56,7 @@ impl<'w> Envoy<'w> {
     }
 
     fn abilities(&self) -> Abilities {
-        Abilities {
-            calls: true,
-            fills_bodyless: false,
-            streams_requests: true,
-            holds_response: self.holding == Holding::Yes,
-            trailers_with_body: false,
-            original_path: Some(b"x-envoy-original-path"),
-            obstacle: None,
-        }
+        Abilities::envoy(self.holding == Holding::Yes, Some(b"x-envoy-original-path"))
     }
 
     pub fn request_headers(&mut self, headers: Headers, end: bool) {

@@ -40,18 +40,6 @@ pub struct Kong<'w> {
     trailers: Headers,
 }
 
-fn abilities(obstacle: Option<&'static str>) -> Abilities {
-    Abilities {
-        calls: false,
-        fills_bodyless: true,
-        streams_requests: false,
-        holds_response: false,
-        trailers_with_body: true,
-        original_path: None,
-        obstacle,
-    }
-}
-
 impl<'w> Kong<'w> {
     pub fn new(plugin: Rc<Plugin>, workspace: &'w mut Workspace) -> Self {
         Self {
@@ -74,7 +62,7 @@ impl<'w> Kong<'w> {
         let bodyless = has_body == HasBody::No;
         let step = self
             .exchange
-            .request_headers(headers, bodyless, abilities(obstacle), self.workspace);
+            .request_headers(headers, bodyless, Abilities::wasmx(obstacle), self.workspace);
         Self::follow(&mut self.ends, step, false);
         if self.exchange.is_refused() || has_body == HasBody::NoneByFlag && self.exchange.awaits_body() {
             self.complete_request(None);
@@ -92,7 +80,7 @@ impl<'w> Kong<'w> {
     }
 
     fn complete_request(&mut self, body: Option<&[u8]>) {
-        let step = self.exchange.request_body(body, abilities(None), self.workspace);
+        let step = self.exchange.request_body(body, Abilities::wasmx(None), self.workspace);
         Self::follow(&mut self.ends, step, true);
         self.after_reply();
         assert!(self.is_over() || self.ends.upstream.complete, "the request is lost");
@@ -228,7 +216,7 @@ impl Host for Kong<'_> {
         let alone = headers.get("grpc-status").is_some_and(|status| status != b"0");
         let step = self
             .exchange
-            .response_headers(headers.clone(), alone, None, abilities(None), self.workspace);
+            .response_headers(headers.clone(), alone, None, Abilities::wasmx(None), self.workspace);
         match step {
             ResponseStep::RewriteHeaders(edits) => {
                 self.ends.client.headers(&headers, edits);
