@@ -16,7 +16,7 @@
 pub mod codec;
 pub mod config;
 pub mod exchange;
-#[cfg(target_arch = "wasm32")]
+#[cfg(any(target_arch = "wasm32", test))]
 mod filter;
 pub mod grpc;
 pub mod http;

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use proxy_wasm::traits::HttpContext;
 
-use super::wasmx;
+use super::abi::{self, HostStatus};
 use super::wrapped::Wrapper;
 
 /// A host of proxy-wasm modules.
@@ -32,7 +32,7 @@ impl Known {
     /// The host, asked in a callback of an HTTP context.
     fn find(&self) -> HostProfile {
         self.0.get().unwrap_or_else(|| {
-            let profile = match wasmx::is_here() {
+            let profile = match is_wasmx() {
                 true => HostProfile::Wasmx,
                 false => HostProfile::Envoy,
             };
@@ -75,4 +75,17 @@ impl<M: Fn(HostProfile) -> Box<dyn HttpContext>> Wrapper for Undecided<M> {
             context.on_log();
         }
     }
+}
+
+/// A property that every HTTP context has in WasmX, and none elsewhere.
+const NGINX_VERSION: &[&str] = &["ngx", "nginx_version"];
+
+/// Whether the host is WasmX, asked in an HTTP context.
+fn is_wasmx() -> bool {
+    abi::property(NGINX_VERSION).is_ok()
+}
+
+/// Whether the host may be WasmX, asked in a root context: there WasmX knows the property but won't return it.
+pub fn may_be_wasmx() -> bool {
+    abi::property(NGINX_VERSION) != Err(HostStatus::NOT_FOUND)
 }

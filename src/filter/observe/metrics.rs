@@ -10,18 +10,16 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use proxy_wasm::traits::HttpContext;
-
-use super::host::{self, HostStatus, MetricKind, Traffic};
-use super::host_profile::HostProfile;
-use super::wrapped::Wrapper;
 use crate::exchange::failure::Reason;
 use crate::exchange::outcome::Outcome;
+use crate::filter::abi::{self, HostStatus, MetricKind};
+use crate::filter::host_profile::HostProfile;
+use crate::filter::traffic::Traffic;
 use crate::grpc::Code;
 use crate::routing::Method;
 
 /// How long what was counted may wait for a tick, in milliseconds.
-pub const PATIENCE: u32 = 1000;
+pub const MAX_WAIT: u32 = 1000;
 
 /// How many series of methods there may be in Kong, which keeps those of all filters in one piece of memory, 5 MB by
 /// default, and has the filter trap when that is full.
@@ -131,7 +129,7 @@ impl Metrics {
                 .get_or_insert_with(|| define(self.host, MetricKind::Counter, &counter.name));
             let pending = std::mem::take(&mut counter.pending);
             if let Some(id) = id {
-                report(host::increment_metric(id, pending));
+                report(abi::increment_metric(id, pending));
             }
         }
     }
@@ -147,14 +145,14 @@ impl Metrics {
     }
 
     /// An exchange has kept the filter busy for so long.
-    fn took(&self, nanoseconds: u64) {
+    pub fn took(&self, nanoseconds: u64) {
         let id = self.time.get().unwrap_or_else(|| {
             let id = define(self.host, MetricKind::Histogram, "filter_time_us");
             self.time.set(Some(id));
             id
         });
         if let Some(id) = id {
-            report(host::record_metric(id, nanoseconds / 1000));
+            report(abi::record_metric(id, nanoseconds / 1000));
         }
     }
 }
@@ -211,8 +209,8 @@ fn add(all: &mut Vec<Counter>, changed: &mut Vec<usize>, place: &mut Place, coun
 
 fn define(host: HostProfile, kind: MetricKind, name: &str) -> Option<u32> {
     let defined = match host {
-        HostProfile::Envoy => host::define_metric(kind, &format!("protobridge.{name}")),
-        HostProfile::Wasmx => host::define_metric(kind, name),
+        HostProfile::Envoy => abi::define_metric(kind, &format!("protobridge.{name}")),
+        HostProfile::Wasmx => abi::define_metric(kind, name),
     };
     defined
         .inspect_err(|status| log::error!("cannot define the metric {name}: {status}"))
@@ -222,44 +220,5 @@ fn define(host: HostProfile, kind: MetricKind, name: &str) -> Option<u32> {
 fn report(result: Result<(), HostStatus>) {
     if let Err(status) = result {
         log::error!("cannot change a metric: {status}");
-    }
-}
-
-/// An exchange that is timed.
-pub struct Timed {
-    context: Box<dyn HttpContext>,
-    metrics: Rc<Metrics>,
-    /// Nanoseconds in the callbacks so far.
-    spent: u64,
-}
-
-impl Timed {
-    /// Times what `context` does.
-    pub fn new(context: Box<dyn HttpContext>, metrics: Rc<Metrics>) -> Self {
-        Self {
-            context,
-            metrics,
-            spent: 0,
-        }
-    }
-}
-
-impl Wrapper for Timed {
-    fn call<R>(&mut self, callback: impl FnOnce(&mut dyn HttpContext) -> R) -> R {
-        let began = host::now();
-        let result = callback(self.context.as_mut());
-        if let (Ok(began), Ok(ended)) = (began, host::now()) {
-            self.spent = self.spent.saturating_add(ended.saturating_sub(began));
-        }
-        result
-    }
-
-    fn done(&mut self) -> bool {
-        self.metrics.took(self.spent);
-        self.context.on_done()
-    }
-
-    fn log(&mut self) {
-        self.context.on_log();
     }
 }

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::host::{self, HostStatus};
+use crate::filter::abi::{self, HostStatus};
 
 /// The timer.
 #[derive(Default)]
@@ -30,7 +30,7 @@ impl Ticker {
     }
 
     fn set(&self, milliseconds: u32) -> Result<(), HostStatus> {
-        host::set_tick(milliseconds)?;
+        abi::set_tick(milliseconds)?;
         self.period.set(milliseconds);
         Ok(())
     }

@@ -8,14 +8,14 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use super::host;
 use crate::exchange::Exchange;
+use crate::filter::abi;
 
 /// How long a request may wait while it isn't known whether headers are held, in milliseconds.
-pub const PATIENCE: u32 = 20;
+pub const TICK: u32 = 20;
 
 /// How many ticks a request waits that can only go on with its body.
-pub const CALL_PATIENCE: u32 = 250;
+pub const TICKS_FOR_A_CALL: u32 = 250;
 
 /// A body that comes within this time after the headers were let go had been kept back, in nanoseconds.
 const AT_ONCE: u64 = 1_000_000;
@@ -65,7 +65,7 @@ impl Holding {
         self.verdict.get()
     }
 
-    /// A request begins to wait while the verdict is unknown; a tick after [`PATIENCE`] lets it go.
+    /// A request begins to wait while the verdict is unknown; a tick after [`TICK`] lets it go.
     pub fn wait(&self, waiting: Waiting) {
         self.waiting.borrow_mut().push(waiting);
     }
@@ -80,7 +80,7 @@ impl Holding {
             self.settle(Verdict::Holds);
             return;
         };
-        if host::now().is_ok_and(|now| now.saturating_sub(since) < AT_ONCE) {
+        if abi::now().is_ok_and(|now| now.saturating_sub(since) < AT_ONCE) {
             self.settle(match seen + 1 {
                 EVIDENCE => Verdict::CannotHold,
                 seen => Verdict::Unknown(seen),

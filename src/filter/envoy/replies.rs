@@ -6,14 +6,17 @@
 
 use std::cell::RefCell;
 
-use super::envoy::BAD_REQUEST_STAND_IN;
-use super::host::{self, HostStatus, Map};
 use super::ticker::Ticker;
 use crate::exchange::Reply;
+use crate::filter::abi::{self, HostStatus, Map, send_reply};
 use crate::http::media_type::GRPC;
 
 /// The tick that lets waiting answers go, in milliseconds.
 const TICK: u32 = 1;
+
+/// What a 400 is sent as, to become 400 again on its way through this filter: Envoy closes an HTTP/1.1 connection after a
+/// 400 that a filter sends, whatever other requests wait on it.
+const BAD_REQUEST_STAND_IN: u16 = 422;
 
 /// Refusals that wait.
 #[derive(Default)]
@@ -41,7 +44,7 @@ impl Replies {
     pub fn flush(&self) -> bool {
         let waiting = self.waiting.take();
         for (context, reply) in &waiting {
-            match host::set_effective_context(*context) {
+            match abi::set_effective_context(*context) {
                 Ok(()) => {
                     send_through(reply);
                 }
@@ -52,7 +55,7 @@ impl Replies {
     }
 }
 
-/// What an answer on its way must become when it passes this filter.
+/// The status and content-type to restore when the stand-in of a reply passes back through this filter.
 #[derive(Debug)]
 pub struct Disguised {
     status: u16,
@@ -75,9 +78,9 @@ impl Disguised {
     /// Makes the response headers what they are to be.
     pub fn restore(self) -> Result<(), HostStatus> {
         let status = self.status.to_string();
-        host::set_header(Map::ResponseHeaders, b":status", status.as_bytes())?;
+        abi::set_header(Map::ResponseHeaders, b":status", status.as_bytes())?;
         match &self.content_type {
-            Some(content_type) => host::set_header(Map::ResponseHeaders, b"content-type", content_type),
+            Some(content_type) => abi::set_header(Map::ResponseHeaders, b"content-type", content_type),
             None => Ok(()),
         }
     }
@@ -86,7 +89,7 @@ impl Disguised {
 /// Answers at once a client to whom nothing of an answer has gone. Returns what must become of the answer when it comes
 /// through this filter.
 pub fn send_through(reply: &Reply) -> Option<Disguised> {
-    send(
+    send_reply(
         reply,
         match reply.status {
             400 => BAD_REQUEST_STAND_IN,
@@ -96,8 +99,8 @@ pub fn send_through(reply: &Reply) -> Option<Disguised> {
     Disguised::of(reply)
 }
 
-/// The same for a request that Envoy's gRPC-Web filter has seen: of an answer that is no success in gRPC it makes one
-/// without a body.
+/// Answers as [`send_through`] a request that Envoy's gRPC-Web filter has seen: of an answer that is no success in gRPC, that
+/// filter makes one without a body, and so the reply goes as a success.
 pub fn send_past_grpc_web(reply: &Reply) -> Option<Disguised> {
     let mut disguise = Reply {
         status: 200,
@@ -110,16 +113,9 @@ pub fn send_past_grpc_web(reply: &Reply) -> Option<Disguised> {
         }
     }
     disguise.headers.push(b"content-type", GRPC);
-    send(&disguise, disguise.status);
+    send_reply(&disguise, disguise.status);
     Some(Disguised {
         status: reply.status,
         content_type: reply.headers.get("content-type").map(<[u8]>::to_vec),
     })
-}
-
-/// Answers at once, with this status.
-pub fn send(reply: &Reply, status: u16) {
-    if let Err(status) = host::send_local_response(status, &reply.headers, &reply.body) {
-        log::error!("cannot answer a request: {status}");
-    }
 }

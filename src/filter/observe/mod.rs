@@ -1,13 +1,18 @@
 //! What an operator sees of an exchange: metrics, properties for access logs, and log lines.
 //!
-//! None of them shows anything of a message.
+//! None of them shows anything of a message. This file has the properties and the log lines; [`metrics`] counts, [`timed`]
+//! measures how long an exchange takes here.
+
+pub mod metrics;
+pub mod timed;
 
 use std::cell::Cell;
 use std::rc::Rc;
 
-use super::host::{self, HostStatus};
+use self::metrics::Metrics;
+use super::abi::{self, HostStatus};
 use super::host_profile::HostProfile;
-use super::metrics::Metrics;
+use super::traffic;
 use crate::config::Settings;
 use crate::exchange::Exchange;
 use crate::exchange::outcome::Outcome;
@@ -15,7 +20,7 @@ use crate::exchange::outcome::Outcome;
 /// The least time between two warnings, in nanoseconds: an upstream that fails does so with every request.
 const BETWEEN_WARNINGS: u64 = 1_000_000_000;
 
-/// Where an access log finds method and status, as [`host::set_property`] takes it. In Envoy the filter state `wasm.protobridge.grpc_method`.
+/// Where an access log finds method and status, as [`abi::set_property`] takes it. In Envoy: the filter state `wasm.protobridge.grpc_method`.
 struct Properties {
     method: &'static str,
     status: &'static str,
@@ -76,7 +81,7 @@ impl Observer {
     }
 
     fn set(&self, property: &str, value: &str) {
-        match host::set_property(property, value.as_bytes()) {
+        match abi::set_property(property, value.as_bytes()) {
             Ok(()) => {}
             Err(HostStatus::NOT_FOUND) => self.shows.set(false),
             Err(status) => log::debug!("cannot set the property {property:?}: {status}"),
@@ -92,7 +97,7 @@ impl Observer {
 
     /// Counts an exchange that ended, and says so. Returns whether a tick is needed for [`Observer::flush`].
     pub fn ended(&self, exchange: &Exchange) -> bool {
-        let traffic = host::take_traffic();
+        let traffic = traffic::take();
         let Some(outcome) = exchange.outcome() else {
             return false;
         };
@@ -114,7 +119,7 @@ impl Observer {
     }
 
     fn may_warn(&self) -> bool {
-        let now = host::now().unwrap_or(0);
+        let now = abi::now().unwrap_or(0);
         if self
             .warned
             .get()

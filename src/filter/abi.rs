@@ -4,9 +4,9 @@
 //! Here every call returns the host's status, values are bytes, and nothing is assumed of them.
 //! Statuses, map and buffer numbers: proxy-wasm ABI 0.2.1.
 
-use std::cell::Cell;
-use std::ops::Range;
-
+use super::pairs::{decode_pairs, encode_pairs};
+use super::traffic::{self, Leg};
+use crate::exchange::{Failure, Reply};
 use crate::http::headers::{HeaderEdits, Headers};
 
 /// What a host answers to a call that did not succeed (`proxy_status_t`).
@@ -23,6 +23,12 @@ impl HostStatus {
             Self::OK => Ok(()),
             status => Err(Self(status)),
         }
+    }
+
+    /// The failure of an exchange whose host refused `what`: the client is told no more than that.
+    pub fn refused(self, what: &str) -> Failure {
+        log::error!("the gateway refused {what}: {self}");
+        Failure::internal(format!("the gateway refused {what}"))
     }
 }
 
@@ -92,35 +98,6 @@ pub enum MetricKind {
     Counter = 0,
     /// A distribution.
     Histogram = 2,
-}
-
-/// Bytes of bodies and messages that this module read and wrote.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Traffic {
-    /// From the client, to the upstream, from the upstream, to the client.
-    pub bytes: [u64; 4],
-}
-
-const FROM_CLIENT: usize = 0;
-const TO_UPSTREAM: usize = 1;
-const FROM_UPSTREAM: usize = 2;
-const TO_CLIENT: usize = 3;
-
-thread_local! {
-    static TRAFFIC: Cell<Traffic> = const { Cell::new(Traffic { bytes: [0; 4] }) };
-}
-
-/// What went through the virtual machine since the last call.
-pub fn take_traffic() -> Traffic {
-    TRAFFIC.take()
-}
-
-fn went(way: usize, bytes: usize) {
-    let mut traffic = TRAFFIC.get();
-    if let Some(sum) = traffic.bytes.get_mut(way) {
-        *sum = sum.saturating_add(bytes as u64);
-    }
-    TRAFFIC.set(traffic);
 }
 
 /// All fields of `map`.
@@ -198,8 +175,8 @@ pub fn buffer(buffer: Buffer, size: usize) -> Result<Vec<u8>, HostStatus> {
     });
     let length = bytes.as_ref().map_or(0, Vec::len);
     match buffer {
-        Buffer::RequestBody => went(FROM_CLIENT, length),
-        Buffer::ResponseBody | Buffer::GrpcMessage => went(FROM_UPSTREAM, length),
+        Buffer::RequestBody => traffic::went(Leg::FromClient, length),
+        Buffer::ResponseBody | Buffer::GrpcMessage => traffic::went(Leg::FromUpstream, length),
         Buffer::PluginConfiguration => {}
     }
     match bytes {
@@ -211,8 +188,8 @@ pub fn buffer(buffer: Buffer, size: usize) -> Result<Vec<u8>, HostStatus> {
 /// Replaces the first `size` bytes of `buffer` by `bytes`.
 pub fn replace_buffer(buffer: Buffer, size: usize, bytes: &[u8]) -> Result<(), HostStatus> {
     match buffer {
-        Buffer::RequestBody => went(TO_UPSTREAM, bytes.len()),
-        _ => went(TO_CLIENT, bytes.len()),
+        Buffer::RequestBody => traffic::went(Leg::ToUpstream, bytes.len()),
+        _ => traffic::went(Leg::ToClient, bytes.len()),
     }
     // SAFETY: pointer and length are of a live slice.
     HostStatus::check(unsafe { raw::proxy_set_buffer_bytes(buffer as u32, 0, size, bytes.as_ptr(), bytes.len()) })
@@ -261,7 +238,7 @@ pub fn continue_stream(stream: Stream) -> Result<(), HostStatus> {
 
 /// Answers the client in place of the upstream.
 pub fn send_local_response(status: u16, headers: &Headers, body: &[u8]) -> Result<(), HostStatus> {
-    went(TO_CLIENT, body.len());
+    traffic::went(Leg::ToClient, body.len());
     let headers = encode_pairs(headers);
     // -1: no gRPC status; a JSON client is answered in HTTP's terms.
     // SAFETY: pointers and lengths are of live slices.
@@ -277,6 +254,13 @@ pub fn send_local_response(status: u16, headers: &Headers, body: &[u8]) -> Resul
             -1,
         )
     })
+}
+
+/// Answers the client with `reply` under this status. A refusal is logged: nothing else can be told to the client.
+pub fn send_reply(reply: &Reply, status: u16) {
+    if let Err(status) = send_local_response(status, &reply.headers, &reply.body) {
+        log::error!("cannot answer a request: {status}");
+    }
 }
 
 /// Resets a stream: the peer sees it broken off, never complete.
@@ -311,7 +295,7 @@ pub fn open_grpc_stream(
 
 /// Sends one message on a gRPC stream.
 pub fn send_grpc_message(token: u32, message: &[u8], end_of_stream: bool) -> Result<(), HostStatus> {
-    went(TO_UPSTREAM, message.len());
+    traffic::went(Leg::ToUpstream, message.len());
     // SAFETY: pointer and length are of a live slice.
     HostStatus::check(unsafe { raw::proxy_grpc_send(token, message.as_ptr(), message.len(), end_of_stream.into()) })
 }
@@ -368,51 +352,6 @@ fn returned(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8
     // SAFETY: the host got `data` from `proxy_on_memory_allocate`, which allocates exactly `size` bytes with the
     // global allocator as a boxed slice and gives them up; nobody else owns them.
     Ok(unsafe { Vec::from_raw_parts(data, size, size) })
-}
-
-/// Finds names and values in the ABI's form of a map: count, then the sizes of each name and value, then each of them
-/// with a zero byte behind. Stops at the first field that doesn't fit.
-fn decode_pairs(bytes: &[u8], fields: &mut Vec<(Range<usize>, Range<usize>)>) {
-    let number = |at: usize| {
-        let word = bytes.get(at..at + 4)?;
-        Some(u32::from_le_bytes(word.try_into().ok()?) as usize)
-    };
-    let Some(count) = number(0) else { return };
-    let Some(mut at) = count.checked_mul(8).and_then(|sizes| sizes.checked_add(4)) else {
-        return;
-    };
-    for field in 0..count {
-        let (Some(name), Some(value)) = (number(4 + field * 8), number(8 + field * 8)) else {
-            return;
-        };
-        let (name, value) = (at..at + name, at + name + 1..at + name + 1 + value);
-        if value.end >= bytes.len() {
-            return;
-        }
-        at = value.end + 1;
-        fields.push((name, value));
-    }
-}
-
-fn encode_pairs(headers: &Headers) -> Vec<u8> {
-    let size = headers
-        .iter()
-        .map(|(name, value)| name.len() + value.len() + 10)
-        .sum::<usize>()
-        + 4;
-    let mut bytes = Vec::with_capacity(size);
-    bytes.extend_from_slice(&(headers.len() as u32).to_le_bytes());
-    for (name, value) in headers.iter() {
-        bytes.extend_from_slice(&(name.len() as u32).to_le_bytes());
-        bytes.extend_from_slice(&(value.len() as u32).to_le_bytes());
-    }
-    for (name, value) in headers.iter() {
-        bytes.extend_from_slice(name);
-        bytes.push(0);
-        bytes.extend_from_slice(value);
-        bytes.push(0);
-    }
-    bytes
 }
 
 /// The ABI's functions as they are. They return a status; `u32`, since a host may answer a number of its own.

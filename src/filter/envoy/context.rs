@@ -1,0 +1,446 @@
+//! One HTTP exchange in Envoy: the SDK's callbacks as events, and what is to be done about each.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use proxy_wasm::traits::{Context, HttpContext};
+use proxy_wasm::types::Action;
+
+use super::hold::{self, Verdict, Waiting};
+use super::local_reply::{call_host_reply, host_reply, may_be_made_up};
+use super::replies::{Disguised, send_through};
+use super::shared::Shared;
+use super::steps::{Followed, follow_response};
+use crate::exchange::{
+    Abilities, CallStep, Exchange, Failure, HostReply, RequestStep, ResponseStep, Workspace, is_trailers_frame,
+};
+use crate::filter::abi::{self, Buffer, HostStatus, Map, send_reply};
+use crate::filter::observe::metrics;
+use crate::http::headers::Headers;
+
+/// One HTTP exchange.
+pub struct EnvoyContext {
+    context: u32,
+    shared: Rc<Shared>,
+    exchange: Rc<RefCell<Exchange>>,
+    phase: Phase,
+    /// When the request headers went on without their body, if they did; nanoseconds.
+    released: Rc<Cell<Option<u64>>>,
+    /// How much of the body that is coming Envoy has buffered.
+    body_size: usize,
+    /// When the time for a streamed answer or a call is up, if it has a bound; nanoseconds.
+    deadline: Option<u64>,
+    /// The gRPC stream in flight.
+    call: Option<u32>,
+    /// What an answer of this filter's that is on its way must become when it passes here.
+    disguised: Option<Disguised>,
+}
+
+/// Which of the two ways through the filter is being served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// The request's, also while a call is made for it.
+    Request,
+    /// The response's. `headers_gone`: they went on without the body.
+    Response { headers_gone: bool },
+    /// None any more: an answer of this filter's is on its way.
+    Answered,
+}
+
+impl EnvoyContext {
+    /// An exchange of which nothing is known yet.
+    pub fn new(context: u32, shared: Rc<Shared>) -> Self {
+        Self {
+            context,
+            exchange: Rc::new(RefCell::new(Exchange::new(Rc::clone(shared.plugin())))),
+            shared,
+            phase: Phase::Request,
+            released: Rc::default(),
+            body_size: 0,
+            deadline: None,
+            call: None,
+            disguised: None,
+        }
+    }
+}
+
+impl HttpContext for EnvoyContext {
+    fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+        let headers = match abi::headers(Map::RequestHeaders) {
+            Ok(headers) => headers,
+            Err(status) => return self.fail(&status.refused("to show the request headers")),
+        };
+        let action = self.request(|exchange, abilities, workspace| {
+            exchange.request_headers(headers, end_of_stream, abilities, workspace)
+        });
+        let uploads = self.exchange.borrow().uploads();
+        if !uploads && !self.exchange.borrow().awaits_body() {
+            return action;
+        }
+        match self.shared.holding.verdict() {
+            Verdict::Unknown(_) => {
+                self.shared.holding.wait(Waiting {
+                    context: self.context,
+                    exchange: Rc::clone(&self.exchange),
+                    released: Rc::clone(&self.released),
+                    ticks: 0,
+                });
+                if let Err(status) = self.shared.ticker.within(hold::TICK) {
+                    log::error!("cannot set a timer: {status}");
+                }
+                // Headers that could go on by themselves wait too: there may be no other requests to find out by.
+                return Action::Pause;
+            }
+            // The headers went on of themselves: when the body comes says nothing of whether they can be held.
+            _ if uploads => self.released.set(Some(0)),
+            Verdict::Holds => {}
+            Verdict::CannotHold => {
+                let action = self
+                    .request(|exchange, abilities, workspace| exchange.release_request_headers(abilities, workspace));
+                self.released.set(Some(0));
+                return action;
+            }
+        }
+        action
+    }
+
+    fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        if self.phase == Phase::Answered {
+            return match abi::replace_buffer(Buffer::RequestBody, size, b"") {
+                Ok(()) => Action::Pause,
+                Err(status) => self.fail(&status.refused("to drop the request body")),
+            };
+        }
+        if self.exchange.borrow().uploads() {
+            self.shared.holding.body_came(self.context, &self.released);
+            self.body_size = size;
+            return match abi::buffer(Buffer::RequestBody, size) {
+                Ok(chunk) => {
+                    self.request(|exchange, _, workspace| exchange.request_chunk(&chunk, end_of_stream, workspace))
+                }
+                Err(status) => self.fail(&status.refused("to show the request body")),
+            };
+        }
+        if !self.exchange.borrow().awaits_body() {
+            return Action::Continue;
+        }
+        self.shared.holding.body_came(self.context, &self.released);
+        self.body_size = size;
+        if end_of_stream {
+            return self.complete_request();
+        }
+        self.request(|exchange, _, workspace| exchange.request_body_grew(size, workspace))
+    }
+
+    fn on_http_request_trailers(&mut self, _: usize) -> Action {
+        if self.phase == Phase::Answered {
+            return Action::Pause;
+        }
+        if self.exchange.borrow().uploads() {
+            return self.end_upload();
+        }
+        if !self.exchange.borrow().awaits_body() {
+            return Action::Continue;
+        }
+        // The body never said that it had ended. A gRPC request has no trailers.
+        match abi::clear_headers(Map::RequestTrailers) {
+            Ok(()) => self.complete_request(),
+            Err(status) => self.fail(&status.refused("to drop the request trailers")),
+        }
+    }
+
+    fn on_http_response_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+        if !self.exchange.borrow().awaits_response() {
+            // Our own answer, native gRPC, or an answer from in front of the upstream. In the last case nothing may be
+            // sent on any more.
+            let news = self.exchange.borrow().lacks_outcome();
+            let status = news
+                .then(|| abi::headers(Map::ResponseHeaders).ok()?.status())
+                .flatten();
+            self.exchange.borrow_mut().answered_elsewhere(status);
+            self.cancel_call();
+            if let Some(disguised) = self.disguised.take()
+                && let Err(status) = disguised.restore()
+            {
+                log::error!("cannot change the headers of an answer: {status}");
+            }
+            return Action::Continue;
+        }
+        let headers = match abi::headers(Map::ResponseHeaders) {
+            Ok(headers) => headers,
+            Err(status) => return self.fail(&status.refused("to show the response headers")),
+        };
+        let host_reply = made_up(&headers, end_of_stream);
+        self.body_size = 0;
+        self.phase = Phase::Response { headers_gone: false };
+        self.look_at_the_time();
+        self.response(|exchange, abilities, workspace| {
+            exchange.response_headers(headers, end_of_stream, host_reply, abilities, workspace)
+        })
+    }
+
+    fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        if !self.exchange.borrow().awaits_response() {
+            return Action::Continue;
+        }
+        self.body_size = size;
+        if self.exchange.borrow().response_flows() {
+            return match abi::buffer(Buffer::ResponseBody, size) {
+                Ok(chunk) => {
+                    if end_of_stream || is_trailers_frame(&chunk) {
+                        self.look_at_the_time();
+                    }
+                    self.response(|exchange, _, workspace| exchange.response_chunk(&chunk, end_of_stream, workspace))
+                }
+                Err(status) => self.fail(&status.refused("to show the response body")),
+            };
+        }
+        if end_of_stream {
+            return self.complete_response(None);
+        }
+        self.response(|exchange, _, workspace| exchange.response_body_grew(size, workspace))
+    }
+
+    fn on_http_response_trailers(&mut self, _: usize) -> Action {
+        if !self.exchange.borrow().awaits_response() {
+            return Action::Continue;
+        }
+        self.look_at_the_time();
+        // gRPC's trailers never reach an HTTP client.
+        match abi::take_headers(Map::ResponseTrailers) {
+            Ok(trailers) if self.exchange.borrow().response_flows() => {
+                self.response(|exchange, _, workspace| exchange.response_chunks_ended(trailers, workspace))
+            }
+            Ok(trailers) => self.complete_response(Some(trailers)),
+            Err(status) => self.fail(&status.refused("to take the response trailers")),
+        }
+    }
+
+    fn on_log(&mut self) {
+        self.shared.observer().show(&self.exchange.borrow());
+    }
+}
+
+impl Context for EnvoyContext {
+    fn on_grpc_stream_initial_metadata(&mut self, token: u32, _: u32) {
+        if self.call == Some(token)
+            && let Some(metadata) = readable("initial metadata", abi::headers(Map::GrpcInitialMetadata))
+        {
+            self.exchange.borrow_mut().call_initial_metadata(metadata);
+        }
+    }
+
+    fn on_grpc_stream_message(&mut self, token: u32, size: usize) {
+        if self.call != Some(token) {
+            return;
+        }
+        match abi::buffer(Buffer::GrpcMessage, size) {
+            Ok(message) => self.called(|exchange, workspace| exchange.call_message(message, workspace)),
+            Err(status) => {
+                self.fail(&status.refused("to show a message"));
+            }
+        }
+    }
+
+    fn on_grpc_stream_trailing_metadata(&mut self, token: u32, _: u32) {
+        if self.call == Some(token)
+            && let Some(metadata) = readable("trailing metadata", abi::headers(Map::GrpcTrailingMetadata))
+        {
+            self.exchange.borrow_mut().call_trailing_metadata(metadata);
+        }
+    }
+
+    fn on_grpc_stream_close(&mut self, token: u32, code: u32) {
+        if self.call != Some(token) {
+            return;
+        }
+        self.call = None;
+        if code != 0 {
+            self.look_at_the_time();
+        }
+        let message = abi::grpc_status_message().unwrap_or_default();
+        let host_reply = call_host_reply(code, &message);
+        self.called(|exchange, workspace| exchange.call_closed(code, &message, host_reply, workspace));
+    }
+
+    fn on_done(&mut self) -> bool {
+        // The client may have left: the host itself cancels nothing.
+        self.cancel_call();
+        self.shared.holding.forget(self.context);
+        self.shared.replies.forget(self.context);
+        let observer = self.shared.observer();
+        if observer.ended(&self.exchange.borrow())
+            && let Err(status) = self.shared.ticker.within(metrics::MAX_WAIT)
+        {
+            log::error!("cannot set a timer: {status}");
+        }
+        true
+    }
+}
+
+impl EnvoyContext {
+    /// Tells the exchange of something about the request, and does what it asks for.
+    fn request(
+        &mut self,
+        event: impl for<'w> FnOnce(&'w mut Exchange, Abilities, &'w mut Workspace) -> RequestStep<'w>,
+    ) -> Action {
+        let followed = {
+            let mut exchange = self.exchange.borrow_mut();
+            let mut workspace = self.shared.any.workspace.borrow_mut();
+            let step = event(&mut exchange, self.shared.abilities(), &mut workspace);
+            self.shared.request(self.context).follow(step, self.body_size)
+        };
+        if self.deadline.is_none()
+            && let Some(timeout) = self.exchange.borrow().watched_timeout()
+            && let Ok(now) = abi::now()
+        {
+            let timeout = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
+            self.deadline = Some(now.saturating_add(timeout));
+        }
+        match followed {
+            Ok(Followed::Continue) => Action::Continue,
+            Ok(Followed::Pause) => Action::Pause,
+            Ok(Followed::Called(token)) => {
+                self.call = Some(token);
+                Action::Pause
+            }
+            Ok(Followed::Answered(disguised)) => {
+                self.phase = Phase::Answered;
+                self.disguised = disguised;
+                Action::Pause
+            }
+            Err(failure) => self.fail(&failure),
+        }
+    }
+
+    /// Tells the exchange when the time for its answer is up.
+    fn look_at_the_time(&self) {
+        if let Some(deadline) = self.deadline
+            && abi::now().is_ok_and(|now| now >= deadline)
+        {
+            self.exchange.borrow_mut().time_is_up();
+        }
+    }
+
+    /// The trailers after a request whose headers have gone on: what is left of its body can go nowhere any more.
+    fn end_upload(&mut self) -> Action {
+        let mut left = false;
+        let action = self.request(
+            |exchange, _, workspace| match exchange.request_chunk(b"", true, workspace) {
+                RequestStep::Chunk(frames) => {
+                    left = !frames.is_empty();
+                    RequestStep::PassThrough
+                }
+                step => step,
+            },
+        );
+        if left {
+            return self.fail(&Failure::unimplemented(
+                "a request with trailers cannot be carried here: send it without, end its last line, or set \
+                 allow_on_headers_stop_iteration: true in the Wasm filter's configuration",
+            ));
+        }
+        match abi::clear_headers(Map::RequestTrailers) {
+            Ok(()) => action,
+            Err(status) => self.fail(&status.refused("to drop the request trailers")),
+        }
+    }
+
+    fn complete_request(&mut self) -> Action {
+        // Without a body the host has no buffer to put one into.
+        let body = match self.body_size {
+            0 => None,
+            size => match abi::buffer(Buffer::RequestBody, size) {
+                Ok(body) => Some(body),
+                Err(status) => return self.fail(&status.refused("to show the request body")),
+            },
+        };
+        self.request(|exchange, abilities, workspace| exchange.request_body(body.as_deref(), abilities, workspace))
+    }
+
+    /// Tells the exchange of something about the response in place, and does what it asks for.
+    fn response(
+        &mut self,
+        event: impl for<'w> FnOnce(&'w mut Exchange, Abilities, &'w mut Workspace) -> ResponseStep<'w>,
+    ) -> Action {
+        let followed = {
+            let mut exchange = self.exchange.borrow_mut();
+            let mut workspace = self.shared.any.workspace.borrow_mut();
+            let step = event(&mut exchange, self.shared.abilities(), &mut workspace);
+            if matches!(step, ResponseStep::RewriteHeaders(_)) {
+                self.phase = Phase::Response { headers_gone: true };
+            }
+            let headers_gone = self.phase == Phase::Response { headers_gone: true };
+            follow_response(step, headers_gone, self.body_size, &self.shared.plugin().settings)
+        };
+        followed.unwrap_or_else(|failure| self.fail(&failure))
+    }
+
+    fn complete_response(&mut self, trailers: Option<Headers>) -> Action {
+        match abi::buffer(Buffer::ResponseBody, self.body_size) {
+            Ok(body) => self.response(|exchange, _, workspace| exchange.response_complete(&body, trailers, workspace)),
+            Err(status) => self.fail(&status.refused("to show the response body")),
+        }
+    }
+
+    /// Tells the exchange of something about the gRPC call, and does what it asks for.
+    fn called(&mut self, event: impl for<'w> FnOnce(&'w mut Exchange, &'w mut Workspace) -> CallStep<'w>) {
+        let cancel = {
+            let mut exchange = self.exchange.borrow_mut();
+            let mut workspace = self.shared.any.workspace.borrow_mut();
+            match event(&mut exchange, &mut workspace) {
+                CallStep::Await => false,
+                CallStep::Reply(reply) => {
+                    self.disguised = send_through(reply);
+                    false
+                }
+                CallStep::CancelAndReply(reply) => {
+                    self.disguised = send_through(reply);
+                    true
+                }
+            }
+        };
+        if cancel {
+            self.cancel_call();
+        }
+    }
+
+    fn cancel_call(&mut self) {
+        if let Some(token) = self.call.take()
+            && let Err(status) = abi::cancel_grpc_stream(token)
+            && status != HostStatus::NOT_FOUND
+        {
+            log::error!("cannot cancel a gRPC call: {status}");
+        }
+    }
+
+    /// Ends the exchange with an error.
+    fn fail(&mut self, failure: &Failure) -> Action {
+        self.cancel_call();
+        let mut workspace = self.shared.any.workspace.borrow_mut();
+        let mut exchange = self.exchange.borrow_mut();
+        let reply = exchange.fail(failure, &mut workspace);
+        match std::mem::replace(&mut self.phase, Phase::Answered) {
+            Phase::Request => {
+                self.disguised = self.shared.replies.send(self.context, reply, &self.shared.ticker);
+            }
+            Phase::Response { .. } => send_reply(reply, reply.status),
+            // The client is told already.
+            Phase::Answered => {}
+        }
+        Action::Pause
+    }
+}
+
+/// What Envoy says by a response that it made up.
+fn made_up(headers: &Headers, end_of_stream: bool) -> Option<HostReply> {
+    if !may_be_made_up(headers, end_of_stream) {
+        return None;
+    }
+    host_reply(&abi::property(&["response", "code_details"]).ok()?)
+}
+
+fn readable<T>(what: &str, read: Result<T, HostStatus>) -> Option<T> {
+    read.inspect_err(|status| log::error!("cannot read {what}: {status}"))
+        .ok()
+}

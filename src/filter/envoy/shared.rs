@@ -1,0 +1,134 @@
+//! What all exchanges of one plugin configuration share in Envoy.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use super::hold::{self, Holding, Verdict, Waiting};
+use super::names::ORIGINAL_PATH_HEADER;
+use super::replies::Replies;
+use super::steps::{Followed, Request};
+use super::ticker::Ticker;
+use crate::config::Plugin;
+use crate::exchange::{Abilities, Exchange, RequestStep};
+use crate::filter::abi::{self, Stream};
+use crate::filter::host_profile::HostProfile;
+use crate::filter::observe::Observer;
+use crate::filter::shared::Shared as AnyShared;
+
+/// What all exchanges of one plugin configuration share in Envoy.
+pub struct Shared {
+    /// What they share on any host.
+    pub any: Rc<AnyShared>,
+    /// Whether headers can be held, and who waits to find out.
+    pub holding: Holding,
+    /// Answers that wait for a tick.
+    pub replies: Replies,
+    /// The timer.
+    pub ticker: Ticker,
+}
+
+impl Shared {
+    /// Nothing has been served yet.
+    pub fn new(any: Rc<AnyShared>) -> Self {
+        Self {
+            any,
+            holding: Holding::default(),
+            replies: Replies::default(),
+            ticker: Ticker::default(),
+        }
+    }
+
+    /// The configuration.
+    pub fn plugin(&self) -> &Rc<Plugin> {
+        &self.any.plugin
+    }
+
+    /// What an operator sees of exchanges.
+    pub fn observer(&self) -> &Observer {
+        self.any.observer(HostProfile::Envoy)
+    }
+
+    /// What Envoy can do with an exchange, as far as is known now.
+    pub fn abilities(&self) -> Abilities {
+        let logged = self.plugin().settings.access_log;
+        Abilities::envoy(
+            self.holding.verdict() == Verdict::Holds,
+            logged.then_some(ORIGINAL_PATH_HEADER),
+        )
+    }
+
+    /// The request of `context`, for which a step is to be done.
+    pub fn request(&self, context: u32) -> Request<'_> {
+        Request {
+            context,
+            settings: &self.plugin().settings,
+            replies: &self.replies,
+            ticker: &self.ticker,
+        }
+    }
+
+    /// The timer has ticked.
+    pub fn tick(&self) {
+        let replied = self.replies.flush();
+        self.any.flush();
+        // A tick that came for something else leaves those that wait the rest of their time.
+        if !replied {
+            self.release_waiting();
+        }
+        self.ticker.next(match self.holding.waits() {
+            true => hold::TICK,
+            false => 0,
+        });
+    }
+
+    /// Lets go on what waits while it isn't known whether headers are held.
+    fn release_waiting(&self) {
+        let waiting = self.holding.take_waiting();
+        if self.holding.verdict() == Verdict::Holds {
+            return;
+        }
+        for mut request in waiting {
+            request.ticks += 1;
+            if request.ticks < hold::TICKS_FOR_A_CALL && request.exchange.borrow().awaits_call() {
+                self.holding.wait(request);
+                continue;
+            }
+            let Waiting {
+                context,
+                exchange,
+                released,
+                ..
+            } = request;
+            if let Err(status) = abi::set_effective_context(context) {
+                log::error!("cannot reach context {context}: {status}");
+                continue;
+            }
+            if self.release_headers(context, &exchange) {
+                released.set(abi::now().ok());
+                if let Err(status) = abi::continue_stream(Stream::Request) {
+                    log::error!("cannot continue a request: {status}");
+                }
+            }
+        }
+    }
+
+    /// Lets the request headers go on without their body. Returns whether they may.
+    fn release_headers(&self, context: u32, exchange: &RefCell<Exchange>) -> bool {
+        let workspace = &mut *self.any.workspace.borrow_mut();
+        let mut exchange = exchange.borrow_mut();
+        let step = exchange.release_request_headers(self.abilities(), workspace);
+        // At once, since this is a round of its own, and as it is: its context isn't here to undo a disguise.
+        if let RequestStep::Reply(reply) = step {
+            abi::send_reply(reply, reply.status);
+            return false;
+        }
+        let failure = match self.request(context).follow(step, 0) {
+            Ok(Followed::Continue) => return true,
+            Ok(_) => return false,
+            Err(failure) => failure,
+        };
+        let reply = exchange.fail(&failure, workspace);
+        abi::send_reply(reply, reply.status);
+        false
+    }
+}

@@ -1,0 +1,143 @@
+//! The root context: one plugin configuration, and a context for each exchange.
+
+use std::hash::{BuildHasher, RandomState};
+use std::rc::Rc;
+
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::{Action, ContextType, LogLevel};
+
+use super::abi::{self, Buffer};
+use super::envoy::context::EnvoyContext;
+use super::envoy::shared::Shared as EnvoyShared;
+use super::host_profile::{self, HostProfile, Known, Undecided};
+use super::observe::timed::Timed;
+use super::shared::Shared;
+use super::wasmx::context::{WasmxContext, unsupported};
+use super::wrapped::Wrapped;
+use crate::config::Plugin;
+use crate::exchange::{Failure, Reply};
+
+/// Registers the module's contexts with the SDK.
+pub fn start() {
+    proxy_wasm::set_log_level(LogLevel::Info);
+    proxy_wasm::set_root_context(|_| Box::new(Root::default()));
+}
+
+/// One plugin configuration.
+#[derive(Default)]
+struct Root {
+    configured: Option<Configured>,
+    /// Why it isn't.
+    error: Rc<str>,
+    host: Known,
+}
+
+/// What exchanges share, on any host and in Envoy.
+#[derive(Clone)]
+struct Configured {
+    shared: Rc<Shared>,
+    envoy: Rc<EnvoyShared>,
+}
+
+impl Context for Root {
+    fn on_done(&mut self) -> bool {
+        if let Some(configured) = &self.configured {
+            configured.shared.flush();
+        }
+        true
+    }
+}
+
+impl RootContext for Root {
+    fn on_configure(&mut self, size: usize) -> bool {
+        match load(size) {
+            Ok(plugin) => {
+                log::set_max_level(plugin.settings.log_level);
+                let shared = Rc::new(Shared::new(plugin));
+                self.configured = Some(Configured {
+                    envoy: Rc::new(EnvoyShared::new(Rc::clone(&shared))),
+                    shared,
+                });
+                true
+            }
+            Err(error) => {
+                log::error!("{error}");
+                self.configured = None;
+                self.error = error.into();
+                // Envoy takes no configuration that is refused. Kong would let all requests of all routes pass: there
+                // it is accepted, and the requests of its routes are refused.
+                host_profile::may_be_wasmx()
+            }
+        }
+    }
+
+    fn on_tick(&mut self) {
+        if let Some(configured) = &self.configured {
+            configured.envoy.tick();
+        }
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+
+    fn create_http_context(&self, context: u32) -> Option<Box<dyn HttpContext>> {
+        let (configured, error) = (self.configured.clone(), Rc::clone(&self.error));
+        let make = move |host| http_context(host, context, configured.as_ref(), &error);
+        Some(match self.host.get() {
+            Some(host) => make(host),
+            None => Box::new(Wrapped(Undecided::new(self.host.clone(), make))),
+        })
+    }
+}
+
+fn load(size: usize) -> Result<Plugin, String> {
+    let configuration = abi::buffer(Buffer::PluginConfiguration, size)
+        .map_err(|status| format!("cannot read the plugin configuration: {status}"))?;
+    // Field names are hashed with a seed that a client cannot know.
+    let seed = RandomState::new().hash_one(0);
+    Plugin::load(&configuration, seed).map_err(|error| error.to_string())
+}
+
+/// The context of one exchange on `host`. Without a configuration, there is the `error` in it.
+fn http_context(
+    host: HostProfile,
+    context: u32,
+    configured: Option<&Configured>,
+    error: &Rc<str>,
+) -> Box<dyn HttpContext> {
+    let Some(configured) = configured else {
+        return Box::new(Unconfigured {
+            error: Rc::clone(error),
+        });
+    };
+    let observer = configured.shared.observer(host);
+    let context: Box<dyn HttpContext> = match host {
+        HostProfile::Envoy => Box::new(EnvoyContext::new(context, Rc::clone(&configured.envoy))),
+        HostProfile::Wasmx => match unsupported(&configured.shared.plugin) {
+            None => Box::new(WasmxContext::new(Rc::clone(&configured.shared))),
+            Some(error) => Box::new(Unconfigured { error: error.into() }),
+        },
+    };
+    match observer.timer() {
+        Some(metrics) => Box::new(Wrapped(Timed::new(context, metrics))),
+        None => context,
+    }
+}
+
+/// Answers where the configuration was refused and the host serves all the same: nothing passes unfiltered.
+struct Unconfigured {
+    error: Rc<str>,
+}
+
+impl Context for Unconfigured {}
+
+impl HttpContext for Unconfigured {
+    fn on_http_request_headers(&mut self, _: usize, _: bool) -> Action {
+        let error = &self.error;
+        let failure = Failure::internal(format!("protobridge has no valid configuration: {error}"));
+        let reply = Reply::unconfigured(&failure);
+        abi::send_reply(&reply, reply.status);
+        Action::Pause
+    }
+}
