@@ -13,6 +13,10 @@
 //! Dependencies point one way: filter -> exchange -> {routing, codec, grpc} -> schema, and config -> {schema, routing}.
 //! All but `filter` compiles, is tested and is measured natively.
 
+// A panic in the module is an outage: it ends the virtual machine, with all requests that are in it. Tests panic when they
+// fail, which clippy.toml allows those of this crate.
+#![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
+
 pub mod codec;
 pub mod config;
 pub mod exchange;

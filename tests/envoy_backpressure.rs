@@ -2,14 +2,6 @@
 //!
 //! In a process of its own, as the memory of Envoy is measured.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "how tests fail"
-)]
-
 mod envoy;
 
 use std::time::Duration;

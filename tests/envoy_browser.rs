@@ -3,14 +3,6 @@
 //! A page tells what it sees by requests of its own. That events arrive as they come is shown without a clock: the server
 //! sends the next one when the page has told of the one before.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "how tests fail"
-)]
-
 mod envoy;
 
 use std::sync::OnceLock;

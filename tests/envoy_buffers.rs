@@ -1,14 +1,6 @@
 //! Bodies that grow beyond what real Envoy buffers, on their way through the module: Envoy would crash if it were made to
 //! hold them.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "how tests fail"
-)]
-
 mod envoy;
 
 use std::sync::OnceLock;

@@ -1,13 +1,5 @@
 //! The plugin configuration in real Envoy: a bad one ends Envoy with the reason in its log, a large one is accepted.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "how tests fail"
-)]
-
 mod envoy;
 
 use std::fmt::Write as _;

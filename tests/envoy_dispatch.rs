@@ -1,13 +1,5 @@
 //! The ways to the upstream, and an upstream that is absent, slow or wrong, through real Envoy.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "how tests fail"
-)]
-
 mod envoy;
 
 use std::sync::OnceLock;

@@ -12,14 +12,6 @@
 //! - A call that breaks off behind its headers is to a module what a malformed frame is.
 //! - A call whose last frame is cut by trailers has no such frame.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "how tests fail"
-)]
-
 mod envoy;
 
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};

@@ -3,14 +3,6 @@
 //! In a process of its own, as the memory of Envoy is measured. What the module's own memory becomes is measured by
 //! `linear_cost.rs`.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "how tests fail"
-)]
-
 mod envoy;
 
 use envoy::bootstrap::{Listener, PLAYED};

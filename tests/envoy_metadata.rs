@@ -1,13 +1,5 @@
 //! Headers become metadata, metadata become headers, and `grpc-timeout` is honoured, through real Envoy.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "how tests fail"
-)]
-
 mod envoy;
 
 use std::sync::OnceLock;

@@ -2,14 +2,6 @@
 //!
 //! Each test runs against an Envoy listener without the module first: what differs then is the module's doing.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "how tests fail"
-)]
-
 mod envoy;
 
 use std::sync::OnceLock;

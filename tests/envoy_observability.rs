@@ -1,13 +1,5 @@
 //! What an operator sees in real Envoy: metrics, access logs, log lines.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "how tests fail"
-)]
-
 mod envoy;
 
 use std::time::Duration;

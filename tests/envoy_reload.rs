@@ -8,14 +8,6 @@
 //! What Envoy does, and a module can't change: connections of the old listener that are still there after
 //! `--drain-time-s`, 10 minutes unless set, are closed, with whatever streams go on there.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "how tests fail"
-)]
-
 mod envoy;
 
 use std::collections::BTreeSet;

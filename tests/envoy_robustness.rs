@@ -1,13 +1,5 @@
 //! Hostile and broken requests: each gets its own answer, the next one works, and nothing traps.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "how tests fail"
-)]
-
 mod envoy;
 
 use std::sync::OnceLock;

@@ -1,14 +1,6 @@
 //! What goes over the wire when somebody means harm, through real Envoy: the bytes of the answers, and what the service
 //! receives. The tables of bytes for each place in the module are in `tests/module/security.rs`.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "how tests fail"
-)]
-
 mod envoy;
 
 use std::sync::OnceLock;

@@ -6,14 +6,6 @@
 //! `make soak` runs it for 10 minutes, or for so many `SOAK_SECONDS`, and checks that memory is flat. `make test` runs it for some
 //! seconds, which says nothing of memory. What each fault looks like by itself is tested in `envoy_faults.rs`.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "how tests fail"
-)]
-
 mod envoy;
 
 use std::collections::BTreeMap;

@@ -3,14 +3,6 @@
 //! That messages arrive one by one is shown without a clock: the server sends the next one when the client has the one
 //! before.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "how tests fail"
-)]
-
 mod envoy;
 
 use std::sync::OnceLock;

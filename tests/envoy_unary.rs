@@ -1,13 +1,5 @@
 //! Unary methods from JSON to gRPC and back, through real Envoy: what the upstream receives, what the client gets.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "how tests fail"
-)]
-
 mod envoy;
 
 use std::sync::OnceLock;

@@ -4,14 +4,6 @@
 //! and one for each byte that a bulk operation copies or fills. Each shape of input is taken through the module as a gateway
 //! runs it, at one size and at twice that size. With `PRINT_COST=1` and `--nocapture`, the test prints what it measures.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "how tests fail"
-)]
-
 use std::sync::LazyLock;
 
 use base64::Engine as _;

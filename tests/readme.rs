@@ -1,13 +1,5 @@
 //! README.md says what the code does, where that can be compared.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "how tests fail"
-)]
-
 use std::collections::BTreeSet;
 
 use protobridge::config::Plugin;

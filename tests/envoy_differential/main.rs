@@ -16,14 +16,6 @@
 //! Variables: `PROTOBRIDGE_DIFFERENTIAL_REQUESTS`, how many requests; `PROTOBRIDGE_DIFFERENTIAL_SEED`, which ones;
 //! `PROTOBRIDGE_DIFFERENTIAL_ONLY`, the number of the one request to send, with all that becomes of it written down.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "how tests fail"
-)]
-
 mod answer;
 mod case;
 mod classes;

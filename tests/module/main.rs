@@ -1,13 +1,5 @@
 //! Tests of the module as it is built and loaded, in an in-process host. One binary, so that the module is compiled once.
 
-#![allow(
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::panic,
-    clippy::unwrap_used,
-    reason = "how tests fail"
-)]
-
 #[path = "../harness/mod.rs"]
 mod harness;
 #[path = "../envoy/schema.rs"]
