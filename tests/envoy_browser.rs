@@ -9,7 +9,7 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use envoy::bootstrap::Listener;
-use envoy::browser::{self, Browser};
+use envoy::chromium::{self, Browser};
 use envoy::upstream::{Call, Gate, LIMIT, SCRIPT_KEY, Script};
 use envoy::{Bench, schema, script};
 use serde_json::json;
@@ -87,7 +87,7 @@ struct Page {
 impl Page {
     /// `None` where there is no browser.
     fn open(test: &str, path: &str, events: Script) -> Option<Self> {
-        let chromium = browser::find(test)?;
+        let chromium = chromium::find(test)?;
         let (events, reports) = (script(events), script(Script::echo()));
         assert_eq!(SCRIPT_KEY, "x-script");
         let url = format!(

@@ -12,7 +12,7 @@
 )]
 
 pub mod bootstrap;
-pub mod browser;
+pub mod chromium;
 pub mod client;
 pub mod faulty;
 pub mod process;
