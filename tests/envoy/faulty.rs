@@ -168,11 +168,12 @@ impl Plays {
                     Some(Order::Flush(done)) => {
                         let _ = done.send(());
                     }
-                    Some(Order::Kill(_)) => {
+                    Some(Order::Kill(never)) => {
                         stream.set_zero_linger().unwrap();
-                        return;
+                        return drop(never);
                     }
-                    Some(Order::Close(_)) | None => return,
+                    Some(Order::Close(never)) => return drop(never),
+                    None => return,
                 },
             }
         }
