@@ -54,7 +54,7 @@ demo-check: prerequisites build .venv
 SOAK_SECONDS ?= 600
 
 soak: build .venv
-	PROTOBRIDGE_SOAK_SECONDS=$(SOAK_SECONDS) cargo test --locked --test envoy_soak -- --nocapture
+	PROTOBRIDGE_SOAK_SECONDS=$(SOAK_SECONDS) cargo test --locked --test envoy soak:: -- --nocapture
 	PROTOBRIDGE_REQUESTS=1000000 cargo test --locked --test linear_cost -- --nocapture have_come_before
 
 # In wasm with node, instruction counts with valgrind: each is left out where it isn't there.
@@ -92,7 +92,7 @@ SEED ?= 1
 
 differential: prerequisites build .venv
 	PROTOBRIDGE_DIFFERENTIAL_REQUESTS=$(REQUESTS) PROTOBRIDGE_DIFFERENTIAL_SEED=$(SEED) \
-		cargo test --locked --test envoy_differential -- --nocapture
+		cargo test --locked --test envoy differential:: -- --nocapture
 
 # The filter is compiled for wasm only.
 lint: toolchain

@@ -2,7 +2,7 @@
 
 #[path = "../harness/mod.rs"]
 mod harness;
-#[path = "../envoy/schema.rs"]
+#[path = "../envoy/bench/schema.rs"]
 mod schema;
 
 mod kit;

@@ -1,0 +1,22 @@
+//! Tests of the module in real Envoy. One binary; `cargo test --test envoy streams::` runs one capability's.
+
+mod bench;
+
+mod backpressure;
+mod browser;
+mod buffers;
+mod configuration;
+mod differential;
+mod dispatch;
+mod errors;
+mod faults;
+mod memory;
+mod metadata;
+mod native;
+mod observability;
+mod reload;
+mod robustness;
+mod security;
+mod soak;
+mod streams;
+mod unary;
