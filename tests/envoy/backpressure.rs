@@ -1,6 +1,6 @@
 //! A client that does not read holds the upstream back, in real Envoy, and nobody's memory fills up.
 //!
-//! In a process of its own, as the memory of Envoy is measured.
+//! In an Envoy of its own, whose memory is measured.
 
 use std::time::Duration;
 

@@ -2,9 +2,8 @@
 //!
 //! Here are the faults of an upstream's connection, its HTTP/2 and its flow control, at each moment of an answer. Others are
 //! tested where their subject is: answers that are whole in HTTP/2 but no gRPC, absent upstreams, and deadlines in
-//! `envoy_dispatch.rs`; the same of streams in `envoy_streams.rs`; statuses and their details in `envoy_errors.rs`; clients
-//! that break in `envoy_robustness.rs`; a new configuration under load in `envoy_reload.rs`; all of it at once, for as long
-//! as one likes, in `envoy_soak.rs`.
+//! `dispatch`; the same of streams in `streams`; statuses and their details in `errors`; clients that break in
+//! `robustness`; a new configuration under load in `reload`; all of it at once, for as long as one likes, in `soak`.
 //!
 //! Where the client sees Envoy's own text, a reset, or less than there is to know, it can't be helped:
 //!
@@ -594,7 +593,7 @@ async fn an_upstream_may_break_while_the_request_is_still_coming() {
     assert_eq!(bench().traps(), "");
 }
 
-/// Such a client's memory, and that it gets all of it when it reads on, is the subject of `envoy_backpressure.rs`.
+/// Such a client's memory, and that it gets all of it when it reads on, is the subject of `backpressure`.
 #[tokio::test]
 async fn an_answer_that_waits_for_its_reader_breaks_off_with_the_upstream() {
     let number = json!({ "int32Value": 5, "stringValue": "x".repeat(10_000) });

@@ -1,7 +1,6 @@
 //! What has gone by leaves nothing behind in real Envoy, of which the configuration may stay the same for months.
 //!
-//! In a process of its own, as the memory of Envoy is measured. What the module's own memory becomes is measured by
-//! `linear_cost.rs`.
+//! In an Envoy of its own, whose memory is measured. What the module's own memory becomes is measured by `linear_cost`.
 
 use h2::Reason;
 use serde_json::json;

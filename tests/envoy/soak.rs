@@ -4,7 +4,7 @@
 //! what Envoy counted.
 //!
 //! `make soak` runs it for 10 minutes, or for so many `SOAK_SECONDS`, and checks that memory is flat. `make test` runs it for some
-//! seconds, which says nothing of memory. What each fault looks like by itself is tested in `envoy_faults.rs`.
+//! seconds, which says nothing of memory. What each fault looks like by itself is tested in `faults`.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;

@@ -4,8 +4,8 @@
 //!   client.rs  --HTTP/1.1, HTTP/2-->  Envoy (process.rs, bootstrap.rs)  --gRPC-->  upstream.rs, faulty.rs
 //! ```
 //!
-//! One Envoy serves a whole test file. What differs from test to test in the module's configuration is a listener of
-//! its own in that Envoy: the module is compiled once for all of them.
+//! One Envoy serves all tests of a capability but those that need one of their own. What differs from test to test in the
+//! module's configuration is a listener of its own in that Envoy: the module is compiled once for all of them.
 
 pub mod bootstrap;
 pub mod chromium;
