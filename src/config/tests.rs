@@ -1,10 +1,18 @@
+use std::time::Duration;
+
 use base64::Engine as _;
+use log::LevelFilter;
 use prost::Message;
 use prost_types::{ListValue, Struct, value::Kind};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 
 use super::keys::{KEYS, Kind as KeyKind, MAX_SIZE};
 use super::*;
+use crate::codec::{ParseOptions, PrintOptions, UnknownEnumNames, UnknownFields};
+use crate::grpc::ErrorFormat;
+use crate::http::stream_format::StreamFormat;
+use crate::routing::{QueryOptions, UnknownParameters};
+use crate::schema::{Schema, Source};
 
 const PROTO: &str = r#"syntax = "proto3";
 package shop;

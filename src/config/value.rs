@@ -9,8 +9,8 @@ use prost::Message;
 use prost_types::{Struct, value::Kind};
 use serde_json::{Map, Number, Value};
 
-use super::ConfigError;
-use super::keys::describe;
+use super::check::describe;
+use super::error::ConfigError;
 
 /// Reads the configuration object.
 pub(super) fn read(configuration: &[u8]) -> Result<Map<String, Value>, ConfigError> {

@@ -1,0 +1,78 @@
+//! The `http_rules` of a configuration.
+
+use serde_json::{Map, Value};
+
+use super::check::Checked;
+use super::error::ConfigError;
+use crate::routing::HttpRule;
+
+pub(super) fn http_rules(checked: &Checked) -> Result<Vec<HttpRule>, ConfigError> {
+    let Some(Value::Array(rules)) = checked.given("http_rules") else {
+        return Ok(Vec::new());
+    };
+    let objects = rules.iter().filter_map(Value::as_object).enumerate();
+    objects
+        .map(|(at, rule)| {
+            let key = format!("http_rules[{at}]");
+            if !rule.contains_key("selector") {
+                return Err(ConfigError::new(
+                    format!("{key}.selector"),
+                    "expected the full name of a method, but found nothing",
+                ));
+            }
+            http_rule(&key, rule)
+        })
+        .collect()
+}
+
+/// One rule; its additional bindings have none themselves, which bounds the recursion.
+fn http_rule(key: &str, rule: &Map<String, Value>) -> Result<HttpRule, ConfigError> {
+    const PATTERNS: [&str; 6] = ["get", "put", "post", "delete", "patch", "custom"];
+    let text = |object: &Map<String, Value>, name: &str| {
+        object.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+    };
+    let given: Vec<_> = PATTERNS
+        .into_iter()
+        .filter_map(|name| rule.get(name).map(|pattern| (name, pattern)))
+        .collect();
+    let [(name, pattern)] = given.as_slice() else {
+        let found = given.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" and ");
+        return Err(ConfigError::new(
+            key,
+            format!(
+                "expected exactly one of {}, but found {}",
+                PATTERNS.join(", "),
+                if found.is_empty() { "none" } else { &found }
+            ),
+        ));
+    };
+    let (http_method, template) = match pattern {
+        Value::Object(custom) => {
+            for part in ["kind", "path"] {
+                if !custom.contains_key(part) {
+                    return Err(ConfigError::new(
+                        format!("{key}.custom.{part}"),
+                        "expected a string, but found nothing",
+                    ));
+                }
+            }
+            (text(custom, "kind"), text(custom, "path"))
+        }
+        _ => (name.to_ascii_uppercase(), text(rule, name)),
+    };
+    let additional = rule.get("additional_bindings").and_then(Value::as_array);
+    Ok(HttpRule {
+        selector: text(rule, "selector"),
+        http_method,
+        template,
+        body: text(rule, "body"),
+        response_body: text(rule, "response_body"),
+        additional_bindings: additional
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_object)
+            .enumerate()
+            .map(|(at, binding)| http_rule(&format!("{key}.additional_bindings[{at}]"), binding))
+            .collect::<Result<_, _>>()?,
+    })
+}
