@@ -1,8 +1,11 @@
 //! Which fields of a request message path, query and body fill, and which field of the response is printed: one
 //! `google.api.HttpRule` compiled against the message tables, and everything checked that can be wrong with it.
 
+use std::rc::Rc;
+
+use super::error::Part;
+use super::method::{HttpRule, Method};
 use super::template::{Template, Variable};
-use super::{HttpRule, Method};
 use crate::codec::{BoundField, has_text_form};
 use crate::schema::nearest;
 use crate::schema::tables::{Cardinality, Field, FieldIndex, Kind, MessageIndex, MessageTable, Tables, WellKnown};
@@ -111,17 +114,13 @@ impl Binding {
     }
 }
 
-/// The part of a rule that an error is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
-    /// The rule as a whole.
-    Rule,
-    /// The HTTP method with the path template.
-    Path,
-    /// `body`.
-    Body,
-    /// `response_body`.
-    ResponseBody,
+/// One way to reach a method.
+#[derive(Debug)]
+pub struct Route {
+    /// The method; shared by its routes.
+    pub method: Rc<Method>,
+    /// How its request message is filled.
+    pub binding: Binding,
 }
 
 /// A template's variable and the field that it binds.

@@ -11,8 +11,8 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 
-use super::binding::{self, Binding, Body};
-use super::{Captures, Route};
+use super::binding::{self, Binding, Body, Route};
+use super::captures::Captures;
 use crate::codec::{CodecError, ParseOptions, has_text_form, text_to_wire};
 use crate::schema::tables::{Cardinality, Field, FieldIndex, Kind, MessageIndex, Tables, WellKnown};
 use crate::text::percent::{self, Decoding};

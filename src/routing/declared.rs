@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use prost_reflect::{DynamicMessage, MethodDescriptor, ServiceDescriptor, Value};
 
-use super::binding::Part;
-use super::{HttpRule, Method, RoutingError};
+use super::error::{Origin, Part, RoutingError};
+use super::method::{HttpRule, Method};
 use crate::schema::nearest;
 use crate::schema::tables::Tables;
 
@@ -17,45 +17,6 @@ pub(super) struct Declared {
     pub(super) method: Rc<Method>,
     pub(super) origin: Origin,
     pub(super) rule: HttpRule,
-}
-
-/// Where a binding is declared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
-    /// The method's `google.api.http`.
-    Annotation {
-        /// The position in `additional_bindings`; none for the rule itself.
-        additional: Option<usize>,
-    },
-    /// The plugin configuration's `http_rules`.
-    Rule { index: usize, additional: Option<usize> },
-    /// `auto_mapping`.
-    Auto,
-}
-
-impl Origin {
-    /// The key path in the plugin configuration, for what comes from there.
-    pub(super) fn key(self) -> Option<String> {
-        match self {
-            Self::Annotation { .. } => None,
-            Self::Rule { index, additional } => Some(format!("http_rules[{index}]{}", suffix(additional))),
-            Self::Auto => Some("auto_mapping".into()),
-        }
-    }
-}
-
-impl std::fmt::Display for Origin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Annotation { additional } => write!(f, "google.api.http{}", suffix(*additional)),
-            Self::Rule { index, additional } => write!(f, "http_rules[{index}]{}", suffix(*additional)),
-            Self::Auto => f.write_str("auto_mapping"),
-        }
-    }
-}
-
-fn suffix(additional: Option<usize>) -> String {
-    additional.map_or_else(String::new, |index| format!(".additional_bindings[{index}]"))
 }
 
 /// All bindings of the methods of `services`: those that are declared, method by method, then the automatic ones.

@@ -1,0 +1,105 @@
+//! Why the bindings of a configuration can't be used.
+
+use std::fmt;
+
+use super::method::Method;
+
+/// Why the bindings of a configuration can't be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoutingError {
+    /// The key path in the plugin configuration, `http_rules[2].body`; none for what an annotation in the schema says.
+    pub key: Option<String>,
+    /// The full name of the method whose binding is wrong.
+    pub method: Option<String>,
+    /// What is wrong, and what was expected.
+    pub message: String,
+}
+
+impl RoutingError {
+    /// `http_method` is the one of the rule: it names the key of a path.
+    pub(super) fn new(origin: Origin, part: Part, http_method: &str, method: &Method, message: String) -> Self {
+        let below = match (part, http_method) {
+            (Part::Rule, _) => "",
+            (Part::Path, "GET") => ".get",
+            (Part::Path, "PUT") => ".put",
+            (Part::Path, "POST") => ".post",
+            (Part::Path, "DELETE") => ".delete",
+            (Part::Path, "PATCH") => ".patch",
+            (Part::Path, _) => ".custom.path",
+            (Part::Body, _) => ".body",
+            (Part::ResponseBody, _) => ".response_body",
+        };
+        let (key, message) = match origin {
+            Origin::Annotation { .. } => (None, format!("{origin}{below}: {message}")),
+            Origin::Rule { .. } | Origin::Auto => (origin.key().map(|key| key + below), message),
+        };
+        Self {
+            key,
+            method: Some(method.full_name.to_string()),
+            message,
+        }
+    }
+}
+
+impl fmt::Display for RoutingError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for part in [&self.key, &self.method].into_iter().flatten() {
+            write!(f, "{part}: ")?;
+        }
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for RoutingError {}
+
+/// Where a binding is declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The method's `google.api.http`.
+    Annotation {
+        /// The position in `additional_bindings`; none for the rule itself.
+        additional: Option<usize>,
+    },
+    /// The plugin configuration's `http_rules`.
+    Rule { index: usize, additional: Option<usize> },
+    /// `auto_mapping`.
+    Auto,
+}
+
+impl Origin {
+    /// The key path in the plugin configuration, for what comes from there.
+    fn key(self) -> Option<String> {
+        match self {
+            Self::Annotation { .. } => None,
+            Self::Rule { index, additional } => Some(format!("http_rules[{index}]{}", suffix(additional))),
+            Self::Auto => Some("auto_mapping".into()),
+        }
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Annotation { additional } => write!(f, "google.api.http{}", suffix(*additional)),
+            Self::Rule { index, additional } => write!(f, "http_rules[{index}]{}", suffix(*additional)),
+            Self::Auto => f.write_str("auto_mapping"),
+        }
+    }
+}
+
+fn suffix(additional: Option<usize>) -> String {
+    additional.map_or_else(String::new, |index| format!(".additional_bindings[{index}]"))
+}
+
+/// The part of a rule that an error is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Part {
+    /// The rule as a whole.
+    Rule,
+    /// The HTTP method with the path template.
+    Path,
+    /// `body`.
+    Body,
+    /// `response_body`.
+    ResponseBody,
+}
