@@ -1,8 +1,7 @@
 //! The one place that writes an error to an HTTP client, and the details of the filter's own errors.
 
+use super::status::Status;
 use crate::wire::write_record;
-
-use super::Status;
 
 /// The shape of an error body (`errors: { format }` in the plugin configuration).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,7 +96,7 @@ mod tests {
     use prost_types::Any;
 
     use super::*;
-    use crate::grpc::Code;
+    use crate::grpc::code::Code;
 
     /// Prints a detail as a JSON string, and fails in the middle of `bad`.
     fn quote(detail: &[u8], out: &mut Vec<u8>) -> bool {

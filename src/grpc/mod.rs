@@ -7,6 +7,7 @@
 pub mod code;
 pub mod error_body;
 pub mod frame;
+pub mod host_status;
 pub mod metadata;
 pub mod status;
 pub mod timeout;
