@@ -1,4 +1,7 @@
-//! The one place that writes an error to an HTTP client, and the details of the filter's own errors.
+//! The JSON body of an error, in both formats, and the detail that names the field of a request that is wrong.
+//!
+//! Which errors there are, and what else belongs to their HTTP responses, is decided where replies are made; this writes
+//! the body alone.
 
 use super::status::Status;
 use crate::wire::write_record;

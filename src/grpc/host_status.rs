@@ -1,22 +1,23 @@
-//! The status with which a host closed a call, and what hosts add to its message.
+//! The outcome of a call as the host reports it, without what the host adds to the message.
 
 use super::code::Code;
 use super::status::{Status, decode_message};
 
 impl Status {
-    /// The status with which a host closed a call. A host's own message carries a suffix, see [`strip_host_suffix`].
+    /// The status with which a host closed a call: its number, and the percent-encoded message, from which
+    /// [`strip_host_suffix`] takes what the host added. Without details: a host doesn't report them.
     ///
-    /// Where the trailing metadata of the call hold a `grpc-status`, [`Status::from_trailers`] knows more.
+    /// For a call without a `grpc-status` in its trailing metadata; with one, [`Status::from_trailers`] knows more.
     pub fn from_host(code: i64, message: &[u8]) -> Self {
         Self::new(Code::from_number(code), decode_message(strip_host_suffix(message)))
     }
 }
 
-/// A host's status message without what the host appended.
+/// The message of a status that a host reports, without what the host appended to it.
 ///
-/// Envoy's gRPC call API appends its response code details in braces, `no such book{via_upstream}`, and with details
-/// that nest, `…{upstream_reset_before_response_started{connection_termination}}`. Only its own details are cut off:
-/// the upstream's words may end in braces too.
+/// Envoy's gRPC call API appends its response code details in braces, which may nest: `no such book{via_upstream}`,
+/// `…{upstream_reset_before_response_started{connection_termination}}`. Only these details are cut off, as the
+/// upstream's own words may end in braces too.
 pub fn strip_host_suffix(message: &[u8]) -> &[u8] {
     let mut open = 0usize;
     for (at, byte) in message.iter().enumerate().rev() {

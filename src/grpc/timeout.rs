@@ -1,8 +1,9 @@
 //! The `grpc-timeout` header: one to eight digits and a unit (`doc/PROTOCOL-HTTP2.md`, "Timeout").
 
-use crate::text::shown::{HEADER, beginning};
 use std::fmt;
 use std::time::Duration;
+
+use crate::text::shown::{HEADER, beginning};
 
 /// Reads the value of a `grpc-timeout` header. Zero is an error: a call that may take no time cannot succeed.
 pub fn parse(value: &[u8]) -> Result<Duration, BadTimeout> {
