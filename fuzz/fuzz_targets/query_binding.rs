@@ -9,7 +9,9 @@ use std::cell::RefCell;
 use libfuzzer_sys::fuzz_target;
 use prost_reflect::{DynamicMessage, Kind, MessageDescriptor};
 use protobridge::codec::{ParseOptions, UnknownEnumNames};
-use protobridge::routing::{Binder, Captures, HttpRule, Match, QueryOptions, Router, UnknownParameters};
+use protobridge::routing::{
+    BindOptions, Binder, Captures, HttpRule, Match, Parameters, QueryOptions, Router, UnknownParameters,
+};
 use protobridge_fuzz::edge::{EDGE, rule};
 use protobridge_fuzz::letters::Letters;
 
@@ -62,11 +64,15 @@ fn check(case: &Case, choice: usize, query: &[u8]) {
             .bind(
                 &EDGE.tables,
                 route,
-                &captures,
-                query,
-                &parse,
-                &options,
-                bit(3),
+                Parameters {
+                    captures: &captures,
+                    query,
+                    has_body: bit(3),
+                },
+                BindOptions {
+                    parse: &parse,
+                    query: &options,
+                },
                 &mut wire,
             )
             .map(|bound| (bound.update_mask_set, wire))

@@ -8,7 +8,7 @@ use super::check::Checked;
 use crate::codec::{ParseOptions, PrintOptions, UnknownEnumNames, UnknownFields};
 use crate::grpc::ErrorFormat;
 use crate::http::stream_format::StreamFormat;
-use crate::routing::{QueryOptions, UnknownParameters};
+use crate::routing::{BindOptions, QueryOptions, UnknownParameters};
 
 /// What a request needs to know of the configuration beside schema and routing. [`KEYS`](super::keys::KEYS) has the defaults.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,6 +113,14 @@ impl Settings {
                 max_message_bytes: checked.size("limits.max_message_bytes"),
                 gateway_buffer_bytes: checked.size("limits.gateway_buffer_bytes"),
             },
+        }
+    }
+
+    /// How path and query are read: the part of `json` that is about reading, and `query`.
+    pub fn bind(&self) -> BindOptions<'_> {
+        BindOptions {
+            parse: &self.parse,
+            query: &self.query,
         }
     }
 }

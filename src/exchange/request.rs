@@ -13,7 +13,7 @@ use crate::grpc::{frame, timeout};
 use crate::http::elements::Form;
 use crate::http::headers::{HeaderEdits, Headers, content_length};
 use crate::http::media_type::{GRPC, GRPC_WEB_PROTO, is_json, is_lines, is_native_grpc, media_type};
-use crate::routing::Bound;
+use crate::routing::{Bound, Parameters};
 use crate::text::shown::{NAME, shown};
 
 /// The request headers, and where among them those are that decide what the request is.
@@ -164,11 +164,12 @@ impl Pending {
             .bind(
                 matched.tables(),
                 &matched.route,
-                &workspace.captures,
-                head.query(),
-                &settings.parse,
-                &settings.query,
-                matched.takes_body() && !end_of_stream,
+                Parameters {
+                    captures: &workspace.captures,
+                    query: head.query(),
+                    has_body: matched.takes_body() && !end_of_stream,
+                },
+                settings.bind(),
                 &mut frame,
             )
             .map_err(|error| Failure::parameter(&error))?;
@@ -257,11 +258,12 @@ impl Pending {
             .bind(
                 matched.tables(),
                 &matched.route,
-                &workspace.captures,
-                None,
-                &settings.parse,
-                &settings.query,
-                false,
+                Parameters {
+                    captures: &workspace.captures,
+                    query: None,
+                    has_body: false,
+                },
+                settings.bind(),
                 &mut later,
             )
             .map_err(|error| Failure::parameter(&error))?;

@@ -26,7 +26,7 @@ pub use self::error::RoutingError;
 use self::error::{Origin, Part};
 use self::matcher::{Found, Matcher};
 pub use self::method::{HttpRule, Method};
-pub use self::query::{BindError, Binder, Bound, QueryOptions, UnknownParameters};
+pub use self::query::{BindError, BindOptions, Binder, Bound, Parameters, QueryOptions, UnknownParameters};
 use self::template::Template;
 use crate::schema::tables::Tables;
 

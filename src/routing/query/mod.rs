@@ -49,30 +49,25 @@ pub struct Binder {
 }
 
 impl Binder {
-    /// Appends to `out` the wire records of the path captures of `route`, then those of `query` (what follows the
-    /// `?`, as received).
-    ///
-    /// `has_body`: the request has a body that isn't blank, so a body field counts as set where it is a member of a
-    /// oneof.
+    /// Appends to `out` the wire records of the path captures of `route`, then those of the query.
     ///
     /// With [`Body::Whole`] every parameter binds to nothing; they are not even looked at unless such parameters are
     /// rejected. Otherwise a malformed escape is an error wherever in the query it is. On error `out` may hold some
     /// of the records.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "they are what a request consists of, and its options"
-    )]
     pub fn bind(
         &mut self,
         tables: &Tables,
         route: &Route,
-        captures: &Captures,
-        query: Option<&[u8]>,
-        parse: &ParseOptions,
-        options: &QueryOptions,
-        has_body: bool,
+        parameters: Parameters<'_>,
+        options: BindOptions<'_>,
         out: &mut Vec<u8>,
     ) -> Result<Bound, BindError> {
+        let Parameters {
+            captures,
+            query,
+            has_body,
+        } = parameters;
+        let BindOptions { parse, query: options } = options;
         let binding = &route.binding;
         for (variable, text) in binding.variables.iter().zip(captures.values()) {
             self.record.follow(tables, route.method.input, &variable.fields);
@@ -130,6 +125,27 @@ impl Binder {
             }),
         }
     }
+}
+
+/// What a request gives outside of its body, for [`Binder::bind`].
+#[derive(Clone, Copy, Debug)]
+pub struct Parameters<'r> {
+    /// What the variables of the route's path captured.
+    pub captures: &'r Captures,
+    /// The query as received: what follows the `?` of the request target, if there is one.
+    pub query: Option<&'r [u8]>,
+    /// Whether the request has a body that isn't blank. The body field then counts as given: no parameter may set
+    /// another member of its oneof.
+    pub has_body: bool,
+}
+
+/// How [`Binder::bind`] reads names and values.
+#[derive(Clone, Copy, Debug)]
+pub struct BindOptions<'o> {
+    /// How a value's text is read.
+    pub parse: &'o ParseOptions,
+    /// Which query parameters are bound.
+    pub query: &'o QueryOptions,
 }
 
 /// What [`Binder::bind`] has bound.

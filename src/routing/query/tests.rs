@@ -46,9 +46,17 @@ impl Bench {
         let mut binder = Binder::default();
         let mut bind = || {
             let mut out = Vec::new();
-            let (tables, parse, options) = (&self.fixture.tables, &self.parse, &self.options);
+            let parameters = Parameters {
+                captures: &captures,
+                query,
+                has_body: self.has_body,
+            };
+            let options = BindOptions {
+                parse: &self.parse,
+                query: &self.options,
+            };
             binder
-                .bind(tables, route, &captures, query, parse, options, self.has_body, &mut out)
+                .bind(&self.fixture.tables, route, parameters, options, &mut out)
                 .map(|bound| (out, bound.update_mask_set))
         };
         let first = bind();
@@ -510,11 +518,15 @@ fn no_path_and_no_query_makes_it_panic() {
                 let result = binder.bind(
                     &fixture.tables,
                     route,
-                    &captures,
-                    Some(&query),
-                    &parse,
-                    &options,
-                    true,
+                    Parameters {
+                        captures: &captures,
+                        query: Some(&query),
+                        has_body: true,
+                    },
+                    BindOptions {
+                        parse: &parse,
+                        query: &options,
+                    },
                     &mut out,
                 );
                 if result.is_ok() {
