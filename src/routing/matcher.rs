@@ -128,97 +128,97 @@ impl Matcher {
             segments,
             verb: verb.as_ref(),
         };
-        let end_of_wildcard = |single: bool| match texts.verb {
-            None => Ending::Whole,
-            Some(verb) => Ending::Either {
-                with_verb: !single || !verb.base.is_empty(),
-            },
-        };
         stack.clear();
         stack.push(Step::At(ROOT, 0, Ending::Whole));
         while let Some(step) = stack.pop() {
-            match step {
-                Step::At(node, depth, ending) => {
-                    let Some(node) = self.nodes.get(node as usize) else {
-                        continue;
-                    };
-                    let Some(segment) = texts.segments.get(depth) else {
-                        // The path is used up: its templates, then those that go on with an empty `**`.
-                        if let Some(hit) = texts.end(node, ending, &mut visit) {
-                            return Some(hit);
-                        }
-                        if let Some(multi) = node.multi.and_then(|multi| self.nodes.get(multi as usize))
-                            && let Some(hit) = texts.end(multi, ending, &mut visit)
-                        {
-                            return Some(hit);
-                        }
-                        continue;
-                    };
-                    let last = depth + 1 == texts.segments.len();
-                    // Pushed in reverse: the most specific comes off the stack first.
-                    if let Some(multi) = node.multi {
-                        stack.push(Step::Rest(multi, depth));
+            let hit = match step {
+                Step::At(node, depth, ending) => match (self.node(node), texts.segments.get(depth)) {
+                    (Some(node), Some(segment)) => {
+                        texts.push_children(node, segment, depth, stack);
+                        None
                     }
-                    if let Some(single) = node.single
-                        && !segment.is_empty()
-                    {
-                        let ending = if last { end_of_wildcard(true) } else { Ending::Whole };
-                        stack.push(Step::At(single, depth + 1, ending));
-                    }
-                    if let Some(literal) = texts.literal(node, segment) {
-                        stack.push(Step::At(literal, depth + 1, Ending::Whole));
-                    }
-                    if last
-                        && let Some(verb) = texts.verb
-                        && let Some(literal) = texts.literal(node, &verb.base)
-                    {
-                        stack.push(Step::At(literal, depth + 1, Ending::Verb));
-                    }
-                }
-                Step::Rest(multi, depth) => {
-                    let Some(node) = self.nodes.get(multi as usize) else {
-                        continue;
-                    };
-                    // Literals after `**`, from the end of the path towards `depth`: the longest tail wins.
-                    tail.clear();
-                    let remaining = texts.segments.get(depth..).unwrap_or_default();
-                    for ending in [Ending::Whole, Ending::Verb] {
-                        let mut at = node;
-                        for (segment, length) in remaining.iter().rev().zip(1u32..) {
-                            let base = texts.verb.map(|verb| &verb.base);
-                            let segment = match ending {
-                                Ending::Verb if length == 1 => match base {
-                                    Some(base) => base,
-                                    None => break,
-                                },
-                                _ => segment,
-                            };
-                            let Some(child) = texts.literal(at, segment) else {
-                                break;
-                            };
-                            let Some(node) = self.nodes.get(child as usize) else {
-                                break;
-                            };
-                            tail.push((length, ending == Ending::Verb, child));
-                            at = node;
-                        }
-                    }
-                    tail.sort_unstable();
-                    for (_, with_verb, child) in tail.iter().rev() {
-                        let ending = if *with_verb { Ending::Verb } else { Ending::Whole };
-                        if let Some(node) = self.nodes.get(*child as usize)
-                            && let Some(hit) = texts.end(node, ending, &mut visit)
-                        {
-                            return Some(hit);
-                        }
-                    }
-                    if let Some(hit) = texts.end(node, end_of_wildcard(false), &mut visit) {
-                        return Some(hit);
-                    }
-                }
+                    (Some(node), None) => self.end_of_path(&texts, node, ending, &mut visit),
+                    (None, _) => None,
+                },
+                Step::Rest(multi, depth) => self.rest(&texts, multi, depth, tail, &mut visit),
+            };
+            if hit.is_some() {
+                return hit;
             }
         }
         None
+    }
+
+    /// Shows `visit` what ends at `node`, where the path is used up: its templates, then those that go on with an empty
+    /// `**`.
+    fn end_of_path<'m, T>(
+        &'m self,
+        texts: &Texts<'_>,
+        node: &'m Node,
+        ending: Ending,
+        visit: &mut impl FnMut(&'m Methods, bool) -> Option<T>,
+    ) -> Option<T> {
+        if let Some(hit) = texts.end(node, ending, visit) {
+            return Some(hit);
+        }
+        texts.end(self.node(node.multi?)?, ending, visit)
+    }
+
+    /// Shows `visit` what ends after a `**` that starts at the segment `depth`. `multi` is the root of the tails, `tail`
+    /// memory for those that match.
+    fn rest<'m, T>(
+        &'m self,
+        texts: &Texts<'_>,
+        multi: u32,
+        depth: usize,
+        tail: &mut Vec<(u32, bool, u32)>,
+        visit: &mut impl FnMut(&'m Methods, bool) -> Option<T>,
+    ) -> Option<T> {
+        let root = self.node(multi)?;
+        self.find_tails(texts, root, depth, tail);
+        // The longest tail wins.
+        tail.sort_unstable();
+        for (_, with_verb, node) in tail.iter().rev() {
+            let ending = if *with_verb { Ending::Verb } else { Ending::Whole };
+            if let Some(node) = self.node(*node)
+                && let Some(hit) = texts.end(node, ending, visit)
+            {
+                return Some(hit);
+            }
+        }
+        texts.end(root, texts.end_of_wildcard(false), visit)
+    }
+
+    /// Sets `tail` to the nodes of the literals after `**`, from the end of the path towards the segment `depth`: with
+    /// the last segment as a whole, and without its verb.
+    fn find_tails(&self, texts: &Texts<'_>, root: &Node, depth: usize, tail: &mut Vec<(u32, bool, u32)>) {
+        tail.clear();
+        let remaining = texts.segments.get(depth..).unwrap_or_default();
+        for ending in [Ending::Whole, Ending::Verb] {
+            let mut at = root;
+            for (segment, length) in remaining.iter().rev().zip(1u32..) {
+                let base = texts.verb.map(|verb| &verb.base);
+                let segment = match ending {
+                    Ending::Verb if length == 1 => match base {
+                        Some(base) => base,
+                        None => break,
+                    },
+                    _ => segment,
+                };
+                let Some(child) = texts.literal(at, segment) else {
+                    break;
+                };
+                let Some(node) = self.node(child) else {
+                    break;
+                };
+                tail.push((length, ending == Ending::Verb, child));
+                at = node;
+            }
+        }
+    }
+
+    fn node(&self, index: u32) -> Option<&Node> {
+        self.nodes.get(index as usize)
     }
 
     fn literal_child(&mut self, node: u32, text: &[u8]) -> u32 {
@@ -443,6 +443,45 @@ struct Texts<'p> {
 }
 
 impl<'p> Texts<'p> {
+    /// Pushes where the search goes from `node` with `segment`, the one at `depth`.
+    #[inline(always)]
+    fn push_children(&self, node: &Node, segment: &PathSegment, depth: usize, stack: &mut Vec<Step>) {
+        let last = depth + 1 == self.segments.len();
+        // Pushed in reverse: the most specific comes off the stack first.
+        if let Some(multi) = node.multi {
+            stack.push(Step::Rest(multi, depth));
+        }
+        if let Some(single) = node.single
+            && !segment.is_empty()
+        {
+            let ending = if last {
+                self.end_of_wildcard(true)
+            } else {
+                Ending::Whole
+            };
+            stack.push(Step::At(single, depth + 1, ending));
+        }
+        if let Some(literal) = self.literal(node, segment) {
+            stack.push(Step::At(literal, depth + 1, Ending::Whole));
+        }
+        if last
+            && let Some(verb) = self.verb
+            && let Some(literal) = self.literal(node, &verb.base)
+        {
+            stack.push(Step::At(literal, depth + 1, Ending::Verb));
+        }
+    }
+
+    /// How a wildcard uses the last segment; `single`: it is `*`, which matches nothing empty.
+    fn end_of_wildcard(&self, single: bool) -> Ending {
+        match self.verb {
+            None => Ending::Whole,
+            Some(verb) => Ending::Either {
+                with_verb: !single || !verb.base.is_empty(),
+            },
+        }
+    }
+
     /// The child of `node` for a literal that equals `segment`.
     fn literal(&self, node: &Node, segment: &PathSegment) -> Option<u32> {
         if node.literals.is_empty() {
