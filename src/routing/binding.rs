@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use super::error::Part;
+use super::error::RulePart;
 use super::method::{HttpRule, Method};
 use super::template::{Template, Variable};
 use crate::codec::{BoundField, has_text_form};
@@ -50,13 +50,13 @@ impl Binding {
         method: &Method,
         rule: &HttpRule,
         template: &Template,
-    ) -> Result<Self, (Part, String)> {
+    ) -> Result<Self, (RulePart, String)> {
         let mut bound = Vec::new();
         let mut variables = Vec::with_capacity(template.variables.len());
         for variable in &template.variables {
             let wrong = |message: String| {
                 let (path, name) = (&rule.template, variable.name());
-                (Part::Path, format!("path `{path}`, variable `{name}`: {message}"))
+                (RulePart::Path, format!("path `{path}`, variable `{name}`: {message}"))
             };
             let fields = leaf(tables, method.input, variable).map_err(wrong)?;
             bind(tables, method.input, &fields, &mut bound).map_err(wrong)?;
@@ -72,7 +72,7 @@ impl Binding {
         let body = match rule.body.as_str() {
             "" => Body::None,
             "*" => Body::Whole,
-            name => Body::Field(top_level(input, name).map_err(|message| (Part::Body, message))?),
+            name => Body::Field(top_level(input, name).map_err(|message| (RulePart::Body, message))?),
         };
         let mut body_bound = Vec::new();
         if let Body::Field(index) = body {
@@ -85,21 +85,21 @@ impl Binding {
                     rule.body,
                     name_of(input, member.field),
                 );
-                return Err((Part::Body, message));
+                return Err((RulePart::Body, message));
             }
             if let Some(field) = bound.iter().find(|bound| bound.field == index) {
                 if field.below.is_empty() {
                     let message = format!("expected a field that the path doesn't bind, found `{}`", rule.body);
-                    return Err((Part::Body, message));
+                    return Err((RulePart::Body, message));
                 }
                 body_bound.clone_from(&field.below);
             }
         }
         let response_body = match rule.response_body.as_str() {
             "" => None,
-            name => {
-                Some(top_level(tables.message(method.output), name).map_err(|message| (Part::ResponseBody, message))?)
-            }
+            name => Some(
+                top_level(tables.message(method.output), name).map_err(|message| (RulePart::ResponseBody, message))?,
+            ),
         };
         Ok(Self {
             http_method: rule.http_method.as_str().into(),

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use prost_reflect::{DynamicMessage, MethodDescriptor, ServiceDescriptor, Value};
 
-use super::error::{Origin, Part, RoutingError};
+use super::error::{Origin, RoutingError, RulePart};
 use super::method::{HttpRule, Method};
 use crate::schema::nearest;
 use crate::schema::tables::Tables;
@@ -145,7 +145,8 @@ fn flatten(
         .map(|(rule, index)| (rule, Some(index)));
     for (rule, additional) in [(rule, None)].into_iter().chain(additional) {
         let origin = origin(additional);
-        let refuse = |message: &str| RoutingError::new(origin, Part::Rule, &rule.http_method, method, message.into());
+        let refuse =
+            |message: &str| RoutingError::new(origin, RulePart::Whole, &rule.http_method, method, message.into());
         if rule.template.is_empty() && rule.http_method.is_empty() {
             return Err(refuse(
                 "expected an HTTP method and a path: get, put, post, delete, patch or custom",

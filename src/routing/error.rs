@@ -17,17 +17,17 @@ pub struct RoutingError {
 
 impl RoutingError {
     /// `http_method` is the one of the rule: it names the key of a path.
-    pub(super) fn new(origin: Origin, part: Part, http_method: &str, method: &Method, message: String) -> Self {
+    pub(super) fn new(origin: Origin, part: RulePart, http_method: &str, method: &Method, message: String) -> Self {
         let below = match (part, http_method) {
-            (Part::Rule, _) => "",
-            (Part::Path, "GET") => ".get",
-            (Part::Path, "PUT") => ".put",
-            (Part::Path, "POST") => ".post",
-            (Part::Path, "DELETE") => ".delete",
-            (Part::Path, "PATCH") => ".patch",
-            (Part::Path, _) => ".custom.path",
-            (Part::Body, _) => ".body",
-            (Part::ResponseBody, _) => ".response_body",
+            (RulePart::Whole, _) => "",
+            (RulePart::Path, "GET") => ".get",
+            (RulePart::Path, "PUT") => ".put",
+            (RulePart::Path, "POST") => ".post",
+            (RulePart::Path, "DELETE") => ".delete",
+            (RulePart::Path, "PATCH") => ".patch",
+            (RulePart::Path, _) => ".custom.path",
+            (RulePart::Body, _) => ".body",
+            (RulePart::ResponseBody, _) => ".response_body",
         };
         let (key, message) = match origin {
             Origin::Annotation { .. } => (None, format!("{origin}{below}: {message}")),
@@ -93,9 +93,9 @@ fn suffix(additional: Option<usize>) -> String {
 
 /// The part of a rule that an error is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum RulePart {
     /// The rule as a whole.
-    Rule,
+    Whole,
     /// The HTTP method with the path template.
     Path,
     /// `body`.

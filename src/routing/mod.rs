@@ -21,9 +21,9 @@ use prost_reflect::ServiceDescriptor;
 
 pub use self::binding::{Binding, Body, Route};
 pub use self::captures::Captures;
-use self::declared::Declared;
+use self::declared::{Declared, declared};
 pub use self::error::RoutingError;
-use self::error::{Origin, Part};
+use self::error::{Origin, RulePart};
 use self::matcher::{Found, Matcher};
 pub use self::method::{HttpRule, Method};
 pub use self::query::{BindError, BindOptions, Binder, Bound, Parameters, QueryOptions, UnknownParameters};
@@ -53,7 +53,7 @@ impl Router {
             matcher: Matcher::new(),
         };
         let mut origins = Vec::new();
-        for declared in declared::declared(tables, services, rules, auto_mapping)? {
+        for declared in declared(tables, services, rules, auto_mapping)? {
             let origin = declared.origin;
             if router.add(tables, declared, &origins)? {
                 origins.push(origin);
@@ -90,7 +90,7 @@ impl Router {
         let Declared { method, origin, rule } = declared;
         let refuse = |part, message: String| RoutingError::new(origin, part, &rule.http_method, &method, message);
         let template = Template::parse(&rule.template)
-            .map_err(|error| refuse(Part::Path, format!("path `{}`: {error}", rule.template)))?;
+            .map_err(|error| refuse(RulePart::Path, format!("path `{}`: {error}", rule.template)))?;
         if let Err(taken) = self
             .matcher
             .insert(&template, &rule.http_method, self.routes.len() as u32)
@@ -119,7 +119,7 @@ impl Router {
                 "{} `{}` is already bound to {whose} by {other_origin}, as `{}`{hint}",
                 rule.http_method, rule.template, other.binding.template
             );
-            return Err(refuse(Part::Rule, message));
+            return Err(refuse(RulePart::Whole, message));
         }
         let binding =
             Binding::build(tables, &method, &rule, &template).map_err(|(part, message)| refuse(part, message))?;

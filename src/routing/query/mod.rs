@@ -45,7 +45,7 @@ pub struct Binder {
     name: Vec<u8>,
     value: Vec<u8>,
     given: Given,
-    record: Record,
+    field_path: FieldPath,
 }
 
 impl Binder {
@@ -70,8 +70,8 @@ impl Binder {
         let BindOptions { parse, query: options } = options;
         let binding = &route.binding;
         for (variable, text) in binding.variables.iter().zip(captures.values()) {
-            self.record.follow(tables, route.method.input, &variable.fields);
-            self.record
+            self.field_path.follow(tables, route.method.input, &variable.fields);
+            self.field_path
                 .write(tables, text, parse, out)
                 .map_err(|error| BindError::new(variable.name.as_bytes(), error.message))?;
         }
@@ -94,7 +94,7 @@ impl Binder {
                 continue;
             }
             let refuse = |message| BindError::new(name, message);
-            if !self.record.find(tables, route, name).map_err(refuse)? {
+            if !self.field_path.find(tables, route, name).map_err(refuse)? {
                 if let Some(at) = percent::malformed_escape(value) {
                     return Err(refuse(malformed_escape(value, at)));
                 }
@@ -104,16 +104,16 @@ impl Binder {
                 continue;
             }
             self.given
-                .add(tables, binding, &self.record.steps, has_body)
+                .add(tables, binding, &self.field_path.steps, has_body)
                 .map_err(refuse)?;
             let text = match decoded(value, &mut self.value) {
                 Ok(text) => std::str::from_utf8(text).map_err(|_| refuse("the value isn't UTF-8".into()))?,
                 Err(at) => return Err(refuse(malformed_escape(value, at))),
             };
-            self.record
+            self.field_path
                 .write(tables, text, parse, out)
                 .map_err(|error| refuse(error.message))?;
-            if let [(_, field)] = self.record.steps.as_slice() {
+            if let [(_, field)] = self.field_path.steps.as_slice() {
                 bound.update_mask_set |= binding.update_mask == Some(*field);
             }
         }
@@ -181,9 +181,9 @@ impl fmt::Display for BindError {
 
 impl std::error::Error for BindError {}
 
-/// One record: the way to its field, and memory for writing it.
+/// The way to a field of the request message, and memory for writing the record of a value there.
 #[derive(Debug, Default)]
-struct Record {
+struct FieldPath {
     /// The fields from the request message on, each with the message that it belongs to; the last one has the value.
     steps: Vec<(MessageIndex, FieldIndex)>,
     /// The record of the last field.
@@ -192,7 +192,7 @@ struct Record {
     lengths: Vec<usize>,
 }
 
-impl Record {
+impl FieldPath {
     /// Sets the way to the field at the end of `fields`.
     fn follow(&mut self, tables: &Tables, input: MessageIndex, fields: &[FieldIndex]) {
         self.steps.clear();
@@ -256,8 +256,8 @@ impl Record {
         Ok(true)
     }
 
-    /// Appends the record to `out`, with `text` as the value; nothing where the value is to be left out (an enum name
-    /// that isn't known and may be ignored).
+    /// Appends the record of the field to `out`, with `text` as the value; nothing where the value is to be left out
+    /// (an enum name that isn't known and may be ignored).
     fn write(
         &mut self,
         tables: &Tables,
