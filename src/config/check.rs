@@ -1,4 +1,6 @@
-//! A configuration against the table of keys: known keys only, each with a value of its kind.
+//! A configuration against the table of keys: every key must be known, and every value of its key's kind.
+
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 
@@ -7,18 +9,18 @@ use super::keys::{KEYS, Key, Kind, MAX_SIZE};
 use crate::schema::nearest;
 use crate::text::shown::{SETTING, beginning};
 
-/// A configuration that has known keys only, each with a value of its kind.
+/// A configuration that has passed the check: known keys only, each with a value of its kind.
 #[derive(Debug)]
 pub(super) struct Checked(Map<String, Value>);
 
 impl Checked {
-    /// Checks all keys and values.
+    /// Checks all keys and values. The error names one key that is wrong.
     pub(super) fn new(configuration: Map<String, Value>) -> Result<Self, ConfigError> {
         check_object("", "", &configuration)?;
         Ok(Self(configuration))
     }
 
-    /// What the configuration gives for a key outside of lists.
+    /// The value of a key that the configuration gives, without its default. `path` must not lead into a list.
     pub(super) fn given(&self, path: &str) -> Option<&Value> {
         let (parent, name) = path.rsplit_once('.').unwrap_or(("", path));
         match parent {
@@ -27,12 +29,12 @@ impl Checked {
         }
     }
 
-    /// What is given, else the default.
+    /// The given value, else the default, else null.
     fn value(&self, path: &str) -> Value {
         self.given(path).cloned().unwrap_or_else(|| default(path))
     }
 
-    /// A string, if there is one.
+    /// A string, if one is given or the default.
     pub(super) fn text(&self, path: &str) -> Option<String> {
         match self.value(path) {
             Value::String(text) => Some(text),
@@ -40,29 +42,29 @@ impl Checked {
         }
     }
 
-    /// A string of a [`Kind::Choice`].
+    /// The chosen string of a [`Kind::Choice`].
     pub(super) fn choice(&self, path: &str) -> String {
         self.text(path).unwrap_or_default()
     }
 
-    /// A [`Kind::Flag`].
+    /// Whether a [`Kind::Flag`] is set.
     pub(super) fn flag(&self, path: &str) -> bool {
         self.value(path) == Value::Bool(true)
     }
 
-    /// A [`Kind::Size`].
+    /// The bytes of a [`Kind::Size`].
     pub(super) fn size(&self, path: &str) -> usize {
         whole_number(&self.value(path))
             .and_then(|number| usize::try_from(number).ok())
             .unwrap_or_default()
     }
 
-    /// A [`Kind::Duration`].
-    pub(super) fn duration(&self, path: &str) -> Option<std::time::Duration> {
+    /// The time of a [`Kind::Duration`], if there is one.
+    pub(super) fn duration(&self, path: &str) -> Option<Duration> {
         self.text(path).and_then(|text| duration(&text))
     }
 
-    /// A [`Kind::Texts`].
+    /// The strings of a [`Kind::Texts`].
     pub(super) fn texts(&self, path: &str) -> Vec<String> {
         match self.value(path) {
             Value::Array(elements) => elements
@@ -74,6 +76,7 @@ impl Checked {
     }
 }
 
+/// The default of a key; null where it has none.
 fn default(path: &str) -> Value {
     KEYS.iter()
         .find(|key| key.path == path)
@@ -81,9 +84,9 @@ fn default(path: &str) -> Value {
         .unwrap_or(Value::Null)
 }
 
-/// Checks an object. `table_path` is its path in [`KEYS`], `path` the same with the positions in lists.
+/// Checks the object at `path`. `table_path` is its path in [`KEYS`], which has `[]` where `path` has a position.
 ///
-/// The nesting of [`KEYS`] bounds the recursion, and for `additional_bindings` its own check does.
+/// The nesting of [`KEYS`] bounds the recursion, but for `additional_bindings`, where [`check_binding`] does.
 fn check_object(table_path: &str, path: &str, object: &Map<String, Value>) -> Result<(), ConfigError> {
     for (name, value) in object {
         let join = |parent: &str| match parent {
@@ -99,6 +102,7 @@ fn check_object(table_path: &str, path: &str, object: &Map<String, Value>) -> Re
     Ok(())
 }
 
+/// Checks that `value`, found at `path`, is of the kind of `key`.
 fn check_value(key: &Key, path: &str, value: &Value) -> Result<(), ConfigError> {
     let wrong = |path: String, expected: &str, value: &Value| {
         Err(ConfigError::new(
@@ -168,7 +172,7 @@ fn check_value(key: &Key, path: &str, value: &Value) -> Result<(), ConfigError> 
 
 const ADDITIONAL_BINDINGS: &str = "http_rules[].additional_bindings";
 
-/// Additional bindings have the keys of a rule but these two.
+/// Checks an additional binding: it has the keys of a rule, except two.
 fn check_binding(path: &str, binding: &Map<String, Value>) -> Result<(), ConfigError> {
     for (name, reason) in [
         ("selector", "the selector of the rule around it holds"),
@@ -184,6 +188,7 @@ fn check_binding(path: &str, binding: &Map<String, Value>) -> Result<(), ConfigE
     check_object("http_rules[]", path, binding)
 }
 
+/// The error of the key `name` at `path`, with what may have been meant.
 fn unknown_key(table_path: &str, path: String, name: &str) -> ConfigError {
     let siblings: Vec<_> = KEYS
         .iter()
@@ -207,7 +212,7 @@ fn unknown_key(table_path: &str, path: String, name: &str) -> ConfigError {
     )
 }
 
-/// A value, short enough for a log.
+/// A value as an error shows it: short, and of lists and objects only that they are such.
 pub(super) fn describe(value: &Value) -> String {
     match value {
         Value::String(text) if text.is_empty() => "an empty string".to_owned(),
@@ -231,7 +236,7 @@ fn whole_number(value: &Value) -> Option<u64> {
 }
 
 /// protobuf's JSON form of a duration, within what the hosts' timers can be set to: 1 ms to 2^31 ms.
-fn duration(text: &str) -> Option<std::time::Duration> {
+fn duration(text: &str) -> Option<Duration> {
     let number = text.strip_suffix('s')?;
     let (seconds, fraction) = match number.split_once('.') {
         Some((_, "")) => return None,
@@ -243,7 +248,7 @@ fn duration(text: &str) -> Option<std::time::Duration> {
         return None;
     }
     let nanos: u32 = format!("{fraction:0<9}").parse().ok()?;
-    let duration = std::time::Duration::new(seconds.parse().ok()?, nanos);
+    let duration = Duration::new(seconds.parse().ok()?, nanos);
     (1..=i32::MAX as u128)
         .contains(&duration.as_millis())
         .then_some(duration)

@@ -2,16 +2,17 @@
 
 use std::fmt;
 
-/// Why a configuration cannot be used.
+/// Why a configuration cannot be used. Printed as `configuration: KEY: MESSAGE`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigError {
-    /// The path of the key at fault, `http_rules[2].body`; empty for the configuration as a whole.
+    /// The path of the key at fault, such as `http_rules[2].body`; empty for the configuration as a whole.
     pub key: String,
     /// What was found and what was expected.
     pub message: String,
 }
 
 impl ConfigError {
+    /// The error of `key`, which may be empty. `message` says what was expected and what was found.
     pub(super) fn new(key: impl Into<String>, message: impl Into<String>) -> Self {
         Self {
             key: key.into(),

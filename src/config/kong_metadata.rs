@@ -32,7 +32,7 @@ fn kongs_description_of_the_filter_is_the_table_of_keys() {
 }
 
 /// Where Kong's Prometheus plugin finds labels in the names of metrics, `pw:protobridge:requests.shop.Books.Get.OK`: the
-/// first group begins where the name ends, the second is the label's value. Each pattern is sought behind the match of
+/// first group begins where the name ends, the second is the label's value. Each pattern is sought after the match of
 /// the one before.
 fn label_patterns() -> Value {
     json!([

@@ -1,6 +1,14 @@
-//! The plugin configuration: text or Struct bytes to validated settings and a compiled schema and router.
+//! The plugin configuration: from the bytes that the host hands over to a [`Plugin`], which is ready for requests.
 //!
-//! Everything that can be wrong is found here, before any request; each error names its key.
+//! Everything that can be wrong with a configuration is found here, before any request; each error names its key.
+//!
+//! - `value`: the bytes as a JSON object.
+//! - [`keys`]: the table of keys, with their defaults.
+//! - `check`: the object against the table.
+//! - `settings`: the values that are neither schema nor routing, each in its own type.
+//! - `source`: the compiled schema, and which of its services are served.
+//! - `rules`: `http_rules` as HTTP rules.
+//! - `error`: why a configuration cannot be used.
 
 use self::check::Checked;
 pub use self::error::ConfigError;
@@ -20,20 +28,22 @@ mod settings;
 mod source;
 mod value;
 
-/// All that a configuration gives, ready for requests. Nothing of it changes later.
+/// A configuration, compiled and ready for requests. Nothing of it changes afterwards.
 #[derive(Debug)]
 pub struct Plugin {
-    /// What isn't schema or routing.
+    /// The settings that are neither schema nor routing.
     pub settings: Settings,
     /// The schema's messages and enums.
     pub tables: Tables,
-    /// The bindings of the served methods.
+    /// Finds the method for a request, among the HTTP bindings of the served services.
     pub router: Router,
 }
 
 impl Plugin {
-    /// Loads a configuration: JSON text, or the wire form of a `google.protobuf.Struct`. `seed` is for
-    /// [`Tables::build`].
+    /// Loads a configuration: a JSON object as text, or a `google.protobuf.Struct` in wire format.
+    ///
+    /// `seed` perturbs the hash of field names, see [`Tables::build`]. The error is the first that is found, with the
+    /// path of its key.
     pub fn load(configuration: &[u8], seed: u64) -> Result<Self, ConfigError> {
         let checked = Checked::new(value::read(configuration)?)?;
         let settings = Settings::new(&checked);

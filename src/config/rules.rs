@@ -1,4 +1,7 @@
-//! The `http_rules` of a configuration.
+//! `http_rules` of a configuration, as [`HttpRule`]s.
+//!
+//! They have the fields of `google.api.HttpRule` (google/api/http.proto). Whether selectors select something and
+//! templates are well-formed is checked when the router is built.
 
 use serde_json::{Map, Value};
 
@@ -6,6 +9,7 @@ use super::check::Checked;
 use super::error::ConfigError;
 use crate::routing::HttpRule;
 
+/// The rules in the order of the configuration; none without the key.
 pub(super) fn http_rules(checked: &Checked) -> Result<Vec<HttpRule>, ConfigError> {
     let Some(Value::Array(rules)) = checked.given("http_rules") else {
         return Ok(Vec::new());
@@ -25,7 +29,7 @@ pub(super) fn http_rules(checked: &Checked) -> Result<Vec<HttpRule>, ConfigError
         .collect()
 }
 
-/// One rule; its additional bindings have none themselves, which bounds the recursion.
+/// The rule at the key path `key`. Its additional bindings have none themselves, which bounds the recursion.
 fn http_rule(key: &str, rule: &Map<String, Value>) -> Result<HttpRule, ConfigError> {
     const PATTERNS: [&str; 6] = ["get", "put", "post", "delete", "patch", "custom"];
     let text = |object: &Map<String, Value>, name: &str| {

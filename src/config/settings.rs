@@ -1,4 +1,4 @@
-//! What a request needs to know of the configuration beside schema and routing.
+//! The settings that are neither schema nor routing, read from a checked configuration.
 
 use std::time::Duration;
 
@@ -10,38 +10,39 @@ use crate::grpc::ErrorFormat;
 use crate::http::stream_format::StreamFormat;
 use crate::routing::{BindOptions, QueryOptions, UnknownParameters};
 
-/// What a request needs to know of the configuration beside schema and routing. [`KEYS`](super::keys::KEYS) has the defaults.
+/// The settings that are neither schema nor routing. Their defaults are in [`KEYS`](super::keys::KEYS).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
-    /// `dispatch`.
+    /// `dispatch`: how requests travel to the upstream.
     pub dispatch: Dispatch,
-    /// `upstream`.
+    /// `upstream`: where calls go, and how long an answer may take.
     pub upstream: Upstream,
-    /// `unmatched`.
+    /// `unmatched`: what becomes of a request that no method is bound to.
     pub unmatched: Unmatched,
-    /// The part of `json` that is about reading.
+    /// The keys of `json` about reading request bodies, captures and query parameters.
     pub parse: ParseOptions,
-    /// The part of `json` that is about writing.
+    /// The keys of `json` about writing response bodies.
     pub print: PrintOptions,
-    /// `query`.
+    /// `query`: which query parameters are bound.
     pub query: QueryOptions,
-    /// `update_mask_from_body`.
+    /// `update_mask_from_body`: whether a PATCH's `update_mask`, if it is unset, names the fields of the body.
     pub update_mask_from_body: bool,
-    /// `errors.format`.
+    /// `errors.format`: the shape of error bodies.
     pub errors: ErrorFormat,
-    /// `streaming`.
+    /// `streaming`: how streams are written, and how long they may take.
     pub streaming: Streaming,
-    /// `metrics`; unset, the host decides.
+    /// `metrics`: whether requests are counted; `None` leaves it to the host.
     pub metrics: Option<bool>,
-    /// `access_log`.
+    /// `access_log`: whether the gateway's access log can print the gRPC method and status.
     pub access_log: bool,
-    /// `log_level`.
+    /// `log_level`: the least severe messages that are logged.
     pub log_level: LevelFilter,
-    /// `limits`.
+    /// `limits`: bounds in bytes.
     pub limits: Limits,
 }
 
 impl Settings {
+    /// Reads the settings. None can be wrong: `checked` has values of the right kind, and defaults for the rest.
     pub(super) fn new(checked: &Checked) -> Self {
         Self {
             dispatch: match checked.choice("dispatch").as_str() {
@@ -116,7 +117,7 @@ impl Settings {
         }
     }
 
-    /// How path and query are read: the part of `json` that is about reading, and `query`.
+    /// How captures and query parameters are read: [`Settings::parse`] and [`Settings::query`].
     pub fn bind(&self) -> BindOptions<'_> {
         BindOptions {
             parse: &self.parse,
@@ -128,24 +129,25 @@ impl Settings {
 /// How a request travels to the upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dispatch {
-    /// In place where the host can carry the request so, else by a call.
+    /// In place where the host can carry the request that way, else by a call.
     Auto,
-    /// By the host's gRPC call API.
+    /// By a call of the host's gRPC API, to the upstream of [`Upstream`].
     Call,
-    /// In place: the gateway's own router sends the request.
+    /// In place: the request is rewritten, and the gateway's own router sends it.
     Forward,
 }
 
-/// Where calls go.
+/// Where calls go, and how long an answer may take.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upstream {
-    /// The cluster of calls; none: the route's.
+    /// The cluster that calls go to; `None` for the cluster of the route.
     pub cluster: Option<String>,
-    /// The `:authority` of calls; none: the host's own choice.
+    /// The `:authority` of calls; `None` for the host's own choice.
     pub authority: Option<String>,
-    /// The longest that an answer may take, at least a millisecond; none: the gateway's own, and 15 s for calls.
+    /// The longest that an answer may take, from 1 ms to 2^31 - 1 ms. `None` leaves it to the gateway in place, and is
+    /// 15 s for calls.
     pub timeout: Option<Duration>,
-    /// Whether Envoy's grpc_web filter is right behind this one.
+    /// Whether Envoy's grpc_web filter is the next filter after this one.
     pub grpc_web: bool,
 }
 
@@ -154,30 +156,31 @@ pub struct Upstream {
 pub enum Unmatched {
     /// 404 or 405.
     Reject,
-    /// It goes on untouched.
+    /// It goes on, untouched.
     PassThrough,
 }
 
-/// How streams are written.
+/// How streams are written, and how long they may take.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Streaming {
-    /// The format when the client accepts any.
+    /// The format of a response whose client accepts any.
     pub default: StreamFormat,
-    /// The longest that a whole stream may take; none: the gateway's own, and 15 s for calls.
+    /// The longest that a whole stream may take, from 1 ms to 2^31 - 1 ms. `None` leaves it to the gateway in place,
+    /// and is 15 s for calls.
     pub timeout: Option<Duration>,
 }
 
 /// Bounds in bytes, each at least 1 and at most [`MAX_SIZE`](super::keys::MAX_SIZE).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// The `.proto` texts together.
+    /// All `.proto` texts together. A descriptor set isn't bounded by it.
     pub max_proto_bytes: usize,
-    /// The body of a request.
+    /// The body of a request; of a body that streams, each message in it.
     pub max_request_bytes: usize,
-    /// What is held of a response that cannot be streamed.
+    /// How much is held of a response that can't be passed on piece by piece.
     pub max_response_bytes: usize,
     /// One gRPC message.
     pub max_message_bytes: usize,
-    /// What the gateway itself can hold back of a body.
+    /// How much of a body the gateway is configured to buffer.
     pub gateway_buffer_bytes: usize,
 }

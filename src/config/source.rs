@@ -1,4 +1,4 @@
-//! The schema of a configuration and which of its services are served.
+//! The schema that a configuration gives (`proto`, `protos` or `descriptor_set`), and which of its services are served.
 
 use prost_reflect::ServiceDescriptor;
 use serde_json::Value;
@@ -8,7 +8,9 @@ use super::error::ConfigError;
 use crate::schema::{Schema, Source, nearest};
 use crate::text::base64::decode_text;
 
-/// Compiles the schema, and says which key it came from.
+/// Compiles the schema. Also returns the key that it came from, which later errors of the schema name.
+///
+/// It is an error if not exactly one of the three keys is given. `max_proto_bytes` bounds `.proto` texts.
 pub(super) fn compile_schema(checked: &Checked, max_proto_bytes: usize) -> Result<(&'static str, Schema), ConfigError> {
     const SOURCES: [&str; 3] = ["proto", "protos", "descriptor_set"];
     let given: Vec<_> = SOURCES
@@ -52,7 +54,10 @@ pub(super) fn compile_schema(checked: &Checked, max_proto_bytes: usize) -> Resul
     }
 }
 
-/// The services to serve.
+/// The services to serve: those that `services` names, or without that key all of the schema.
+///
+/// It is an error to serve none, to name one that the schema doesn't have, or to name one twice. `source_key` is the
+/// key of the schema, which is at fault if it has no service at all.
 pub(super) fn served(
     checked: &Checked,
     source_key: &str,

@@ -1,7 +1,7 @@
-//! The bytes that the host hands over, as a JSON object.
+//! The bytes of a configuration, as the host hands them over, read as a JSON object.
 //!
-//! Kong, and Envoy with a `google.protobuf.StringValue`, hand over JSON text. Envoy with a `google.protobuf.Struct` hands
-//! over the Struct's wire form.
+//! Kong hands over JSON text, and so does Envoy for a `google.protobuf.StringValue`. For a `google.protobuf.Struct`
+//! Envoy hands over the Struct in wire format.
 
 use std::collections::HashSet;
 
@@ -12,7 +12,7 @@ use serde_json::{Map, Number, Value};
 use super::check::describe;
 use super::error::ConfigError;
 
-/// Reads the configuration object.
+/// Reads a configuration. No bytes at all are the empty object; an object that has a key twice is an error.
 pub(super) fn read(configuration: &[u8]) -> Result<Map<String, Value>, ConfigError> {
     let trimmed = configuration.trim_ascii();
     read_text(trimmed).or_else(|text_error| {
