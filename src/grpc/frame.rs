@@ -281,7 +281,7 @@ pub fn finish(out: &mut [u8], at: usize) {
     }
 }
 
-/// Why a body is not a sequence of frames. From an upstream it is 502, code [`FrameError::code`].
+/// Why a body is not a sequence of frames. From an upstream it is 502.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameError {
     /// A compressed frame; no compression was asked for.

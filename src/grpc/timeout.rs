@@ -56,7 +56,7 @@ fn in_unit(timeout: Duration) -> (u8, u64) {
     }
 }
 
-/// A `grpc-timeout` that is malformed or zero. To the client it is 400, code [`BadTimeout::code`].
+/// A `grpc-timeout` that is malformed or zero. To the client it is 400, INVALID_ARGUMENT.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadTimeout {
     /// The beginning of the value, as text.
