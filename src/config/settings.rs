@@ -118,7 +118,7 @@ impl Settings {
     }
 
     /// How captures and query parameters are read: [`Settings::parse`] and [`Settings::query`].
-    pub fn bind(&self) -> BindOptions<'_> {
+    pub fn bind_options(&self) -> BindOptions<'_> {
         BindOptions {
             parse: &self.parse,
             query: &self.query,

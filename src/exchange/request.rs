@@ -169,7 +169,7 @@ impl Pending {
                     query: head.query(),
                     has_body: matched.takes_body() && !end_of_stream,
                 },
-                settings.bind(),
+                settings.bind_options(),
                 &mut frame,
             )
             .map_err(|error| Failure::parameter(&error))?;
@@ -263,7 +263,7 @@ impl Pending {
                     query: None,
                     has_body: false,
                 },
-                settings.bind(),
+                settings.bind_options(),
                 &mut later,
             )
             .map_err(|error| Failure::parameter(&error))?;
