@@ -1,7 +1,7 @@
 //! The JSON body of an error, in both formats, and the detail that names the field of a request that is wrong.
 //!
-//! Which errors there are, and what else belongs to their HTTP responses, is decided where replies are made; this writes
-//! the body alone.
+//! Which errors there are, and what else belongs to their HTTP responses, is decided where replies are made; this
+//! writes the body alone.
 
 use super::status::Status;
 use crate::wire::write_record;

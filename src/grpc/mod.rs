@@ -3,7 +3,8 @@
 //! - [`frame`]: length-prefixed messages, and the trailers frame of gRPC-Web.
 //! - [`code`]: the status codes, and their tables to and from HTTP.
 //! - [`status`]: the outcome of a call, read from its trailing metadata.
-//! - [`host_status`]: the outcome of a call, as the host reports it. It alone knows a host: what Envoy adds to messages.
+//! - [`host_status`]: the outcome of a call, as the host reports it. It alone knows a host: what Envoy adds to
+//!   messages.
 //! - [`error_body`]: a status as the JSON body of an HTTP response.
 //! - [`metadata`]: which headers are metadata, and which metadata are headers.
 //! - [`timeout`]: the `grpc-timeout` header.

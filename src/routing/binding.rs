@@ -1,5 +1,5 @@
-//! Which fields of a request message path, query and body fill, and which field of the response is printed: one
-//! `google.api.HttpRule` compiled against the message tables, and everything checked that can be wrong with it.
+//! One `google.api.HttpRule`, compiled against the message tables and checked: which fields of the request message
+//! path, query and body fill, and which field of the response message is printed.
 
 use std::rc::Rc;
 
@@ -10,23 +10,25 @@ use crate::codec::{BoundField, has_text_form};
 use crate::schema::nearest;
 use crate::schema::tables::{Cardinality, Field, FieldIndex, Kind, MessageIndex, MessageTable, Tables, WellKnown};
 
-/// How the request message of a route is filled and what of the response is printed.
+/// How the request message of a route is filled, and what of the response message is printed.
 #[derive(Debug)]
 pub struct Binding {
     /// The HTTP method; `*` for any.
     pub http_method: Box<str>,
-    /// The path template as it is written.
+    /// The path template, as the rule has it.
     pub template: Box<str>,
     /// What the request body fills.
     pub body: Body,
-    /// The only field of the response that is printed.
+    /// The only field of the response message that is printed; `None` for the whole message.
     pub response_body: Option<FieldIndex>,
-    /// What the path binds, as a tree at the request message.
+    /// The fields that the path binds, as a tree whose root is the request message.
     pub bound: Vec<BoundField>,
-    /// The part of `bound` below the body field, as a tree at that field's message.
+    /// The fields that the path binds within the body field, as a tree whose root is that field's message. Empty unless
+    /// the body is a [`Body::Field`].
     pub body_bound: Vec<BoundField>,
-    /// Where the paths present in the body go: for PATCH with a message as the body field, the request's singular
-    /// FieldMask `update_mask`, unless the path binds it.
+    /// The field that names the fields present in the body (AIP-134): the singular `google.protobuf.FieldMask`
+    /// `update_mask` of the request message. Only for a PATCH whose body field is a message, and unless the path binds
+    /// it.
     pub update_mask: Option<FieldIndex>,
     /// The variables of the template, in its order.
     pub(super) variables: Box<[BoundVariable]>,
@@ -35,16 +37,17 @@ pub struct Binding {
 /// What the request body fills.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Body {
-    /// Nothing: a body is ignored.
+    /// Nothing: a request's body is ignored.
     None,
-    /// Every field that the path doesn't bind.
+    /// The whole request message, except for the fields that the path binds.
     Whole,
     /// This field of the request message.
     Field(FieldIndex),
 }
 
 impl Binding {
-    /// Compiles `rule`, whose template is `template`, for `method`. On error says which part of it is wrong, and how.
+    /// Compiles `rule` for `method`; `template` is its parsed path template. On error says which part of the rule is
+    /// wrong, and how.
     pub(super) fn build(
         tables: &Tables,
         method: &Method,
@@ -114,24 +117,25 @@ impl Binding {
     }
 }
 
-/// One way to reach a method.
+/// One way by which HTTP requests reach a method.
 #[derive(Debug)]
 pub struct Route {
-    /// The method; shared by its routes.
+    /// The method, shared by all its routes.
     pub method: Rc<Method>,
-    /// How its request message is filled.
+    /// How the request message is filled, and what of the response message is printed.
     pub binding: Binding,
 }
 
-/// A template's variable and the field that it binds.
+/// A variable of a path template, and the field that it binds.
 #[derive(Debug)]
 pub(super) struct BoundVariable {
     /// The field path as it is written.
     pub(super) name: Box<str>,
-    /// The fields on the way, the bound one last; never empty.
+    /// The fields on the way from the request message, the bound one last; never empty.
     pub(super) fields: Box<[FieldIndex]>,
+    /// The segments that it captures.
     pub(super) segments: CapturedSegments,
-    /// Whether `%2F` stays as it is.
+    /// Whether it may capture several segments, so that an escaped slash, `%2F`, stays escaped.
     pub(super) multi_segment: bool,
 }
 
@@ -141,7 +145,8 @@ pub(super) struct CapturedSegments {
     start: usize,
     end: usize,
     template_length: usize,
-    /// Where in the template `**` is; from behind it, positions count from the end of the path.
+    /// The position of `**` in the template, `usize::MAX` without it. Positions after it count from the end of the
+    /// path.
     multi: usize,
 }
 
@@ -155,7 +160,7 @@ impl CapturedSegments {
         }
     }
 
-    /// The first captured segment of a matching path of `length` segments, and one past the last.
+    /// The first captured segment of a path of `length` segments that matches, and one past the last.
     pub(super) fn of(self, length: usize) -> (usize, usize) {
         let position = |at: usize| {
             if at <= self.multi {
@@ -168,7 +173,7 @@ impl CapturedSegments {
     }
 }
 
-/// The fields on the way to the one that `variable` binds, which has to have a text form.
+/// The fields on the way to the one that `variable` binds, that one last. It has to have a text form.
 fn leaf(tables: &Tables, input: MessageIndex, variable: &Variable) -> Result<Vec<FieldIndex>, String> {
     let mut message = input;
     let mut fields = Vec::with_capacity(variable.field_path.len());
@@ -201,8 +206,8 @@ fn leaf(tables: &Tables, input: MessageIndex, variable: &Variable) -> Result<Vec
     Ok(fields)
 }
 
-/// The message in a singular field, where a field path may go on: not in well-known types, which in JSON are values
-/// without named fields.
+/// The message of a singular field, if a field path may lead further into it. It may not into well-known types, which
+/// are values without named fields in JSON; `google.protobuf.Empty` is an exception.
 pub(super) fn below(tables: &Tables, field: &Field) -> Option<MessageIndex> {
     match field.kind {
         Kind::Message(message) | Kind::Group(message) => {
@@ -212,7 +217,8 @@ pub(super) fn below(tables: &Tables, field: &Field) -> Option<MessageIndex> {
     }
 }
 
-/// Adds a leaf to the tree of what the path binds.
+/// Adds the field at the end of `fields` to the tree of what the path binds. It is an error if another member of a
+/// oneof is bound already.
 fn bind(
     tables: &Tables,
     input: MessageIndex,

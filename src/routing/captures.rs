@@ -1,4 +1,4 @@
-//! What the variables of a path captured.
+//! The values that the variables of a path template capture of a request's path.
 
 use std::ops::Range;
 
@@ -6,13 +6,18 @@ use super::binding::Binding;
 use super::matcher::{PathSegment, Scratch};
 use crate::text::percent::{self, Decoding};
 
-/// What the variables of a route's path captured, decoded. Reused from request to request.
+/// The values of a route's path variables, percent-decoded, and the memory of the search for the route.
+///
+/// [`Router::find`](super::Router::find) fills it; one serves all requests, so that their memory is reused.
 #[derive(Debug, Default)]
 pub struct Captures {
+    /// Memory for the matcher, and the segments of the path that it has found.
     pub(super) scratch: Scratch,
-    /// The values, one after the other.
+    /// All values, one after the other.
     text: String,
+    /// Where in `text` each value is.
     values: Vec<Range<usize>>,
+    /// Memory for decoding one value.
     decoded: Vec<u8>,
 }
 
@@ -24,13 +29,15 @@ impl Captures {
             .map(|range| self.text.get(range.clone()).unwrap_or_default())
     }
 
+    /// Forgets the values of the last request.
     pub(super) fn clear(&mut self) {
         self.text.clear();
         self.values.clear();
     }
 
-    /// Decodes what the variables of `binding` capture of `path`, whose segments the scratch holds. On error says
-    /// what is malformed.
+    /// Decodes what the variables of `binding` capture of `path`, whose segments are in [`Captures::scratch`].
+    /// `with_verb`: the template has a verb, so that the captures end before the path's. On error says what is
+    /// malformed.
     pub(super) fn fill(&mut self, binding: &Binding, path: &[u8], with_verb: bool) -> Result<(), String> {
         let segments = &mut self.scratch.segments;
         if with_verb

@@ -1,5 +1,5 @@
-//! Which HTTP rules each method has: `google.api.http` annotations, the plugin configuration's rules that replace them,
-//! and the automatic `POST /pkg.Service/Method`.
+//! Which HTTP rules each method has: its `google.api.http` annotation, or the plugin configuration's rule that replaces
+//! it, and the automatic `POST /pkg.Service/Method`.
 
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -11,7 +11,8 @@ use super::method::{HttpRule, Method};
 use crate::schema::nearest;
 use crate::schema::tables::Tables;
 
-/// One way to a method, and where it is declared. Its `additional_bindings` count no more.
+/// One way to a method, and where it is declared. `additional_bindings` of the rule are empty: each is a `Declared` of
+/// its own.
 #[derive(Debug)]
 pub(super) struct Declared {
     pub(super) method: Rc<Method>,
@@ -19,12 +20,12 @@ pub(super) struct Declared {
     pub(super) rule: HttpRule,
 }
 
-/// All bindings of the methods of `services`: those that are declared, method by method, then the automatic ones.
+/// All ways to the methods of `services`: first those of rules, method by method, then with `auto_mapping` the
+/// automatic ones.
 ///
-/// A selector is a method's full name, or a beginning of it that ends at a dot, and a `*`.
-///
-/// A rule of the configuration replaces the annotation of each method that it selects; of several rules that select
-/// one method the last wins, as google/api/http.proto says of service configurations.
+/// `rules` are the plugin configuration's. A rule's selector is the full name of a method, or a prefix of full names
+/// that ends in a dot, followed by `*`. A rule replaces the annotation of each method that it selects; of several rules
+/// that select one method the last wins (google/api/http.proto, `Http.rules`). A rule that selects none is an error.
 pub(super) fn declared(
     tables: &Tables,
     services: &[ServiceDescriptor],
@@ -109,6 +110,7 @@ fn selects_nothing(index: usize, selector: &str, methods: &[MethodDescriptor]) -
     }
 }
 
+/// Compiles a method. `index` is its position among the served methods.
 fn method(tables: &Tables, descriptor: &MethodDescriptor, index: usize) -> Result<Method, RoutingError> {
     let message = |name: &str| {
         tables.message_index(name).ok_or_else(|| RoutingError {
@@ -131,7 +133,8 @@ fn method(tables: &Tables, descriptor: &MethodDescriptor, index: usize) -> Resul
     })
 }
 
-/// The rule and its additional bindings, one after the other.
+/// Adds the rule and its additional bindings to `declared`, one after the other. `origin` tells where each is declared,
+/// from its position in `additional_bindings`.
 fn flatten(
     method: &Rc<Method>,
     rule: &HttpRule,
@@ -173,7 +176,7 @@ fn flatten(
     Ok(())
 }
 
-/// RFC 9110, section 9.1: a method is a token (section 5.6.2).
+/// Whether this is a token (RFC 9110, section 5.6.2), as an HTTP method has to be (section 9.1).
 fn is_token(text: &str) -> bool {
     !text.is_empty()
         && text
@@ -230,5 +233,5 @@ fn rule(message: &DynamicMessage, levels: u32) -> HttpRule {
     }
 }
 
-/// The fields of `google.api.HttpRule` that name a path by HTTP method.
+/// The numbers of the fields of `google.api.HttpRule` that hold a path template, and the HTTP method of each.
 const PATTERNS: [(u32, &str); 5] = [(2, "GET"), (3, "PUT"), (4, "POST"), (5, "DELETE"), (6, "PATCH")];

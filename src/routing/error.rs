@@ -1,22 +1,24 @@
-//! Why the bindings of a configuration can't be used.
+//! Why the HTTP rules of a configuration can't be used, and where a rule is declared.
 
 use std::fmt;
 
 use super::method::Method;
 
-/// Why the bindings of a configuration can't be used.
+/// Why the HTTP rules of a configuration can't be used. Printed as `KEY: METHOD: MESSAGE`, without what is `None`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoutingError {
-    /// The key path in the plugin configuration, `http_rules[2].body`; none for what an annotation in the schema says.
+    /// The path of the key in the plugin configuration, such as `http_rules[2].body`. `None` for an annotation in the
+    /// schema: then the message begins with the path of the option, `google.api.http.body`.
     pub key: Option<String>,
-    /// The full name of the method whose binding is wrong.
+    /// The full name of the method whose rule is wrong; `None` for a selector that selects no method.
     pub method: Option<String>,
-    /// What is wrong, and what was expected.
+    /// What was found and what was expected.
     pub message: String,
 }
 
 impl RoutingError {
-    /// `http_method` is the one of the rule: it names the key of a path.
+    /// What is wrong with the `part` of a rule of `method`, declared at `origin`. `http_method` is the rule's: the key
+    /// of a path is named after it.
     pub(super) fn new(origin: Origin, part: RulePart, http_method: &str, method: &Method, message: String) -> Self {
         let below = match (part, http_method) {
             (RulePart::Whole, _) => "",
@@ -52,22 +54,27 @@ impl fmt::Display for RoutingError {
 
 impl std::error::Error for RoutingError {}
 
-/// Where a binding is declared.
+/// Where a rule is declared. Printed as a path: `google.api.http.additional_bindings[1]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Origin {
     /// The method's `google.api.http`.
     Annotation {
-        /// The position in `additional_bindings`; none for the rule itself.
+        /// The position in `additional_bindings`; `None` for the rule itself.
         additional: Option<usize>,
     },
     /// The plugin configuration's `http_rules`.
-    Rule { index: usize, additional: Option<usize> },
+    Rule {
+        /// The position in `http_rules`.
+        index: usize,
+        /// The position in that rule's `additional_bindings`; `None` for the rule itself.
+        additional: Option<usize>,
+    },
     /// `auto_mapping`.
     Auto,
 }
 
 impl Origin {
-    /// The key path in the plugin configuration, for what comes from there.
+    /// The path of the key in the plugin configuration; `None` for an annotation.
     fn key(self) -> Option<String> {
         match self {
             Self::Annotation { .. } => None,
@@ -87,6 +94,7 @@ impl fmt::Display for Origin {
     }
 }
 
+/// The path of an additional binding below its rule.
 fn suffix(additional: Option<usize>) -> String {
     additional.map_or_else(String::new, |index| format!(".additional_bindings[{index}]"))
 }

@@ -164,8 +164,8 @@ impl Matcher {
         texts.end(self.node(node.multi?)?, ending, visit)
     }
 
-    /// Shows `visit` what ends after a `**` that starts at the segment `depth`. `multi` is the root of the tails, `tail`
-    /// memory for those that match.
+    /// Shows `visit` what ends after a `**` that starts at the segment `depth`. `multi` is the root of the tails,
+    /// `tail` memory for those that match.
     fn rest<'m, T>(
         &'m self,
         texts: &Texts<'_>,

@@ -1,40 +1,43 @@
-//! A gRPC method, and the rule by which HTTP reaches it.
+//! A gRPC method, and the rule by which an HTTP request reaches it.
 
 use crate::schema::tables::MessageIndex;
 
 /// A `google.api.HttpRule` (google/api/http.proto): how one method is reached over HTTP.
+///
+/// Nothing of it has been checked: [`Router::build`](super::Router::build) does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpRule {
-    /// The full name of the method, or in the plugin configuration a pattern that ends in `.*`.
+    /// The full name of the method, `pkg.Service.Method`; in the plugin configuration also a prefix of names that ends
+    /// in `.*`. Not read where the rule is a method's annotation.
     pub selector: String,
-    /// The HTTP method as it is sent, so in upper case for all common ones; `*` for any (`custom { kind: "*" }`).
+    /// The HTTP method as clients send it: `GET`. `*` stands for any (`custom { kind: "*" }`).
     pub http_method: String,
-    /// The path template.
+    /// The path template, in the grammar of [`template`](super::template).
     pub template: String,
-    /// `""`, `"*"`, or the name of the request field that the body fills.
+    /// The name of the request field that the body fills; `*` for the whole request message, empty for no body.
     pub body: String,
-    /// `""`, or the name of the response field that is printed alone.
+    /// The name of the response field that is the whole HTTP response body; empty for the whole response message.
     pub response_body: String,
-    /// Further ways to the same method; their own `additional_bindings` are empty.
+    /// Further ways to the same method. Their own `additional_bindings` have to be empty.
     pub additional_bindings: Vec<HttpRule>,
 }
 
-/// A gRPC method.
+/// A gRPC method that is served.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Method {
-    /// Its number among the served methods.
+    /// Its position among the served methods, from 0.
     pub index: usize,
-    /// `pkg.Service.Method`
+    /// The full name: `pkg.Service.Method`.
     pub full_name: Box<str>,
-    /// `pkg.Service`
+    /// The full name of its service: `pkg.Service`.
     pub service: Box<str>,
-    /// `Method`
+    /// The name within its service: `Method`.
     pub name: Box<str>,
-    /// `/pkg.Service/Method`: the path of a gRPC request.
+    /// The `:path` of a gRPC request: `/pkg.Service/Method` (`doc/PROTOCOL-HTTP2.md`, "Requests").
     pub path: Box<str>,
-    /// The request message.
+    /// The type of its request message.
     pub input: MessageIndex,
-    /// The response message.
+    /// The type of its response message.
     pub output: MessageIndex,
     /// Whether the client sends a stream of messages.
     pub client_streaming: bool,

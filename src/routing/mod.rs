@@ -1,10 +1,18 @@
 //! From an HTTP method, path and query to a gRPC method and the fields that path and query bind.
 //!
-//! - `declared`: which [`HttpRule`]s each method has.
+//! At configuration, [`Router::build`] compiles the HTTP rules of all methods and refuses those that are wrong:
+//!
+//! - `method`: a gRPC method, and an [`HttpRule`].
+//! - `declared`: which rules each method has.
 //! - [`template`]: the grammar of their paths.
-//! - `matcher`: the most specific template that a path matches, and the captures.
-//! - [`binding`]: which request fields path, query and body fill; checked once, at configuration.
-//! - [`query`]: path captures and query parameters as wire records of the request message.
+//! - [`binding`]: which fields of the request message path, query and body fill.
+//! - `error`: why a rule is refused.
+//!
+//! For each request, [`Router::find`] finds the route and [`Binder::bind`] fills the request message:
+//!
+//! - `matcher`: the most specific template that a path matches.
+//! - `captures`: what its variables capture.
+//! - [`query`]: captures and query parameters as wire records of the request message.
 
 pub mod binding;
 mod captures;
@@ -30,7 +38,7 @@ pub use self::query::{BindError, BindOptions, Binder, Bound, Parameters, QueryOp
 use self::template::Template;
 use crate::schema::tables::Tables;
 
-/// All bindings of a configuration, ready to be searched.
+/// All routes of a configuration, ready to be searched.
 #[derive(Debug)]
 pub struct Router {
     routes: Vec<Rc<Route>>,
@@ -38,10 +46,13 @@ pub struct Router {
 }
 
 impl Router {
-    /// Compiles the bindings of the methods of `services`: their annotations, or the `rules` of the plugin
-    /// configuration that replace these, and with `auto_mapping` also `POST /pkg.Service/Method`.
+    /// Compiles the routes to the methods of `services`, whose messages are in `tables`.
     ///
-    /// Everything that can be wrong with a rule is found here; a request meets only rules that hold.
+    /// A method's rule is its `google.api.http` annotation, or one of `rules` (the plugin configuration's
+    /// `http_rules`), which replaces the annotation. With `auto_mapping` each method is also reached by a POST to
+    /// `/pkg.Service/Method`, with the request message as the body.
+    ///
+    /// Everything that can be wrong with a rule is found here, so that requests meet only rules that hold.
     pub fn build(
         tables: &Tables,
         services: &[ServiceDescriptor],
@@ -62,13 +73,14 @@ impl Router {
         Ok(router)
     }
 
-    /// Finds the binding for a request and captures its path variables.
+    /// Finds the route for a request, and fills `captures` with the values of its path's variables.
     ///
-    /// `path` is the request target as it was received, without the query. HTTP methods are case-sensitive
-    /// (RFC 9110, section 9.1).
+    /// `path` is the path of the request target as it was received: still percent-encoded, without the query. HTTP
+    /// methods are case-sensitive (RFC 9110, section 9.1).
     ///
-    /// A malformed escape matters only where the path leads to a route: elsewhere the request isn't this router's
-    /// to judge, as it may be passed through. It equals no literal, and a wildcard matches it.
+    /// A segment with a malformed escape equals no literal, but a wildcard matches it. If the path leads to a route that
+    /// way, the result is [`Match::Malformed`]. If it doesn't, the escape doesn't matter: the request may be passed
+    /// through, and isn't this router's to judge.
     pub fn find<'r>(&'r self, http_method: &str, path: &[u8], captures: &mut Captures) -> Match<'r> {
         captures.clear();
         match self.matcher.find(http_method, path, &mut captures.scratch) {
@@ -84,8 +96,8 @@ impl Router {
         }
     }
 
-    /// Adds one binding, unless it is an automatic one that the method has already. `origins` are those of the routes
-    /// so far.
+    /// Adds one route. Returns `false` for an automatic one whose path the method is bound to already. `origins` are
+    /// those of the routes so far.
     fn add(&mut self, tables: &Tables, declared: Declared, origins: &[Origin]) -> Result<bool, RoutingError> {
         let Declared { method, origin, rule } = declared;
         let refuse = |part, message: String| RoutingError::new(origin, part, &rule.http_method, &method, message);
@@ -128,19 +140,21 @@ impl Router {
     }
 }
 
-/// What [`Router::find`] says of a request.
+/// Whether a request has a route: what [`Router::find`] found.
 #[derive(Debug)]
 pub enum Match<'r> {
-    /// It is this route's; the captures are filled.
+    /// The request takes this route; its captures are filled.
     Route(&'r Rc<Route>),
     /// The path is bound, but not for this HTTP method.
     WrongMethod {
-        /// The methods that it is bound for, as the `allow` header lists them: sorted, `GET, POST`.
+        /// The methods that it is bound for, as the value of an `allow` header (RFC 9110, section 10.2.1): `GET, POST`,
+        /// sorted.
         allow: String,
     },
-    /// The path isn't bound.
+    /// No template matches the path.
     NoRoute,
-    /// The path is a route's, but an escape in it is malformed or a captured value isn't UTF-8. Says which and where.
+    /// The path matches a route, but an escape in it is malformed or a captured value isn't UTF-8. Says what is wrong
+    /// and where.
     Malformed(String),
 }
 

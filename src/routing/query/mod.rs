@@ -1,11 +1,12 @@
 //! Path captures and query parameters as wire records of the request message.
 //!
-//! Each capture and each parameter becomes one record of its own, nested as deep as its field is: protobuf merges the
-//! records of one message, so nothing is collected first. What must not merge is refused: a singular field given
-//! twice, two members of one oneof.
+//! Each capture and each parameter becomes a record of its own, within as many records of messages as its field is
+//! deep. Nothing is collected first, because protobuf merges the records of one message. What must not be merged is
+//! refused: a singular field that is given twice, and two members of one oneof.
 //!
-//! A parameter's name is decoded, then cut at its dots. Names go through messages only; the well-known types are what
-//! they are in JSON, so that Timestamp, Duration, FieldMask and the wrappers are values with no fields below.
+//! A parameter's name is decoded, then cut at its dots into the names of fields. All but the last must be messages. The
+//! well-known types are what they are in JSON: Timestamp, Duration, FieldMask and the wrappers are values, and no name
+//! leads to a field of theirs.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
@@ -19,17 +20,17 @@ use crate::text::percent::{self, Decoding};
 use crate::text::shown::{NAME, shown};
 use crate::wire::{DEPTH_LIMIT, Tag, WireType, varint_length, write_varint};
 
-/// Which query parameters are bound, and what becomes of the others. SEMANTICS' "Query parameters that bind to nothing".
+/// Which query parameters are bound, and what becomes of the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QueryOptions {
     /// What becomes of a parameter that binds to nothing.
     pub unknown: UnknownParameters,
-    /// Parameters that are never bound and never unknown, by their whole decoded names.
+    /// The decoded names of parameters that are neither bound nor unknown: they are left out.
     pub ignored: BTreeSet<String>,
 }
 
-/// What becomes of a query parameter that binds to nothing: one that names no field, or one that the path or the body
-/// fills.
+/// What becomes of a query parameter that binds to nothing, because its name is no field's, or because the path or the
+/// body fills that field.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum UnknownParameters {
     /// It is left out.
@@ -39,21 +40,26 @@ pub enum UnknownParameters {
     Reject,
 }
 
-/// Writes path captures and query parameters. Holds memory that is reused from request to request.
+/// Writes path captures and query parameters as wire records.
+///
+/// One serves all requests, so that their memory is reused. Nothing of one request shows in the next.
 #[derive(Debug, Default)]
 pub struct Binder {
+    /// Memory for decoding a parameter's name.
     name: Vec<u8>,
+    /// Memory for decoding a parameter's value.
     value: Vec<u8>,
     given: Given,
     field_path: FieldPath,
 }
 
 impl Binder {
-    /// Appends to `out` the wire records of the path captures of `route`, then those of the query.
+    /// Appends to `out` the wire records of the path captures of `route`, then those of the query. On error `out` may
+    /// hold some of them.
     ///
-    /// With [`Body::Whole`] every parameter binds to nothing; they are not even looked at unless such parameters are
-    /// rejected. Otherwise a malformed escape is an error wherever in the query it is. On error `out` may hold some
-    /// of the records.
+    /// With [`Body::Whole`] every query parameter binds to nothing, and the query isn't even read if such parameters
+    /// are ignored. A query that is read must not hold a malformed escape anywhere, except in the values of parameters
+    /// that the options ignore by name.
     pub fn bind(
         &mut self,
         tables: &Tables,
@@ -148,17 +154,18 @@ pub struct BindOptions<'o> {
     pub query: &'o QueryOptions,
 }
 
-/// What [`Binder::bind`] has bound.
+/// What there is to know of a request that [`Binder::bind`] has bound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Bound {
     /// Whether the query sets the field [`Binding::update_mask`].
     pub update_mask_set: bool,
 }
 
-/// Why a path or a query doesn't fit the request message: always the client's error, INVALID_ARGUMENT.
+/// Why a path or a query doesn't fit the request message. It is the client's error: 400, INVALID_ARGUMENT.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BindError {
-    /// The field: a path variable as the template writes it, a query parameter's name as the client wrote it, decoded.
+    /// What is at fault: the name of a path variable as the template has it, or the name of a query parameter as the
+    /// client has sent it, decoded and cut to a length fit for a message.
     pub field: String,
     /// What was found and what was expected.
     pub message: String,
@@ -184,11 +191,11 @@ impl std::error::Error for BindError {}
 /// The way to a field of the request message, and memory for writing the record of a value there.
 #[derive(Debug, Default)]
 struct FieldPath {
-    /// The fields from the request message on, each with the message that it belongs to; the last one has the value.
+    /// The fields from the request message on, each with the message that it belongs to. The last one has the value.
     steps: Vec<(MessageIndex, FieldIndex)>,
-    /// The record of the last field.
+    /// Memory for the record of the last field.
     leaf: Vec<u8>,
-    /// The lengths of the messages around it, from the inside out.
+    /// Memory for the lengths of the messages around it, from the inside out.
     lengths: Vec<usize>,
 }
 
@@ -206,8 +213,8 @@ impl FieldPath {
         }
     }
 
-    /// Sets the way to the field that the parameter `name` binds. `false` if it binds to nothing; an error if it
-    /// names something that can't be given in a query.
+    /// Sets the way to the field that the parameter `name` binds. Returns `false` if it binds to nothing; it is an
+    /// error if it names a field that a query can't give.
     fn find(&mut self, tables: &Tables, route: &Route, name: &[u8]) -> Result<bool, String> {
         self.steps.clear();
         let body = match route.binding.body {
