@@ -22,8 +22,8 @@ mod error;
 mod imports;
 mod link;
 mod nearest;
+mod proto_text;
 pub mod tables;
-mod text;
 
 /// What a schema is compiled from. `google/api`, `google/protobuf`, `google/rpc` and `google/type` may be imported
 /// without being given.
@@ -109,7 +109,7 @@ struct TextFile<'a> {
 
 impl<'a> TextFile<'a> {
     fn parse(name: &str, text: &'a str) -> Result<Self, SchemaError> {
-        let mut descriptor = text::parse(name, text)?;
+        let mut descriptor = proto_text::parse(name, text)?;
         // It costs much memory, and prost-reflect much time for each option.
         descriptor.source_code_info = None;
         Ok(Self {
@@ -382,7 +382,7 @@ impl<'a> Files<'a> {
     /// An error at an element of a file: with its place in the text, or with its name in a descriptor set.
     fn error_at(&self, file: &str, path: &[i32], message: String) -> SchemaError {
         if let Some(text) = self.texts.iter().find(|text| text.name == file) {
-            return SchemaError::in_file(file, message).at(text::locate(file, text.text, path));
+            return SchemaError::in_file(file, message).at(proto_text::locate(file, text.text, path));
         }
         let element = self.compiled.iter().find(|compiled| compiled.name() == file);
         match element.and_then(|file| descriptor_set::element_at(file, path)) {

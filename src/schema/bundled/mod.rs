@@ -18,7 +18,7 @@ pub(super) const ALWAYS: [&str; 3] = [
 
 macro_rules! bundled {
     ($name:literal) => {
-        ($name, include_str!(concat!("bundled/", $name)))
+        ($name, include_str!($name))
     };
 }
 
