@@ -2,7 +2,7 @@
 //!
 //! Source: google/api/httpbody.proto. Its third field, `extensions`, is neither written nor read.
 
-use super::CodecError;
+use crate::codec::error::CodecError;
 use crate::wire::{Reader, WireType, write_record};
 
 /// The full name of the message.

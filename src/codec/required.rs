@@ -2,7 +2,7 @@
 
 use crate::schema::tables::{Cardinality, Field, FieldIndex, Kind, MessageIndex, Tables};
 
-use super::CodecError;
+use crate::codec::error::CodecError;
 use crate::wire::{DEPTH_LIMIT, Groups, Reader, WireError, WireType};
 
 /// Checks that every required field is there, in `wire` and in the messages within it.
@@ -198,7 +198,7 @@ fn below_field(mut error: CodecError, field: &Field, at: Option<&str>) -> CodecE
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::codec::ParseOptions;
+    use crate::codec::options::ParseOptions;
     use crate::codec::to_wire::JsonToWire;
     use crate::codec::to_wire::tests::compile;
 

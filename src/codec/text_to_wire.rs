@@ -8,7 +8,8 @@ use super::to_wire::well_known::{
     write_seconds_and_nanos,
 };
 use super::to_wire::{expected_scalar, write_integer};
-use super::{CodecError, ParseOptions, UnknownEnumNames};
+use crate::codec::error::CodecError;
+use crate::codec::options::{ParseOptions, UnknownEnumNames};
 use crate::text::shown::{VALUE, shown};
 use crate::wire::{Tag, write_varint};
 

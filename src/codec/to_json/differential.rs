@@ -8,7 +8,7 @@ use prost_reflect::{DynamicMessage, SerializeOptions};
 use serde_json::Value;
 
 use super::tests::{PROTO2, PROTO3, Schema, double, fixed32, fixed64, group, len, varint};
-use crate::codec::PrintOptions;
+use crate::codec::options::PrintOptions;
 use crate::codec::random_schema::{MESSAGES_PER_SCHEMA, ROOT, Random, random_proto, rounds};
 use crate::schema::tables::{Cardinality, Field, Kind, MessageIndex, MessageTable, WellKnown};
 

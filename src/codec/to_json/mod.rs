@@ -26,7 +26,8 @@ mod tests;
 use merge::Record;
 
 use super::room::{self, Room};
-use super::{CodecError, PrintOptions};
+use crate::codec::error::CodecError;
+use crate::codec::options::PrintOptions;
 use crate::schema::tables::{
     Cardinality, DefaultValue, Field, FieldIndex, Kind, MessageIndex, MessageTable, Tables, WellKnown,
 };

@@ -2,7 +2,8 @@ use prost_reflect::DescriptorPool;
 use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
 
 use super::WireToJson;
-use crate::codec::{CodecError, PrintOptions};
+use crate::codec::error::CodecError;
+use crate::codec::options::PrintOptions;
 use crate::schema::tables::{Features, MessageIndex, Tables};
 use crate::wire::{write_varint, zigzag};
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::super::CodecError;
+use crate::codec::error::CodecError;
 use crate::text::shown::{VALUE, shown};
 
 pub(super) type Result<T> = std::result::Result<T, Failure>;

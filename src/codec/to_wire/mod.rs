@@ -20,7 +20,9 @@ use crate::schema::tables::{
 };
 
 use super::room::{self, Room};
-use super::{BoundField, CodecError, NullMessage, ParseOptions, Present, UnknownEnumNames, UnknownFields};
+use crate::codec::bound::{BoundField, Present};
+use crate::codec::error::CodecError;
+use crate::codec::options::{NullMessage, ParseOptions, UnknownEnumNames, UnknownFields};
 use crate::text::append::append_part;
 use crate::text::shown::{VALUE, shown};
 use crate::wire::{DEPTH_LIMIT, MAX_VARINT_LENGTH, Tag, WireType, varint_length, write_varint, zigzag};
