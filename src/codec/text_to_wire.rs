@@ -2,12 +2,11 @@
 
 use crate::schema::tables::{EnumTable, Field, FieldIndex, Kind, MessageTable, Tables, WellKnown};
 
-use super::to_wire::scalar::{self, Integer};
+use super::to_wire::scalar::{self, Integer, expected_scalar, write_integer};
 use super::to_wire::well_known::{
     EXPECTED_DURATION, EXPECTED_FIELD_MASK, EXPECTED_TIMESTAMP, parse_duration, parse_timestamp, write_field_mask,
     write_seconds_and_nanos,
 };
-use super::to_wire::{expected_scalar, write_integer};
 use crate::codec::error::CodecError;
 use crate::codec::options::{ParseOptions, UnknownEnumNames};
 use crate::text::shown::{VALUE, shown};

@@ -4,7 +4,7 @@
 //! it, and whole words copied, of which what is too much is cut off. Whatever is unusual in any way is left to the
 //! general code, which starts anew with the value.
 
-use super::Parser;
+use super::parser::Parser;
 use super::scalar;
 use crate::codec::lanes::plain_end;
 use crate::schema::tables::{Cardinality, Field, Kind};

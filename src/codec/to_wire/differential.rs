@@ -6,9 +6,11 @@
 use proptest::prelude::*;
 use prost_reflect::{DeserializeOptions, DynamicMessage};
 
+use super::JsonToWire;
 use super::tests::{PROTO, PROTO2, compile};
-use super::*;
+use crate::codec::ParseOptions;
 use crate::codec::random_schema::{MESSAGES_PER_SCHEMA, ROOT, Random, random_proto, rounds};
+use crate::schema::tables::{Cardinality, Field, Kind, MessageIndex, MessageTable, Tables, WellKnown};
 
 proptest! {
     #![proptest_config(ProptestConfig {

@@ -4,6 +4,8 @@
 //! and so these functions take bytes and know nothing of where they come from.
 
 use super::scan::number_length;
+use crate::schema::tables::Kind;
+use crate::wire::{write_varint, zigzag};
 
 /// A whole number, as wide as any field needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -563,6 +565,41 @@ const BASE64_VALUES: [u8; 256] = {
     values[b'_' as usize] = 63;
     values
 };
+
+/// Writes `integer` as a value of `kind`, any kind of integer; none when it is out of the kind's range.
+#[inline]
+pub(in crate::codec) fn write_integer(kind: Kind, integer: Integer, out: &mut Vec<u8>) -> Option<()> {
+    match kind {
+        Kind::Int32 => write_varint(i64::from(integer.as_i32()?) as u64, out),
+        Kind::Int64 => write_varint(integer.as_i64()? as u64, out),
+        Kind::Uint32 => write_varint(u64::from(integer.as_u32()?), out),
+        Kind::Uint64 => write_varint(integer.as_u64()?, out),
+        Kind::Sint32 => write_varint(zigzag(i64::from(integer.as_i32()?)), out),
+        Kind::Sint64 => write_varint(zigzag(integer.as_i64()?), out),
+        Kind::Fixed32 => out.extend_from_slice(&integer.as_u32()?.to_le_bytes()),
+        Kind::Fixed64 => out.extend_from_slice(&integer.as_u64()?.to_le_bytes()),
+        Kind::Sfixed32 => out.extend_from_slice(&integer.as_i32()?.to_le_bytes()),
+        Kind::Sfixed64 => out.extend_from_slice(&integer.as_i64()?.to_le_bytes()),
+        _ => return None,
+    }
+    Some(())
+}
+
+/// What a value of a scalar kind is called in errors.
+pub(in crate::codec) fn expected_scalar(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => "a 32-bit integer",
+        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => "a 64-bit integer",
+        Kind::Uint32 | Kind::Fixed32 => "an unsigned 32-bit integer",
+        Kind::Uint64 | Kind::Fixed64 => "an unsigned 64-bit integer",
+        Kind::Double | Kind::Float => "a number",
+        Kind::Bool => "true or false",
+        Kind::String => "a string",
+        Kind::Bytes => "a base64 string",
+        Kind::Enum(_) => "an enum value",
+        Kind::Message(_) | Kind::Group(_) => "an object",
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -6,8 +6,8 @@
 
 use std::borrow::Cow;
 
-use super::super::lanes::plain_end;
 use super::failure::{Failure, Result, found};
+use crate::codec::lanes::plain_end;
 use crate::schema::tables::Key;
 use crate::text::append::append;
 use crate::wire::DEPTH_LIMIT;

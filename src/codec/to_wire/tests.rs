@@ -2,8 +2,10 @@
 
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
 
-use super::*;
-use crate::schema::tables::Features;
+use super::JsonToWire;
+use crate::codec::{BoundField, CodecError, NullMessage, ParseOptions, Present, UnknownEnumNames, UnknownFields};
+use crate::schema::tables::{Features, Tables};
+use crate::wire::DEPTH_LIMIT;
 
 /// Compiles `.proto` texts, each with its import path. Only `google/protobuf` may be imported beside them.
 pub(in crate::codec) fn compile(files: &[(&str, &str)]) -> (DescriptorPool, Tables) {

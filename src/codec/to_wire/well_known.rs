@@ -6,8 +6,8 @@ use crate::schema::tables::{FieldIndex, MessageTable, WellKnown};
 
 use super::failure::Result;
 use super::lengths::slot;
+use super::parser::{Parser, slot_of};
 use super::scan::{JsonString, expected_at};
-use super::{Parser, slot_of};
 use crate::wire::write_varint;
 
 /// 0001-01-01T00:00:00Z, in seconds of the Unix epoch (timestamp.proto).
