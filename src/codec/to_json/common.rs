@@ -4,8 +4,8 @@
 //! room for it, and whole words copied, of which the next member covers what is too much. Whatever is unusual in any way
 //! is left to the general code, which starts anew with the record.
 
+use super::printer::{Members, Printer, Slots};
 use super::scalar::{hundredths, write_hundredths};
-use super::{Members, Printer, Slots};
 use crate::codec::lanes::is_plain_start;
 use crate::schema::tables::{EnumIndex, Field, Key, Kind};
 use crate::text::append::{SHORT, SIGNED_DECIMAL, append_with, copy_to, write_at, write_signed_decimal};

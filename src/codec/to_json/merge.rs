@@ -6,76 +6,16 @@
 
 use std::cmp::Ordering;
 
-use super::{Body, Failure, MapEntry, Members, Part, Printer, Raw};
+use super::body::{Body, Part, Raw};
+use super::failure::Failure;
+use super::index::{MapKey, Record, Winner};
+use super::printer::{Members, Printer};
+use super::scalar::not_utf8;
 use crate::schema::tables::{Cardinality, Field, FieldIndex, Kind, MessageIndex, MessageTable};
 use crate::wire::{DEPTH_LIMIT, Reader, WireError, WireType};
 
-/// A record of a known field.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Record {
-    field: u32,
-    wire_type: WireType,
-    /// Where its value begins: behind the tag, with a length still before it.
-    start: usize,
-    end: usize,
-}
-
-/// Which member a oneof has so far.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Winner {
-    field: u32,
-    /// Where the first record of it begins that no other member follows.
-    since: usize,
-}
-
-/// The key of a map entry.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct MapKey {
-    digest: u64,
-    /// The bytes of a string key; empty for the others, whose digest is exact.
-    key: Part,
-    /// The entry's record, as a position in the index.
-    record: usize,
-}
-
 /// No field has that index.
 const NO_FIELD: u32 = u32::MAX;
-
-/// Up to this many digests are compared pair by pair rather than sorted.
-const FEW: usize = 16;
-
-/// Whether two of the digests are equal. Reorders them.
-pub(super) fn has_duplicates(digests: &mut [u64]) -> bool {
-    if digests.len() <= FEW {
-        let mut rest = &*digests;
-        while let Some((first, others)) = rest.split_first() {
-            if others.contains(first) {
-                return true;
-            }
-            rest = others;
-        }
-        return false;
-    }
-    digests.sort_unstable();
-    digests.array_windows().any(|[one, other]| one == other)
-}
-
-/// Equal for equal keys, and seldom for others; for others it costs time, not correctness.
-#[inline]
-pub(super) fn digest(key: &[u8]) -> u64 {
-    const FACTOR: u64 = 0x9e37_79b9_7f4a_7c15;
-    let mix = |state: u64, word: u64| {
-        let product = u128::from(state ^ word) * u128::from(FACTOR);
-        (product as u64) ^ (product >> 64) as u64
-    };
-    let (words, rest) = key.as_chunks::<8>();
-    let mut state = mix(FACTOR, key.len() as u64);
-    for word in words {
-        state = mix(state, u64::from_le_bytes(*word));
-    }
-    let tail = rest.iter().rev().fold(0, |tail, byte| (tail << 8) | u64::from(*byte));
-    mix(state, tail)
-}
 
 impl<'a> Printer<'a> {
     /// All fields of a message, from an index.
@@ -396,28 +336,6 @@ impl<'a> Printer<'a> {
     }
 }
 
-impl MapKey {
-    fn new(entry: &MapEntry<'_>, record: usize) -> Self {
-        let length = match entry.key {
-            Raw::Bytes(key) => key.len(),
-            Raw::Number(_) => 0,
-        };
-        Self {
-            digest: entry.digest(),
-            key: Part {
-                start: entry.key_end - length,
-                end: entry.key_end,
-            },
-            record,
-        }
-    }
-
-    fn compare(&self, other: &Self, wire: &[u8]) -> Ordering {
-        let key = |key: &Self| wire.get(key.key.start..key.key.end);
-        self.digest.cmp(&other.digest).then_with(|| key(self).cmp(&key(other)))
-    }
-}
-
 /// Whether a record of that wire type holds a value of the field; it is an unknown field else.
 fn is_of_type(field: &Field, wire_type: WireType) -> bool {
     let expected = field.kind.wire_type();
@@ -428,6 +346,6 @@ fn is_of_type(field: &Field, wire_type: WireType) -> bool {
 fn check_text(text: &[u8], end: usize) -> Result<(), Box<Failure>> {
     match std::str::from_utf8(text) {
         Ok(_) => Ok(()),
-        Err(error) => Err(super::scalar::not_utf8(end - text.len() + error.valid_up_to())),
+        Err(error) => Err(not_utf8(end - text.len() + error.valid_up_to())),
     }
 }

@@ -3,7 +3,10 @@
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
-use super::{Failure, Printer, Raw};
+use super::body::Raw;
+use super::failure::Failure;
+use super::map_entry::map_key_number;
+use super::printer::Printer;
 use crate::codec::lanes::plain_end_within;
 use crate::schema::tables::{DefaultValue, Kind};
 use crate::text::append::{
@@ -248,22 +251,6 @@ impl Printer<'_> {
 #[cold]
 pub(super) fn not_utf8(offset: usize) -> Box<Failure> {
     Failure::new(offset, "found bytes that are not UTF-8, expected a string".into())
-}
-
-/// A map key that is no string, without its quotes: ProtoJSON prints all keys as strings.
-pub(super) fn map_key_number(kind: Kind, raw: u64, out: &mut Vec<u8>) {
-    let mut buffer = itoa::Buffer::new();
-    let text = match kind {
-        Kind::Int32 | Kind::Sfixed32 => buffer.format(raw as i32),
-        Kind::Uint32 | Kind::Fixed32 => buffer.format(raw as u32),
-        Kind::Sint32 => buffer.format(unzigzag((raw as u32).into()) as i32),
-        Kind::Int64 | Kind::Sfixed64 => buffer.format(raw as i64),
-        Kind::Sint64 => buffer.format(unzigzag(raw)),
-        Kind::Bool if raw != 0 => "true",
-        Kind::Bool => "false",
-        _ => buffer.format(raw),
-    };
-    out.extend_from_slice(text.as_bytes());
 }
 
 /// Whether a double represents the number exactly: its significant bits fit into 53.

@@ -1,7 +1,9 @@
 //! The types of `google/protobuf` that have a JSON form of their own (ProtoJSON, "well-known types").
 
+use super::body::{Body, Part, Raw};
+use super::failure::Failure;
+use super::printer::{Members, Printer, Unknown};
 use super::scalar::not_utf8;
-use super::{Body, Failure, Members, Part, Printer, Raw, Unknown};
 use crate::schema::tables::{FieldIndex, MessageTable, WellKnown};
 use crate::text::append::{append_decimal, eight_decimals};
 use crate::wire::WireType;

@@ -1,0 +1,27 @@
+//! Where in the wire bytes a message is, and what a scalar's record holds.
+
+/// A stretch of the wire bytes, from `start` up to `end`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Part {
+    pub(super) start: usize,
+    pub(super) end: usize,
+}
+
+/// Where the records of one message are.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Body {
+    /// In one stretch.
+    Whole(Part),
+    /// In several, which merge as if they stood one behind the other: a range of
+    /// [`Scratch::parts`](super::printer::Scratch::parts).
+    Split { first: usize, count: usize },
+}
+
+/// The value of one scalar record, as the wire has it.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Raw<'w> {
+    /// VARINT, I64 or I32.
+    Number(u64),
+    /// LEN.
+    Bytes(&'w [u8]),
+}
