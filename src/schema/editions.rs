@@ -6,7 +6,7 @@
 use prost::Message;
 use prost_types::field_descriptor_proto::{Label, Type};
 
-use super::descriptor_set::{RawEnum, RawField, RawFile, RawMessage, is_map_entry, reason};
+use super::raw::{RawEnum, RawField, RawFile, RawMessage, is_map_entry, reason};
 use super::tables::Features;
 
 /// Lowers a file of edition 2023; leaves others as they are. Errors say what the file has and what was expected.

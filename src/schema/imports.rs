@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::bundled;
 use super::nearest::nearest;
 
 /// What one file imports, as its descriptor says.
@@ -112,7 +113,7 @@ fn missing(name: &str, files: &[Imports<'_>]) -> String {
 fn similar<'f>(name: &str, files: &[Imports<'f>]) -> Option<&'f str> {
     let split = |path: &'f str| path.rsplit_once('/').unwrap_or(("", path));
     let known = || {
-        let bundled = super::bundled::names().map(|name| -> &'f str { name });
+        let bundled = bundled::names().map(|name| -> &'f str { name });
         files.iter().map(|file| file.name).chain(bundled)
     };
     let (folder, file) = name.rsplit_once('/').unwrap_or(("", name));

@@ -9,10 +9,10 @@ use prost::Message;
 use prost_reflect::{DescriptorPool, FileDescriptor, ServiceDescriptor};
 use prost_types::FileDescriptorProto;
 
-use self::descriptor_set::RawFile;
 pub use self::error::{Position, SchemaError};
 use self::imports::Imports;
 pub(crate) use self::nearest::nearest;
+use self::raw::RawFile;
 use self::tables::Features;
 
 mod bundled;
@@ -23,6 +23,7 @@ mod imports;
 mod link;
 mod nearest;
 mod proto_text;
+mod raw;
 pub mod tables;
 
 /// What a schema is compiled from. `google/api`, `google/protobuf`, `google/rpc` and `google/type` may be imported

@@ -1,6 +1,6 @@
 use prost_reflect::{Cardinality, Kind};
 
-use super::descriptor_set::{RawEnum, RawEnumValue, RawField, RawFile, RawMessage, RawMethod, RawOneof, RawService};
+use super::raw::{RawEnum, RawEnumValue, RawField, RawFile, RawMessage, RawMethod, RawOneof, RawService};
 use super::tables::{DefaultValue, Tables};
 use super::*;
 
