@@ -4,7 +4,8 @@ use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
 
 use super::*;
 use crate::codec::BoundField;
-use crate::schema::tables::{Features, FieldIndex};
+use crate::schema::Features;
+use crate::schema::tables::FieldIndex;
 
 /// google/api/http.proto and annotations.proto, without their comments.
 const HTTP: &str = r#"

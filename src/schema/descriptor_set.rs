@@ -8,11 +8,10 @@ use std::collections::HashSet;
 use prost::Message;
 use prost_types::field_descriptor_proto::{Label, Type};
 
-use super::editions;
+use super::editions::{self, Features};
 use super::error::SchemaError;
 use super::link::MAX_NAME;
 use super::raw::{RawEnum, RawField, RawFile, RawMessage, RawSet, is_map_entry, reason};
-use super::tables::Features;
 
 /// Decodes a set. Files in edition 2023 become proto2 files; what proto2 can't say is added to `features`.
 pub(super) fn read(bytes: &[u8], features: &mut Features) -> Result<Vec<RawFile>, SchemaError> {

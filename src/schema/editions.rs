@@ -3,11 +3,12 @@
 //!
 //! Source: protobuf's "Feature Settings for Editions", and the defaults of edition 2023 in descriptor.proto.
 
+use std::collections::HashSet;
+
 use prost::Message;
 use prost_types::field_descriptor_proto::{Label, Type};
 
 use super::raw::{RawEnum, RawField, RawFile, RawMessage, is_map_entry, reason};
-use super::tables::Features;
 
 /// Lowers a file of edition 2023; leaves others as they are. Errors say what the file has and what was expected.
 pub(super) fn lower(file: &mut RawFile, features: &mut Features) -> Result<(), String> {
@@ -38,6 +39,18 @@ pub(super) fn lower(file: &mut RawFile, features: &mut Features) -> Result<(), S
         lower_field(extension, &package, resolved, false, features)?;
     }
     Ok(())
+}
+
+/// What edition features say and a proto2 or proto3 descriptor cannot, by full name.
+///
+/// Files in `edition = "2023"` are lowered to proto2 descriptors before prost-reflect sees them; where a feature
+/// has no proto2 form, the lowering notes it here.
+#[derive(Clone, Debug, Default)]
+pub struct Features {
+    /// Fields with `field_presence = IMPLICIT`.
+    pub implicit_presence: HashSet<String>,
+    /// Enums with `enum_type = OPEN`.
+    pub open_enums: HashSet<String>,
 }
 
 const EDITION_2023: i32 = 1000;

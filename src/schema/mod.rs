@@ -9,11 +9,11 @@ use prost::Message;
 use prost_reflect::{DescriptorPool, FileDescriptor, ServiceDescriptor};
 use prost_types::FileDescriptorProto;
 
+pub use self::editions::Features;
 pub use self::error::{Position, SchemaError};
 use self::imports::Imports;
 pub(crate) use self::nearest::nearest;
 use self::raw::RawFile;
-use self::tables::Features;
 
 mod bundled;
 mod descriptor_set;

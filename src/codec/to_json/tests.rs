@@ -4,7 +4,8 @@ use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
 use super::WireToJson;
 use crate::codec::error::CodecError;
 use crate::codec::options::PrintOptions;
-use crate::schema::tables::{Features, MessageIndex, Tables};
+use crate::schema::Features;
+use crate::schema::tables::{MessageIndex, Tables};
 use crate::wire::{write_varint, zigzag};
 
 /// A schema and what prints its messages.

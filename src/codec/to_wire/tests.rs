@@ -4,7 +4,8 @@ use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
 
 use super::JsonToWire;
 use crate::codec::{BoundField, CodecError, NullMessage, ParseOptions, Present, UnknownEnumNames, UnknownFields};
-use crate::schema::tables::{Features, Tables};
+use crate::schema::Features;
+use crate::schema::tables::Tables;
 use crate::wire::DEPTH_LIMIT;
 
 /// Compiles `.proto` texts, each with its import path. Only `google/protobuf` may be imported beside them.

@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet};
 
 use prost_reflect::{DescriptorPool, EnumDescriptor, FieldDescriptor, MessageDescriptor, Syntax};
 
+use crate::schema::editions::Features;
 use crate::wire::{Tag, WireType};
 
 /// Names a message table within its [`Tables`].
@@ -20,18 +21,6 @@ pub struct EnumIndex(pub u32);
 /// Names a field within its [`MessageTable`]: its position in field number order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FieldIndex(pub u32);
-
-/// What edition features say and a proto2 or proto3 descriptor cannot, by full name.
-///
-/// Files in `edition = "2023"` are lowered to proto2 descriptors before prost-reflect sees them; where a feature
-/// has no proto2 form, the lowering notes it here.
-#[derive(Clone, Debug, Default)]
-pub struct Features {
-    /// Fields with `field_presence = IMPLICIT`.
-    pub implicit_presence: HashSet<String>,
-    /// Enums with `enum_type = OPEN`.
-    pub open_enums: HashSet<String>,
-}
 
 /// The tables of one schema.
 #[derive(Debug)]
