@@ -3,28 +3,26 @@
 //! protox parses each text; the linker here resolves names; prost-reflect interprets options and checks the rest. A
 //! descriptor set is checked and lowered to proto2 and proto3 before prost-reflect sees it.
 
-use std::collections::{HashMap, HashSet};
-
-use prost::Message;
-use prost_reflect::{DescriptorPool, FileDescriptor, ServiceDescriptor};
-use prost_types::FileDescriptorProto;
-
-pub use self::editions::Features;
-pub use self::error::{Position, SchemaError};
-use self::imports::Imports;
-pub(crate) use self::nearest::nearest;
-use self::raw::RawFile;
-
 mod bundled;
 mod descriptor_set;
 mod editions;
 mod error;
+mod files;
 mod imports;
 mod link;
 mod nearest;
 mod proto_text;
 mod raw;
 pub mod tables;
+#[cfg(test)]
+mod tests;
+
+use prost_reflect::{DescriptorPool, ServiceDescriptor};
+
+pub use self::editions::Features;
+pub use self::error::{Position, SchemaError};
+use self::files::Files;
+pub(crate) use self::nearest::nearest;
 
 /// What a schema is compiled from. `google/api`, `google/protobuf`, `google/rpc` and `google/type` may be imported
 /// without being given.
@@ -67,7 +65,12 @@ impl Schema {
         };
         files.add_bundled()?;
         files.link()?;
-        files.build()
+        let (pool, features, services) = files.build()?;
+        Ok(Self {
+            pool,
+            features,
+            services,
+        })
     }
 
     /// All descriptors: the given files, what they import, and in any case `google/protobuf`, `google/rpc/status.proto`,
@@ -88,342 +91,3 @@ impl Schema {
         &self.services
     }
 }
-
-/// The files on their way to a pool.
-struct Files<'a> {
-    /// `google/protobuf` alone, to begin with.
-    pool: DescriptorPool,
-    /// Given or bundled.
-    texts: Vec<TextFile<'a>>,
-    /// Of a descriptor set.
-    compiled: Vec<RawFile>,
-    features: Features,
-    /// The names of the files whose services are served.
-    given: Vec<String>,
-}
-
-struct TextFile<'a> {
-    name: String,
-    text: &'a str,
-    descriptor: FileDescriptorProto,
-}
-
-impl<'a> TextFile<'a> {
-    fn parse(name: &str, text: &'a str) -> Result<Self, SchemaError> {
-        let mut descriptor = proto_text::parse(name, text)?;
-        // It costs much memory, and prost-reflect much time for each option.
-        descriptor.source_code_info = None;
-        Ok(Self {
-            name: name.to_owned(),
-            text,
-            descriptor,
-        })
-    }
-}
-
-impl<'a> Files<'a> {
-    fn from_texts(given: &[(&str, &'a str)], max_proto_bytes: usize) -> Result<Self, SchemaError> {
-        let length: usize = given.iter().map(|(_, text)| text.len()).sum();
-        if length > max_proto_bytes {
-            return Err(SchemaError::new(format!(
-                "expected at most {max_proto_bytes} bytes of .proto text (limits.max_proto_bytes), but found {length}"
-            )));
-        }
-        if given.is_empty() {
-            return Err(SchemaError::new("expected at least one file, but found none"));
-        }
-        let mut files = Self {
-            pool: DescriptorPool::global(),
-            texts: Vec::with_capacity(given.len()),
-            compiled: Vec::new(),
-            features: Features::default(),
-            given: given.iter().map(|(name, _)| (*name).to_owned()).collect(),
-        };
-        let mut names = HashSet::new();
-        for (name, text) in given {
-            check_import_path(name)?;
-            if !names.insert(*name) {
-                return Err(SchemaError::in_file(name, "the file is given twice"));
-            }
-            if !files.is_well_known(name) {
-                files.texts.push(TextFile::parse(name, text)?);
-            }
-        }
-        Ok(files)
-    }
-
-    fn from_descriptor_set(bytes: &[u8]) -> Result<Self, SchemaError> {
-        let pool = DescriptorPool::global();
-        let mut features = Features::default();
-        let mut compiled = descriptor_set::read(bytes, &mut features)?;
-        compiled.retain(|file| pool.get_file_by_name(file.name()).is_none());
-        Ok(Self {
-            given: compiled.iter().map(|file| file.name().to_owned()).collect(),
-            pool,
-            texts: Vec::new(),
-            compiled,
-            features,
-        })
-    }
-
-    /// Adds the bundled files that are imported, directly or not, and those that every pool holds.
-    fn add_bundled(&mut self) -> Result<(), SchemaError> {
-        let mut known: HashSet<String> = self
-            .texts
-            .iter()
-            .map(|file| file.descriptor.name())
-            .chain(self.compiled.iter().map(RawFile::name))
-            .map(str::to_owned)
-            .collect();
-        let mut wanted: Vec<String> = self
-            .texts
-            .iter()
-            .flat_map(|file| &file.descriptor.dependency)
-            .chain(self.compiled.iter().flat_map(|file| &file.dependency))
-            .cloned()
-            .collect();
-        while let Some(name) = wanted.pop() {
-            if let Some(text) = bundled::text(&name)
-                && known.insert(name.clone())
-            {
-                let file = TextFile::parse(&name, text)?;
-                wanted.extend(file.descriptor.dependency.iter().cloned());
-                self.texts.push(file);
-            }
-        }
-        let declared: HashSet<String> = self
-            .texts
-            .iter()
-            .flat_map(|file| {
-                let package = file.descriptor.package();
-                let messages = file.descriptor.message_type.iter().map(|message| message.name());
-                messages.map(move |name| format!("{package}.{name}"))
-            })
-            .chain(self.compiled.iter().flat_map(|file| {
-                let messages = file.message_type.iter().map(|message| message.name());
-                messages.map(move |name| format!("{}.{name}", file.package()))
-            }))
-            .collect();
-        for name in bundled::ALWAYS {
-            let Some(text) = bundled::text(name).filter(|_| !known.contains(name)) else {
-                continue;
-            };
-            let file = TextFile::parse(name, text)?;
-            // The same messages may have been given under another path.
-            let package = file.descriptor.package();
-            let mut messages = file.descriptor.message_type.iter();
-            if !messages.any(|message| declared.contains(&format!("{package}.{}", message.name()))) {
-                self.texts.push(file);
-            }
-        }
-        Ok(())
-    }
-
-    /// Gives each file exactly what it sees, and makes the names in texts absolute.
-    fn link(&mut self) -> Result<(), SchemaError> {
-        let well_known: Vec<FileDescriptor> = self.pool.files().collect();
-        let imports: Vec<_> = self
-            .texts
-            .iter()
-            .map(|file| Imports {
-                name: file.descriptor.name(),
-                dependency: &file.descriptor.dependency,
-                public: &file.descriptor.public_dependency,
-            })
-            .chain(self.compiled.iter().map(|file| Imports {
-                name: file.name(),
-                dependency: &file.dependency,
-                public: &file.public_dependency,
-            }))
-            .chain(well_known.iter().map(|file| {
-                let descriptor = file.file_descriptor_proto();
-                Imports {
-                    name: descriptor.name(),
-                    dependency: &descriptor.dependency,
-                    public: &descriptor.public_dependency,
-                }
-            }))
-            .collect();
-        let visible = imports::visible(&imports).map_err(|error| {
-            let name = imports.get(error.file).map_or("", |file| file.name);
-            let message = if error.missing && self.compiled.iter().any(|file| file.name() == name) {
-                format!("{}; protoc --include_imports makes a set complete", error.message)
-            } else {
-                error.message
-            };
-            self.error_at(name, &[3, error.import as i32], message)
-        })?;
-        // prost-reflect follows public imports one level deep only, and not at all safely: all are made direct.
-        let sees: Vec<Vec<String>> = visible
-            .iter()
-            .map(|files| {
-                let names = files.iter().skip(1).filter_map(|at| imports.get(*at));
-                names.map(|file| file.name.to_owned()).collect()
-            })
-            .collect();
-
-        // Only bundled texts are linked beside a descriptor set, and these rarely import what the set gives.
-        let texts = self.texts.len();
-        let seen: HashSet<usize> = visible.iter().take(texts).flatten().copied().collect();
-        let compiled: Vec<_> = self
-            .compiled
-            .iter()
-            .zip(texts..)
-            .map(|(file, position)| {
-                if seen.contains(&position) {
-                    FileDescriptorProto::decode(file.encode_to_vec().as_slice()).unwrap_or_default()
-                } else {
-                    FileDescriptorProto::default()
-                }
-            })
-            .collect();
-        let outside: Vec<_> = compiled
-            .iter()
-            .chain(well_known.iter().map(FileDescriptor::file_descriptor_proto))
-            .collect();
-        let mut descriptors: Vec<_> = self
-            .texts
-            .iter_mut()
-            .map(|file| std::mem::take(&mut file.descriptor))
-            .collect();
-        let linked = link::link(&mut descriptors, &outside, &visible);
-        for (file, descriptor) in self.texts.iter_mut().zip(descriptors) {
-            file.descriptor = descriptor;
-        }
-        if let Err(error) = linked {
-            let name = self.texts.get(error.file).map_or("", |file| &*file.name).to_owned();
-            return Err(self.error_at(&name, &error.path, error.message));
-        }
-
-        let mut sees = sees.into_iter();
-        for (file, sees) in self.texts.iter_mut().zip(sees.by_ref()) {
-            file.descriptor.dependency = sees;
-            file.descriptor.public_dependency.clear();
-            file.descriptor.weak_dependency.clear();
-        }
-        for (file, sees) in self.compiled.iter_mut().zip(sees) {
-            file.dependency = sees;
-            file.public_dependency.clear();
-        }
-        self.refuse_doubled_extensions()
-    }
-
-    /// Two extensions with one number would let prost-reflect read an option with the wrong type, and panic.
-    fn refuse_doubled_extensions(&self) -> Result<(), SchemaError> {
-        let mut known = HashMap::new();
-        for extension in self.pool.all_extensions() {
-            let key = (
-                format!(".{}", extension.containing_message().full_name()),
-                extension.number() as i32,
-            );
-            known.insert(key, extension.full_name().to_owned());
-        }
-        let texts = self.texts.iter().flat_map(|file| {
-            let descriptor = &file.descriptor;
-            extensions(&descriptor.extension, &descriptor.message_type, |message| {
-                (&message.extension, &message.nested_type)
-            })
-            .into_iter()
-            .map(|field| (descriptor.name(), field.extendee(), field.number(), field.name()))
-        });
-        let compiled = self.compiled.iter().flat_map(|file| {
-            extensions(&file.extension, &file.message_type, |message| {
-                (&message.extension, &message.nested_type)
-            })
-            .into_iter()
-            .map(|field| (file.name(), field.extendee(), field.number(), field.name()))
-        });
-        for (file, extendee, number, name) in texts.chain(compiled) {
-            let extendee = format!(".{}", extendee.trim_start_matches('.'));
-            if let Some(other) = known.insert((extendee.clone(), number), name.to_owned()) {
-                return Err(SchemaError::in_file(
-                    file,
-                    format!(
-                        "extension {name} has the number {number} of {}, which extension {other} has already",
-                        extendee.trim_start_matches('.')
-                    ),
-                ));
-            }
-        }
-        Ok(())
-    }
-
-    fn build(mut self) -> Result<Schema, SchemaError> {
-        let built = if self.compiled.is_empty() {
-            let descriptors = self.texts.iter_mut().map(|file| std::mem::take(&mut file.descriptor));
-            self.pool.add_file_descriptor_protos(descriptors)
-        } else {
-            let texts: Vec<_> = self.texts.iter().map(|file| file.descriptor.encode_to_vec()).collect();
-            let set = descriptor_set::write(&self.compiled, &texts);
-            self.pool.decode_file_descriptor_set(set.as_slice())
-        };
-        if let Err(error) = built {
-            let message = match std::error::Error::source(&error) {
-                Some(reason) => format!("{error}: {reason}"),
-                None => error.to_string(),
-            };
-            return Err(match (error.file(), error.path()) {
-                (Some(file), path) => self.error_at(file, path.unwrap_or_default(), message),
-                (None, _) => SchemaError::new(message),
-            });
-        }
-        let services = self
-            .given
-            .iter()
-            .filter_map(|name| self.pool.get_file_by_name(name))
-            .flat_map(|file| file.services().collect::<Vec<_>>())
-            .collect();
-        Ok(Schema {
-            pool: self.pool,
-            features: self.features,
-            services,
-        })
-    }
-
-    /// An error at an element of a file: with its place in the text, or with its name in a descriptor set.
-    fn error_at(&self, file: &str, path: &[i32], message: String) -> SchemaError {
-        if let Some(text) = self.texts.iter().find(|text| text.name == file) {
-            return SchemaError::in_file(file, message).at(proto_text::locate(file, text.text, path));
-        }
-        let element = self.compiled.iter().find(|compiled| compiled.name() == file);
-        match element.and_then(|file| descriptor_set::element_at(file, path)) {
-            Some(element) => SchemaError::in_file(file, format!("{message} ({element})")),
-            None => SchemaError::in_file(file, message),
-        }
-    }
-
-    fn is_well_known(&self, name: &str) -> bool {
-        self.pool.get_file_by_name(name).is_some()
-    }
-}
-
-/// All extensions of a file, those in messages included.
-fn extensions<'f, F, M>(
-    top: &'f [F],
-    messages: &'f [M],
-    below: impl Fn(&'f M) -> (&'f Vec<F>, &'f Vec<M>),
-) -> Vec<&'f F> {
-    let mut found: Vec<_> = top.iter().collect();
-    let mut pending: Vec<_> = messages.iter().collect();
-    while let Some(message) = pending.pop() {
-        let (extensions, nested) = below(message);
-        found.extend(extensions);
-        pending.extend(nested);
-    }
-    found
-}
-
-/// Import paths are relative and in their simplest form, so that an `import` can only be written one way.
-fn check_import_path(path: &str) -> Result<(), SchemaError> {
-    let simple = |part: &str| !matches!(part, "" | "." | "..") && !part.contains(['\\', '\0', '\n']);
-    if path.split('/').all(simple) {
-        return Ok(());
-    }
-    Err(SchemaError::new(format!(
-        "expected a relative import path such as a/b.proto, without . and .. in it, but found '{}'",
-        path.escape_debug()
-    )))
-}
-
-#[cfg(test)]
-mod tests;

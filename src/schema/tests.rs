@@ -1,3 +1,6 @@
+use std::collections::HashSet;
+
+use prost::Message as _;
 use prost_reflect::{Cardinality, Kind};
 
 use super::raw::{RawEnum, RawEnumValue, RawField, RawFile, RawMessage, RawMethod, RawOneof, RawService};
