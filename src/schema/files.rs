@@ -145,6 +145,14 @@ impl<'a> Files<'a> {
     /// Gives each file exactly what it sees, and makes the names in texts absolute.
     pub(super) fn link(&mut self) -> Result<(), SchemaError> {
         let well_known: Vec<FileDescriptor> = self.pool.files().collect();
+        let Visible { positions, names } = self.visible(&well_known)?;
+        self.resolve_names(&well_known, &positions)?;
+        self.make_imports_direct(names);
+        self.refuse_doubled_extensions()
+    }
+
+    /// What each file sees: of the texts, the compiled files and the well-known ones, in this order.
+    fn visible(&self, well_known: &[FileDescriptor]) -> Result<Visible, SchemaError> {
         let imports: Vec<_> = self
             .texts
             .iter()
@@ -167,7 +175,7 @@ impl<'a> Files<'a> {
                 }
             }))
             .collect();
-        let visible = imports::visible(&imports).map_err(|error| {
+        let positions = imports::visible(&imports).map_err(|error| {
             let name = imports.get(error.file).map_or("", |file| file.name);
             let message = if error.missing && self.compiled.iter().any(|file| file.name() == name) {
                 format!("{}; protoc --include_imports makes a set complete", error.message)
@@ -176,15 +184,18 @@ impl<'a> Files<'a> {
             };
             self.error_at(name, &[3, error.import as i32], message)
         })?;
-        // prost-reflect follows public imports one level deep only, and not at all safely: all are made direct.
-        let sees: Vec<Vec<String>> = visible
+        let names = positions
             .iter()
             .map(|files| {
                 let names = files.iter().skip(1).filter_map(|at| imports.get(*at));
                 names.map(|file| file.name.to_owned()).collect()
             })
             .collect();
+        Ok(Visible { positions, names })
+    }
 
+    /// Makes the names in texts absolute, each text seeing the files at its positions in `visible`.
+    fn resolve_names(&mut self, well_known: &[FileDescriptor], visible: &[Vec<usize>]) -> Result<(), SchemaError> {
         // Only bundled texts are linked beside a descriptor set, and these rarely import what the set gives.
         let texts = self.texts.len();
         let seen: HashSet<usize> = visible.iter().take(texts).flatten().copied().collect();
@@ -209,26 +220,29 @@ impl<'a> Files<'a> {
             .iter_mut()
             .map(|file| std::mem::take(&mut file.descriptor))
             .collect();
-        let linked = link::link(&mut descriptors, &outside, &visible);
+        let linked = link::link(&mut descriptors, &outside, visible);
         for (file, descriptor) in self.texts.iter_mut().zip(descriptors) {
             file.descriptor = descriptor;
         }
-        if let Err(error) = linked {
+        linked.map_err(|error| {
             let name = self.texts.get(error.file).map_or("", |file| &*file.name).to_owned();
-            return Err(self.error_at(&name, &error.path, error.message));
-        }
+            self.error_at(&name, &error.path, error.message)
+        })
+    }
 
-        let mut sees = sees.into_iter();
-        for (file, sees) in self.texts.iter_mut().zip(sees.by_ref()) {
+    /// Has each file import what it sees, by name: prost-reflect follows public imports one level deep only, and not at
+    /// all safely.
+    fn make_imports_direct(&mut self, visible: Vec<Vec<String>>) {
+        let mut visible = visible.into_iter();
+        for (file, sees) in self.texts.iter_mut().zip(visible.by_ref()) {
             file.descriptor.dependency = sees;
             file.descriptor.public_dependency.clear();
             file.descriptor.weak_dependency.clear();
         }
-        for (file, sees) in self.compiled.iter_mut().zip(sees) {
+        for (file, sees) in self.compiled.iter_mut().zip(visible) {
             file.dependency = sees;
             file.public_dependency.clear();
         }
-        self.refuse_doubled_extensions()
     }
 
     /// Two extensions with one number would let prost-reflect read an option with the wrong type, and panic.
@@ -315,6 +329,14 @@ impl<'a> Files<'a> {
     fn is_well_known(&self, name: &str) -> bool {
         self.pool.get_file_by_name(name).is_some()
     }
+}
+
+/// What each file sees.
+struct Visible {
+    /// As positions among all files, its own first.
+    positions: Vec<Vec<usize>>,
+    /// As import paths, its own not among them.
+    names: Vec<Vec<String>>,
 }
 
 /// All extensions of a file, those in messages included.
