@@ -12,6 +12,7 @@ mod room;
 mod text_to_wire;
 mod to_json;
 mod to_wire;
+mod well_known;
 
 pub use bound::{BoundField, Present};
 pub use error::CodecError;

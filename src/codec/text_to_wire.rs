@@ -4,9 +4,9 @@ use crate::schema::tables::{EnumTable, Field, FieldIndex, Kind, MessageTable, Ta
 
 use super::to_wire::scalar::{self, Integer, expected_scalar, write_integer};
 use super::to_wire::well_known::{
-    EXPECTED_DURATION, EXPECTED_FIELD_MASK, EXPECTED_TIMESTAMP, parse_duration, parse_timestamp, write_field_mask,
-    write_seconds_and_nanos,
+    EXPECTED_FIELD_MASK, parse_duration, parse_timestamp, write_field_mask, write_seconds_and_nanos,
 };
+use super::well_known::{EXPECTED_DURATION, EXPECTED_TIMESTAMP};
 use crate::codec::error::CodecError;
 use crate::codec::options::{ParseOptions, UnknownEnumNames};
 use crate::text::shown::{VALUE, shown};

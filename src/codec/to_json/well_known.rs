@@ -4,20 +4,10 @@ use super::body::{Body, Part, Raw};
 use super::failure::Failure;
 use super::printer::{Members, Printer, Unknown};
 use super::scalar::not_utf8;
+use crate::codec::well_known::{DURATION_SECONDS, FIRST_SECOND, LAST_SECOND, NANOS_PER_SECOND};
 use crate::schema::tables::{FieldIndex, MessageTable, WellKnown};
 use crate::text::append::{append_decimal, eight_decimals};
 use crate::wire::WireType;
-
-/// The seconds of a `Duration` stay within 10,000 years of 365.25 days (duration.proto).
-const DURATION_SECONDS: i64 = 315_576_000_000;
-
-/// 0001-01-01T00:00:00Z (timestamp.proto).
-const FIRST_SECOND: i64 = -62_135_596_800;
-
-/// 9999-12-31T23:59:59Z (timestamp.proto).
-const LAST_SECOND: i64 = 253_402_300_799;
-
-const NANOS_PER_SECOND: i32 = 1_000_000_000;
 
 /// `Struct.fields`, `ListValue.values`, the value of a wrapper: these types have one field.
 const ONLY_FIELD: FieldIndex = FieldIndex(0);

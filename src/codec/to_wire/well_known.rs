@@ -8,20 +8,9 @@ use super::failure::Result;
 use super::lengths::slot;
 use super::parser::{Parser, slot_of};
 use super::scan::{JsonString, expected_at};
+use crate::codec::well_known::{DURATION_SECONDS, EXPECTED_DURATION, EXPECTED_TIMESTAMP, FIRST_SECOND, LAST_SECOND};
 use crate::wire::write_varint;
 
-/// 0001-01-01T00:00:00Z, in seconds of the Unix epoch (timestamp.proto).
-const FIRST_TIMESTAMP: i64 = -62_135_596_800;
-/// 9999-12-31T23:59:59Z.
-const LAST_TIMESTAMP: i64 = 253_402_300_799;
-/// About 10,000 years in seconds (duration.proto).
-const LONGEST_DURATION: i64 = 315_576_000_000;
-
-/// What a timestamp is called in errors.
-pub(in crate::codec) const EXPECTED_TIMESTAMP: &str =
-    "an RFC 3339 timestamp from year 1 to 9999 such as \"2006-01-02T15:04:05.999Z\"";
-/// What a duration is called in errors.
-pub(in crate::codec) const EXPECTED_DURATION: &str = "a duration within 10,000 years such as \"1.5s\"";
 /// What a field mask is called in errors.
 pub(in crate::codec) const EXPECTED_FIELD_MASK: &str =
     "field paths in lowerCamelCase such as \"displayName,owner.name\"";
@@ -250,7 +239,7 @@ pub(in crate::codec) fn parse_timestamp(text: &[u8]) -> Option<(i64, i32)> {
     let days =
         365 * y + y.div_euclid(4) - y.div_euclid(100) + y.div_euclid(400) + (153 * m + 2) / 5 + day - 1 - 719_468;
     let seconds = days * 86_400 + hour * 3600 + minute * 60 + second - offset;
-    (FIRST_TIMESTAMP..=LAST_TIMESTAMP)
+    (FIRST_SECOND..=LAST_SECOND)
         .contains(&seconds)
         .then_some((seconds, nanos))
 }
@@ -290,10 +279,10 @@ pub(in crate::codec) fn parse_duration(text: &[u8]) -> Option<(i64, i32)> {
     let mut seconds = 0;
     for digit in digits {
         // Cut off far above the limit and far below overflow.
-        seconds = (seconds * 10 + i64::from(digit - b'0')).min(LONGEST_DURATION * 10);
+        seconds = (seconds * 10 + i64::from(digit - b'0')).min(DURATION_SECONDS * 10);
     }
     let (nanos, rest) = parse_fraction(rest)?;
-    if rest != b"s" || seconds > LONGEST_DURATION {
+    if rest != b"s" || seconds > DURATION_SECONDS {
         return None;
     }
     Some(if negative { (-seconds, -nanos) } else { (seconds, nanos) })
@@ -340,8 +329,8 @@ mod tests {
             ("2000-02-29T12:30:45.123Z", (951_827_445, 123_000_000)),
             ("1970-01-01T01:00:00+01:00", (0, 0)),
             ("1969-12-31T23:30:00-00:30", (0, 0)),
-            ("0001-01-01T00:00:00Z", (FIRST_TIMESTAMP, 0)),
-            ("9999-12-31T23:59:59.999999999Z", (LAST_TIMESTAMP, 999_999_999)),
+            ("0001-01-01T00:00:00Z", (FIRST_SECOND, 0)),
+            ("9999-12-31T23:59:59.999999999Z", (LAST_SECOND, 999_999_999)),
             ("1900-03-01T00:00:00Z", (-2_203_891_200, 0)),
         ];
         for (text, expected) in ok {
@@ -390,10 +379,10 @@ mod tests {
             ("-1.5s", (-1, -500_000_000)),
             ("-0.5s", (0, -500_000_000)),
             ("0.000000001s", (0, 1)),
-            ("315576000000s", (LONGEST_DURATION, 0)),
-            ("-315576000000.000000000s", (-LONGEST_DURATION, 0)),
-            ("315576000000.999999999s", (LONGEST_DURATION, 999_999_999)),
-            ("-315576000000.999999999s", (-LONGEST_DURATION, -999_999_999)),
+            ("315576000000s", (DURATION_SECONDS, 0)),
+            ("-315576000000.000000000s", (-DURATION_SECONDS, 0)),
+            ("315576000000.999999999s", (DURATION_SECONDS, 999_999_999)),
+            ("-315576000000.999999999s", (-DURATION_SECONDS, -999_999_999)),
         ];
         for (text, expected) in ok {
             assert_eq!(parse_duration(text.as_bytes()), Some(expected), "{text}");
