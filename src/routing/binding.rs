@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::error::RulePart;
 use super::method::{HttpRule, Method};
 use super::template::{Template, Variable};
-use crate::codec::{BoundField, has_text_form};
+use crate::codec::{BoundField, has_text_form, http_body};
 use crate::schema::nearest;
 use crate::schema::tables::{Cardinality, Field, FieldIndex, Kind, MessageIndex, MessageTable, Tables, WellKnown};
 
@@ -318,7 +318,7 @@ fn update_mask(
         && field.cardinality == Cardinality::Singular
         && field.oneof.is_none()
         && tables.message(mask_type).well_known() == Some(WellKnown::FieldMask)
-        && content.full_name() != "google.api.HttpBody"
+        && content.full_name() != http_body::FULL_NAME
         && bound.iter().all(|bound| bound.field != mask))
     .then_some(mask)
 }
