@@ -10,9 +10,10 @@ use std::error::Error;
 use std::io::{self, Read, Write};
 
 use prost_reflect::DynamicMessage;
+
 use protobridge::codec::{
-    CodecError, JsonToWire, NullMessage, ParseOptions, PrintOptions, UnknownEnumNames, UnknownFields, WireToJson,
-    check_required,
+    CodecError, JsonInput, JsonToWire, NullMessage, ParseOptions, PrintOptions, UnknownEnumNames, UnknownFields,
+    WireToJson, check_required,
 };
 use protobridge::schema::tables::{Kind, MessageIndex, Tables};
 use protobridge::schema::{Schema, Source};
@@ -132,7 +133,7 @@ impl Testee {
     fn wire(&mut self, message: MessageIndex, json: &[u8], options: &ParseOptions) -> Result<Vec<u8>, Response> {
         let mut wire = Vec::new();
         self.to_wire
-            .message(&self.tables, message, json, options, &[], None, &mut wire)
+            .message(&self.tables, message, JsonInput::new(json, options), &mut wire)
             .and_then(|()| check_required(&self.tables, message, &wire))
             .map_err(|error| Response::ParseError(error.to_string()))?;
         Ok(wire)

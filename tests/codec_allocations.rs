@@ -3,7 +3,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use protobridge::codec::{JsonToWire, ParseOptions, PrintOptions, WireToJson};
+use protobridge::codec::{JsonInput, JsonToWire, ParseOptions, PrintOptions, WireToJson};
 use protobridge::schema::tables::{MessageIndex, Tables};
 use protobridge::schema::{Schema, Source};
 
@@ -93,10 +93,7 @@ impl<'t> Codec<'t> {
             .message(
                 self.tables,
                 self.message,
-                json,
-                &ParseOptions::default(),
-                &[],
-                None,
+                JsonInput::new(json, &ParseOptions::default()),
                 &mut self.wire,
             )
             .unwrap();

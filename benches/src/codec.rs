@@ -2,7 +2,7 @@
 
 use prost_reflect::prost::Message as _;
 use prost_reflect::{DynamicMessage, MessageDescriptor};
-use protobridge::codec::{JsonToWire, ParseOptions, PrintOptions, WireToJson};
+use protobridge::codec::{JsonInput, JsonToWire, ParseOptions, PrintOptions, WireToJson};
 use protobridge::schema::tables::{MessageIndex, Tables};
 use protobridge::schema::{Schema, Source};
 use serde::Deserialize as _;
@@ -120,10 +120,7 @@ impl Subject<'_> {
                 .message(
                     self.tables,
                     self.message,
-                    self.json,
-                    &ParseOptions::default(),
-                    &[],
-                    None,
+                    JsonInput::new(self.json, &ParseOptions::default()),
                     &mut self.out,
                 )
                 .expect("a message"),

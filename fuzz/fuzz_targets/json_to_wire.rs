@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 
 use libfuzzer_sys::fuzz_target;
-use protobridge::codec::{JsonToWire, Present, PrintOptions, check_required};
+use protobridge::codec::{JsonInput, JsonToWire, Present, PrintOptions, check_required};
 use protobridge_fuzz::{Choice, MESSAGES, to_json};
 
 thread_local! {
@@ -28,13 +28,24 @@ fuzz_target!(|data: &[u8]| {
             None => codec.message(
                 tables,
                 choice.message,
-                json,
-                &options,
-                &choice.bound(),
-                present,
+                JsonInput {
+                    json,
+                    options: &options,
+                    bound: &choice.bound(),
+                    present,
+                },
                 &mut wire,
             ),
-            Some(field) => codec.field(tables, choice.message, field, json, &options, &[], present, &mut wire),
+            Some(field) => codec.field(
+                tables,
+                choice.message,
+                field,
+                JsonInput {
+                    present,
+                    ..JsonInput::new(json, &options)
+                },
+                &mut wire,
+            ),
         };
         assert_eq!(wire[..6], *b"before");
         (result, wire.split_off(6))

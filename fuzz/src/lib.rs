@@ -9,8 +9,8 @@ pub mod structs;
 use std::sync::LazyLock;
 
 use protobridge::codec::{
-    BoundField, CodecError, JsonToWire, NullMessage, ParseOptions, PrintOptions, UnknownEnumNames, UnknownFields,
-    WireToJson,
+    BoundField, CodecError, JsonInput, JsonToWire, NullMessage, ParseOptions, PrintOptions, UnknownEnumNames,
+    UnknownFields, WireToJson,
 };
 use protobridge::schema::tables::{FieldIndex, MessageIndex, Tables};
 use protobridge::schema::{Schema, Source};
@@ -151,7 +151,7 @@ impl Choice {
 /// JSON of a whole message to wire format.
 pub fn to_wire(message: MessageIndex, json: &[u8], options: &ParseOptions) -> Result<Vec<u8>, CodecError> {
     let mut wire = Vec::new();
-    JsonToWire::default().message(&MESSAGES.tables, message, json, options, &[], None, &mut wire)?;
+    JsonToWire::default().message(&MESSAGES.tables, message, JsonInput::new(json, options), &mut wire)?;
     Ok(wire)
 }
 

@@ -20,4 +20,4 @@ pub use options::{NullMessage, ParseOptions, PrintOptions, UnknownEnumNames, Unk
 pub use required::check_required;
 pub use text_to_wire::{has_text_form, text_to_wire};
 pub use to_json::WireToJson;
-pub use to_wire::JsonToWire;
+pub use to_wire::{JsonInput, JsonToWire};

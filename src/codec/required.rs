@@ -199,8 +199,8 @@ fn below_field(mut error: CodecError, field: &Field, at: Option<&str>) -> CodecE
 mod tests {
     use super::*;
     use crate::codec::options::ParseOptions;
-    use crate::codec::to_wire::JsonToWire;
     use crate::codec::to_wire::tests::compile;
+    use crate::codec::to_wire::{JsonInput, JsonToWire};
 
     const PROTO: &str = r#"
         syntax = "proto2";
@@ -239,10 +239,7 @@ mod tests {
                 .message(
                     &tables,
                     message,
-                    json.as_bytes(),
-                    &ParseOptions::default(),
-                    &[],
-                    None,
+                    JsonInput::new(json.as_bytes(), &ParseOptions::default()),
                     &mut wire,
                 )
                 .unwrap();

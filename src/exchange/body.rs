@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use super::matched::{BodyType, Matched};
 use super::workspace::Workspace;
-use crate::codec::{BoundField, check_required, http_body};
+use crate::codec::{BoundField, JsonInput, check_required, http_body};
 use crate::grpc::frame;
 use crate::routing::Body;
 use crate::schema::tables::{Kind, MessageTable};
@@ -66,7 +66,15 @@ fn write_content(
         }
         (Body::Whole, BodyType::Json) => workspace
             .to_wire
-            .message(tables, input, content.bytes, &settings.parse, &binding.bound, None, out)
+            .message(
+                tables,
+                input,
+                JsonInput {
+                    bound: &binding.bound,
+                    ..JsonInput::new(content.bytes, &settings.parse)
+                },
+                out,
+            )
             .map_err(|error| Failure::body(&error)),
         (Body::Field(field), BodyType::Raw) => {
             if let Some(field) = tables.message(input).field(*field)
@@ -90,10 +98,12 @@ fn write_content(
                 tables,
                 input,
                 *field,
-                content.bytes,
-                &settings.parse,
-                &binding.body_bound,
-                mask.map(|_| &mut workspace.present),
+                JsonInput {
+                    json: content.bytes,
+                    options: &settings.parse,
+                    bound: &binding.body_bound,
+                    present: mask.map(|_| &mut workspace.present),
+                },
                 out,
             );
             if workspace.present.overflowed() {

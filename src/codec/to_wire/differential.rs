@@ -6,8 +6,8 @@
 use proptest::prelude::*;
 use prost_reflect::{DeserializeOptions, DynamicMessage};
 
-use super::JsonToWire;
 use super::tests::{PROTO, PROTO2, compile};
+use super::{JsonInput, JsonToWire};
 use crate::codec::ParseOptions;
 use crate::codec::random_schema::{MESSAGES_PER_SCHEMA, ROOT, Random, random_proto, rounds};
 use crate::schema::tables::{Cardinality, Field, Kind, MessageIndex, MessageTable, Tables, WellKnown};
@@ -81,10 +81,7 @@ fn compare(
         .message(
             tables,
             index,
-            json.as_bytes(),
-            &ParseOptions::default(),
-            &[],
-            None,
+            JsonInput::new(json.as_bytes(), &ParseOptions::default()),
             &mut wire,
         )
         .unwrap_or_else(|error| panic!("{what} {json}: {error}"));

@@ -47,31 +47,23 @@ pub struct JsonToWire {
 }
 
 impl JsonToWire {
-    /// Appends the wire form of the message that `json` is, by ProtoJSON.
+    /// Appends the wire form of the message that the input is, by ProtoJSON.
     ///
-    /// Blank `json` is the empty message, and so is `null` unless the options reject it or the message is
-    /// `google.protobuf.Value`. Fields in
-    /// `bound` belong to the path: their keys are passed over, whatever their value's type, and their oneofs are taken.
-    /// `present`, if given, receives the paths of an update mask (SEMANTICS, "The mask names the leaves …").
+    /// Blank JSON is the empty message, and so is `null` unless the options reject it or the message is
+    /// `google.protobuf.Value`.
     ///
     /// # Errors
     ///
-    /// When `json` is not JSON or not such a message, with its path and byte offset; `out` is then as it was.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one message takes all of them, and none belongs to another"
-    )]
+    /// When the input is not JSON or not such a message, with its path and byte offset; `out` is then as it was.
     pub fn message(
         &mut self,
         tables: &Tables,
         message: MessageIndex,
-        json: &[u8],
-        options: &ParseOptions,
-        bound: &[BoundField],
-        present: Option<&mut Present>,
+        input: JsonInput<'_>,
         out: &mut Vec<u8>,
     ) -> std::result::Result<(), CodecError> {
-        self.parse(tables, json, options, present, out, |parser| {
+        let bound = input.bound;
+        self.parse(tables, input, out, |parser| {
             let table = tables.message(message);
             if parser.scan.is_at_end() || parser.is_null_for_nothing(table) {
                 return Ok(());
@@ -81,31 +73,25 @@ impl JsonToWire {
         })
     }
 
-    /// Appends one field of `message`, with its tags, from the JSON value that `json` is (`body: "field"`).
+    /// Appends one field of `message`, with its tags, from the JSON value that the input is (`body: "field"`).
     ///
-    /// Blank `json` is the empty message for a singular message field, and so is `null` unless the message is
-    /// `google.protobuf.Value`; the field is then present. `bound` is what the path binds below the field; paths in
-    /// `present` are relative to the field's message.
+    /// Blank JSON is the empty message for a singular message field, and so is `null` unless the message is
+    /// `google.protobuf.Value`; the field is then present. What the input calls bound is bound below the field, and the
+    /// paths of an update mask are relative to the field's message.
     ///
     /// # Errors
     ///
-    /// As for [`JsonToWire::message`]; blank `json` where the field is not a message.
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "one field takes all of them, and none belongs to another"
-    )]
+    /// As for [`JsonToWire::message`]; blank JSON where the field is not a message.
     pub fn field(
         &mut self,
         tables: &Tables,
         message: MessageIndex,
         field: FieldIndex,
-        json: &[u8],
-        options: &ParseOptions,
-        bound: &[BoundField],
-        present: Option<&mut Present>,
+        input: JsonInput<'_>,
         out: &mut Vec<u8>,
     ) -> std::result::Result<(), CodecError> {
-        self.parse(tables, json, options, present, out, |parser| {
+        let bound = input.bound;
+        self.parse(tables, input, out, |parser| {
             let holder = tables.message(message);
             let Some(table) = holder.field(field) else {
                 return Ok(());
@@ -133,15 +119,16 @@ impl JsonToWire {
         })
     }
 
-    fn parse<'p, 'j>(
-        &'p mut self,
-        tables: &'p Tables,
-        json: &'j [u8],
-        options: &ParseOptions,
-        present: Option<&'p mut Present>,
+    fn parse<'i>(
+        &'i mut self,
+        tables: &'i Tables,
+        input: JsonInput<'i>,
         out: &mut Vec<u8>,
-        body: impl FnOnce(&mut Parser<'p, 'j>) -> Result<()>,
+        body: impl FnOnce(&mut Parser<'i, 'i>) -> Result<()>,
     ) -> std::result::Result<(), CodecError> {
+        let JsonInput {
+            json, options, present, ..
+        } = input;
         let start = out.len();
         // Positions in the input are kept in 32 bits.
         if u32::try_from(json.len()).is_err() {
@@ -172,5 +159,30 @@ impl JsonToWire {
             out.truncate(start);
             failure.into_error()
         })
+    }
+}
+
+/// One JSON value, and how it is read.
+#[derive(Debug)]
+pub struct JsonInput<'i> {
+    /// The text.
+    pub json: &'i [u8],
+    /// What is let pass.
+    pub options: &'i ParseOptions,
+    /// Fields that belong to the path: their keys are passed over, whatever their value's type, and their oneofs are taken.
+    pub bound: &'i [BoundField],
+    /// Receives, if given, the paths of an update mask (SEMANTICS, "The mask names the leaves …").
+    pub present: Option<&'i mut Present>,
+}
+
+impl<'i> JsonInput<'i> {
+    /// A value of which nothing is bound and no mask is wanted.
+    pub fn new(json: &'i [u8], options: &'i ParseOptions) -> Self {
+        Self {
+            json,
+            options,
+            bound: &[],
+            present: None,
+        }
     }
 }

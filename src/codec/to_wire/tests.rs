@@ -2,7 +2,7 @@
 
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
 
-use super::JsonToWire;
+use super::{JsonInput, JsonToWire};
 use crate::codec::{BoundField, CodecError, NullMessage, ParseOptions, Present, UnknownEnumNames, UnknownFields};
 use crate::schema::Features;
 use crate::schema::tables::Tables;
@@ -114,7 +114,8 @@ fn parse(message: &str, json: &[u8], options: &ParseOptions) -> std::result::Res
     SCHEMA.with(|(_, tables)| {
         let index = tables.message_index(message).unwrap();
         let mut out = b"before".to_vec();
-        let result = CODEC.with_borrow_mut(|codec| codec.message(tables, index, json, options, &[], None, &mut out));
+        let result =
+            CODEC.with_borrow_mut(|codec| codec.message(tables, index, JsonInput::new(json, options), &mut out));
         assert_eq!(&out[..6], b"before");
         if result.is_err() {
             assert_eq!(out.len(), 6, "an error leaves the output as it was");
@@ -366,7 +367,7 @@ fn strings_are_unescaped() {
         let (pool, tables) = compile(&[("t.proto", PROTO)]);
         let index = tables.message_index("t.M").unwrap();
         JsonToWire::default()
-            .message(&tables, index, json.as_bytes(), &strict(), &[], None, &mut wire)
+            .message(&tables, index, JsonInput::new(json.as_bytes(), &strict()), &mut wire)
             .unwrap();
         let message = DynamicMessage::decode(pool.get_message_by_name("t.M").unwrap(), &wire[..]).unwrap();
         assert_eq!(message.get_field_by_name("text").unwrap().as_str(), Some(&*expected));
@@ -785,10 +786,7 @@ fn lists_are_packed_or_not_as_the_schema_says() {
         .message(
             &tables,
             index,
-            br#"{"ints":[1,2],"loose":[1,2]}"#,
-            &strict(),
-            &[],
-            None,
+            JsonInput::new(br#"{"ints":[1,2],"loose":[1,2]}"#, &strict()),
             &mut out,
         )
         .unwrap();
@@ -1060,7 +1058,7 @@ fn a_number_that_a_closed_enum_does_not_have_stays_for_the_receiver() {
     let index = tables.message_index("p2.M").unwrap();
     let mut out = Vec::new();
     JsonToWire::default()
-        .message(&tables, index, br#"{"closed":7}"#, &strict(), &[], None, &mut out)
+        .message(&tables, index, JsonInput::new(br#"{"closed":7}"#, &strict()), &mut out)
         .unwrap();
     assert_eq!(out, [0x08, 7]);
 }
@@ -1122,10 +1120,7 @@ fn nesting_ends_at_the_depth_limit() {
             JsonToWire::default().message(
                 &tables,
                 index,
-                nest(levels).as_bytes(),
-                &options,
-                &[],
-                None,
+                JsonInput::new(nest(levels).as_bytes(), &options),
                 &mut Vec::new(),
             )
         };
@@ -1154,17 +1149,27 @@ fn fields_that_the_path_binds_are_passed_over() {
             .message(
                 &tables,
                 index,
-                json.as_bytes(),
-                &strict(),
-                bound,
-                Some(&mut present),
+                JsonInput {
+                    json: json.as_bytes(),
+                    options: &strict(),
+                    bound,
+                    present: Some(&mut present),
+                },
                 &mut out,
             )
             .map(|()| {
                 // The same without a mask.
                 let mut unmasked = Vec::new();
                 JsonToWire::default()
-                    .message(&tables, index, json.as_bytes(), &strict(), bound, None, &mut unmasked)
+                    .message(
+                        &tables,
+                        index,
+                        JsonInput {
+                            bound,
+                            ..JsonInput::new(json.as_bytes(), &strict())
+                        },
+                        &mut unmasked,
+                    )
                     .unwrap();
                 assert_eq!(unmasked, out, "{json}");
                 (decode(&pool, "t.M", &out), present.paths().join(","))
@@ -1251,10 +1256,10 @@ fn the_update_mask_names_the_leaves_that_are_present() {
             .message(
                 &tables,
                 index,
-                json.as_bytes(),
-                &ignore,
-                &[],
-                Some(&mut present),
+                JsonInput {
+                    present: Some(&mut present),
+                    ..JsonInput::new(json.as_bytes(), &ignore)
+                },
                 &mut Vec::new(),
             )
             .unwrap();
@@ -1276,10 +1281,10 @@ fn one_field_is_read_with_its_tags() {
                 &tables,
                 index,
                 field,
-                json.as_bytes(),
-                &strict(),
-                &[],
-                Some(&mut present),
+                JsonInput {
+                    present: Some(&mut present),
+                    ..JsonInput::new(json.as_bytes(), &strict())
+                },
                 &mut out,
             )
             .map(|()| (decode(&pool, message, &out), present.paths().join(",")))
