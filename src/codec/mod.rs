@@ -9,6 +9,7 @@ mod options;
 mod random_schema;
 mod required;
 mod room;
+mod span;
 mod text_to_wire;
 mod to_json;
 mod to_wire;

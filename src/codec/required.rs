@@ -3,6 +3,7 @@
 use crate::schema::tables::{Cardinality, Field, FieldIndex, Kind, MessageIndex, Tables};
 
 use crate::codec::error::CodecError;
+use crate::codec::span::Span;
 use crate::wire::{DEPTH_LIMIT, Groups, Reader, WireError, WireType};
 
 /// Checks that every required field is there, in `wire` and in the messages within it.
@@ -14,7 +15,7 @@ use crate::wire::{DEPTH_LIMIT, Groups, Reader, WireError, WireType};
 ///
 /// When a required field is missing, with its path; when `wire` is not wire format.
 pub fn check_required(tables: &Tables, message: MessageIndex, wire: &[u8]) -> Result<(), CodecError> {
-    let whole = Part {
+    let whole = Span {
         start: 0,
         end: wire.len(),
     };
@@ -26,13 +27,6 @@ pub fn check_required(tables: &Tables, message: MessageIndex, wire: &[u8]) -> Re
     checker.message(message, &[whole], 0)
 }
 
-/// A stretch of the wire bytes, from `start` up to `end`.
-#[derive(Clone, Copy, Debug)]
-struct Part {
-    start: usize,
-    end: usize,
-}
-
 /// Reads each record once, for the message that it is of: nothing is copied, and nothing read again at each level.
 struct Checker<'a> {
     tables: &'a Tables,
@@ -42,7 +36,7 @@ struct Checker<'a> {
 
 impl<'a> Checker<'a> {
     /// A message that is in several parts, which merge as if they stood one behind the other.
-    fn message(&mut self, message: MessageIndex, parts: &[Part], depth: usize) -> Result<(), CodecError> {
+    fn message(&mut self, message: MessageIndex, parts: &[Span], depth: usize) -> Result<(), CodecError> {
         let tables = self.tables;
         let table = tables.message(message);
         if !table.needs_required_check() {
@@ -54,7 +48,7 @@ impl<'a> Checker<'a> {
         }
         let mut present = vec![false; table.fields().len()];
         // The pieces of singular messages; those of one field are checked as the one message that they make.
-        let mut pieces: Vec<(FieldIndex, Part)> = Vec::new();
+        let mut pieces: Vec<(FieldIndex, Span)> = Vec::new();
         let mut elements = 0;
         let mut last = None;
         for part in parts {
@@ -123,7 +117,7 @@ impl<'a> Checker<'a> {
     }
 
     /// An entry of a map from anything to messages.
-    fn entry(&mut self, field: &Field, entry: MessageIndex, contents: Part, depth: usize) -> Result<(), CodecError> {
+    fn entry(&mut self, field: &Field, entry: MessageIndex, contents: Span, depth: usize) -> Result<(), CodecError> {
         // The entry itself requires nothing; its value does, and it is there even when its bytes are not.
         let Some(value) = self.tables.message(entry).field(FieldIndex(1)) else {
             return Ok(());
@@ -145,7 +139,7 @@ impl<'a> Checker<'a> {
 
     /// The key of a map entry, as an error's path has it.
     #[cold]
-    fn key(&self, entry: Part) -> String {
+    fn key(&self, entry: Span) -> String {
         let mut reader = self.reader(entry);
         let mut key = String::new();
         while let Ok((number, wire_type)) = reader.tag() {
@@ -164,24 +158,24 @@ impl<'a> Checker<'a> {
         key
     }
 
-    fn contents(&mut self, reader: &mut Reader<'a>, number: u32, wire_type: WireType) -> Result<Part, CodecError> {
+    fn contents(&mut self, reader: &mut Reader<'a>, number: u32, wire_type: WireType) -> Result<Span, CodecError> {
         if wire_type == WireType::StartGroup {
             let start = reader.position();
             let contents = reader.group(number, 1, &mut self.groups)?;
-            return Ok(Part {
+            return Ok(Span {
                 start,
                 end: start + contents.len(),
             });
         }
         let contents = reader.length_delimited()?;
         let end = reader.position();
-        Ok(Part {
+        Ok(Span {
             start: end - contents.len(),
             end,
         })
     }
 
-    fn reader(&self, part: Part) -> Reader<'a> {
+    fn reader(&self, part: Span) -> Reader<'a> {
         Reader::at(self.wire.get(..part.end).unwrap_or(self.wire), part.start)
     }
 }

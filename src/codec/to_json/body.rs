@@ -1,17 +1,12 @@
 //! Where in the wire bytes a message is, and what a scalar's record holds.
 
-/// A stretch of the wire bytes, from `start` up to `end`.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Part {
-    pub(super) start: usize,
-    pub(super) end: usize,
-}
+use crate::codec::span::Span;
 
 /// Where the records of one message are.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Body {
     /// In one stretch.
-    Whole(Part),
+    Whole(Span),
     /// In several, which merge as if they stood one behind the other: a range of
     /// [`Scratch::parts`](super::printer::Scratch::parts).
     Split { first: usize, count: usize },

@@ -2,13 +2,14 @@
 
 use std::cmp::Ordering;
 
-use super::body::{Part, Raw};
+use super::body::Raw;
 use super::map_entry::MapEntry;
+use crate::codec::span::Span;
 use crate::wire::WireType;
 
 /// A record of a known field.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Record {
+pub(super) struct IndexedRecord {
     pub(super) field: u32,
     pub(super) wire_type: WireType,
     /// Where its value begins: behind the tag, with a length still before it.
@@ -29,7 +30,7 @@ pub(super) struct Winner {
 pub(super) struct MapKey {
     digest: u64,
     /// The bytes of a string key; empty for the others, whose digest is exact.
-    key: Part,
+    key: Span,
     /// The entry's record, as a position in the index.
     pub(super) record: usize,
 }
@@ -42,7 +43,7 @@ impl MapKey {
         };
         Self {
             digest: entry.digest(),
-            key: Part {
+            key: Span {
                 start: entry.key_end - length,
                 end: entry.key_end,
             },

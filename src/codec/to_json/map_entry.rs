@@ -1,6 +1,7 @@
 //! Entries of maps: read from their records, compared by their keys, printed.
 
-use super::body::{Part, Raw};
+use super::body::Raw;
+use crate::codec::span::Span;
 use crate::schema::tables::{Field, Kind};
 use crate::text::shown::{VALUE, shown};
 use crate::wire::unzigzag;
@@ -8,7 +9,7 @@ use crate::wire::unzigzag;
 /// One entry of a map, as read from its record.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct MapEntry<'a> {
-    pub(super) part: Part,
+    pub(super) part: Span,
     pub(super) key_field: &'a Field,
     pub(super) key: Raw<'a>,
     /// Where the key ends in the wire bytes.
@@ -17,7 +18,7 @@ pub(super) struct MapEntry<'a> {
     /// A scalar value; `None` where there is none.
     pub(super) value: Option<Raw<'a>>,
     /// A message value: its last record.
-    pub(super) value_part: Part,
+    pub(super) value_part: Span,
     /// Where a scalar value ends in the wire bytes.
     pub(super) value_end: usize,
     /// How many records the value has.

@@ -6,11 +6,12 @@
 
 use std::cmp::Ordering;
 
-use super::body::{Body, Part, Raw};
-use super::failure::Failure;
-use super::index::{MapKey, Record, Winner};
+use super::body::{Body, Raw};
+use super::index::{IndexedRecord, MapKey, Winner};
 use super::printer::{Members, Printer};
 use super::scalar::not_utf8;
+use super::stop::Stop;
+use crate::codec::span::Span;
 use crate::schema::tables::{Cardinality, Field, FieldIndex, Kind, MessageIndex, MessageTable};
 use crate::wire::{DEPTH_LIMIT, Reader, WireError, WireType};
 
@@ -19,7 +20,7 @@ const NO_FIELD: u32 = u32::MAX;
 
 impl<'a> Printer<'a> {
     /// All fields of a message, from an index.
-    pub(super) fn merged_members(&mut self, members: &mut Members<'a>, body: Body) -> Result<(), Box<Failure>> {
+    pub(super) fn merged_members(&mut self, members: &mut Members<'a>, body: Body) -> Result<(), Box<Stop>> {
         self.merged(members, body, None)
     }
 
@@ -29,11 +30,11 @@ impl<'a> Printer<'a> {
         table: &'a MessageTable,
         index: FieldIndex,
         body: Body,
-    ) -> Result<(), Box<Failure>> {
+    ) -> Result<(), Box<Stop>> {
         self.merged(&mut Members::alone(table), body, Some(index))
     }
 
-    fn merged(&mut self, members: &mut Members<'a>, body: Body, only: Option<FieldIndex>) -> Result<(), Box<Failure>> {
+    fn merged(&mut self, members: &mut Members<'a>, body: Body, only: Option<FieldIndex>) -> Result<(), Box<Stop>> {
         let table = members.table;
         let (records, oneofs) = (self.scratch.records.len(), self.scratch.oneofs.len());
         let none = Winner {
@@ -71,7 +72,7 @@ impl<'a> Printer<'a> {
                 && only.is_none_or(|only| only == index)
             {
                 self.run(members, index, field, at, end, oneofs)
-                    .map_err(|failure| failure.within_field(table, field))?;
+                    .map_err(|stop| stop.within_field(table, field))?;
             }
             at = end;
         }
@@ -81,7 +82,7 @@ impl<'a> Printer<'a> {
     }
 
     /// Appends the records of known fields in `part` to the index, and notes who wins the oneofs.
-    fn index(&mut self, table: &'a MessageTable, part: Part, oneofs: usize) -> Result<(), Box<Failure>> {
+    fn index(&mut self, table: &'a MessageTable, part: Span, oneofs: usize) -> Result<(), Box<Stop>> {
         let mut reader = self.reader(part);
         while !reader.is_empty() {
             let (number, wire_type) = self.tag(&mut reader)?;
@@ -116,7 +117,7 @@ impl<'a> Printer<'a> {
                     since: start,
                 };
             }
-            self.scratch.records.push(Record {
+            self.scratch.records.push(IndexedRecord {
                 field: index.0,
                 wire_type,
                 start,
@@ -135,7 +136,7 @@ impl<'a> Printer<'a> {
         mut first: usize,
         end: usize,
         oneofs: usize,
-    ) -> Result<(), Box<Failure>> {
+    ) -> Result<(), Box<Stop>> {
         if let Some(oneof) = field.oneof
             && let Some(winner) = self.scratch.oneofs.get(oneofs + oneof as usize).copied()
         {
@@ -190,7 +191,7 @@ impl<'a> Printer<'a> {
         below: MessageIndex,
         first: usize,
         end: usize,
-    ) -> Result<(), Box<Failure>> {
+    ) -> Result<(), Box<Stop>> {
         if first >= end {
             return Ok(());
         }
@@ -222,7 +223,7 @@ impl<'a> Printer<'a> {
         field: &'a Field,
         first: usize,
         end: usize,
-    ) -> Result<(), Box<Failure>> {
+    ) -> Result<(), Box<Stop>> {
         self.drop_shadowed_entries(field, first, end)?;
         let digests = self.scratch.digests.len();
         let mut empty = true;
@@ -241,7 +242,7 @@ impl<'a> Printer<'a> {
 
     /// Takes the entries out of the index that a later one with the same key replaces, and those that are unknown
     /// fields.
-    fn drop_shadowed_entries(&mut self, field: &'a Field, first: usize, end: usize) -> Result<(), Box<Failure>> {
+    fn drop_shadowed_entries(&mut self, field: &'a Field, first: usize, end: usize) -> Result<(), Box<Stop>> {
         let keys = self.scratch.map_keys.len();
         for at in first..end {
             if let Some(record) = self.record(at) {
@@ -273,7 +274,7 @@ impl<'a> Printer<'a> {
     }
 
     /// Checks a record that doesn't count: protobuf parses it all the same.
-    fn check(&mut self, field: &'a Field, record: Record) -> Result<(), Box<Failure>> {
+    fn check(&mut self, field: &'a Field, record: IndexedRecord) -> Result<(), Box<Stop>> {
         match field.kind {
             Kind::String => {
                 let mut reader = self.record_reader(record);
@@ -291,9 +292,9 @@ impl<'a> Printer<'a> {
     }
 
     /// `depth`: how many levels are open, this message included.
-    fn check_message(&mut self, message: MessageIndex, part: Part, depth: usize) -> Result<(), Box<Failure>> {
+    fn check_message(&mut self, message: MessageIndex, part: Span, depth: usize) -> Result<(), Box<Stop>> {
         if depth > DEPTH_LIMIT {
-            return Err(Failure::wire(part.start, WireError::TooDeep));
+            return Err(Stop::wire(part.start, WireError::TooDeep));
         }
         let tables = self.tables;
         let table = tables.message(message);
@@ -307,11 +308,11 @@ impl<'a> Printer<'a> {
                 {
                     let contents = self.contents(&mut reader, number, wire_type)?;
                     self.check_message(below, contents, depth + 1)
-                        .map_err(|failure| failure.within_field(table, field))?;
+                        .map_err(|stop| stop.within_field(table, field))?;
                 }
                 (Some(field), Some(Kind::String)) if wire_type == WireType::Len => {
                     if let Raw::Bytes(text) = self.raw(&mut reader, wire_type)? {
-                        check_text(text, reader.position()).map_err(|failure| failure.within_field(table, field))?;
+                        check_text(text, reader.position()).map_err(|stop| stop.within_field(table, field))?;
                     }
                 }
                 _ => self.skip(&mut reader, number, wire_type)?,
@@ -320,18 +321,18 @@ impl<'a> Printer<'a> {
         Ok(())
     }
 
-    fn record(&self, at: usize) -> Option<Record> {
+    fn record(&self, at: usize) -> Option<IndexedRecord> {
         self.scratch.records.get(at).copied()
     }
 
-    fn record_reader(&self, record: Record) -> Reader<'a> {
-        self.reader(Part {
+    fn record_reader(&self, record: IndexedRecord) -> Reader<'a> {
+        self.reader(Span {
             start: record.start,
             end: record.end,
         })
     }
 
-    fn record_contents(&mut self, field: &Field, record: Record) -> Result<Part, Box<Failure>> {
+    fn record_contents(&mut self, field: &Field, record: IndexedRecord) -> Result<Span, Box<Stop>> {
         self.contents(&mut self.record_reader(record), field.number, record.wire_type)
     }
 }
@@ -343,7 +344,7 @@ fn is_of_type(field: &Field, wire_type: WireType) -> bool {
         || field.cardinality == Cardinality::Repeated && wire_type == WireType::Len && expected != WireType::StartGroup
 }
 
-fn check_text(text: &[u8], end: usize) -> Result<(), Box<Failure>> {
+fn check_text(text: &[u8], end: usize) -> Result<(), Box<Stop>> {
     match std::str::from_utf8(text) {
         Ok(_) => Ok(()),
         Err(error) => Err(not_utf8(end - text.len() + error.valid_up_to())),

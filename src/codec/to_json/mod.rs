@@ -7,7 +7,7 @@
 //!
 //! In the folder: [`printer`] is the state of one pass and its steps, [`wire_order`] the optimistic order and [`merge`] the
 //! sorted one, [`common`] the short way for the most frequent members, [`scalar`], [`map_entry`] and [`well_known`] what
-//! is printed, [`failure`] why printing stopped.
+//! is printed, [`stop`] why printing stopped.
 //!
 //! **Cost.** Redoing at one level of nesting what an inner level has redone already would multiply. So the bytes that
 //! are done again count against a budget, the length of the input; when it is spent, everything is done again from
@@ -19,12 +19,12 @@
 
 mod body;
 mod common;
-mod failure;
 mod index;
 mod map_entry;
 mod merge;
 mod printer;
 mod scalar;
+mod stop;
 mod well_known;
 mod wire_order;
 
@@ -34,8 +34,8 @@ mod differential;
 mod tests;
 
 use body::Body;
-use failure::Failure;
 use printer::{Printer, Redo, Scratch, Unknown};
+use stop::Stop;
 
 use crate::codec::error::CodecError;
 use crate::codec::options::PrintOptions;
@@ -117,7 +117,7 @@ impl WireToJson {
         options: &PrintOptions,
         out: &'a mut Vec<u8>,
         unknown_types: Unknown,
-        print: impl Fn(&mut Printer<'a>) -> Result<(), Box<Failure>>,
+        print: impl Fn(&mut Printer<'a>) -> Result<(), Box<Stop>>,
     ) -> Result<(), CodecError> {
         let start = out.len();
         self.scratch.clear();
@@ -137,8 +137,8 @@ impl WireToJson {
             depth: 0,
         };
         let mut result = print(&mut printer);
-        if let Err(failure) = &result
-            && matches!(**failure, Failure::RedoFromIndexes)
+        if let Err(stop) = &result
+            && matches!(**stop, Stop::RedoFromIndexes)
         {
             printer.out.truncate(start);
             printer.scratch.clear();
@@ -150,12 +150,12 @@ impl WireToJson {
             let printed = printer.out.len() - start;
             printer.scratch.room.learn(wire.len(), printed);
         }
-        result.map_err(|failure| {
+        result.map_err(|stop| {
             printer.out.truncate(start);
-            match *failure {
-                Failure::Error(error) => error,
+            match *stop {
+                Stop::Error(error) => error,
                 // Only an optimistic pass asks for it, and the second pass isn't one.
-                Failure::RedoFromIndexes => CodecError {
+                Stop::RedoFromIndexes => CodecError {
                     path: String::new(),
                     offset: None,
                     message: "the message could not be put in order".into(),

@@ -1,12 +1,13 @@
 //! One message being printed: its state, and the steps that every order of its records takes.
 
-use super::body::{Body, Part, Raw};
-use super::failure::Failure;
-use super::index::{MapKey, Record, Winner};
+use super::body::{Body, Raw};
+use super::index::{IndexedRecord, MapKey, Winner};
 use super::map_entry::MapEntry;
+use super::stop::Stop;
 use crate::codec::error::CodecError;
 use crate::codec::options::PrintOptions;
 use crate::codec::room::{self, Room};
+use crate::codec::span::Span;
 use crate::schema::tables::{
     Cardinality, DefaultValue, Field, FieldIndex, Kind, MessageIndex, MessageTable, Tables, WellKnown,
 };
@@ -17,9 +18,9 @@ use crate::wire::{DEPTH_LIMIT, Groups, Reader, WireError, WireType};
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     /// The indexes of the messages being merged.
-    pub(super) records: Vec<Record>,
+    pub(super) records: Vec<IndexedRecord>,
     /// The parts of split messages.
-    pub(super) parts: Vec<Part>,
+    pub(super) parts: Vec<Span>,
     /// What decides the oneofs of the messages being merged.
     pub(super) oneofs: Vec<Winner>,
     /// The keys of the map being merged.
@@ -120,21 +121,21 @@ pub(super) struct Printer<'a> {
 }
 
 impl<'a> Printer<'a> {
-    pub(super) fn whole(&self) -> Part {
-        Part {
+    pub(super) fn whole(&self) -> Span {
+        Span {
             start: 0,
             end: self.wire.len(),
         }
     }
 
     #[inline]
-    pub(super) fn reader(&self, part: Part) -> Reader<'a> {
+    pub(super) fn reader(&self, part: Span) -> Reader<'a> {
         let wire = self.wire;
         Reader::at(wire.get(..part.end).unwrap_or(wire), part.start)
     }
 
     /// The value of a message field or a list element.
-    pub(super) fn message(&mut self, message: MessageIndex, body: Body) -> Result<(), Box<Failure>> {
+    pub(super) fn message(&mut self, message: MessageIndex, body: Body) -> Result<(), Box<Stop>> {
         let tables = self.tables;
         let table = tables.message(message);
         match table.well_known() {
@@ -143,7 +144,7 @@ impl<'a> Printer<'a> {
         }
     }
 
-    pub(super) fn object(&mut self, table: &'a MessageTable, body: Body) -> Result<(), Box<Failure>> {
+    pub(super) fn object(&mut self, table: &'a MessageTable, body: Body) -> Result<(), Box<Stop>> {
         self.enter(b'{')?;
         let mut members = Members::new(table);
         self.members(&mut members, body)?;
@@ -152,7 +153,7 @@ impl<'a> Printer<'a> {
     }
 
     /// All fields of a message, keys included, braces not.
-    pub(super) fn members(&mut self, members: &mut Members<'a>, body: Body) -> Result<(), Box<Failure>> {
+    pub(super) fn members(&mut self, members: &mut Members<'a>, body: Body) -> Result<(), Box<Stop>> {
         if let (Body::Whole(part), Redo::Within(_)) = (body, self.redo) {
             let (mark, empty) = (self.out.len(), members.empty);
             let wide = self.scratch.wide_slots.len();
@@ -180,7 +181,7 @@ impl<'a> Printer<'a> {
         field: &'a Field,
         raw: Raw<'a>,
         end: usize,
-    ) -> Result<(), Box<Failure>> {
+    ) -> Result<(), Box<Stop>> {
         if !field.presence && is_zero(field.kind, raw) {
             return Ok(());
         }
@@ -189,7 +190,7 @@ impl<'a> Printer<'a> {
             && !f64::from_bits(raw).is_finite()
             && members.table.well_known() == Some(WellKnown::Value)
         {
-            return Err(Failure::new(
+            return Err(Stop::new(
                 end,
                 "found a google.protobuf.Value that is NaN or infinite, expected a finite number".into(),
             ));
@@ -207,7 +208,7 @@ impl<'a> Printer<'a> {
         reader: &mut Reader<'a>,
         wire_type: WireType,
         count: &mut usize,
-    ) -> Result<(), Box<Failure>> {
+    ) -> Result<(), Box<Stop>> {
         self.keep_up(reader);
         let element_type = field.kind.wire_type();
         if let Kind::Message(below) | Kind::Group(below) = field.kind
@@ -217,7 +218,7 @@ impl<'a> Printer<'a> {
             self.element(members, index, field, count)?;
             return self
                 .message(below, Body::Whole(contents))
-                .map_err(|failure| failure.within(&format!("[{}]", *count - 1)));
+                .map_err(|stop| stop.within(&format!("[{}]", *count - 1)));
         }
         if wire_type == element_type {
             if *count > 0 && self.compact && field.kind == Kind::String && self.common_text(reader) {
@@ -231,7 +232,7 @@ impl<'a> Printer<'a> {
             self.element(members, index, field, count)?;
             return self
                 .scalar(field.kind, raw, reader.position())
-                .map_err(|failure| failure.within(&format!("[{}]", *count - 1)));
+                .map_err(|stop| stop.within(&format!("[{}]", *count - 1)));
         }
         if wire_type == WireType::Len && element_type != WireType::StartGroup {
             let contents = self.contents(reader, field.number, wire_type)?;
@@ -244,7 +245,7 @@ impl<'a> Printer<'a> {
                 }
                 let raw = self
                     .raw(&mut packed, element_type)
-                    .map_err(|failure| failure.within(&format!("[{count}]")))?;
+                    .map_err(|stop| stop.within(&format!("[{count}]")))?;
                 if self.is_unknown_enum_value(field.kind, raw) {
                     continue;
                 }
@@ -272,7 +273,7 @@ impl<'a> Printer<'a> {
         index: FieldIndex,
         field: &'a Field,
         count: &mut usize,
-    ) -> Result<(), Box<Failure>> {
+    ) -> Result<(), Box<Stop>> {
         if *count == 0 {
             self.key(members, index, field);
             self.enter(b'[')?;
@@ -296,7 +297,7 @@ impl<'a> Printer<'a> {
         }
     }
 
-    pub(super) fn map_key(&mut self, entry: &MapEntry<'a>) -> Result<(), Box<Failure>> {
+    pub(super) fn map_key(&mut self, entry: &MapEntry<'a>) -> Result<(), Box<Stop>> {
         match entry.key {
             Raw::Bytes(key) => self.string(key, entry.key_end),
             Raw::Number(raw) => {
@@ -308,7 +309,7 @@ impl<'a> Printer<'a> {
         }
     }
 
-    pub(super) fn map_value(&mut self, entry: &MapEntry<'a>) -> Result<(), Box<Failure>> {
+    pub(super) fn map_value(&mut self, entry: &MapEntry<'a>) -> Result<(), Box<Stop>> {
         let Kind::Message(below) = entry.value_field.kind else {
             return match entry.value {
                 Some(raw) => self.scalar(entry.value_field.kind, raw, entry.value_end),
@@ -346,7 +347,7 @@ impl<'a> Printer<'a> {
         field: &'a Field,
         reader: &mut Reader<'a>,
         wire_type: WireType,
-    ) -> Result<Option<MapEntry<'a>>, Box<Failure>> {
+    ) -> Result<Option<MapEntry<'a>>, Box<Stop>> {
         let Kind::Message(entry) = field.kind else {
             self.skip(reader, field.number, wire_type)?;
             return Ok(None);
@@ -369,7 +370,7 @@ impl<'a> Printer<'a> {
             key_end: part.end,
             value_field,
             value: None,
-            value_part: Part {
+            value_part: Span {
                 start: part.end,
                 end: part.end,
             },
@@ -405,9 +406,9 @@ impl<'a> Printer<'a> {
         table: &'a MessageTable,
         index: FieldIndex,
         body: Body,
-    ) -> Result<(), Box<Failure>> {
+    ) -> Result<(), Box<Stop>> {
         let Some(field) = table.field(index) else {
-            return Err(Failure::new(
+            return Err(Stop::new(
                 0,
                 format!("{} has no field at {}", table.full_name(), index.0),
             ));
@@ -434,12 +435,12 @@ impl<'a> Printer<'a> {
     }
 
     /// What a field prints that isn't there, where something has to be printed.
-    fn absent(&mut self, field: &'a Field) -> Result<(), Box<Failure>> {
+    fn absent(&mut self, field: &'a Field) -> Result<(), Box<Stop>> {
         match (field.cardinality, field.kind) {
             // An empty list or map is a level too.
             (Cardinality::Repeated | Cardinality::Map, _) if self.depth >= DEPTH_LIMIT => Err(self.too_deep()),
             (Cardinality::Singular, Kind::Message(below) | Kind::Group(below)) => {
-                self.message(below, Body::Whole(Part { start: 0, end: 0 }))
+                self.message(below, Body::Whole(Span { start: 0, end: 0 }))
             }
             _ => {
                 self.default_value(field);
@@ -531,7 +532,7 @@ impl<'a> Printer<'a> {
 
     /// Opens an object or an array.
     #[inline]
-    pub(super) fn enter(&mut self, bracket: u8) -> Result<(), Box<Failure>> {
+    pub(super) fn enter(&mut self, bracket: u8) -> Result<(), Box<Stop>> {
         if self.depth >= DEPTH_LIMIT {
             return Err(self.too_deep());
         }
@@ -541,10 +542,10 @@ impl<'a> Printer<'a> {
     }
 
     #[cold]
-    fn too_deep(&self) -> Box<Failure> {
-        let mut failure = CodecError::from(WireError::TooDeep);
-        failure.offset = None;
-        Box::new(Failure::Error(failure))
+    fn too_deep(&self) -> Box<Stop> {
+        let mut error = CodecError::from(WireError::TooDeep);
+        error.offset = None;
+        Box::new(Stop::Error(error))
     }
 
     #[inline]
@@ -557,12 +558,12 @@ impl<'a> Printer<'a> {
     }
 
     /// Gives up on the optimistic pass over `part`: what it printed since `mark` goes.
-    fn redo(&mut self, part: Part, mark: usize) -> Result<(), Box<Failure>> {
+    fn redo(&mut self, part: Span, mark: usize) -> Result<(), Box<Stop>> {
         self.out.truncate(mark);
         if let Redo::Within(bytes) = self.redo {
             match bytes.checked_sub(part.end - part.start) {
                 Some(left) => self.redo = Redo::Within(left),
-                None => return Err(Box::new(Failure::RedoFromIndexes)),
+                None => return Err(Box::new(Stop::RedoFromIndexes)),
             }
         }
         Ok(())
@@ -613,18 +614,18 @@ impl<'a> Printer<'a> {
     }
 
     #[inline]
-    pub(super) fn tag(&mut self, reader: &mut Reader<'a>) -> Result<(u32, WireType), Box<Failure>> {
+    pub(super) fn tag(&mut self, reader: &mut Reader<'a>) -> Result<(u32, WireType), Box<Stop>> {
         self.count_step();
         let start = reader.position();
-        reader.tag().map_err(|error| Failure::wire(start, error))
+        reader.tag().map_err(|error| Stop::wire(start, error))
     }
 
     #[inline]
-    pub(super) fn skip(&self, reader: &mut Reader<'a>, number: u32, wire_type: WireType) -> Result<(), Box<Failure>> {
+    pub(super) fn skip(&self, reader: &mut Reader<'a>, number: u32, wire_type: WireType) -> Result<(), Box<Stop>> {
         let start = reader.position();
         reader
             .skip(number, wire_type, self.depth)
-            .map_err(|error| Failure::wire(start, error))
+            .map_err(|error| Stop::wire(start, error))
     }
 
     /// The contents of a length-delimited record or a group whose tag has just been read.
@@ -634,20 +635,20 @@ impl<'a> Printer<'a> {
         reader: &mut Reader<'a>,
         number: u32,
         wire_type: WireType,
-    ) -> Result<Part, Box<Failure>> {
+    ) -> Result<Span, Box<Stop>> {
         let start = reader.position();
         if wire_type == WireType::StartGroup {
             let contents = reader
                 .group(number, self.depth, &mut self.scratch.groups)
-                .map_err(|error| Failure::wire(start, error))?;
-            return Ok(Part {
+                .map_err(|error| Stop::wire(start, error))?;
+            return Ok(Span {
                 start,
                 end: start + contents.len(),
             });
         }
-        let contents = reader.length_delimited().map_err(|error| Failure::wire(start, error))?;
+        let contents = reader.length_delimited().map_err(|error| Stop::wire(start, error))?;
         let end = reader.position();
-        Ok(Part {
+        Ok(Span {
             start: end - contents.len(),
             end,
         })
@@ -655,7 +656,7 @@ impl<'a> Printer<'a> {
 
     /// The value of a scalar record whose tag has just been read.
     #[inline(always)]
-    pub(super) fn raw(&self, reader: &mut Reader<'a>, wire_type: WireType) -> Result<Raw<'a>, Box<Failure>> {
+    pub(super) fn raw(&self, reader: &mut Reader<'a>, wire_type: WireType) -> Result<Raw<'a>, Box<Stop>> {
         let start = reader.position();
         match wire_type {
             WireType::Varint => reader.varint().map(Raw::Number),
@@ -663,7 +664,7 @@ impl<'a> Printer<'a> {
             WireType::I32 => reader.fixed32().map(|value| Raw::Number(value.into())),
             _ => reader.length_delimited().map(Raw::Bytes),
         }
-        .map_err(|error| Failure::wire(start, error))
+        .map_err(|error| Stop::wire(start, error))
     }
 
     /// Whether the number names no member of a closed enum: such a value counts as an unknown field.

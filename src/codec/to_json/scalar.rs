@@ -4,9 +4,9 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 
 use super::body::Raw;
-use super::failure::Failure;
 use super::map_entry::map_key_number;
 use super::printer::Printer;
+use super::stop::Stop;
 use crate::codec::lanes::plain_end_within;
 use crate::schema::tables::{DefaultValue, Kind};
 use crate::text::append::{
@@ -18,7 +18,7 @@ use crate::wire::unzigzag;
 impl Printer<'_> {
     /// A scalar of that kind. `end` is where it ends in the wire bytes, for errors.
     #[inline]
-    pub(super) fn scalar(&mut self, kind: Kind, raw: Raw<'_>, end: usize) -> Result<(), Box<Failure>> {
+    pub(super) fn scalar(&mut self, kind: Kind, raw: Raw<'_>, end: usize) -> Result<(), Box<Stop>> {
         match raw {
             Raw::Bytes(bytes) if kind == Kind::Bytes => self.base64(bytes),
             Raw::Bytes(bytes) => return self.string(bytes, end),
@@ -176,7 +176,7 @@ impl Printer<'_> {
 
     /// A JSON string. `end` is where the bytes end on the wire; fails where they are not UTF-8.
     #[inline]
-    pub(super) fn string(&mut self, bytes: &[u8], end: usize) -> Result<(), Box<Failure>> {
+    pub(super) fn string(&mut self, bytes: &[u8], end: usize) -> Result<(), Box<Stop>> {
         if plain_end_within(self.wire, end - bytes.len(), end) >= end {
             self.out.push(b'"');
             append_part(self.wire, end - bytes.len(), bytes.len(), self.out);
@@ -187,7 +187,7 @@ impl Printer<'_> {
     }
 
     #[inline(never)]
-    fn unusual_string(&mut self, bytes: &[u8], end: usize) -> Result<(), Box<Failure>> {
+    fn unusual_string(&mut self, bytes: &[u8], end: usize) -> Result<(), Box<Stop>> {
         match std::str::from_utf8(bytes) {
             Ok(text) => {
                 self.quoted(text);
@@ -249,8 +249,8 @@ impl Printer<'_> {
 
 /// `offset` is that of the first byte that is wrong.
 #[cold]
-pub(super) fn not_utf8(offset: usize) -> Box<Failure> {
-    Failure::new(offset, "found bytes that are not UTF-8, expected a string".into())
+pub(super) fn not_utf8(offset: usize) -> Box<Stop> {
+    Stop::new(offset, "found bytes that are not UTF-8, expected a string".into())
 }
 
 /// Whether a double represents the number exactly: its significant bits fit into 53.

@@ -1,9 +1,10 @@
 //! The types of `google/protobuf` that have a JSON form of their own (ProtoJSON, "well-known types").
 
-use super::body::{Body, Part, Raw};
-use super::failure::Failure;
+use super::body::{Body, Raw};
 use super::printer::{Members, Printer, Unknown};
 use super::scalar::not_utf8;
+use super::stop::Stop;
+use crate::codec::span::Span;
 use crate::codec::well_known::{DURATION_SECONDS, FIRST_SECOND, LAST_SECOND, NANOS_PER_SECOND};
 use crate::schema::tables::{FieldIndex, MessageTable, WellKnown};
 use crate::text::append::{append_decimal, eight_decimals};
@@ -18,7 +19,7 @@ pub(super) struct Any<'a> {
     type_url: &'a [u8],
     /// Where the URL ends in the wire bytes.
     type_url_end: usize,
-    value: Part,
+    value: Span,
 }
 
 impl<'a> Printer<'a> {
@@ -27,7 +28,7 @@ impl<'a> Printer<'a> {
         well_known: WellKnown,
         table: &'a MessageTable,
         body: Body,
-    ) -> Result<(), Box<Failure>> {
+    ) -> Result<(), Box<Stop>> {
         match well_known {
             WellKnown::Any => {
                 let any = self.read_any(body)?;
@@ -42,11 +43,11 @@ impl<'a> Printer<'a> {
         }
     }
 
-    pub(super) fn read_any(&mut self, body: Body) -> Result<Any<'a>, Box<Failure>> {
+    pub(super) fn read_any(&mut self, body: Body) -> Result<Any<'a>, Box<Stop>> {
         let mut any = Any {
             type_url: &[],
             type_url_end: 0,
-            value: Part { start: 0, end: 0 },
+            value: Span { start: 0, end: 0 },
         };
         self.each_record(body, |_, number, end, raw| {
             match (number, raw) {
@@ -55,7 +56,7 @@ impl<'a> Printer<'a> {
                     any.type_url_end = end;
                 }
                 (2, Raw::Bytes(value)) => {
-                    any.value = Part {
+                    any.value = Span {
                         start: end - value.len(),
                         end,
                     };
@@ -67,7 +68,7 @@ impl<'a> Printer<'a> {
         Ok(any)
     }
 
-    pub(super) fn any(&mut self, any: Any<'a>) -> Result<(), Box<Failure>> {
+    pub(super) fn any(&mut self, any: Any<'a>) -> Result<(), Box<Stop>> {
         if any.type_url.is_empty() && any.value.start == any.value.end {
             self.enter(b'{')?;
             self.leave(b'}', true);
@@ -104,7 +105,7 @@ impl<'a> Printer<'a> {
     }
 
     /// An `Any` whose value cannot be printed, or not as what it claims to be.
-    pub(super) fn any_as_base64(&mut self, any: Any<'a>) -> Result<(), Box<Failure>> {
+    pub(super) fn any_as_base64(&mut self, any: Any<'a>) -> Result<(), Box<Stop>> {
         self.enter(b'{')?;
         self.any_type(&mut true, any)?;
         self.member(&mut false, b"\"value\":");
@@ -114,7 +115,7 @@ impl<'a> Printer<'a> {
         Ok(())
     }
 
-    fn any_type(&mut self, empty: &mut bool, any: Any<'a>) -> Result<(), Box<Failure>> {
+    fn any_type(&mut self, empty: &mut bool, any: Any<'a>) -> Result<(), Box<Stop>> {
         self.member(empty, b"\"@type\":");
         if self.unknown_types == Unknown::Base64 {
             self.quoted(&String::from_utf8_lossy(any.type_url));
@@ -123,7 +124,7 @@ impl<'a> Printer<'a> {
         self.string(any.type_url, any.type_url_end)
     }
 
-    fn duration(&mut self, body: Body) -> Result<(), Box<Failure>> {
+    fn duration(&mut self, body: Body) -> Result<(), Box<Stop>> {
         let (seconds, nanos) = self.seconds_and_nanos(body)?;
         let out_of_range = seconds.unsigned_abs() > DURATION_SECONDS.unsigned_abs()
             || nanos.unsigned_abs() >= NANOS_PER_SECOND.unsigned_abs()
@@ -148,7 +149,7 @@ impl<'a> Printer<'a> {
         Ok(())
     }
 
-    fn timestamp(&mut self, body: Body) -> Result<(), Box<Failure>> {
+    fn timestamp(&mut self, body: Body) -> Result<(), Box<Stop>> {
         let (seconds, nanos) = self.seconds_and_nanos(body)?;
         if !(FIRST_SECOND..=LAST_SECOND).contains(&seconds) || !(0..NANOS_PER_SECOND).contains(&nanos) {
             return Err(self.invalid(
@@ -191,7 +192,7 @@ impl<'a> Printer<'a> {
         self.out.truncate(end);
     }
 
-    fn seconds_and_nanos(&mut self, body: Body) -> Result<(i64, i32), Box<Failure>> {
+    fn seconds_and_nanos(&mut self, body: Body) -> Result<(i64, i32), Box<Stop>> {
         let (mut seconds, mut nanos) = (0, 0);
         self.each_record(body, |_, number, _, raw| {
             match (number, raw) {
@@ -204,7 +205,7 @@ impl<'a> Printer<'a> {
         Ok((seconds, nanos))
     }
 
-    fn field_mask(&mut self, body: Body) -> Result<(), Box<Failure>> {
+    fn field_mask(&mut self, body: Body) -> Result<(), Box<Stop>> {
         self.out.push(b'"');
         let mut first = true;
         self.each_record(body, |printer, number, end, raw| {
@@ -223,7 +224,7 @@ impl<'a> Printer<'a> {
 
     /// A path of a `FieldMask` in lowerCamelCase, without quotes. `end` is where it ends in the wire bytes. Fails where
     /// camelCase doesn't lead back to the path, and where it is no path: that is what the other direction refuses.
-    fn camel_case_path(&mut self, path: &[u8], end: usize) -> Result<(), Box<Failure>> {
+    fn camel_case_path(&mut self, path: &[u8], end: usize) -> Result<(), Box<Stop>> {
         let text = std::str::from_utf8(path).map_err(|error| not_utf8(end - path.len() + error.valid_up_to()))?;
         let mut camel = std::mem::take(&mut self.scratch.path);
         camel.clear();
@@ -247,7 +248,7 @@ impl<'a> Printer<'a> {
         if round_trips {
             return Ok(());
         }
-        Err(Failure::new(
+        Err(Stop::new(
             end - path.len(),
             format!(
                 "found {text:?} in a google.protobuf.FieldMask, expected a path in snake_case that camelCase can \
@@ -258,7 +259,7 @@ impl<'a> Printer<'a> {
 
     /// A `google.protobuf.Value`: whichever member of its oneof is set, the value alone. With none set it prints
     /// `null`, since something must stand in its place.
-    fn value(&mut self, table: &'a MessageTable, body: Body) -> Result<(), Box<Failure>> {
+    fn value(&mut self, table: &'a MessageTable, body: Body) -> Result<(), Box<Stop>> {
         let mark = self.out.len();
         self.members(&mut Members::alone(table), body)?;
         if self.out.len() == mark {
@@ -272,8 +273,8 @@ impl<'a> Printer<'a> {
     fn each_record(
         &mut self,
         body: Body,
-        mut read: impl FnMut(&mut Self, u32, usize, Raw<'a>) -> Result<(), Box<Failure>>,
-    ) -> Result<(), Box<Failure>> {
+        mut read: impl FnMut(&mut Self, u32, usize, Raw<'a>) -> Result<(), Box<Stop>>,
+    ) -> Result<(), Box<Stop>> {
         match body {
             Body::Whole(part) => self.each_record_of_part(part, &mut read),
             Body::Split { first, count } => {
@@ -289,9 +290,9 @@ impl<'a> Printer<'a> {
 
     fn each_record_of_part(
         &mut self,
-        part: Part,
-        read: &mut impl FnMut(&mut Self, u32, usize, Raw<'a>) -> Result<(), Box<Failure>>,
-    ) -> Result<(), Box<Failure>> {
+        part: Span,
+        read: &mut impl FnMut(&mut Self, u32, usize, Raw<'a>) -> Result<(), Box<Stop>>,
+    ) -> Result<(), Box<Stop>> {
         let mut reader = self.reader(part);
         while !reader.is_empty() {
             let (number, wire_type) = self.tag(&mut reader)?;
@@ -306,18 +307,18 @@ impl<'a> Printer<'a> {
     }
 
     #[cold]
-    fn invalid(&self, body: Body, message: String) -> Box<Failure> {
+    fn invalid(&self, body: Body, message: String) -> Box<Stop> {
         let part = match body {
             Body::Whole(part) => Some(part),
             Body::Split { first, .. } => self.scratch.parts.get(first).copied(),
         };
-        Failure::new(part.map_or(0, |part| part.start), message)
+        Stop::new(part.map_or(0, |part| part.start), message)
     }
 }
 
 #[cold]
-fn unknown_type(any: Any<'_>) -> Box<Failure> {
-    Failure::new(
+fn unknown_type(any: Any<'_>) -> Box<Stop> {
+    Stop::new(
         any.type_url_end - any.type_url.len(),
         format!(
             "found a google.protobuf.Any of type {:?}, expected a type of the schema behind the last '/', as in type.googleapis.com/pkg.Message",

@@ -1,19 +1,16 @@
 //! The optimistic pass: records are printed in the order in which they come.
 
-use super::body::{Body, Part};
-use super::failure::Failure;
+use super::body::Body;
 use super::map_entry::has_duplicates;
 use super::printer::{Members, Printer, Slots};
+use super::stop::Stop;
+use crate::codec::span::Span;
 use crate::schema::tables::{Cardinality, Field, FieldIndex, Kind, MessageTable};
 use crate::wire::{Reader, WireType};
 
 impl<'a> Printer<'a> {
     /// The optimistic pass over one message. `false`: its records are not in an order that can be printed as it is.
-    pub(super) fn members_in_wire_order(
-        &mut self,
-        members: &mut Members<'a>,
-        part: Part,
-    ) -> Result<bool, Box<Failure>> {
+    pub(super) fn members_in_wire_order(&mut self, members: &mut Members<'a>, part: Span) -> Result<bool, Box<Stop>> {
         let table = members.table;
         let mut slots = self.slots(table);
         let mut reader = self.reader(part);
@@ -30,7 +27,7 @@ impl<'a> Printer<'a> {
             match self.field_in_wire_order(members, &mut slots, index, field, &mut reader, wire_type) {
                 Ok(true) => {}
                 Ok(false) => return Ok(false),
-                Err(failure) => return Err(failure.within_field(table, field)),
+                Err(stop) => return Err(stop.within_field(table, field)),
             }
         }
         Ok(true)
@@ -47,7 +44,7 @@ impl<'a> Printer<'a> {
         field: &'a Field,
         reader: &mut Reader<'a>,
         wire_type: WireType,
-    ) -> Result<bool, Box<Failure>> {
+    ) -> Result<bool, Box<Stop>> {
         // Defaults are printed in field order, so the fields must come in it.
         if self.options.always_print_fields_with_no_presence && index.0 < members.next {
             return Ok(false);
@@ -70,7 +67,7 @@ impl<'a> Printer<'a> {
                 if field.kind == Kind::String {
                     // The most common one.
                     let start = reader.position();
-                    let text = reader.length_delimited().map_err(|error| Failure::wire(start, error))?;
+                    let text = reader.length_delimited().map_err(|error| Stop::wire(start, error))?;
                     if !self.take(members.table, slots, index, field) {
                         return Ok(false);
                     }
@@ -115,7 +112,7 @@ impl<'a> Printer<'a> {
         field: &'a Field,
         reader: &mut Reader<'a>,
         mut wire_type: WireType,
-    ) -> Result<(), Box<Failure>> {
+    ) -> Result<(), Box<Stop>> {
         let mut count = 0;
         loop {
             self.list_record(members, index, field, reader, wire_type, &mut count)?;
@@ -136,7 +133,7 @@ impl<'a> Printer<'a> {
         field: &'a Field,
         reader: &mut Reader<'a>,
         mut wire_type: WireType,
-    ) -> Result<bool, Box<Failure>> {
+    ) -> Result<bool, Box<Stop>> {
         let digests = self.scratch.digests.len();
         let mut empty = true;
         loop {
@@ -164,7 +161,7 @@ impl<'a> Printer<'a> {
         reader: &mut Reader<'a>,
         wire_type: WireType,
         empty: &mut bool,
-    ) -> Result<(), Box<Failure>> {
+    ) -> Result<(), Box<Stop>> {
         self.keep_up(reader);
         let Some(entry) = self.map_entry(field, reader, wire_type)? else {
             return Ok(());
@@ -183,8 +180,7 @@ impl<'a> Printer<'a> {
         if self.options.add_whitespace {
             self.out.push(b' ');
         }
-        self.map_value(&entry)
-            .map_err(|failure| failure.within(&entry.path_step()))
+        self.map_value(&entry).map_err(|stop| stop.within(&entry.path_step()))
     }
 
     pub(super) fn field_alone_in_wire_order(
@@ -192,8 +188,8 @@ impl<'a> Printer<'a> {
         table: &'a MessageTable,
         wanted: FieldIndex,
         wanted_field: &'a Field,
-        part: Part,
-    ) -> Result<bool, Box<Failure>> {
+        part: Span,
+    ) -> Result<bool, Box<Stop>> {
         let mut members = Members::alone(table);
         let mut slots = self.slots(table);
         let mut reader = self.reader(part);
@@ -203,7 +199,7 @@ impl<'a> Printer<'a> {
                 match self.field_in_wire_order(&mut members, &mut slots, wanted, wanted_field, &mut reader, wire_type) {
                     Ok(true) => continue,
                     Ok(false) => return Ok(false),
-                    Err(failure) => return Err(failure.within_field(table, wanted_field)),
+                    Err(stop) => return Err(stop.within_field(table, wanted_field)),
                 }
             }
             if wanted_field.oneof.is_some()

@@ -6,7 +6,7 @@
 
 use crate::schema::tables::{FieldIndex, MessageTable, WellKnown};
 
-use super::failure::{Failure, Result};
+use super::fault::{Fault, Result};
 use super::lengths::slot;
 use super::parser::Parser;
 use super::scan::Scanner;
@@ -21,7 +21,7 @@ impl<'p> Parser<'p, '_> {
         self.open(b'{', "an object")?;
         let Some(type_at) = self.scratch.types.find(object, self.depth - 1)? else {
             if !self.scan.closes(b'}') {
-                return Err(Failure::new(object.at, "expected the key \"@type\" in an Any"));
+                return Err(Fault::new(object.at, "expected the key \"@type\" in an Any"));
             }
             self.depth -= 1;
             return Ok(());
@@ -48,9 +48,7 @@ impl<'p> Parser<'p, '_> {
     /// Writes the type URL that `scanner` is at; the table of its type.
     fn any_type(&mut self, mut scanner: Scanner<'_>) -> Result<&'p MessageTable> {
         let at = scanner.at;
-        let url = scanner
-            .string("a type URL")
-            .map_err(|failure| failure.in_field("@type"))?;
+        let url = scanner.string("a type URL").map_err(|fault| fault.in_field("@type"))?;
         let url = url.decoded();
         let name = match url.iter().rposition(|byte| *byte == b'/') {
             Some(slash) if slash > 0 => url.get(slash + 1..).unwrap_or_default(),
@@ -71,7 +69,7 @@ impl<'p> Parser<'p, '_> {
                 "found type \"{}\", expected a message of the schema",
                 shown(name.as_bytes(), VALUE)
             );
-            return Err(Failure::new(at, message).in_field("@type"));
+            return Err(Fault::new(at, message).in_field("@type"));
         };
         self.out.push(0x0a);
         write_varint(url.len() as u64, &mut self.out);
@@ -93,16 +91,16 @@ impl<'p> Parser<'p, '_> {
             self.scan.skip_whitespace();
             if is_type(&key) {
                 if self.scan.at != type_at {
-                    return Err(Failure::new(key_at, "found the key \"@type\" a second time"));
+                    return Err(Fault::new(key_at, "found the key \"@type\" a second time"));
                 }
                 self.scan.skip_value(self.depth)?;
             } else if *key.decoded() == *b"value" {
                 if seen_value {
-                    return Err(Failure::new(key_at, "found the key \"value\" a second time"));
+                    return Err(Fault::new(key_at, "found the key \"value\" a second time"));
                 }
                 seen_value = true;
                 has_value = true;
-                self.message(table, &[]).map_err(|failure| failure.in_field("value"))?;
+                self.message(table, &[]).map_err(|fault| fault.in_field("value"))?;
             } else {
                 self.unknown_key(table, key_at, &key)?;
                 self.scan.skip_value(self.depth)?;
@@ -118,12 +116,12 @@ impl<'p> Parser<'p, '_> {
                 "expected the key \"value\" beside \"@type\": {} has it",
                 table.full_name()
             );
-            Err(Failure::new(object_at, message))
+            Err(Fault::new(object_at, message))
         }
     }
 }
 
 #[cold]
-fn scanner_expected(scanner: &Scanner<'_>, at: usize, what: &str) -> Failure {
+fn scanner_expected(scanner: &Scanner<'_>, at: usize, what: &str) -> Fault {
     super::scan::expected_at(scanner.json(), at, what).in_field("@type")
 }

@@ -5,7 +5,7 @@
 
 use std::cmp::Ordering;
 
-use super::failure::{Failure, Result};
+use super::fault::{Fault, Result};
 use super::scan::JsonString;
 use crate::text::shown::{VALUE, shown};
 
@@ -129,7 +129,7 @@ impl MapKeys {
             Some(key) => {
                 let text = String::from_utf8_lossy(key.string(json).raw);
                 let message = format!("found the key \"{}\" a second time", shown(text.as_bytes(), VALUE));
-                Err(Failure::new(key.start as usize - 1, message))
+                Err(Fault::new(key.start as usize - 1, message))
             }
         }
     }

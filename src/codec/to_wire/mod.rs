@@ -14,14 +14,14 @@
 //!
 //! In the folder: [`parser`] is the pass itself, [`common`] its short way for the most frequent values, [`scan`] JSON's
 //! lexical level, [`scalar`] the text of numbers and bytes, [`well_known`] and [`any`] the types with a JSON form of their
-//! own, [`failure`] an error on its way up.
+//! own, [`fault`] an error on its way up.
 
 use crate::codec::bound::{BoundField, Present};
 use crate::codec::error::CodecError;
 use crate::codec::options::ParseOptions;
 use crate::schema::tables::{Cardinality, FieldIndex, Kind, MessageIndex, Tables};
 use crate::wire::{Tag, WireType};
-use failure::{Failure, Result};
+use fault::{Fault, Result};
 use parser::{Parser, Scratch, slot_of};
 use scan::Scanner;
 
@@ -30,7 +30,7 @@ mod common;
 #[cfg(test)]
 mod differential;
 mod duplicates;
-mod failure;
+mod fault;
 mod lengths;
 mod parser;
 pub(super) mod scalar;
@@ -108,7 +108,7 @@ impl JsonToWire {
             }
             if parser.scan.is_at_end() {
                 let what = parser.expectation(table);
-                return Err(Failure::new(
+                return Err(Fault::new(
                     parser.scan.at,
                     format!("expected {what}, found an empty body"),
                 ));
@@ -132,7 +132,7 @@ impl JsonToWire {
         let start = out.len();
         // Positions in the input are kept in 32 bits.
         if u32::try_from(json.len()).is_err() {
-            return Err(Failure::new(0, "the input is longer than 4 GiB").into_error());
+            return Err(Fault::new(0, "the input is longer than 4 GiB").into_error());
         }
         self.scratch.room.reserve(json.len(), out);
         self.scratch.clear();
@@ -155,9 +155,9 @@ impl JsonToWire {
             parser.scratch.room.learn(json.len(), parser.out.len() - start);
         }
         *out = parser.out;
-        result.map_err(|failure| {
+        result.map_err(|fault| {
             out.truncate(start);
-            failure.into_error()
+            fault.into_error()
         })
     }
 }

@@ -1,7 +1,7 @@
 //! One pass over one input: messages, fields, lists, maps and scalars.
 
 use super::duplicates::{MapKeys, Seen};
-use super::failure::{Failure, Result};
+use super::fault::{Fault, Result};
 use super::lengths::{Lengths, slot as slots};
 use super::scalar::{self, Integer, NotAFloat, NotAnInteger, expected_scalar, write_integer};
 use super::scan::{self, JsonString, Scanner};
@@ -152,7 +152,7 @@ impl<'p, 'j> Parser<'p, 'j> {
                         } else {
                             self.member(table, index, field, bound, &mut seen)
                         };
-                        written.map_err(|failure| failure.in_field(&field.json_name))?;
+                        written.map_err(|fault| fault.in_field(&field.json_name))?;
                     }
                 }
                 None => self.scan.skip_value(self.depth)?,
@@ -178,7 +178,7 @@ impl<'p, 'j> Parser<'p, 'j> {
             return if self.scan.at == type_at {
                 Ok(None)
             } else {
-                Err(Failure::new(key_at, "found the key \"@type\" a second time"))
+                Err(Fault::new(key_at, "found the key \"@type\" a second time"))
             };
         }
         match table.field_by_name(&decoded) {
@@ -198,7 +198,7 @@ impl<'p, 'j> Parser<'p, 'j> {
                     shown(name.as_bytes(), VALUE),
                     table.full_name()
                 );
-                Err(Failure::new(key_at, message).in_field(&name))
+                Err(Fault::new(key_at, message).in_field(&name))
             }
         }
     }
@@ -227,7 +227,7 @@ impl<'p, 'j> Parser<'p, 'j> {
             && !(self.scan.peek() == b'n' && !self.takes_null(field))
             && seen.insert(oneof as usize, &mut self.scratch.seen)
         {
-            return Err(Failure::new(
+            return Err(Fault::new(
                 self.scan.at,
                 "another field of the same oneof is already set",
             ));
@@ -289,7 +289,7 @@ impl<'p, 'j> Parser<'p, 'j> {
             && let Some(present) = &mut self.present
             && !present.push(&self.scratch.prefix, &field.name)
         {
-            return Err(Failure::new(self.scan.at, "the body's update mask is too long"));
+            return Err(Fault::new(self.scan.at, "the body's update mask is too long"));
         }
         Ok(())
     }
@@ -356,7 +356,7 @@ impl<'p, 'j> Parser<'p, 'j> {
                     Kind::Int32 | Kind::Int64 | Kind::Uint32 | Kind::Uint64 => self.number(field.kind),
                     kind => self.scalar(kind),
                 };
-                written.map_err(|failure| failure.in_element(index))?;
+                written.map_err(|fault| fault.in_element(index))?;
                 index += 1;
                 if !self.next_element()? {
                     break;
@@ -380,7 +380,7 @@ impl<'p, 'j> Parser<'p, 'j> {
             loop {
                 if !(field.kind == Kind::String && self.common_string(&field.tag)) {
                     self.record(field, &field.tag, slot, &[])
-                        .map_err(|failure| failure.in_element(index))?;
+                        .map_err(|fault| fault.in_element(index))?;
                 }
                 index += 1;
                 if !self.next_element()? {
@@ -395,11 +395,11 @@ impl<'p, 'j> Parser<'p, 'j> {
     fn map(&mut self, field: &'p Field, slot: usize) -> Result<()> {
         self.open(b'{', "an object")?;
         let Kind::Message(entry) = field.kind else {
-            return Err(Failure::new(self.scan.at, "the schema has a map without entries"));
+            return Err(Fault::new(self.scan.at, "the schema has a map without entries"));
         };
         let table = self.tables.message(entry);
         let (Some(key_field), Some(value_field)) = (table.field(FieldIndex(0)), table.field(FieldIndex(1))) else {
-            return Err(Failure::new(
+            return Err(Fault::new(
                 self.scan.at,
                 "the schema has a map entry without key and value",
             ));
@@ -417,7 +417,7 @@ impl<'p, 'j> Parser<'p, 'j> {
                 self.scan.skip_whitespace();
                 let value = self.out.len();
                 self.record(value_field, &value_field.tag, value_slot, &[])
-                    .map_err(|failure| failure.in_entry(key.raw))?;
+                    .map_err(|fault| fault.in_entry(key.raw))?;
                 if self.out.len() > value {
                     self.scratch.lengths.close(slot, &mut self.out);
                 } else {
@@ -630,7 +630,7 @@ impl<'p, 'j> Parser<'p, 'j> {
     }
 
     #[cold]
-    fn no_float(&self, error: NotAFloat, at: usize, malformed: &str, out_of_range: &str) -> Failure {
+    fn no_float(&self, error: NotAFloat, at: usize, malformed: &str, out_of_range: &str) -> Fault {
         let what = match error {
             NotAFloat::Malformed => malformed,
             NotAFloat::OutOfRange => out_of_range,
@@ -671,7 +671,7 @@ impl<'p, 'j> Parser<'p, 'j> {
     }
 
     #[cold]
-    fn no_enum(&self, table: &EnumTable, at: usize) -> Failure {
+    fn no_enum(&self, table: &EnumTable, at: usize) -> Fault {
         let what = format!("a name or number of {}", table.full_name());
         scan::expected_at(self.scan.json(), at, &what)
     }
@@ -694,13 +694,13 @@ pub(super) fn slot_of(table: &MessageTable, index: u32) -> usize {
 }
 
 #[cold]
-fn duplicate(at: usize, field: &Field) -> Failure {
+fn duplicate(at: usize, field: &Field) -> Fault {
     let names = if field.name == field.json_name {
         String::new()
     } else {
         format!(" (\"{}\" and \"{}\" are one field)", field.json_name, field.name)
     };
-    Failure::new(at, format!("found the key of {} a second time{names}", field.name)).in_field(&field.json_name)
+    Fault::new(at, format!("found the key of {} a second time{names}", field.name)).in_field(&field.json_name)
 }
 
 /// Appends a string with its length from the inside of a JSON string with escapes.

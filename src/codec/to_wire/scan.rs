@@ -6,7 +6,7 @@
 
 use std::borrow::Cow;
 
-use super::failure::{Failure, Result, found};
+use super::fault::{Fault, Result, found};
 use crate::codec::lanes::plain_end;
 use crate::schema::tables::Key;
 use crate::text::append::append;
@@ -226,16 +226,13 @@ impl<'j> Scanner<'j> {
                     }
                 }
                 None => {
-                    return Err(Failure::new(
-                        self.json.len(),
-                        "the input ends in the middle of a string",
-                    ));
+                    return Err(Fault::new(self.json.len(), "the input ends in the middle of a string"));
                 }
             }
         }
         let raw = rest.get(..length).unwrap_or_default();
         if !ascii && let Err(error) = std::str::from_utf8(raw) {
-            return Err(Failure::new(
+            return Err(Fault::new(
                 start + error.valid_up_to(),
                 "found bytes that are not UTF-8",
             ));
@@ -251,15 +248,15 @@ impl<'j> Scanner<'j> {
         match rest.get(1) {
             Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => Ok(2),
             Some(b'u') => match hex4(rest.get(2..)) {
-                None => Err(Failure::new(at, "expected four hexadecimal digits after \\u")),
+                None => Err(Fault::new(at, "expected four hexadecimal digits after \\u")),
                 Some(0xd800..0xdc00) => match (rest.get(6..8), hex4(rest.get(8..))) {
                     (Some(b"\\u"), Some(0xdc00..0xe000)) => Ok(12),
-                    _ => Err(Failure::new(at, "found a lone surrogate, expected a surrogate pair")),
+                    _ => Err(Fault::new(at, "found a lone surrogate, expected a surrogate pair")),
                 },
-                Some(0xdc00..0xe000) => Err(Failure::new(at, "found a lone surrogate, expected a surrogate pair")),
+                Some(0xdc00..0xe000) => Err(Fault::new(at, "found a lone surrogate, expected a surrogate pair")),
                 Some(_) => Ok(6),
             },
-            _ => Err(Failure::new(at, "found an unknown escape in a string")),
+            _ => Err(Fault::new(at, "found an unknown escape in a string")),
         }
     }
 
@@ -359,7 +356,7 @@ impl<'j> Scanner<'j> {
     /// "expected …, found …" at this place.
     #[cold]
     #[inline(never)]
-    pub(super) fn expected(&self, what: &str) -> Failure {
+    pub(super) fn expected(&self, what: &str) -> Fault {
         expected_at(self.json, self.at, what)
     }
 }
@@ -367,14 +364,14 @@ impl<'j> Scanner<'j> {
 /// "expected …, found …" at a place of `json`.
 #[cold]
 #[inline(never)]
-pub(super) fn expected_at(json: &[u8], at: usize, what: &str) -> Failure {
-    Failure::new(at, format!("expected {what}, found {}", found(json, at)))
+pub(super) fn expected_at(json: &[u8], at: usize, what: &str) -> Fault {
+    Fault::new(at, format!("expected {what}, found {}", found(json, at)))
 }
 
-/// The failure of one level too many, opened at `at`.
+/// The fault of one level too many, opened at `at`.
 #[cold]
-pub(super) fn too_deep(at: usize) -> Failure {
-    Failure::new(at, format!("the value is nested deeper than {DEPTH_LIMIT} levels"))
+pub(super) fn too_deep(at: usize) -> Fault {
+    Fault::new(at, format!("the value is nested deeper than {DEPTH_LIMIT} levels"))
 }
 
 /// Hears of the objects and keys within a value; levels count from 1.

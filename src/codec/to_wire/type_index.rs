@@ -1,6 +1,6 @@
 //! Where the `@type` of each `Any` is, when it isn't the first key.
 
-use super::failure::Result;
+use super::fault::Result;
 use super::scan::{JsonString, Scanner, Visitor};
 use crate::wire::DEPTH_LIMIT;
 

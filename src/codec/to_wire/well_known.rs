@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::schema::tables::{FieldIndex, MessageTable, WellKnown};
 
-use super::failure::Result;
+use super::fault::Result;
 use super::lengths::slot;
 use super::parser::{Parser, slot_of};
 use super::scan::{JsonString, expected_at};
@@ -71,7 +71,7 @@ impl<'p, 'j> Parser<'p, 'j> {
                 self.scan.colon()?;
                 self.scan.skip_whitespace();
                 self.out.push(0x12);
-                self.nested_value().map_err(|failure| failure.in_entry(key.raw))?;
+                self.nested_value().map_err(|fault| fault.in_entry(key.raw))?;
                 self.scratch.lengths.close(slot::STRUCT_ENTRY, &mut self.out);
                 if !self.next_entry()? {
                     break;
@@ -101,7 +101,7 @@ impl<'p, 'j> Parser<'p, 'j> {
             let mut index = 0;
             loop {
                 self.out.push(0x0a);
-                self.nested_value().map_err(|failure| failure.in_element(index))?;
+                self.nested_value().map_err(|fault| fault.in_element(index))?;
                 index += 1;
                 if !self.next_element()? {
                     break;

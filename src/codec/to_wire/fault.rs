@@ -5,13 +5,13 @@ use std::fmt::Write as _;
 use crate::codec::error::CodecError;
 use crate::text::shown::{VALUE, shown};
 
-pub(super) type Result<T> = std::result::Result<T, Failure>;
+pub(super) type Result<T> = std::result::Result<T, Fault>;
 
 /// A [`CodecError`] that still lacks the part of the path above it.
 #[derive(Debug)]
-pub(super) struct Failure(Box<CodecError>);
+pub(super) struct Fault(Box<CodecError>);
 
-impl Failure {
+impl Fault {
     /// `message` at a byte offset of the input.
     #[cold]
     #[inline(never)]

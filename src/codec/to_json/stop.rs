@@ -6,13 +6,13 @@ use crate::wire::WireError;
 
 /// Why printing stopped. Boxed, so that a result is a word.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(super) enum Stop {
     Error(CodecError),
     /// The budget is spent: begin again, without optimism.
     RedoFromIndexes,
 }
 
-impl Failure {
+impl Stop {
     #[cold]
     pub(super) fn new(offset: usize, message: String) -> Box<Self> {
         Box::new(Self::Error(CodecError {
