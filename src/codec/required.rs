@@ -1,9 +1,8 @@
 //! Required fields of proto2: looked for when the message is complete, which it is only after path, query and body.
 
-use crate::schema::tables::{Cardinality, Field, FieldIndex, Kind, MessageIndex, Tables};
-
 use crate::codec::error::CodecError;
 use crate::codec::span::Span;
+use crate::schema::tables::{Cardinality, Field, FieldIndex, Kind, MessageIndex, Tables};
 use crate::wire::{DEPTH_LIMIT, Groups, Reader, WireError, WireType};
 
 /// Checks that every required field is there, in `wire` and in the messages within it.

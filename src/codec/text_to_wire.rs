@@ -1,7 +1,5 @@
 //! One value from a path capture or a query parameter to wire format.
 
-use crate::schema::tables::{EnumTable, Field, FieldIndex, Kind, MessageTable, Tables, WellKnown};
-
 use super::to_wire::scalar::{self, Integer, expected_scalar, write_integer};
 use super::to_wire::well_known::{
     EXPECTED_FIELD_MASK, parse_duration, parse_timestamp, write_field_mask, write_seconds_and_nanos,
@@ -9,6 +7,7 @@ use super::to_wire::well_known::{
 use super::well_known::{EXPECTED_DURATION, EXPECTED_TIMESTAMP};
 use crate::codec::error::CodecError;
 use crate::codec::options::{ParseOptions, UnknownEnumNames};
+use crate::schema::tables::{EnumTable, Field, FieldIndex, Kind, MessageTable, Tables, WellKnown};
 use crate::text::shown::{VALUE, shown};
 use crate::wire::{Tag, write_varint};
 

@@ -4,13 +4,12 @@
 //! `@type` of every object on its way, so that an `Any` within the `Any` finds its own without a scan of its own. So
 //! each byte is scanned ahead at most once, however deep they nest.
 
-use crate::schema::tables::{FieldIndex, MessageTable, WellKnown};
-
 use super::fault::{Fault, Result};
 use super::lengths::slot;
 use super::parser::Parser;
 use super::scan::Scanner;
 use super::type_index::is_type;
+use crate::schema::tables::{FieldIndex, MessageTable, WellKnown};
 use crate::text::shown::{VALUE, shown};
 use crate::wire::write_varint;
 

@@ -2,13 +2,12 @@
 
 use std::borrow::Cow;
 
-use crate::schema::tables::{FieldIndex, MessageTable, WellKnown};
-
 use super::fault::Result;
 use super::lengths::slot;
 use super::parser::{Parser, slot_of};
 use super::scan::{JsonString, expected_at};
 use crate::codec::well_known::{DURATION_SECONDS, EXPECTED_DURATION, EXPECTED_TIMESTAMP, FIRST_SECOND, LAST_SECOND};
+use crate::schema::tables::{FieldIndex, MessageTable, WellKnown};
 use crate::wire::write_varint;
 
 /// What a field mask is called in errors.
