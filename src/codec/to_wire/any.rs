@@ -7,7 +7,7 @@
 use super::fault::{Fault, Result};
 use super::lengths::slot;
 use super::parser::Parser;
-use super::scan::Scanner;
+use super::scan::{Scanner, expected_at};
 use super::type_index::is_type;
 use crate::schema::tables::{FieldIndex, MessageTable, WellKnown};
 use crate::text::shown::{VALUE, shown};
@@ -122,5 +122,5 @@ impl<'p> Parser<'p, '_> {
 
 #[cold]
 fn scanner_expected(scanner: &Scanner<'_>, at: usize, what: &str) -> Fault {
-    super::scan::expected_at(scanner.json(), at, what).in_field("@type")
+    expected_at(scanner.json(), at, what).in_field("@type")
 }
