@@ -1,4 +1,4 @@
-//! What the path binds, and what the body sets: the fields that the codec passes over, and those whose paths it collects.
+//! Fields that the path binds, which a body cannot set, and the paths of those that a body sets.
 
 use crate::schema::tables::FieldIndex;
 

@@ -1,4 +1,4 @@
-//! Why JSON is not a message, or a message no JSON.
+//! Why a conversion failed.
 
 use std::fmt;
 

@@ -14,8 +14,8 @@ pub(super) fn plain_end(text: &[u8], at: usize) -> usize {
     plain_end_within(text, at, text.len())
 }
 
-/// The same, but looking no farther than it must to tell whether all bytes before `end` are plain: a position behind
-/// `end` says that they are, and nothing of what follows.
+/// As [`plain_end`], but looking no farther than it must to tell whether all bytes before `end` are plain: a position
+/// after `end` says that they are, and nothing of what follows.
 #[inline(always)]
 pub(super) fn plain_end_within(text: &[u8], mut at: usize, end: usize) -> usize {
     while at < end {

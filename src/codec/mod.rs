@@ -1,4 +1,19 @@
 //! JSON to protobuf wire format and back, in one pass over the message tables, with no tree in between.
+//!
+//! A request takes these ways to wire format, each appending to one buffer:
+//!
+//! - `to_wire`: a body, or one field of it, by [`JsonToWire`];
+//! - `text_to_wire`: a path capture or a query parameter, by [`text_to_wire()`];
+//! - [`http_body`]: raw bytes.
+//!
+//! `required` checks the finished message, by [`check_required`]. An answer takes one way back: `to_json`, by
+//! [`WireToJson`], or again `http_body`.
+//!
+//! What they share: `options` says how JSON is read and written, `bound` which fields the path has taken, `error` what
+//! went wrong, `well_known` what Timestamp and Duration may hold; `lanes` looks at many bytes at once, `room` guesses how
+//! much output there will be, and a `span` is a stretch of wire bytes.
+//!
+//! This file is the map alone. Files of this folder take what they need from the file that has it.
 
 mod bound;
 mod error;

@@ -34,7 +34,7 @@ struct Checker<'a> {
 }
 
 impl<'a> Checker<'a> {
-    /// A message that is in several parts, which merge as if they stood one behind the other.
+    /// A message that is in several parts, which merge as if they stood one after the other.
     fn message(&mut self, message: MessageIndex, parts: &[Span], depth: usize) -> Result<(), CodecError> {
         let tables = self.tables;
         let table = tables.message(message);

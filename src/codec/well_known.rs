@@ -1,4 +1,4 @@
-//! What `google.protobuf.Timestamp` and `google.protobuf.Duration` may hold, in numbers and in words, for both directions.
+//! What `google.protobuf.Timestamp` and `google.protobuf.Duration` may hold, in numbers and in words.
 
 /// The first second of a `Timestamp`, 0001-01-01T00:00:00Z, in the Unix epoch (timestamp.proto).
 pub(super) const FIRST_SECOND: i64 = -62_135_596_800;

@@ -41,7 +41,7 @@ impl SchemaError {
         }
     }
 
-    /// The same error, at this place of its file.
+    /// This error, at a place of its file.
     pub(super) fn at(self, position: Option<Position>) -> Self {
         Self { position, ..self }
     }

@@ -2,6 +2,16 @@
 //!
 //! protox parses each text; the linker here resolves names; prost-reflect interprets options and checks the rest. A
 //! descriptor set is checked and lowered to proto2 and proto3 before prost-reflect sees it.
+//!
+//! The way of a schema, and the file that holds each step:
+//!
+//! 1. `proto_text` parses a `.proto` text; or `descriptor_set` reads a set into the messages of `raw`, checks them, and has
+//!    `editions` lower them.
+//! 2. `files` completes them with what is `bundled`, has `imports` say which file sees which, and `link` make names absolute.
+//! 3. prost-reflect's pool, with the services of the given files, becomes the [`Schema`] of this file.
+//! 4. [`tables`] compiles it into what the codec reads.
+//!
+//! An `error` says where it is in which file, and the `nearest` name where one was misspelled.
 
 mod bundled;
 mod descriptor_set;

@@ -7,7 +7,7 @@ use crate::codec::span::Span;
 pub(super) enum Body {
     /// In one stretch.
     Whole(Span),
-    /// In several, which merge as if they stood one behind the other: a range of
+    /// In several, which merge as if they stood one after the other: a range of
     /// [`Scratch::parts`](super::printer::Scratch::parts).
     Split { first: usize, count: usize },
 }

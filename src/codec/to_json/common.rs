@@ -68,7 +68,7 @@ impl<'a> Printer<'a> {
         true
     }
 
-    /// The same for the next number of a packed list.
+    /// Prints the next number of a packed list, a comma before it, if it is a common one.
     #[inline(always)]
     pub(super) fn common_number(&mut self, kind: Kind, reader: &mut Reader<'a>) -> bool {
         let mut ahead = *reader;
@@ -208,7 +208,7 @@ impl<'a> Printer<'a> {
         })
     }
 
-    /// The key and what `value` puts behind it, at the position that it is given; it says where that ends. `false` for a
+    /// The key and what `value` puts after it, at the position that it is given; it says where that ends. `false` for a
     /// long key.
     #[inline(always)]
     fn common(

@@ -12,7 +12,7 @@ use crate::wire::WireType;
 pub(super) struct IndexedRecord {
     pub(super) field: u32,
     pub(super) wire_type: WireType,
-    /// Where its value begins: behind the tag, with a length still before it.
+    /// Where its value begins: after the tag; a length, if it has one, comes first.
     pub(super) start: usize,
     pub(super) end: usize,
 }

@@ -1,7 +1,7 @@
 //! Messages whose records are not in the order in which they are printed: printed from a sorted index.
 //!
 //! What counts is what a protobuf parser would keep. Of a scalar, the last record. Of a message, all of them, merged,
-//! which is the message of their contents one behind the other. Of a oneof, the last member, and of that one only what
+//! which is the message of their contents one after the other. Of a oneof, the last member, and of that one only what
 //! came after the other members. Of a map key, the last entry. What doesn't count must still be well-formed.
 
 use std::cmp::Ordering;

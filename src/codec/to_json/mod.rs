@@ -5,9 +5,10 @@
 //! that way. Where a message turns out to be written otherwise, the output is cut back to where the message began and
 //! the message is done again from a sorted index of its records ([`merge`]).
 //!
-//! In the folder: [`printer`] is the state of one pass and its steps, [`wire_order`] the optimistic order and [`merge`] the
-//! sorted one, [`common`] the short way for the most frequent members, [`scalar`], [`map_entry`] and [`well_known`] what
-//! is printed, [`stop`] why printing stopped.
+//! This file is the entry. [`printer`] is the state of one pass and its steps; [`wire_order`] takes them in the optimistic
+//! order, [`merge`] in that of its [`index`]. [`common`] is a short way for the most frequent members. [`scalar`] and
+//! [`well_known`] print values, [`map_entry`] knows the entries of maps, [`body`] the places in the wire bytes. A [`stop`]
+//! is why printing ended early.
 //!
 //! **Cost.** Redoing at one level of nesting what an inner level has redone already would multiply. So the bytes that
 //! are done again count against a budget, the length of the input; when it is spent, everything is done again from

@@ -599,7 +599,7 @@ impl<'a> Printer<'a> {
         free
     }
 
-    /// Whether the next record has this field's number too: then its wire type, and the reader stands behind its tag.
+    /// Whether the next record has this field's number too: then its wire type, and the reader stands after its tag.
     #[inline]
     pub(super) fn next_of(&mut self, field: &Field, reader: &mut Reader<'a>) -> Option<WireType> {
         let mut ahead = *reader;

@@ -117,7 +117,7 @@ impl Printer<'_> {
         self.f64_after(b"", value);
     }
 
-    /// A number behind a comma, or behind nothing.
+    /// A number after a comma, or after nothing.
     #[inline(always)]
     pub(super) fn f64_after<const N: usize>(&mut self, before: &[u8; N], value: f64) {
         if let Some(hundredths) = hundredths(value) {

@@ -27,7 +27,7 @@ impl Stop {
         Self::new(offset, error.to_string())
     }
 
-    /// Puts one step in front of the path: `name`, `[3]` or `["key"]`.
+    /// Puts one step before the path: `name`, `[3]` or `["key"]`.
     #[cold]
     pub(super) fn within(mut self: Box<Self>, step: &str) -> Box<Self> {
         if let Self::Error(error) = &mut *self {
@@ -39,7 +39,7 @@ impl Stop {
         self
     }
 
-    /// Puts a field of a message in front of the path. The fields of well-known types don't show in JSON.
+    /// Puts a field of a message before the path. The fields of well-known types don't show in JSON.
     #[cold]
     pub(super) fn within_field(self: Box<Self>, table: &MessageTable, field: &Field) -> Box<Self> {
         match table.well_known() {

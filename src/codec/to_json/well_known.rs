@@ -269,7 +269,7 @@ impl<'a> Printer<'a> {
     }
 
     /// Reads the records of a message that has fields of the wire types VARINT and LEN alone; others are skipped.
-    /// `read` gets the number, the position behind the record, and the value.
+    /// `read` gets the number, the position after the record, and the value.
     fn each_record(
         &mut self,
         body: Body,

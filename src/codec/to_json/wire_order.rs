@@ -34,7 +34,7 @@ impl<'a> Printer<'a> {
     }
 
     /// One field in the optimistic pass: a record, or all adjacent records of a repeated field. The reader stands
-    /// behind the first tag.
+    /// after the first tag.
     #[inline]
     fn field_in_wire_order(
         &mut self,

@@ -27,7 +27,8 @@ impl<'p> Parser<'p, '_> {
         }
     }
 
-    /// The same for a string with the tag of its field.
+    /// Reads a string and writes it with the tag of its field, if it is a common one. `false`: nothing has been read or
+    /// written.
     #[inline(always)]
     pub(super) fn common_string(&mut self, tag: &Tag) -> bool {
         if self.scan.peek() != b'"' {
@@ -109,7 +110,7 @@ impl<'p> Parser<'p, '_> {
         true
     }
 
-    /// The tag and what `value` puts behind it, at the position that it is given; it says how much that is.
+    /// The tag and what `value` puts after it, at the position that it is given; it says how much that is.
     #[inline(always)]
     fn common<const ROOM: usize>(&mut self, tag: &Tag, value: impl FnOnce(&mut [u8; ROOM], usize) -> usize) {
         append_with::<ROOM>(&mut self.out, |room| {

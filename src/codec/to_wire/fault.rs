@@ -62,7 +62,7 @@ impl Fault {
 /// What stands at `at`, for "found …": the kind of the JSON value and its text, cut where it is long.
 #[cold]
 pub(super) fn found(json: &[u8], at: usize) -> String {
-    // Enough for the text that is shown; the value behind may be megabytes.
+    // Enough for the text that is shown; the whole value may be megabytes.
     let rest = json.get(at..).unwrap_or_default();
     let start = String::from_utf8_lossy(rest.get(..rest.len().min(VALUE * 4 + 8)).unwrap_or_default());
     let Some(first) = start.chars().next() else {

@@ -64,7 +64,7 @@ impl Lengths {
         self.open.push(Open { at, reserved });
     }
 
-    /// Writes the length that was opened last: all of `out` behind it.
+    /// Writes the length that was opened last: all of `out` after it.
     #[inline]
     pub(super) fn close(&mut self, slot: usize, out: &mut Vec<u8>) {
         let Some(Open { at, reserved }) = self.open.pop() else {
@@ -126,7 +126,7 @@ impl Lengths {
         let mut shift: usize = self.open.iter().map(|open| needed.saturating_sub(open.reserved)).sum();
         let mut end = out.len();
         out.resize(end + shift, 0);
-        // From the innermost outwards: what stands behind each length moves by the room that it and those before it gain.
+        // From the innermost outwards: what stands after each length moves by the room that it and those before it gain.
         for open in self.open.iter_mut().rev() {
             if shift == 0 {
                 break;

@@ -12,9 +12,9 @@
 //! (`Any`, whose type may come last, once: see [`type_index`]), and nothing is moved again and again. Recursion is bounded by
 //! [`DEPTH_LIMIT`](crate::wire::DEPTH_LIMIT), the number of objects and arrays that are open at once.
 //!
-//! In the folder: [`parser`] is the pass itself, [`common`] its short way for the most frequent values, [`scan`] JSON's
-//! lexical level, [`scalar`] the text of numbers and bytes, [`well_known`] and [`any`] the types with a JSON form of their
-//! own, [`fault`] an error on its way up.
+//! This file is the entry. [`parser`] is the pass itself, with [`common`] as its short way for the most frequent values.
+//! [`scan`] is JSON's lexical level, [`scalar`] the text of numbers and bytes. [`well_known`] and [`any`] are the types with
+//! a JSON form of their own. A [`fault`] is an error on its way up.
 
 use crate::codec::bound::{BoundField, Present};
 use crate::codec::error::CodecError;

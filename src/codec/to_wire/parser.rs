@@ -88,14 +88,14 @@ impl<'p, 'j> Parser<'p, 'j> {
         Ok(())
     }
 
-    /// After an element of a list: true at the next one, false behind the closing bracket.
+    /// After an element of a list: true at the next one, false after the closing bracket.
     #[inline]
     pub(super) fn next_element(&mut self) -> Result<bool> {
         room::keep_up(self.scan.at, self.scan.json().len(), self.start, &mut self.out);
         self.scan.next_element()
     }
 
-    /// After an entry of a map: true at the next one, false behind the closing brace.
+    /// After an entry of a map: true at the next one, false after the closing brace.
     #[inline]
     pub(super) fn next_entry(&mut self) -> Result<bool> {
         room::keep_up(self.scan.at, self.scan.json().len(), self.start, &mut self.out);
@@ -116,7 +116,7 @@ impl<'p, 'j> Parser<'p, 'j> {
         Ok(())
     }
 
-    /// The members of an object, from behind its opening brace to behind its closing one.
+    /// The members of an object, from after its opening brace to after its closing one.
     ///
     /// `any`, in an `Any`, is where its `@type` has been found: the key at that place is passed over.
     pub(super) fn members(&mut self, table: &'p MessageTable, bound: &[BoundField], any: Option<usize>) -> Result<()> {

@@ -198,7 +198,7 @@ fn parse_std<F: std::str::FromStr>(number: &[u8]) -> Result<F, NotAFloat> {
         .ok_or(NotAFloat::Malformed)
 }
 
-/// The integer that `text` begins with, and its length: up to seven digits and something behind them that ends it.
+/// The integer that `text` begins with, and its length: up to seven digits, with something after them that ends it.
 #[inline]
 pub(super) fn small_integer(text: &[u8]) -> Option<(u32, usize)> {
     let word = u64::from_le_bytes(*text.first_chunk::<8>()?);
@@ -211,7 +211,7 @@ pub(super) fn small_integer(text: &[u8]) -> Option<(u32, usize)> {
     Some((eight_digits(digits << (64 - 8 * length)) as u32, length as usize))
 }
 
-/// The decimal that `text` begins with, and its length: up to six digits around a point, and something behind them that
+/// The decimal that `text` begins with, and its length: up to six digits around a point, with something after them that
 /// ends it, all of it in one word, as prices are.
 #[inline(always)]
 fn small_decimal(text: &[u8]) -> Option<(f64, usize)> {
@@ -376,8 +376,8 @@ const RECIPROCALS: [(u64, u64); 28] = {
 /// So many decimal digits always fit into 64 bits.
 const MOST_DIGITS: usize = 19;
 
-/// Reads digits behind `number`, those that it has already; the number and how many came. Beyond [`MOST_DIGITS`], zeros
-/// in front aside, the number means nothing.
+/// Reads more digits of `number`; the number with them, and how many came. With more than [`MOST_DIGITS`], leading zeros
+/// not counted, the number means nothing.
 #[inline(always)]
 fn read_digits(text: &[u8], mut number: u64) -> (u64, usize) {
     let mut length = 0;
@@ -412,7 +412,7 @@ const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 /// How many bytes, from the lowest on, are 9 or less.
 #[inline]
 fn leading_digits(digits: u64) -> u32 {
-    // The high bit of each byte over 9; those behind the first one may be wrong.
+    // The high bit of each byte over 9; those after the first one may be wrong.
     let others = (digits.wrapping_add(0x7676_7676_7676_7676) | digits) & HIGH_BITS;
     others.trailing_zeros() / 8
 }
@@ -446,7 +446,7 @@ pub(in crate::codec) fn double_from_text(text: &[u8]) -> Result<f64, NotAFloat> 
     }
 }
 
-/// The same in single precision.
+/// A `float` from the text of a JSON number, or from the names that ProtoJSON has for NaN and infinity.
 pub(in crate::codec) fn float_from_text(text: &[u8]) -> Result<f32, NotAFloat> {
     match text {
         b"NaN" => Ok(f32::NAN),

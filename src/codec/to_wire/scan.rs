@@ -131,7 +131,7 @@ impl<'j> Scanner<'j> {
         Err(self.expected("':' after the key"))
     }
 
-    /// After a member of an object: true at the next key, false behind the closing brace.
+    /// After a member of an object: true at the next key, false after the closing brace.
     #[inline]
     pub(super) fn next_member(&mut self) -> Result<bool> {
         self.skip_whitespace();
@@ -149,7 +149,7 @@ impl<'j> Scanner<'j> {
         }
     }
 
-    /// After an element of an array: true at the next element, false behind the closing bracket.
+    /// After an element of an array: true at the next element, false after the closing bracket.
     #[inline]
     pub(super) fn next_element(&mut self) -> Result<bool> {
         self.skip_whitespace();
@@ -167,14 +167,14 @@ impl<'j> Scanner<'j> {
         }
     }
 
-    /// Behind an opening bracket or brace: whether the closing one follows at once. If not, at the first member.
+    /// After an opening bracket or brace: whether the closing one follows at once. If not, at the first member.
     #[inline]
     pub(super) fn closes(&mut self, closing: u8) -> bool {
         self.skip_whitespace();
         self.take(closing)
     }
 
-    /// A string, from its opening quote to behind its closing one.
+    /// A string, from its opening quote to after its closing one.
     #[inline]
     pub(super) fn string(&mut self, what: &'static str) -> Result<JsonString<'j>> {
         if self.peek() != b'"' {
@@ -313,7 +313,7 @@ impl<'j> Scanner<'j> {
                 b'n' => self.literal("null")?,
                 _ => drop(self.number("a value")?),
             }
-            // Behind a value, or before the end of an empty object or array.
+            // After a value, or before the end of an empty object or array.
             loop {
                 if level == 0 {
                     return Ok(false);

@@ -248,7 +248,7 @@ fn two_digits(tens: u8, ones: u8) -> Option<i64> {
     (tens < 10 && ones < 10).then(|| i64::from(tens) * 10 + i64::from(ones))
 }
 
-/// Nanoseconds of a fraction of one to nine digits behind its point, or of none; and what comes after it.
+/// Nanoseconds of a fraction of one to nine digits after its point, or of none; and what comes after it.
 fn parse_fraction(text: &[u8]) -> Option<(i32, &[u8])> {
     let [b'.', digits @ ..] = text else {
         return Some((0, text));

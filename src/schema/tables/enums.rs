@@ -25,7 +25,7 @@ pub struct EnumTable {
     by_folded_name: HashMap<Box<str>, i32>,
 }
 
-/// The name of an enum value, quoted, with padding behind it.
+/// The name of an enum value, quoted, and padding.
 #[derive(Clone, Debug)]
 struct EnumName {
     padded: Box<[u8]>,
@@ -100,7 +100,7 @@ impl EnumTable {
         name.padded.get(..name.length)
     }
 
-    /// The same if it is short, with padding behind it; its length comes with it.
+    /// The quoted name of a number and its length, if the name is short; after that comes padding.
     #[inline]
     pub fn short_name(&self, number: i32) -> Option<(&[u8; Key::SHORT], usize)> {
         let name = self.name(number)?;
@@ -128,7 +128,7 @@ impl EnumTable {
         self.number_of(name.as_bytes(), fold_case)
     }
 
-    /// The same for a name in bytes.
+    /// As [`number`](Self::number), of a name in bytes.
     pub fn number_of(&self, name: &[u8], fold_case: bool) -> Option<i32> {
         let hash = hash_name(self.seed, name);
         let mask = self.slots.len() - 1;

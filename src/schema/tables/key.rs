@@ -68,15 +68,14 @@ impl Key {
         self.padded.get(1..=self.length).unwrap_or_default()
     }
 
-    /// The same with a comma before it, if there is something `before` it, and whatever padding behind: its length comes
-    /// with it.
+    /// The key with a comma, if there is something `before` it, and its length; after that comes padding.
     #[inline]
     pub fn padded(&self, before: bool) -> (&[u8], usize) {
         let start = usize::from(!before);
         (self.padded.get(start..).unwrap_or_default(), self.length + 1 - start)
     }
 
-    /// The same if it is short, with a quote behind it that the length doesn't count.
+    /// As [`padded`](Self::padded), if the key is short; a quote follows it that the length doesn't count.
     #[inline]
     pub fn short(&self, before: bool) -> Option<(&[u8; Self::SHORT], usize)> {
         let start = usize::from(!before);

@@ -110,7 +110,7 @@ pub(super) const PROTO2: &str = r#"
 
 thread_local! {
     static SCHEMA: (DescriptorPool, Tables) = compile(&[("t.proto", PROTO), ("p2.proto", PROTO2)]);
-    /// One instance for all, as in the filter: what an error left behind must not matter.
+    /// One instance for all, as in the filter: what an error has left must not matter.
     static CODEC: std::cell::RefCell<JsonToWire> = std::cell::RefCell::default();
 }
 
@@ -129,7 +129,7 @@ fn parse(message: &str, json: &[u8], options: &ParseOptions) -> std::result::Res
     })
 }
 
-/// The same; what the bytes say in JSON, or the error.
+/// Converts with given options; what the bytes say in JSON, or the error.
 fn convert(message: &str, json: &[u8], options: &ParseOptions) -> std::result::Result<String, CodecError> {
     let wire = parse(message, json, options)?;
     Ok(SCHEMA.with(|(pool, _)| decode(pool, message, &wire)))
