@@ -18,7 +18,7 @@ help:
 	@echo 'make demo        the module in a real Envoy, with a gRPC service behind it and curl in front'
 	@echo 'make demo-check  the same, but compares the answers and ends'
 	@echo 'make test        everything that has to pass'
-	@echo 'make lint        formatting and lints'
+	@echo 'make lint        formatting, lints and the links of the documentation'
 	@echo 'make conformance protobuf'\''s conformance suite on the codec; part of make test'
 	@echo 'make fuzz        random input to the codec, beside prost-reflect, and to all of it through cargo-fuzz; takes six hours'
 	@echo 'make differential  random requests to the module and to Envoy'\''s own transcoder, 20000; takes three minutes'
@@ -94,11 +94,17 @@ differential: prerequisites build .venv
 	PROTOBRIDGE_DIFFERENTIAL_REQUESTS=$(REQUESTS) PROTOBRIDGE_DIFFERENTIAL_SEED=$(SEED) \
 		cargo test --locked --test envoy differential:: -- --nocapture
 
-# The filter is compiled for wasm only.
+# Most of the filter is compiled for wasm only. The fuzz targets are a workspace of their own: they are compiled without
+# libFuzzer, which takes a C++ compiler.
 lint: toolchain
 	cargo fmt --all --check
+	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo clippy --locked --lib --target wasm32-wasip1 -- -D warnings
+	CUSTOM_LIBFUZZER_PATH=/dev/null cargo clippy --locked --manifest-path fuzz/Cargo.toml --target-dir target/fuzz -- \
+		-D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --lib
+	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --lib --document-private-items --target wasm32-wasip1
 
 # Nothing to do, and no network, when it is there. By name, as rustup may be set not to install by itself.
 toolchain:

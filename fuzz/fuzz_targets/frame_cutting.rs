@@ -17,7 +17,7 @@ fuzz_target!(|data: &[u8]| {
     let mut letters = Letters(data);
     let grpc_web = letters.flag();
     let limit = *letters.choose(&[1000, 0, 10, 1 << 20]);
-    let seed = letters.next() as u64;
+    let seed = letters.letter() as u64;
     let body = letters.0;
     let expected = described(body, grpc_web, limit);
     assert_eq!(read(&[body], grpc_web, limit, usize::MAX), expected);

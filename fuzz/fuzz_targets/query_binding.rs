@@ -32,7 +32,7 @@ thread_local! {
 
 fuzz_target!(|data: &[u8]| {
     let mut letters = Letters(data);
-    let (number, choice) = (letters.next(), letters.next());
+    let (number, choice) = (letters.letter(), letters.letter());
     let query = letters.0;
     CASES.with(|cases| check(&cases[number % cases.len()], choice, query));
 });

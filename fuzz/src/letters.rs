@@ -6,7 +6,7 @@ pub struct Letters<'i>(pub &'i [u8]);
 
 impl<'i> Letters<'i> {
     /// The next letter, 0 for `A`; 0 behind the end.
-    pub fn next(&mut self) -> usize {
+    pub fn letter(&mut self) -> usize {
         match self.0.split_first() {
             Some((letter, rest)) => {
                 self.0 = rest;
@@ -18,12 +18,12 @@ impl<'i> Letters<'i> {
 
     /// One of these, by the next letter.
     pub fn choose<'c, T>(&mut self, choices: &'c [T]) -> &'c T {
-        &choices[self.next() % choices.len()]
+        &choices[self.letter() % choices.len()]
     }
 
     /// Whether the next letter is odd: `B` and not `A`.
     pub fn flag(&mut self) -> bool {
-        self.next() % 2 == 1
+        self.letter() % 2 == 1
     }
 
     /// So many bytes, or what is left.

@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use protobridge::config::Plugin;
-use protobridge::http::headers::Headers;
 use protobridge::exchange::{Abilities, CallStep, Exchange, Failure, HostReply, RequestStep, ResponseStep, Workspace};
+use protobridge::http::headers::Headers;
 
 use crate::letters::Letters;
 
@@ -23,7 +23,7 @@ pub fn run<'i>(
     let mut asked = Some(asked);
     loop {
         // All begins with the request's headers, and they come once.
-        let event = if asked.is_some() { 0 } else { 1 + letters.next() % 16 };
+        let event = if asked.is_some() { 0 } else { 1 + letters.letter() % 16 };
         let abilities = Abilities {
             calls: letters.flag(),
             fills_bodyless: letters.flag(),

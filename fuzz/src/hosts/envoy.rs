@@ -3,8 +3,8 @@
 use std::rc::Rc;
 
 use protobridge::config::Plugin;
-use protobridge::http::headers::Headers;
 use protobridge::exchange::{Abilities, CallStep, Exchange, Failure, HostReply, ResponseStep, Workspace};
+use protobridge::http::headers::Headers;
 
 use super::{Client, End, Ends, Flow, Host, Upstream};
 

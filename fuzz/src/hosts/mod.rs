@@ -7,10 +7,10 @@ pub mod kong;
 pub mod script;
 
 use prost_reflect::DynamicMessage;
-use serde_json::Value;
-use protobridge::http::headers::{HeaderEdits, Headers};
 use protobridge::exchange::{HostReply, Reply, RequestStep};
 use protobridge::grpc::frame::{Frame, FrameReader};
+use protobridge::http::headers::{HeaderEdits, Headers};
+use serde_json::Value;
 
 use crate::edge::EDGE;
 

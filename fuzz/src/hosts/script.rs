@@ -3,10 +3,10 @@
 use std::rc::Rc;
 use std::sync::LazyLock;
 
-use serde_json::{Map, Value, json};
 use protobridge::config::{Dispatch, Plugin};
-use protobridge::http::headers::Headers;
 use protobridge::exchange::{HostReply, Workspace};
+use protobridge::http::headers::Headers;
+use serde_json::{Map, Value, json};
 
 use super::envoy::{Envoy, Holding};
 use super::kong::{HasBody, Kong};
@@ -268,7 +268,7 @@ fn fields(list: &[(&str, &str)]) -> Headers {
 pub fn run(data: &[u8], workspace: &mut Workspace) {
     let mut letters = Letters(data);
     let plugin = PLUGINS.with(|plugins| Rc::clone(letters.choose(plugins)));
-    let host = letters.next() % 5;
+    let host = letters.letter() % 5;
     let (method, path) = *letters.choose(&TARGETS);
     let mut asked = fields(&[(":method", method), (":path", path), (":authority", "a")]);
     for (name, value) in *letters.choose(&REQUEST_HEADERS) {
@@ -338,10 +338,10 @@ fn play(letters: &mut Letters<'_>, host: &mut impl Host, raw: bool) {
 }
 
 fn event(letters: &mut Letters<'_>, host: &mut impl Host, wires: &mut Wires) {
-    match letters.next() % 18 {
+    match letters.letter() % 18 {
         0 | 1 => wires.up.extend_from_slice(letters.choose(&CLIENT_PIECES)),
         2 => {
-            let length = letters.next().min(wires.up.len());
+            let length = letters.letter().min(wires.up.len());
             let bytes: Vec<u8> = wires.up.drain(..length).collect();
             host.client_bytes(&bytes, false);
         }
@@ -357,7 +357,7 @@ fn event(letters: &mut Letters<'_>, host: &mut impl Host, wires: &mut Wires) {
         }
         7 | 8 => wires.down.extend_from_slice(letters.choose(&UPSTREAM_PIECES)),
         9 => {
-            let length = letters.next();
+            let length = letters.letter();
             deliver(host, &mut wires.down, length, letters.flag());
         }
         10 => deliver(host, &mut wires.down, usize::MAX, letters.flag()),
