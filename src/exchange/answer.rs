@@ -4,7 +4,7 @@
 use super::deadline::Deadline;
 use super::failure::Failure;
 use super::matched::{BodyType, Matched};
-use super::message;
+use super::message::{write_json, write_raw};
 use super::outcome::Outcome;
 use super::reply::is_without_content;
 use super::server_stream::{Progress, ServerStream};
@@ -114,9 +114,9 @@ impl Answer {
         let out = &mut workspace.body;
         out.clear();
         match self.matched.response_type() {
-            BodyType::Raw => message::write_raw(&self.matched, message, &mut workspace.content_type, out)?,
+            BodyType::Raw => write_raw(&self.matched, message, &mut workspace.content_type, out)?,
             BodyType::Json => {
-                message::write_json(&self.matched, message, &settings.print, &mut workspace.to_json, out)?;
+                write_json(&self.matched, message, &settings.print, &mut workspace.to_json, out)?;
                 workspace.set_content_type(JSON);
             }
         }

@@ -39,6 +39,7 @@ use crate::grpc::frame::PREFIX_LENGTH;
 use crate::http::headers::Headers;
 use crate::http::stream_format::{StreamFormat, StreamWriter};
 use crate::routing::Method;
+use body::too_large;
 use by_call::ByCall;
 pub use failure::Failure;
 use in_place::InPlace;
@@ -46,7 +47,7 @@ pub use in_place::is_trailers_frame;
 use matched::Matched;
 use outcome::{Ending, Outcome};
 pub use reply::{NO_SNIFFING, Reply};
-use request::{Head, Pending, Way};
+use request::{Head, Pending, Way, cannot_hold, cannot_stream};
 pub use steps::{Abilities, Call, CallStep, Forward, HostReply, RequestStep, ResponseStep};
 use upload::Upload;
 pub use workspace::Workspace;
@@ -146,7 +147,7 @@ impl Exchange {
         if pending.matched().streams_request() && (!end_of_stream || !abilities.streams_requests) {
             return match pending.way() {
                 Way::InPlace if abilities.streams_requests => self.upload(pending, abilities, workspace),
-                Way::InPlace | Way::ByCall => self.fail_request(&request::cannot_stream(), workspace),
+                Way::InPlace | Way::ByCall => self.fail_request(&cannot_stream(), workspace),
                 Way::Barred(why) => self.fail_request(&Failure::unimplemented(why), workspace),
             };
         }
@@ -173,7 +174,7 @@ impl Exchange {
         };
         match pending.way() {
             Way::InPlace => self.upload(pending, abilities, workspace),
-            Way::ByCall => self.fail_request(&request::cannot_hold(), workspace),
+            Way::ByCall => self.fail_request(&cannot_hold(), workspace),
             Way::Barred(why) => self.fail_request(&Failure::unimplemented(why), workspace),
         }
     }
@@ -254,7 +255,7 @@ impl Exchange {
                 RequestStep::Drop
             }
             State::Refused(..) => self.refuse(workspace),
-            State::Receiving(_) if size > limit => self.fail_request(&body::too_large(size, limit), workspace),
+            State::Receiving(_) if size > limit => self.fail_request(&too_large(size, limit), workspace),
             State::Receiving(_) => RequestStep::Await,
             _ => RequestStep::PassThrough,
         }

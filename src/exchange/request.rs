@@ -1,6 +1,6 @@
 //! The request's headers: the method is found, the way is chosen, and what isn't body is bound.
 
-use super::body::{self, Content, too_large};
+use super::body::{Content, complete_frame, too_large};
 use super::deadline::Deadline;
 use super::failure::Failure;
 use super::matched::{BodyType, Matched};
@@ -236,7 +236,7 @@ impl Pending {
             bytes: body,
             fills_mask: !self.bound.update_mask_set,
         };
-        body::complete_frame(&self.matched, content, 0, workspace, &mut self.frame)
+        complete_frame(&self.matched, content, 0, workspace, &mut self.frame)
     }
 
     /// Makes this a request whose headers go on at once.

@@ -2,7 +2,7 @@
 
 use super::failure::Failure;
 use super::matched::{BodyType, Matched};
-use super::message;
+use super::message::{content_type_so_far, write_json, write_raw};
 use crate::codec::{PrintOptions, WireToJson};
 use crate::grpc::frame::{Frame, FrameError, FrameReader};
 use crate::grpc::{Code, Status};
@@ -103,7 +103,7 @@ impl ServerStream {
         if let Output::Raw { content_type } = &mut self.output
             && content_type.is_empty()
         {
-            match message::content_type_so_far(matched, message) {
+            match content_type_so_far(matched, message) {
                 Some(found) => *content_type = found,
                 None => return false,
             }
@@ -226,7 +226,7 @@ impl Output {
             Self::Json { writer, print, .. } => {
                 let (start, before) = (out.len(), *writer);
                 writer.begin_message(out);
-                if let Err(failure) = message::write_json(matched, message, print, to_json, out) {
+                if let Err(failure) = write_json(matched, message, print, to_json, out) {
                     out.truncate(start);
                     *writer = before;
                     return Err(failure);
@@ -234,8 +234,8 @@ impl Output {
                 writer.end_message(out);
                 Ok(())
             }
-            Self::Raw { content_type } if first => message::write_raw(matched, message, content_type, out),
-            Self::Raw { .. } => message::write_raw(matched, message, &mut Vec::new(), out),
+            Self::Raw { content_type } if first => write_raw(matched, message, content_type, out),
+            Self::Raw { .. } => write_raw(matched, message, &mut Vec::new(), out),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A request whose headers have gone on: its body follows. Of a stream, each element becomes a frame when it is whole;
 //! another body becomes one frame at its end.
 
-use super::body::{self, Content};
+use super::body::{Content, complete_frame, too_large};
 use super::failure::Failure;
 use super::matched::Matched;
 use super::workspace::Workspace;
@@ -106,7 +106,7 @@ impl Upload {
             *sent = true;
             let at = frame::begin(out);
             out.extend_from_slice(parameters);
-            body::complete_frame(matched, content, at, workspace, out)
+            complete_frame(matched, content, at, workspace, out)
         };
         match intake {
             Intake::Closed => Ok(()),
@@ -117,7 +117,7 @@ impl Upload {
             } => {
                 let limit = matched.plugin.settings.limits.max_request_bytes;
                 if body.len() + chunk.len() > limit {
-                    return Err(body::too_large(body.len() + chunk.len(), limit));
+                    return Err(too_large(body.len() + chunk.len(), limit));
                 }
                 body.extend_from_slice(chunk);
                 match end {
