@@ -1,4 +1,5 @@
-//! Why an exchange cannot go on as asked.
+//! Why an exchange cannot go on as asked: a [`Failure`] carries the gRPC code, the HTTP status and the words for the client
+//! from where it arises to where a reply is written; its [`Reason`] is for those who count and log.
 
 use crate::codec::{CodecError, PrintOptions, WireToJson};
 use crate::config::Plugin;
@@ -7,7 +8,7 @@ use crate::grpc::{Code, ErrorFormat, Status};
 use crate::http::elements::ElementError;
 use crate::routing::BindError;
 
-/// Why an exchange cannot go on as asked: what is told to the client.
+/// Why an exchange cannot go on as asked, as the client is told.
 #[derive(Debug)]
 pub struct Failure {
     /// The HTTP status; mostly, but not always, the one that belongs to the code.

@@ -523,7 +523,7 @@ impl InPlace {
         ResponseStep::Reply(&workspace.reply)
     }
 
-    /// The same at a moment when the response must not be ended: the client is told at the next event.
+    /// The response has failed at a moment when it must not be ended: the client is told at the next event.
     fn reject_later<'w>(&mut self, failure: Failure) -> ResponseStep<'w> {
         self.state = State::Rejected(failure);
         ResponseStep::Drop

@@ -1,4 +1,4 @@
-//! What became of an exchange, for those who count and log.
+//! How an exchange ended, for those who count and log.
 
 use super::failure::{Failure, Reason};
 use crate::grpc::Code;
@@ -8,7 +8,7 @@ use crate::grpc::Code;
 pub struct Outcome {
     /// The gRPC status that the client got, or would have got.
     pub code: Code,
-    /// Why it isn't the service's own.
+    /// Why the exchange failed; none where the code is the service's own.
     pub reason: Option<Reason>,
 }
 

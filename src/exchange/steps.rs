@@ -1,4 +1,7 @@
-//! What an exchange has its host do, and what it must know of the host.
+//! What an exchange has its host do ([`RequestStep`], [`ResponseStep`], [`CallStep`]), and what it must know of the host
+//! ([`Abilities`], [`HostReply`]).
+//!
+//! A step borrows from the workspace: it is to be done before the next event.
 
 use std::time::Duration;
 
@@ -55,21 +58,21 @@ impl Abilities {
 /// What to do with the request.
 #[derive(Debug)]
 pub enum RequestStep<'w> {
-    /// Leave the exchange as it is, from here to its end.
+    /// Leave the request and its response alone, from here to their ends.
     PassThrough,
-    /// Hold what is there; more will come.
+    /// Hold what has come of the request, and wait for more of it.
     Await,
-    /// Drop this part of the body; more will come.
+    /// Drop this part of the body, and wait for more of it.
     Drop,
-    /// Answer the client with this.
+    /// Answer the client with this. The upstream has seen nothing of the request.
     Reply(&'w Reply),
-    /// The same at once: the upstream has the beginning of the request, and may answer too.
+    /// Answer the client with this at once: the upstream has the beginning of the request, and may answer too.
     BreakOff(&'w Reply),
-    /// The headers cannot be held: let them go on with these changes now, and hold the body.
+    /// Let the headers go on now, with these changes; the body's parts follow as [`RequestStep::Chunk`].
     ForwardHeaders {
         /// What changes in the headers.
         edits: &'w HeaderEdits,
-        /// When the upstream must have answered.
+        /// After which time to give up on the response; none: the host's own timeouts apply.
         timeout: Option<Duration>,
     },
     /// Replace this part of the body, and let it go on.
@@ -85,9 +88,9 @@ pub enum RequestStep<'w> {
 pub struct Forward<'w> {
     /// What changes in the headers.
     pub edits: &'w HeaderEdits,
-    /// The new body: one gRPC frame.
+    /// The new body: one gRPC frame, or nothing where the client streamed nothing.
     pub body: &'w [u8],
-    /// When the upstream must have answered.
+    /// After which time to give up on the response; none: the host's own timeouts apply.
     pub timeout: Option<Duration>,
 }
 
@@ -106,16 +109,16 @@ pub struct Call<'w> {
     pub metadata: &'w Headers,
     /// The one request message, without its frame prefix; none where the client streamed none.
     pub message: Option<&'w [u8]>,
-    /// When the upstream must have answered.
+    /// After which time to give up on the answer.
     pub timeout: Option<Duration>,
 }
 
 /// What to do with the response in place.
 #[derive(Debug)]
 pub enum ResponseStep<'w> {
-    /// Leave it as it is, to its end.
+    /// Leave the response alone, to its end.
     PassThrough,
-    /// Hold what is there; more will come.
+    /// Hold what has come of it, and wait for more.
     Await,
     /// Change the headers, and let them go on now: they cannot be held for the body, or there is none.
     RewriteHeaders(&'w HeaderEdits),
@@ -132,10 +135,11 @@ pub enum ResponseStep<'w> {
         edits: Option<&'w HeaderEdits>,
         /// The new bytes.
         body: &'w [u8],
-        /// Not yet: it goes on with the trailers.
+        /// Whether it is held all the same, and goes on with the trailers. The next part of the body then begins with
+        /// these bytes.
         hold: bool,
     },
-    /// Drop this part of the body; more will come.
+    /// Drop this part of the body, and wait for more.
     Drop,
     /// Break the response off: it must not look complete.
     Reset,

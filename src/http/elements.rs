@@ -34,7 +34,7 @@ enum Place {
     First,
     /// Behind a comma: an element.
     Next,
-    /// Within an element: how deep, and whether in a string, and there behind a backslash.
+    /// Within an element: how deep, and whether in a string, and there after a backslash.
     Element { depth: u32, string: bool, escaped: bool },
     /// Behind an element: a comma or `]`.
     Behind,
@@ -67,7 +67,7 @@ impl ElementReader {
         }
     }
 
-    /// The body has ended. Gives the last line, which needs no line break behind it.
+    /// The body has ended. Gives the last line, which needs no line break after it.
     pub fn finish(&mut self) -> Result<Option<&[u8]>, ElementError> {
         if let Some(error) = self.failed {
             return Err(error);
@@ -250,7 +250,7 @@ pub enum ElementError {
     NoArray,
     /// A comma or the end of the array where an element should be.
     Missing,
-    /// Something behind the array's end.
+    /// Something after the array's end.
     BehindEnd,
     /// The body ends within the array.
     Unfinished,

@@ -19,7 +19,7 @@ impl Headers {
         Self { bytes, fields }
     }
 
-    /// Adds a field behind the others.
+    /// Adds a field after the others.
     pub fn push(&mut self, name: &[u8], value: &[u8]) {
         let start = self.bytes.len();
         append(name, &mut self.bytes);

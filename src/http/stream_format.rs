@@ -92,7 +92,7 @@ impl StreamWriter {
         Self { format, empty: true }
     }
 
-    /// What goes in front of a message.
+    /// What goes before a message.
     pub fn begin_message(&mut self, out: &mut Vec<u8>) {
         match self.format {
             StreamFormat::Array => out.push(if self.empty { b'[' } else { b',' }),
@@ -102,7 +102,7 @@ impl StreamWriter {
         self.empty = false;
     }
 
-    /// What goes behind a message.
+    /// What goes after a message.
     pub fn end_message(&self, out: &mut Vec<u8>) {
         match self.format {
             StreamFormat::Array => {}

@@ -97,7 +97,7 @@ pub fn write_at<const ROOM: usize, const N: usize>(
 /// The most bytes that a number takes in decimal, in whole words.
 const DECIMAL: usize = 24;
 
-/// The same with a sign.
+/// The longest decimal with a sign, in bytes.
 pub const SIGNED_DECIMAL: usize = 1 + DECIMAL;
 
 /// Appends a number in decimal.
@@ -110,7 +110,7 @@ pub fn append_decimal(number: u64, out: &mut Vec<u8>) {
     }
 }
 
-/// The same for a signed number.
+/// Appends a signed number in decimal.
 #[inline]
 pub fn append_signed_decimal(number: i64, out: &mut Vec<u8>) {
     if number < 0 {

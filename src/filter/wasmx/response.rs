@@ -12,7 +12,7 @@ const TRAILERS: [(&str, &str); 3] = [
     ("grpc-status-details-bin", "upstream_trailer_grpc_status_details_bin"),
 ];
 
-/// The same of an answer that has nothing but headers, where `grpc_hide_header` keeps them out of these.
+/// The status of an answer that has nothing but headers, as properties, where `grpc_hide_header` keeps them out of these.
 const HIDDEN_HEADERS: [(&str, &str); 3] = [
     ("grpc-status", "upstream_http_grpc_status"),
     ("grpc-message", "upstream_http_grpc_message"),
