@@ -182,12 +182,7 @@ impl Exchange {
     /// Lets the headers go on; the body follows as it comes, or when it is whole.
     fn upload<'w>(&mut self, pending: Pending, abilities: Abilities, workspace: &'w mut Workspace) -> RequestStep<'w> {
         pending.edit_headers(abilities, &mut workspace.edits);
-        let in_place = InPlace::new(
-            pending.matched().clone(),
-            pending.deadline(),
-            pending.accept(),
-            abilities,
-        );
+        let in_place = pending.await_in_place(abilities);
         let timeout = in_place.gateway_timeout();
         match pending.into_upload(workspace) {
             Ok(upload) => self.upload = Some(upload),
@@ -310,12 +305,7 @@ impl Exchange {
         workspace: &'w mut Workspace,
     ) -> RequestStep<'w> {
         pending.edit_headers(abilities, &mut workspace.edits);
-        let in_place = InPlace::new(
-            pending.matched().clone(),
-            pending.deadline(),
-            pending.accept(),
-            abilities,
-        );
+        let in_place = pending.await_in_place(abilities);
         let timeout = in_place.gateway_timeout();
         self.state = State::InPlace(in_place);
         workspace.spare_frame = pending.into_frame();
@@ -328,7 +318,7 @@ impl Exchange {
 
     fn call<'w>(&'w mut self, pending: Pending, workspace: &'w mut Workspace) -> RequestStep<'w> {
         pending.write_metadata(&mut workspace.metadata);
-        let by_call = ByCall::new(pending.matched().clone(), pending.deadline(), pending.accept());
+        let by_call = pending.await_call();
         let timeout = by_call.gateway_timeout();
         self.state = State::ByCall(by_call);
         workspace.spare_frame = pending.into_frame();

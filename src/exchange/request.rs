@@ -1,8 +1,10 @@
 //! The request's headers: the method is found, the way is chosen, and what isn't body is bound.
 
 use super::body::{Content, complete_frame, too_large};
+use super::by_call::ByCall;
 use super::deadline::Deadline;
 use super::failure::Failure;
+use super::in_place::InPlace;
 use super::matched::{BodyType, Matched};
 use super::steps::Abilities;
 use super::upload::Upload;
@@ -159,20 +161,8 @@ impl Pending {
         let mut frame = std::mem::take(&mut workspace.spare_frame);
         frame.clear();
         frame::begin(&mut frame);
-        let bound = workspace
-            .binder
-            .bind(
-                matched.tables(),
-                &matched.route,
-                Parameters {
-                    captures: &workspace.captures,
-                    query: head.query(),
-                    has_body: matched.takes_body() && !end_of_stream,
-                },
-                settings.bind_options(),
-                &mut frame,
-            )
-            .map_err(|error| Failure::parameter(&error))?;
+        let has_body = matched.takes_body() && !end_of_stream;
+        let bound = bind(&matched, head.query(), has_body, workspace, &mut frame)?;
         Ok(Self {
             deadline: Deadline::new(settings, matched.method(), asked),
             way: Way::choose(settings.dispatch, abilities, !end_of_stream),
@@ -188,18 +178,23 @@ impl Pending {
         &self.matched
     }
 
-    /// How long the answer may take.
-    pub fn deadline(&self) -> Deadline {
-        self.deadline
-    }
-
     /// How the request goes to the upstream.
     pub fn way(&self) -> Way {
         self.way
     }
 
+    /// The response to the request, which goes on in place.
+    pub fn await_in_place(&self, abilities: Abilities) -> InPlace {
+        InPlace::new(self.matched.clone(), self.deadline, self.accept(), abilities)
+    }
+
+    /// The answer to the request, which goes by a call.
+    pub fn await_call(&self) -> ByCall {
+        ByCall::new(self.matched.clone(), self.deadline, self.accept())
+    }
+
     /// The client's `accept` header.
-    pub fn accept(&self) -> Option<&[u8]> {
+    fn accept(&self) -> Option<&[u8]> {
         self.head.value(self.head.accept)
     }
 
@@ -251,22 +246,8 @@ impl Pending {
         if !matched.streams_request() {
             return Ok(Upload::whole(matched, first, content_type, !self.bound.update_mask_set));
         }
-        let settings = &matched.plugin.settings;
         let mut later = Vec::new();
-        workspace
-            .binder
-            .bind(
-                matched.tables(),
-                &matched.route,
-                Parameters {
-                    captures: &workspace.captures,
-                    query: None,
-                    has_body: false,
-                },
-                settings.bind_options(),
-                &mut later,
-            )
-            .map_err(|error| Failure::parameter(&error))?;
+        bind(&matched, None, false, workspace, &mut later)?;
         Ok(match matched.request_body() {
             BodyType::Raw => Upload::raw(matched, first, later, content_type),
             BodyType::Json if is_lines(&media_type(content_type)) => {
@@ -342,6 +323,26 @@ impl Pending {
             out.push(b"grpc-timeout", timeout::format(time).as_bytes());
         }
     }
+}
+
+/// Appends what the path, whose captures are in `workspace`, and `query` bind.
+fn bind(
+    matched: &Matched,
+    query: Option<&[u8]>,
+    has_body: bool,
+    workspace: &mut Workspace,
+    out: &mut Vec<u8>,
+) -> Result<Bound, Failure> {
+    let parameters = Parameters {
+        captures: &workspace.captures,
+        query,
+        has_body,
+    };
+    let options = matched.plugin.settings.bind_options();
+    workspace
+        .binder
+        .bind(matched.tables(), &matched.route, parameters, options, out)
+        .map_err(|error| Failure::parameter(&error))
 }
 
 fn check_media_type(matched: &Matched, head: &Head) -> Result<(), Failure> {
