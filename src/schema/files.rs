@@ -15,12 +15,12 @@ use super::{bundled, descriptor_set, link, proto_text};
 /// The files on their way to a pool.
 pub(super) struct Files<'a> {
     /// `google/protobuf` alone, to begin with.
-    pool: DescriptorPool,
+    pub(super) pool: DescriptorPool,
     /// Given or bundled.
     texts: Vec<TextFile<'a>>,
     /// Of a descriptor set.
     compiled: Vec<RawFile>,
-    features: Features,
+    pub(super) features: Features,
     /// The names of the files whose services are served.
     given: Vec<String>,
 }
@@ -285,8 +285,8 @@ impl<'a> Files<'a> {
         Ok(())
     }
 
-    /// The pool of all files, what it can't say, and the services of the given files.
-    pub(super) fn build(mut self) -> Result<(DescriptorPool, Features, Vec<ServiceDescriptor>), SchemaError> {
+    /// Adds the files to the pool; the services of the given ones.
+    pub(super) fn build(&mut self) -> Result<Vec<ServiceDescriptor>, SchemaError> {
         let built = if self.compiled.is_empty() {
             let descriptors = self.texts.iter_mut().map(|file| std::mem::take(&mut file.descriptor));
             self.pool.add_file_descriptor_protos(descriptors)
@@ -311,7 +311,7 @@ impl<'a> Files<'a> {
             .filter_map(|name| self.pool.get_file_by_name(name))
             .flat_map(|file| file.services().collect::<Vec<_>>())
             .collect();
-        Ok((self.pool, self.features, services))
+        Ok(services)
     }
 
     /// An error at an element of a file: with its place in the text, or with its name in a descriptor set.

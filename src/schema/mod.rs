@@ -75,10 +75,10 @@ impl Schema {
         };
         files.add_bundled()?;
         files.link()?;
-        let (pool, features, services) = files.build()?;
+        let services = files.build()?;
         Ok(Self {
-            pool,
-            features,
+            pool: files.pool,
+            features: files.features,
             services,
         })
     }
