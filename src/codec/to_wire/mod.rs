@@ -55,6 +55,7 @@ impl JsonToWire {
     /// # Errors
     ///
     /// When the input is not JSON or not such a message, with its path and byte offset; `out` is then as it was.
+    #[inline]
     pub fn message(
         &mut self,
         tables: &Tables,
@@ -62,8 +63,13 @@ impl JsonToWire {
         input: JsonInput<'_>,
         out: &mut Vec<u8>,
     ) -> std::result::Result<(), CodecError> {
-        let bound = input.bound;
-        self.parse(tables, input, out, |parser| {
+        let JsonInput {
+            json,
+            options,
+            bound,
+            present,
+        } = input;
+        self.parse(tables, json, options, present, out, |parser| {
             let table = tables.message(message);
             if parser.scan.is_at_end() || parser.is_null_for_nothing(table) {
                 return Ok(());
@@ -90,8 +96,13 @@ impl JsonToWire {
         input: JsonInput<'_>,
         out: &mut Vec<u8>,
     ) -> std::result::Result<(), CodecError> {
-        let bound = input.bound;
-        self.parse(tables, input, out, |parser| {
+        let JsonInput {
+            json,
+            options,
+            bound,
+            present,
+        } = input;
+        self.parse(tables, json, options, present, out, |parser| {
             let holder = tables.message(message);
             let Some(table) = holder.field(field) else {
                 return Ok(());
@@ -119,16 +130,15 @@ impl JsonToWire {
         })
     }
 
-    fn parse<'i>(
-        &'i mut self,
-        tables: &'i Tables,
-        input: JsonInput<'i>,
+    fn parse<'p, 'j>(
+        &'p mut self,
+        tables: &'p Tables,
+        json: &'j [u8],
+        options: &ParseOptions,
+        present: Option<&'p mut Present>,
         out: &mut Vec<u8>,
-        body: impl FnOnce(&mut Parser<'i, 'i>) -> Result<()>,
+        body: impl FnOnce(&mut Parser<'p, 'j>) -> Result<()>,
     ) -> std::result::Result<(), CodecError> {
-        let JsonInput {
-            json, options, present, ..
-        } = input;
         let start = out.len();
         // Positions in the input are kept in 32 bits.
         if u32::try_from(json.len()).is_err() {
