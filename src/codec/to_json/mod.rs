@@ -98,17 +98,16 @@ impl WireToJson {
         options: &PrintOptions,
         out: &mut Vec<u8>,
     ) -> Result<(), CodecError> {
-        let printed = self.print(tables, any_wire, options, out, Unknown::Base64, |printer| {
-            let any = printer.read_any(Body::Whole(printer.whole()))?;
-            printer.any(any)
-        });
-        match printed {
-            Ok(()) => Ok(()),
-            Err(_) => self.print(tables, any_wire, options, out, Unknown::Base64, |printer| {
+        let mut print = |as_base64: bool| {
+            self.print(tables, any_wire, options, out, Unknown::Base64, |printer| {
                 let any = printer.read_any(Body::Whole(printer.whole()))?;
-                printer.any_as_base64(any)
-            }),
-        }
+                match as_base64 {
+                    false => printer.any(any),
+                    true => printer.any_as_base64(any),
+                }
+            })
+        };
+        print(false).or_else(|_| print(true))
     }
 
     fn print<'a>(

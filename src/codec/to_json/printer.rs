@@ -4,7 +4,6 @@ use super::body::{Body, Raw};
 use super::index::{IndexedRecord, MapKey, Winner};
 use super::map_entry::MapEntry;
 use super::stop::Stop;
-use crate::codec::error::CodecError;
 use crate::codec::options::PrintOptions;
 use crate::codec::room::{self, Room};
 use crate::codec::span::Span;
@@ -543,9 +542,7 @@ impl<'a> Printer<'a> {
 
     #[cold]
     fn too_deep(&self) -> Box<Stop> {
-        let mut error = CodecError::from(WireError::TooDeep);
-        error.offset = None;
-        Box::new(Stop::Error(error))
+        Box::new(Stop::Error(WireError::TooDeep.into()))
     }
 
     #[inline]
