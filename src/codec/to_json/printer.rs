@@ -13,96 +13,6 @@ use crate::schema::tables::{
 use crate::text::append::{append, append_part};
 use crate::wire::{DEPTH_LIMIT, Groups, Reader, WireError, WireType};
 
-/// Memory that printing uses again. Each vector is a stack: a message leaves it as long as it found it.
-#[derive(Debug, Default)]
-pub(super) struct Scratch {
-    /// The indexes of the messages being merged.
-    pub(super) records: Vec<IndexedRecord>,
-    /// The parts of split messages.
-    pub(super) parts: Vec<Span>,
-    /// What decides the oneofs of the messages being merged.
-    pub(super) oneofs: Vec<Winner>,
-    /// The keys of the map being merged.
-    pub(super) map_keys: Vec<MapKey>,
-    /// The path of a `FieldMask` being printed.
-    pub(super) path: String,
-    /// A digest of each key of the maps being printed.
-    pub(super) digests: Vec<u64>,
-    /// The slots from 64 on of the messages being printed: one bit each, set when taken.
-    wide_slots: Vec<u64>,
-    pub(super) room: Room,
-    /// Where the groups of the input end.
-    groups: Groups,
-    #[cfg(test)]
-    pub(super) steps: usize,
-}
-
-impl Scratch {
-    pub(super) fn clear(&mut self) {
-        self.records.clear();
-        self.parts.clear();
-        self.oneofs.clear();
-        self.map_keys.clear();
-        self.digests.clear();
-        self.wide_slots.clear();
-        self.groups.clear();
-    }
-}
-
-/// What to do with a message that isn't written in order.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Redo {
-    /// Print it again from its index, as long as there are that many bytes left to do again.
-    Within(usize),
-    /// Print everything from indexes in the first place.
-    Never,
-}
-
-/// What to do with an `Any` of a type that the schema doesn't have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unknown {
-    Refuse,
-    Base64,
-}
-
-/// The object being printed.
-#[derive(Debug)]
-pub(super) struct Members<'a> {
-    pub(super) table: &'a MessageTable,
-    /// Nothing is printed in it yet.
-    pub(super) empty: bool,
-    /// With `always_print_fields_with_no_presence`: all fields before this one are printed or have no need to be.
-    pub(super) next: u32,
-    /// Only one field is printed, without key and braces.
-    alone: bool,
-}
-
-impl<'a> Members<'a> {
-    pub(super) fn new(table: &'a MessageTable) -> Self {
-        Self {
-            table,
-            empty: true,
-            next: 0,
-            alone: false,
-        }
-    }
-
-    pub(super) fn alone(table: &'a MessageTable) -> Self {
-        Self {
-            alone: true,
-            ..Self::new(table)
-        }
-    }
-}
-
-/// What a message has had so far: one slot for each field outside of oneofs, one for each oneof.
-#[derive(Debug)]
-pub(super) struct Slots {
-    pub(super) low: u64,
-    /// Where the slots from 64 on begin in [`Scratch::wide_slots`].
-    wide: usize,
-}
-
 pub(super) struct Printer<'a> {
     pub(super) tables: &'a Tables,
     pub(super) wire: &'a [u8],
@@ -683,6 +593,96 @@ impl<'a> Printer<'a> {
             self.scratch.steps += 1;
         }
     }
+}
+
+/// Memory that printing uses again. Each vector is a stack: a message leaves it as long as it found it.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    /// The indexes of the messages being merged.
+    pub(super) records: Vec<IndexedRecord>,
+    /// The parts of split messages.
+    pub(super) parts: Vec<Span>,
+    /// What decides the oneofs of the messages being merged.
+    pub(super) oneofs: Vec<Winner>,
+    /// The keys of the map being merged.
+    pub(super) map_keys: Vec<MapKey>,
+    /// The path of a `FieldMask` being printed.
+    pub(super) path: String,
+    /// A digest of each key of the maps being printed.
+    pub(super) digests: Vec<u64>,
+    /// The slots from 64 on of the messages being printed: one bit each, set when taken.
+    wide_slots: Vec<u64>,
+    pub(super) room: Room,
+    /// Where the groups of the input end.
+    groups: Groups,
+    #[cfg(test)]
+    pub(super) steps: usize,
+}
+
+impl Scratch {
+    pub(super) fn clear(&mut self) {
+        self.records.clear();
+        self.parts.clear();
+        self.oneofs.clear();
+        self.map_keys.clear();
+        self.digests.clear();
+        self.wide_slots.clear();
+        self.groups.clear();
+    }
+}
+
+/// What to do with a message that isn't written in order.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Redo {
+    /// Print it again from its index, as long as there are that many bytes left to do again.
+    Within(usize),
+    /// Print everything from indexes in the first place.
+    Never,
+}
+
+/// What to do with an `Any` of a type that the schema doesn't have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unknown {
+    Refuse,
+    Base64,
+}
+
+/// The object being printed.
+#[derive(Debug)]
+pub(super) struct Members<'a> {
+    pub(super) table: &'a MessageTable,
+    /// Nothing is printed in it yet.
+    pub(super) empty: bool,
+    /// With `always_print_fields_with_no_presence`: all fields before this one are printed or have no need to be.
+    pub(super) next: u32,
+    /// Only one field is printed, without key and braces.
+    alone: bool,
+}
+
+impl<'a> Members<'a> {
+    pub(super) fn new(table: &'a MessageTable) -> Self {
+        Self {
+            table,
+            empty: true,
+            next: 0,
+            alone: false,
+        }
+    }
+
+    pub(super) fn alone(table: &'a MessageTable) -> Self {
+        Self {
+            alone: true,
+            ..Self::new(table)
+        }
+    }
+}
+
+/// What a message has had so far: one slot for each field outside of oneofs, one for each oneof.
+#[derive(Debug)]
+pub(super) struct Slots {
+    pub(super) low: u64,
+    /// Where the slots from 64 on begin in [`Scratch::wide_slots`].
+    wide: usize,
 }
 
 /// Whether a scalar is the zero value of its type. Negative zero is not.

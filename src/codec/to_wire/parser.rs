@@ -14,30 +14,6 @@ use crate::text::append::append_part;
 use crate::text::shown::{VALUE, shown};
 use crate::wire::{DEPTH_LIMIT, MAX_VARINT_LENGTH, Tag, WireType, varint_length, write_varint};
 
-/// What outlives one message.
-#[derive(Debug, Default)]
-pub(super) struct Scratch {
-    pub(super) lengths: Lengths,
-    /// The bits of open messages with many fields: see [`Seen`].
-    seen: Vec<u64>,
-    pub(super) map_keys: MapKeys,
-    pub(super) types: TypeIndex,
-    pub(super) room: Room,
-    /// The path of the message that is open, each name with its dot, while an update mask is collected.
-    prefix: String,
-}
-
-impl Scratch {
-    /// Forgets what an error may have left open.
-    pub(super) fn clear(&mut self) {
-        self.lengths.clear();
-        self.seen.clear();
-        self.map_keys.clear();
-        self.types.clear();
-        self.prefix.clear();
-    }
-}
-
 /// One pass over one input.
 pub(super) struct Parser<'p, 'j> {
     pub(super) tables: &'p Tables,
@@ -684,6 +660,30 @@ impl<'p, 'j> Parser<'p, 'j> {
             (_, Kind::Enum(index)) => format!("a name or number of {}", self.tables.enumeration(index).full_name()),
             (_, kind) => expected_scalar(kind).to_owned(),
         }
+    }
+}
+
+/// What outlives one message.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    pub(super) lengths: Lengths,
+    /// The bits of open messages with many fields: see [`Seen`].
+    seen: Vec<u64>,
+    pub(super) map_keys: MapKeys,
+    pub(super) types: TypeIndex,
+    pub(super) room: Room,
+    /// The path of the message that is open, each name with its dot, while an update mask is collected.
+    prefix: String,
+}
+
+impl Scratch {
+    /// Forgets what an error may have left open.
+    pub(super) fn clear(&mut self) {
+        self.lengths.clear();
+        self.seen.clear();
+        self.map_keys.clear();
+        self.types.clear();
+        self.prefix.clear();
     }
 }
 
