@@ -303,7 +303,8 @@ async fn client(tally: Arc<Tally>, address: SocketAddr, version: Http, at_once: 
 #[tokio::test]
 async fn no_request_is_lost_or_mixed_when_the_schema_is_replaced_under_load() {
     for (by, workers) in [(By::Lds, 2), (By::Ecds, 1)] {
-        tokio::time::timeout(4 * LIMIT, under_load(by, workers))
+        let gateway = Gateway::start(by, workers, "20");
+        tokio::time::timeout(4 * LIMIT, under_load(gateway, workers))
             .await
             .unwrap_or_else(|_| panic!("{by:?} {workers} workers: it hangs"));
     }
@@ -318,10 +319,10 @@ const CLIENTS: [(Http, usize); 5] = [
     (Http::Two, 8),
 ];
 
-async fn under_load(by: By, workers: usize) {
+async fn under_load(gateway: Gateway, workers: usize) {
     /// With one digit.
     const VERSIONS: usize = 8;
-    let gateway = Gateway::start(by, workers, "20");
+    let by = gateway.by;
     let address = gateway.bench.at(NAME).address;
     let mut echo = script(Script::echo());
     let mut list = script((1..MESSAGES).fold(Script::echo(), |script, _| script.then_echo()));

@@ -5,7 +5,9 @@
 //! ```
 //!
 //! One Envoy serves all tests of a capability but those that need one of their own. What differs from test to test in the
-//! module's configuration is a listener of its own in that Envoy: the module is compiled once for all of them.
+//! module's configuration is a listener of its own in that Envoy: the module is compiled once for all of them. Such an Envoy
+//! ends with the test process. When the last test runs there are eleven, which have some 100 MB each and do nothing: it is
+//! one capability's turn at a time (turn.rs).
 
 pub mod bootstrap;
 pub mod chromium;
@@ -13,6 +15,7 @@ pub mod client;
 pub mod faulty;
 pub mod process;
 pub mod schema;
+pub mod turn;
 pub mod upstream;
 
 use std::net::SocketAddr;
@@ -26,28 +29,34 @@ use upstream::{Call, Received, Script, Upstream};
 
 /// An Envoy with its listeners, and the servers behind it.
 pub struct Bench {
+    capability: &'static str,
     envoy: EnvoyProcess,
 }
 
 impl Bench {
     /// Starts Envoy with these listeners.
+    #[track_caller]
     pub fn start(listeners: &[Listener]) -> Self {
         let upstream = Upstream::shared();
         Self {
+            capability: turn::capability(),
             envoy: EnvoyProcess::start(&bootstrap::bootstrap(listeners, upstream.addresses())),
         }
     }
 
     /// Starts Envoy with a listener that is read from `directory`, with so many workers, and these arguments besides.
+    #[track_caller]
     pub fn from_files(directory: &Path, workers: usize, arguments: &[&str]) -> Self {
         let bootstrap = bootstrap::from_files(directory, Upstream::shared().addresses());
         Self {
+            capability: turn::capability(),
             envoy: EnvoyProcess::start_with(&bootstrap, workers, arguments),
         }
     }
 
-    /// The listener called `name`.
+    /// The listener called `name`. Waits for the capability's turn.
     pub fn at(&self, name: &'static str) -> Gateway {
+        turn::take(self.capability);
         Gateway {
             name,
             address: self.envoy.listener(name),
@@ -73,12 +82,16 @@ impl Bench {
 }
 
 /// Has the upstream answer calls that name this script.
+#[track_caller]
 pub fn script(script: Script) -> Call {
+    turn::take(turn::capability());
     Upstream::shared().script(script)
 }
 
 /// Has the faulty upstream answer calls that name this play.
+#[track_caller]
 pub fn play(acts: impl IntoIterator<Item = Act>) -> Play {
+    turn::take(turn::capability());
     Upstream::shared().play(acts.into_iter().collect())
 }
 
@@ -108,7 +121,7 @@ impl Gateway {
     /// # Panics
     /// When there is no whole answer, or the request doesn't reach the upstream.
     pub async fn exchange(&self, version: Http, request: Request, script: Script) -> (Answer, Received) {
-        let mut call = self::script(script);
+        let mut call = Upstream::shared().script(script);
         let request = request.script(&call);
         let answer = self.send(version, &request).await;
         assert!(
@@ -124,7 +137,7 @@ impl Gateway {
     /// # Panics
     /// When there is no whole answer, or the request reaches the upstream.
     pub async fn refuse(&self, version: Http, request: Request) -> Answer {
-        let mut call = self::script(Script::echo());
+        let mut call = Upstream::shared().script(Script::echo());
         let request = request.script(&call);
         let answer = self.send(version, &request).await;
         assert!(

@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::turn;
+
 /// How long Envoy may take to start or to give up: generous, for a busy machine that compiles a module in V8.
 const START_LIMIT: Duration = Duration::from_secs(90);
 
@@ -27,6 +29,7 @@ impl EnvoyProcess {
     ///
     /// # Panics
     /// When Envoy exits instead or does not become ready; with the end of its log.
+    #[track_caller]
     pub fn start(bootstrap: &Value) -> Self {
         Self::start_with(bootstrap, 1, &[])
     }
@@ -35,6 +38,7 @@ impl EnvoyProcess {
     ///
     /// # Panics
     /// As [`EnvoyProcess::start`].
+    #[track_caller]
     pub fn start_with(bootstrap: &Value, workers: usize, arguments: &[&str]) -> Self {
         match Self::try_start(bootstrap, workers, arguments) {
             Ok(process) => process,
@@ -49,6 +53,7 @@ impl EnvoyProcess {
     ///
     /// # Panics
     /// When Envoy starts all the same.
+    #[track_caller]
     pub fn refuse(bootstrap: &Value) -> String {
         match Self::try_start(bootstrap, 1, &[]) {
             Ok(_) => panic!("Envoy accepted a configuration that it must refuse"),
@@ -56,7 +61,9 @@ impl EnvoyProcess {
         }
     }
 
+    #[track_caller]
     fn try_start(bootstrap: &Value, workers: usize, arguments: &[&str]) -> Result<Self, (ExitStatus, String)> {
+        turn::take(turn::capability());
         let directory = new_directory();
         let config = directory.join("envoy.json");
         fs::write(&config, serde_json::to_vec_pretty(bootstrap).unwrap()).unwrap();
