@@ -27,6 +27,7 @@ pub struct Browser {
 
 impl Browser {
     /// Opens `url` in the Chromium that [`find`] has found.
+    #[track_caller]
     pub fn open(chromium: &Path, url: &str) -> Self {
         let directory = new_directory();
         let log = directory.join("browser.log");

@@ -1,12 +1,13 @@
 //! One Envoy process: started, awaited, asked through its admin interface, and ended whatever becomes of the test.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -233,11 +234,19 @@ fn binary() -> PathBuf {
     }
 }
 
-/// A folder for one process's files, which stay there to be read after a failure until the next run.
+/// A folder for one process's files, which stay there to be read after a failure until the next run. Its name has the
+/// capability, as others can be tested at the same time, by a `cargo test` of their own.
+#[track_caller]
 pub fn new_directory() -> PathBuf {
-    static STARTED: AtomicU32 = AtomicU32::new(0);
-    let number = STARTED.fetch_add(1, Ordering::Relaxed);
-    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{}-{number}", env!("CARGO_CRATE_NAME")));
+    static STARTED: Mutex<BTreeMap<&str, u32>> = Mutex::new(BTreeMap::new());
+    let capability = turn::capability();
+    let number = {
+        let mut started = STARTED.lock().unwrap();
+        let started = started.entry(capability).or_default();
+        *started += 1;
+        *started
+    };
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("envoy-{capability}-{number}"));
     let _ = fs::remove_dir_all(&directory);
     fs::create_dir_all(&directory).unwrap();
     directory
