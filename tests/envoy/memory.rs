@@ -2,6 +2,8 @@
 //!
 //! In an Envoy of its own, whose memory is measured. What the module's own memory becomes is measured by `linear_cost`.
 
+use std::time::{Duration, Instant};
+
 use h2::Reason;
 use serde_json::json;
 use tokio::task::JoinSet;
@@ -9,7 +11,7 @@ use tokio::task::JoinSet;
 use crate::bench::bootstrap::{Listener, PLAYED};
 use crate::bench::client::{Http, Persistent, Request};
 use crate::bench::faulty::Act::{Body, Echo, Headers, Read, Reset, Trailers};
-use crate::bench::upstream::frame;
+use crate::bench::upstream::{LIMIT, frame};
 use crate::bench::{Bench, play, schema};
 
 /// So many clients, and requests of each: as many at first as are measured then.
@@ -18,6 +20,9 @@ const REQUESTS: usize = 400;
 
 /// How much more Envoy may have allocated behind them, in bytes: far less than anything for each of them.
 const GROWTH: u64 = 30 * (CLIENTS * REQUESTS) as u64;
+
+/// How many connections clients have.
+const CONNECTIONS: &str = "http.plain.downstream_cx_active";
 
 #[tokio::test]
 async fn requests_leave_no_memory_behind() {
@@ -56,6 +61,12 @@ async fn requests_leave_no_memory_behind() {
                 });
             }
             clients.join_all().await;
+            // Envoy hears later that they have left; until then, two connections take as much as all requests may.
+            let deadline = Instant::now() + LIMIT;
+            while bench.envoy().stat(CONNECTIONS) > 0 {
+                assert!(Instant::now() < deadline, "{what}: the connections stay");
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
             held.push(bench.envoy().held());
         }
         assert!(held[1] < held[0] + GROWTH, "{what}: {held:?}");
