@@ -118,9 +118,17 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "dispatch",
-        Kind::Choice(&["auto", "call", "forward"]),
-        Some("\"auto\""),
-        "How a request travels: by the gateway's own router (forward) or its gRPC call API (call).",
+        Kind::Choice(&["in_place", "call"]),
+        Some("\"in_place\""),
+        "How a request travels: by the gateway's own router (in_place), or by its gRPC call API (call), past the filters and \
+         the route behind protobridge.",
+    ),
+    key(
+        "bodyless",
+        Kind::Choice(&["in_place", "call"]),
+        Some("\"in_place\""),
+        "How a request without a body travels: in_place, on Envoy with a filter in front that gives it one, or call, as \
+         dispatch has it for all.",
     ),
     key("upstream", Kind::Object, Some("{}"), "Where calls go."),
     key(

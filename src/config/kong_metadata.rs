@@ -66,7 +66,7 @@ fn property(key: &Key) -> Value {
             // There are no calls in Kong.
             let choices: Vec<_> = choices
                 .iter()
-                .filter(|choice| key.path != "dispatch" || **choice != "call")
+                .filter(|choice| !["dispatch", "bodyless"].contains(&key.path) || **choice != "call")
                 .collect();
             json!({ "type": "string", "enum": choices })
         }

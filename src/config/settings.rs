@@ -15,6 +15,8 @@ use crate::routing::{BindOptions, QueryOptions, UnknownParameters};
 pub struct Settings {
     /// `dispatch`: how requests travel to the upstream.
     pub dispatch: Dispatch,
+    /// `bodyless`: how those without a body do, where `dispatch` isn't a call for all.
+    pub bodyless: Dispatch,
     /// `upstream`: where calls go, and how long an answer may take.
     pub upstream: Upstream,
     /// `unmatched`: what becomes of a request that no method is bound to.
@@ -45,11 +47,8 @@ impl Settings {
     /// Reads the settings. None can be wrong: `checked` has values of the right kind, and defaults for the rest.
     pub(super) fn new(checked: &Checked) -> Self {
         Self {
-            dispatch: match checked.choice("dispatch").as_str() {
-                "call" => Dispatch::Call,
-                "forward" => Dispatch::Forward,
-                _ => Dispatch::Auto,
-            },
+            dispatch: Dispatch::of(checked, "dispatch"),
+            bodyless: Dispatch::of(checked, "bodyless"),
             upstream: Upstream {
                 cluster: checked.text("upstream.cluster"),
                 authority: checked.text("upstream.authority"),
@@ -129,12 +128,20 @@ impl Settings {
 /// How a request travels to the upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dispatch {
-    /// In place where the host can carry the request that way, else by a call.
-    Auto,
-    /// By a call of the host's gRPC API, to the upstream of [`Upstream`].
-    Call,
     /// In place: the request is rewritten, and the gateway's own router sends it.
-    Forward,
+    InPlace,
+    /// By a call of the host's gRPC API, to the upstream of [`Upstream`]. What the filters and the route behind this one do
+    /// to a request doesn't happen to a call.
+    Call,
+}
+
+impl Dispatch {
+    fn of(checked: &Checked, key: &str) -> Self {
+        match checked.choice(key).as_str() {
+            "call" => Self::Call,
+            _ => Self::InPlace,
+        }
+    }
 }
 
 /// Where calls go, and how long an answer may take.

@@ -50,7 +50,8 @@ fn a_proto_alone_is_enough_and_the_rest_has_its_documented_defaults() {
     assert_eq!(
         plugin.settings,
         Settings {
-            dispatch: Dispatch::Auto,
+            dispatch: Dispatch::InPlace,
+            bodyless: Dispatch::InPlace,
             upstream: Upstream {
                 cluster: None,
                 authority: None,
@@ -95,6 +96,7 @@ fn everything() -> Value {
         }],
         "auto_mapping": false,
         "dispatch": "call",
+        "bodyless": "call",
         "upstream": { "cluster": "c", "authority": "a", "timeout": "1.5s", "grpc_web": false },
         "unmatched": "pass_through",
         "json": {
@@ -127,6 +129,7 @@ fn everything() -> Value {
 fn everything_read() -> Settings {
     Settings {
         dispatch: Dispatch::Call,
+        bodyless: Dispatch::Call,
         upstream: Upstream {
             cluster: Some("c".to_owned()),
             authority: Some("a".to_owned()),
@@ -236,7 +239,7 @@ fn each_wrong_configuration_has_an_error_that_names_its_key() {
         (
             json!({ "servces": [] }),
             "servces: unknown key; did you mean \"services\"? (known here: proto, protos, \
-          descriptor_set, services, http_rules, auto_mapping, dispatch, upstream, unmatched, json, query, \
+          descriptor_set, services, http_rules, auto_mapping, dispatch, bodyless, upstream, unmatched, json, query, \
           update_mask_from_body, errors, streaming, metrics, access_log, log_level, limits)",
         ),
         (
@@ -248,7 +251,7 @@ fn each_wrong_configuration_has_an_error_that_names_its_key() {
         (
             json!({ "timeout": "1s" }),
             "timeout: unknown key; did you mean \"upstream.timeout\"? (known here: proto, \
-          protos, descriptor_set, services, http_rules, auto_mapping, dispatch, upstream, unmatched, json, query, \
+          protos, descriptor_set, services, http_rules, auto_mapping, dispatch, bodyless, upstream, unmatched, json, query, \
           update_mask_from_body, errors, streaming, metrics, access_log, log_level, limits)",
         ),
         (
@@ -267,13 +270,13 @@ fn each_wrong_configuration_has_an_error_that_names_its_key() {
           key; did you mean \"kind\"? (known here: kind, path)",
         ),
         (
-            json!({ "dispatch": "forwad" }),
-            "dispatch: expected \"auto\" or \"call\" or \"forward\", but found \
-          \"forwad\"; did you mean \"forward\"?",
+            json!({ "dispatch": "in-place" }),
+            "dispatch: expected \"in_place\" or \"call\", but found \
+          \"in-place\"; did you mean \"in_place\"?",
         ),
         (
             json!({ "dispatch": 1 }),
-            "dispatch: expected \"auto\" or \"call\" or \"forward\", but found 1",
+            "dispatch: expected \"in_place\" or \"call\", but found 1",
         ),
         (
             json!({ "unmatched": null }),
@@ -602,7 +605,7 @@ fn text_that_is_no_object_is_an_error_that_says_what_it_is() {
           UTF-8 (invalid utf-8 sequence of 1 bytes from index 1)",
         ),
         (
-            b"{\"dispatch\": \"call\", \"dispatch\": \"auto\"}",
+            b"{\"dispatch\": \"call\", \"dispatch\": \"in_place\"}",
             "configuration: dispatch: the key is there twice",
         ),
         (

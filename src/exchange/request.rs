@@ -9,7 +9,7 @@ use super::matched::{BodyType, Matched};
 use super::steps::Abilities;
 use super::upload::Upload;
 use super::workspace::Workspace;
-use crate::config::Dispatch;
+use crate::config::{Dispatch, Settings};
 use crate::grpc::metadata::{self, RequestHeader};
 use crate::grpc::{frame, timeout};
 use crate::http::elements::Form;
@@ -100,20 +100,19 @@ pub enum Way {
 
 impl Way {
     /// The way that configuration and host leave to a request with or without a body.
-    fn choose(dispatch: Dispatch, abilities: Abilities, has_body: bool) -> Self {
-        let in_place = has_body || abilities.fills_bodyless;
-        match dispatch {
-            _ if !abilities.calls && in_place => Self::InPlace,
-            Dispatch::Call if abilities.calls => Self::ByCall,
-            Dispatch::Auto if abilities.calls && !in_place => Self::ByCall,
-            Dispatch::Auto if abilities.calls => Self::InPlace,
-            Dispatch::Forward if in_place => Self::InPlace,
-            Dispatch::Forward => Self::Barred(
-                "dispatch: forward cannot carry a request without a body on this gateway: set dispatch: auto",
+    fn choose(settings: &Settings, abilities: Abilities, head: &Head, has_body: bool) -> Self {
+        let by_call = settings.dispatch == Dispatch::Call || !has_body && settings.bodyless == Dispatch::Call;
+        match by_call && abilities.calls {
+            true => Self::ByCall,
+            false if has_body || abilities.fills_bodyless => Self::InPlace,
+            false if matches!(head.method(), b"POST" | b"PUT" | b"PATCH") => Self::Barred(
+                "a request without a body cannot be carried in place here: send {} as the body, with its content-length, or \
+                 have the operator set bodyless: call",
             ),
-            Dispatch::Auto | Dispatch::Call => {
-                Self::Barred("this gateway cannot carry a request without a body to a gRPC method")
-            }
+            false => Self::Barred(
+                "a request without a body cannot be carried in place here: put the Lua filter in front of this one that gives \
+                 it a body (README, \"Requests without a body\"), or set bodyless: call",
+            ),
         }
     }
 }
@@ -165,7 +164,7 @@ impl Pending {
         let bound = bind(&matched, head.query(), has_body, workspace, &mut frame)?;
         Ok(Self {
             deadline: Deadline::new(settings, matched.method(), asked),
-            way: Way::choose(settings.dispatch, abilities, !end_of_stream),
+            way: Way::choose(settings, abilities, &head, !end_of_stream),
             matched,
             head,
             frame,
@@ -215,7 +214,7 @@ impl Pending {
         workspace: &mut Workspace,
     ) -> Result<(), Failure> {
         let settings = &self.matched.plugin.settings;
-        self.way = Way::choose(settings.dispatch, abilities, body.is_some());
+        self.way = Way::choose(settings, abilities, &self.head, body.is_some());
         let body = body.unwrap_or_default();
         let limit = settings.limits.max_request_bytes;
         if body.len() > limit {
@@ -373,8 +372,8 @@ fn check_media_type(matched: &Matched, head: &Head) -> Result<(), Failure> {
 /// 501: a streamed request can only go in place, through a host that streams.
 pub fn cannot_stream() -> Failure {
     Failure::unimplemented(
-        "a streamed request cannot be carried here: on Envoy it needs dispatch: auto or forward; gateways that read a \
-         request whole cannot stream it",
+        "a streamed request cannot be carried here: on Envoy it needs dispatch: in_place; gateways that read a request whole \
+         cannot stream it",
     )
 }
 
@@ -382,6 +381,6 @@ pub fn cannot_stream() -> Failure {
 pub fn cannot_hold() -> Failure {
     Failure::unimplemented(
         "dispatch: call cannot carry a request with a body on this gateway: set \
-         allow_on_headers_stop_iteration: true in the Wasm filter's configuration, or dispatch: auto",
+         allow_on_headers_stop_iteration: true in the Wasm filter's configuration, or dispatch: in_place",
     )
 }

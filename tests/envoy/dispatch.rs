@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tonic::Code;
 
-use crate::bench::bootstrap::{AWKWARD, GARBAGE, LONG, Listener, REFUSED};
+use crate::bench::bootstrap::{AWKWARD, GARBAGE, GUARDED_HEADER, LONG, Listener, REFUSED};
 use crate::bench::client::{self, Answer, Connection, Http, Request};
 use crate::bench::upstream::{Gate, RawAnswer, Script, frame};
 use crate::bench::{Bench, schema, script};
@@ -15,13 +15,21 @@ use crate::bench::{Bench, schema, script};
 fn bench() -> &'static Bench {
     static BENCH: OnceLock<Bench> = OnceLock::new();
     BENCH.get_or_init(|| {
-        let with = |dispatch: &str, upstream: Value| {
-            json!({ "proto": schema::PROTO, "dispatch": dispatch, "upstream": upstream })
+        // `auto`: in place, but for a request without a body.
+        let with = |way: &str, upstream: Value| {
+            let (dispatch, bodyless) = match way {
+                "auto" => ("in_place", "call"),
+                way => (way, way),
+            };
+            json!({ "proto": schema::PROTO, "dispatch": dispatch, "bodyless": bodyless, "upstream": upstream })
         };
         Bench::start(&[
             Listener::new("auto", &with("auto", json!({}))),
             Listener::new("call", &with("call", json!({}))),
-            Listener::new("forward", &with("forward", json!({}))),
+            Listener::new("in-place", &with("in_place", json!({}))),
+            Listener::new("guarded", &with("in_place", json!({})))
+                .with_lua()
+                .guards("/test.everything.Echo/Query"),
             Listener::new("no-stop", &with("auto", json!({}))).without_stop_iteration(),
             Listener::new("no-stop-fresh", &with("auto", json!({}))).without_stop_iteration(),
             Listener::new("configured", &with("call", json!({ "cluster": "backend" }))).cluster(REFUSED),
@@ -54,7 +62,7 @@ async fn each_way_reaches_the_upstream() {
     let rows = [
         ("auto", vec![post(), get()]),
         ("call", vec![post(), get()]),
-        ("forward", vec![post()]),
+        ("in-place", vec![post()]),
         ("no-stop", vec![post(), get()]),
         ("configured", vec![post(), get()]),
         ("awkward", vec![post(), get()]),
@@ -86,12 +94,48 @@ async fn each_way_reaches_the_upstream() {
 }
 
 #[tokio::test]
-async fn forward_says_what_a_request_without_a_body_needs() {
+async fn in_place_it_is_said_what_a_request_without_a_body_needs() {
     for version in Http::BOTH {
-        let answer = bench().at("forward").refuse(version, get()).await;
+        let answer = bench().at("in-place").refuse(version, get()).await;
         assert_error(&answer, 501, 12);
         let message = answer.json()["message"].as_str().unwrap().to_owned();
-        assert!(message.contains("dispatch"), "{message}");
+        assert!(message.contains("bodyless: call"), "{message}");
+    }
+}
+
+/// What the operator puts behind the module, and on the route, applies to a request whether it has a body or not.
+#[tokio::test]
+async fn a_request_in_place_never_leaves_the_filter_chain() {
+    let gateway = bench().at("guarded");
+    let guarded = [
+        get(),
+        Request::new("DELETE", "/v1/echo"),
+        Request::new("DELETE", "/v1/echo").json(&json!({})),
+        Request::post("/test.everything.Echo/Query", &json!({})),
+        Request::new("POST", "/test.everything.Echo/Query").header("content-length", "0"),
+    ];
+    let open = [
+        (Request::get("/v1/any-kind"), json!({})),
+        (post(), json!({ "int32Value": 5 })),
+    ];
+    for version in Http::BOTH {
+        for request in &guarded {
+            let answer = gateway.refuse(version, request.clone()).await;
+            assert_eq!(answer.status, 403, "{version:?} {request:?}: {answer:?}");
+        }
+        // Without a length, no filter in front can tell that there is no body: refused, but by the module.
+        let answer = gateway
+            .refuse(version, Request::new("POST", "/test.everything.Echo/Query"))
+            .await;
+        assert_eq!(answer.status, 501, "{version:?}: {answer:?}");
+        for (request, message) in &open {
+            let request = request.clone().header(GUARDED_HEADER, "mallory");
+            let (answer, received) = gateway.exchange(version, request.clone(), Script::echo()).await;
+            assert_eq!(answer.status, 200, "{version:?} {request:?}: {answer:?}");
+            assert_eq!(received.json(), *message, "{version:?} {request:?}");
+            assert_eq!(received.header(GUARDED_HEADER), None, "{version:?} {request:?}");
+            assert_eq!(received.header("x-envoy-internal"), None, "{version:?} {request:?}");
+        }
     }
 }
 

@@ -91,10 +91,10 @@ fn what_is_wrong_is_refused_with_its_place_and_what_was_expected() {
             json!({ "proto": proto, "json": { "add_whitspace": true } }),
             &["json.add_whitspace", "add_whitespace"],
         ),
-        (json!({ "proto": proto, "dispatch": 3 }), &["dispatch", "auto"]),
+        (json!({ "proto": proto, "dispatch": 3 }), &["dispatch", "in_place"]),
         (
             json!({ "proto": proto, "dispatch": "both" }),
-            &["dispatch", "both", "forward"],
+            &["dispatch", "both", "in_place"],
         ),
         (
             json!({ "proto": proto, "auto_mapping": "yes" }),

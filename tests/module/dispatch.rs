@@ -70,11 +70,28 @@ fn dispatch_call_makes_a_call_of_every_request() {
 }
 
 #[test]
-fn dispatch_forward_says_what_to_configure_for_a_request_without_a_body() {
-    let gateway = gateway(json!({ "dispatch": "forward" }));
-    let (status, code, message) = error(&gateway.request(Request::get("/v1/echo")));
-    assert_eq!((status, code), (501, 12));
-    assert!(message.contains("dispatch"), "{message}");
+fn in_place_a_request_without_a_body_is_told_what_it_needs() {
+    let gateway = Host::envoy()
+        .load(&json!({ "proto": schema::PROTO }).to_string())
+        .unwrap();
+    for (request, needs) in [
+        (Request::get("/v1/echo"), "Lua filter"),
+        (Request::new("DELETE", "/v1/echo"), "Lua filter"),
+        (Request::post("/v1/echo"), "send {}"),
+        (Request::post("/v1/echo").header("content-length", "0"), "send {}"),
+    ] {
+        let exchange = gateway.request(request);
+        if exchange.calls().is_empty() {
+            let (status, code, message) = error(&exchange);
+            assert_eq!((status, code), (501, 12), "{message}");
+            assert!(
+                message.contains(needs) && message.contains("bodyless: call"),
+                "{message}"
+            );
+        } else {
+            panic!("a call was made: {needs}");
+        }
+    }
     works(&gateway);
 }
 
@@ -122,7 +139,7 @@ fn the_answer_may_come_in_any_pieces() {
 
 #[test]
 fn the_cluster_of_a_call_comes_from_the_configuration_or_the_route() {
-    let bare = json!({ "proto": schema::PROTO }).to_string();
+    let bare = json!({ "proto": schema::PROTO, "bodyless": "call" }).to_string();
     let load = |host: Host, configuration: &str| -> Gateway { host.load(configuration).unwrap() };
     let route = |path: &[&str]| Host::envoy().property(path, "upstream");
     let gateways = [
@@ -240,7 +257,7 @@ fn the_gateway_is_told_the_deadline() {
 #[test]
 fn a_stream_in_place_may_end_by_its_own_error_at_the_deadline() {
     // The gateway can only break a stream off: it leaves time to the upstream to end it, which is told the deadline.
-    for (way, expected) in [("forward", "11000"), ("call", "9980")] {
+    for (way, expected) in [("in_place", "11000"), ("call", "9980")] {
         let upstream = json!({ "cluster": "upstream", "timeout": "2s" });
         let gateway = gateway(json!({ "dispatch": way, "upstream": upstream, "streaming": { "timeout": "10s" } }));
         let exchange = gateway.request(Request::post("/v1/streams/x").json("{}"));
@@ -351,7 +368,7 @@ fn requests_that_overlap_do_not_mix() {
 
 #[test]
 fn without_headers_stop_iteration_nothing_hangs() {
-    for way in ["auto", "forward", "call"] {
+    for way in ["in_place", "call"] {
         let gateway = Host::envoy()
             .without_headers_stop_iteration()
             .load(&configuration(json!({ "dispatch": way })))

@@ -6,16 +6,18 @@ use crate::harness::{Exchange, Gateway, Headers, Host, Response};
 use crate::schema;
 
 /// The ways to the upstream. A request with a body goes either way; what a test expects is the same.
-pub const WAYS: [&str; 2] = ["forward", "call"];
+pub const WAYS: [&str; 2] = ["in_place", "call"];
 
-/// A plugin configuration: the schema, the cluster, and what `more` says.
+/// A plugin configuration: the schema, the cluster, and what `more` says. A request without a body goes by a call, which
+/// needs no filter in front.
 pub fn configuration(more: Value) -> String {
-    let mut configuration = json!({ "proto": schema::PROTO, "upstream": { "cluster": "upstream" } });
+    let mut configuration =
+        json!({ "proto": schema::PROTO, "bodyless": "call", "upstream": { "cluster": "upstream" } });
     for (key, value) in more.as_object().expect("an object") {
         configuration[key] = value.clone();
     }
     // A route decides the cluster of what is forwarded: a configured one would be refused.
-    if configuration["dispatch"] == "forward" {
+    if configuration["dispatch"] == "in_place" {
         configuration["upstream"]
             .as_object_mut()
             .expect("an object")

@@ -244,7 +244,7 @@ fn a_status_without_content_has_no_body() {
 fn a_status_that_comes_too_late_does_not_take_the_body_away() {
     let gateway = Host::envoy()
         .without_headers_stop_iteration()
-        .load(&configuration(json!({ "dispatch": "forward" })))
+        .load(&configuration(json!({ "dispatch": "in_place" })))
         .unwrap();
     for (status, length, response) in [
         (200, 2, Response::ok(b"").trailer("x-http-code", "204")),

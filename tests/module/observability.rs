@@ -339,7 +339,9 @@ const VARIABLES: &[&str] = &["protobridge_grpc_method", "protobridge_grpc_status
 
 fn kong(host: Host, more: Value) -> Gateway {
     let mut configuration: Value = serde_json::from_str(&configuration(more)).unwrap();
-    configuration.as_object_mut().unwrap().remove("upstream");
+    for key in ["upstream", "bodyless"] {
+        configuration.as_object_mut().unwrap().remove(key);
+    }
     host.load(&configuration.to_string()).unwrap()
 }
 

@@ -176,14 +176,21 @@ fn gateways() -> Vec<(&'static str, Gateway)> {
     };
     let kong = Host::kong().load(&json!({ "proto": PROTO }).to_string()).unwrap();
     let strict = json!({
+        "bodyless": "call",
         "json": { "unknown_fields": "reject", "case_insensitive_enums": true },
         "query": { "unknown": "reject" },
     });
     vec![
-        ("forward", load(Host::envoy(), json!({ "dispatch": "auto" }))),
+        ("forward", load(Host::envoy(), json!({ "bodyless": "call" }))),
         ("call", load(Host::envoy(), json!({ "dispatch": "call" }))),
         ("strict", load(Host::envoy(), strict)),
-        ("early", load(Host::envoy().without_headers_stop_iteration(), json!({}))),
+        (
+            "early",
+            load(
+                Host::envoy().without_headers_stop_iteration(),
+                json!({ "bodyless": "call" }),
+            ),
+        ),
         ("kong", kong),
     ]
 }

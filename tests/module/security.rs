@@ -19,11 +19,11 @@ fn gateways() -> Vec<(&'static str, Gateway)> {
     let early = Host::envoy().without_headers_stop_iteration();
     let proto = json!({ "proto": schema::PROTO }).to_string();
     vec![
-        ("forward", envoy(json!({ "dispatch": "forward" }))),
+        ("forward", envoy(json!({ "dispatch": "in_place" }))),
         ("call", envoy(json!({ "dispatch": "call" }))),
         (
             "grpc_web",
-            envoy(json!({ "dispatch": "forward", "upstream": { "grpc_web": true } })),
+            envoy(json!({ "dispatch": "in_place", "upstream": { "grpc_web": true } })),
         ),
         ("early", early.load(&proto).unwrap()),
         ("kong", Host::kong().load(&proto).unwrap()),
@@ -115,7 +115,7 @@ fn no_byte_in_metadata_of_the_upstream_makes_another_header() {
 
 #[test]
 fn no_byte_in_trailers_within_a_body_makes_another_header() {
-    let gateway = crate::kit::gateway(json!({ "dispatch": "forward", "upstream": { "grpc_web": true } }));
+    let gateway = crate::kit::gateway(json!({ "dispatch": "in_place", "upstream": { "grpc_web": true } }));
     // A line feed ends a line of these trailers: what is behind it is one of its own, by this form of them.
     for byte in (0..=255).filter(|byte| *byte != b'\n') {
         for line in [

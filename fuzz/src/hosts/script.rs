@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::LazyLock;
 
-use protobridge::config::{Dispatch, Plugin};
+use protobridge::config::{Dispatch, Plugin, Settings};
 use protobridge::exchange::{HostReply, Workspace};
 use protobridge::http::headers::Headers;
 use serde_json::{Map, Value, json};
@@ -24,8 +24,8 @@ fn configurations() -> [Value; 12] {
         json!({}),
         json!({ "dispatch": "call" }),
         json!({ "upstream": { "grpc_web": true } }),
-        json!({ "dispatch": "forward" }),
-        json!({ "streaming": { "default": "ndjson" }, "errors": { "format": "google" } }),
+        json!({ "bodyless": "call" }),
+        json!({ "streaming": { "default": "ndjson" }, "errors": { "format": "google" }, "bodyless": "call" }),
         json!({ "streaming": { "default": "sse", "timeout": "5s" }, "upstream": { "grpc_web": true } }),
         json!({ "limits": { "max_request_bytes": 40, "max_response_bytes": 60, "max_message_bytes": 20 } }),
         json!({ "limits": { "max_request_bytes": 40, "max_response_bytes": 60, "max_message_bytes": 20 },
@@ -283,8 +283,14 @@ pub fn run(data: &[u8], workspace: &mut Workspace) {
             play(&mut letters, &mut envoy, raw);
         }
         3 => {
-            let upstream = &plugin.settings.upstream;
-            let refused = plugin.settings.dispatch == Dispatch::Call || upstream.grpc_web || upstream.cluster.is_some();
+            let Settings {
+                dispatch,
+                bodyless,
+                upstream,
+                ..
+            } = &plugin.settings;
+            let calls = [dispatch, bodyless].contains(&&Dispatch::Call);
+            let refused = calls || upstream.grpc_web || upstream.cluster.is_some();
             let plugin = match refused {
                 true => PLUGINS.with(|plugins| Rc::clone(&plugins[0])),
                 false => plugin,

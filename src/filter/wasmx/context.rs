@@ -22,7 +22,10 @@ use crate::http::media_type::GRPC;
 pub fn unsupported(plugin: &Plugin) -> Option<&'static str> {
     let settings = &plugin.settings;
     if settings.dispatch == Dispatch::Call {
-        return Some("dispatch: call: Kong has no gRPC calls for filters; expected auto or forward");
+        return Some("dispatch: call: Kong has no gRPC calls for filters; expected in_place");
+    }
+    if settings.bodyless == Dispatch::Call {
+        return Some("bodyless: call: Kong has no gRPC calls for filters; expected in_place");
     }
     if settings.upstream.cluster.is_some() {
         return Some("upstream.cluster: on Kong the route's service is the upstream; leave it out");

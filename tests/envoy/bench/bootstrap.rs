@@ -27,6 +27,9 @@ pub const PLAYED: &str = "played";
 /// A request with this header goes to [`FAULTY`] where [`Listener::sends_faults_apart`].
 pub const FAULT_HEADER: &str = "x-fault";
 
+/// What the route of [`Listener::guards`] takes from requests.
+pub const GUARDED_HEADER: &str = "x-user";
+
 /// How much of an HTTP/2 stream is taken in, and held back, where that is bounded as envoy.yaml does it.
 const WINDOW: u32 = 1 << 20;
 
@@ -42,6 +45,7 @@ pub struct Listener {
     closes_after_400: bool,
     grpc_web: bool,
     lua: bool,
+    guarded: Option<&'static str>,
     window: Option<u32>,
     pages: Vec<(&'static str, String)>,
     route_timeout: &'static str,
@@ -55,8 +59,10 @@ pub struct Listener {
 
 impl Listener {
     /// A listener with the module in front of the router, configured by an object written in place
-    /// (`google.protobuf.Struct`).
+    /// (`google.protobuf.Struct`). A request without a body goes by a call, which needs no filter in front, unless the
+    /// configuration says how it travels.
     pub fn new(name: &'static str, configuration: &Value) -> Self {
+        let configuration = with_a_way(configuration);
         let plugin = json!({ "@type": "type.googleapis.com/google.protobuf.Struct", "value": configuration });
         Self {
             plugin: Some(plugin),
@@ -64,7 +70,7 @@ impl Listener {
         }
     }
 
-    /// The same with the configuration as text (`google.protobuf.StringValue`).
+    /// The same with the configuration as text (`google.protobuf.StringValue`), as it is.
     pub fn with_text(name: &'static str, configuration: &str) -> Self {
         let plugin = json!({ "@type": "type.googleapis.com/google.protobuf.StringValue", "value": configuration });
         Self {
@@ -94,6 +100,7 @@ impl Listener {
             closes_after_400: true,
             grpc_web: false,
             lua: false,
+            guarded: None,
             window: None,
             pages: Vec::new(),
             // Envoy's own defaults.
@@ -171,9 +178,17 @@ impl Listener {
         self
     }
 
-    /// Puts the Lua filter in front of the module that gives a GET or DELETE request a body of one byte.
+    /// Puts the Lua filter in front of the module that gives a request without a body one byte, on the routes of such
+    /// requests.
     pub fn with_lua(mut self) -> Self {
         self.lua = true;
+        self
+    }
+
+    /// Puts a filter behind the module that refuses requests to this path, and has the route take the header
+    /// [`GUARDED_HEADER`] from requests.
+    pub fn guards(mut self, path: &'static str) -> Self {
+        self.guarded = Some(path);
         self
     }
 
@@ -251,6 +266,7 @@ impl Listener {
         if self.lua {
             filters.push(json!({
                 "name": "envoy.filters.http.lua",
+                "disabled": true,
                 "typed_config": {
                     "@type": "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua",
                     "default_source_code": { "inline_string": FILL_BODY },
@@ -282,6 +298,18 @@ impl Listener {
                 "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.grpc_web.v3.GrpcWeb" },
             }));
         }
+        if let Some(path) = self.guarded {
+            filters.push(json!({
+                "name": "envoy.filters.http.rbac",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC",
+                    "rules": { "action": "DENY", "policies": { "guarded": {
+                        "permissions": [{ "url_path": { "path": { "exact": path } } }],
+                        "principals": [{ "any": true }],
+                    } } },
+                },
+            }));
+        }
         filters.push(json!({
             "name": "envoy.filters.http.router",
             "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
@@ -298,6 +326,10 @@ impl Listener {
             "match": { "prefix": "/" },
             "route": { "cluster": self.cluster, "timeout": self.route_timeout },
         }));
+        if self.lua {
+            routes = routes.into_iter().flat_map(with_routes_for_bodyless).collect();
+        }
+        let removed = self.guarded.map(|_| GUARDED_HEADER).into_iter().collect::<Vec<_>>();
         let mut listener = json!({
             "name": self.name,
             "address": loopback(0),
@@ -318,6 +350,7 @@ impl Listener {
                         "virtual_hosts": [{
                             "name": "all",
                             "domains": ["*"],
+                            "request_headers_to_remove": removed,
                             "routes": routes,
                         }],
                     },
@@ -361,6 +394,15 @@ impl Listener {
         }
         listener
     }
+}
+
+/// A configuration that says how a request without a body travels: by a call, where it doesn't say so itself.
+fn with_a_way(configuration: &Value) -> Value {
+    let mut configuration = configuration.clone();
+    if let Some(keys) = configuration.as_object_mut() {
+        keys.entry("bodyless").or_insert_with(|| json!("call"));
+    }
+    configuration
 }
 
 /// A bootstrap whose only listener is read from a file in `directory`, and read again whenever that is replaced.
@@ -470,11 +512,38 @@ fn cluster(name: &str, address: SocketAddr) -> Value {
     })
 }
 
-/// As the README has it.
+/// As envoy.yaml has it.
 const FILL_BODY: &str = "function envoy_on_request(handle)
-  local method = handle:headers():get(':method')
-  if method == 'GET' or method == 'DELETE' then handle:body(true):setBytes(' ') end
+  local body = handle:body(true)
+  if body and body:length() == 0 then body:setBytes(' ') end
 end";
+
+/// A route, behind others for its requests without a body, where the Lua filter is enabled: as in envoy.yaml.
+fn with_routes_for_bodyless(route: Value) -> Vec<Value> {
+    if route.get("route").is_none() {
+        return vec![route];
+    }
+    let for_header = |name: &str, regex: &str| {
+        let mut route = route.clone();
+        let header = json!({ "name": name, "string_match": { "safe_regex": { "regex": regex } } });
+        match route["match"]["headers"].as_array_mut() {
+            Some(headers) => headers.push(header),
+            None => route["match"]["headers"] = json!([header]),
+        }
+        route["typed_per_filter_config"] = json!({
+            "envoy.filters.http.lua": {
+                "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig",
+                "config": {},
+            },
+        });
+        route
+    };
+    vec![
+        for_header(":method", "GET|DELETE|OPTIONS|REPORT|PURGE|LOCK"),
+        for_header("content-length", "0"),
+        route,
+    ]
+}
 
 fn loopback(port: u16) -> Value {
     json!({ "socket_address": { "address": "127.0.0.1", "port_value": port } })
