@@ -176,7 +176,7 @@ fn is_http_code(name: &[u8]) -> bool {
 
 /// Whether a name may be metadata: letters, digits, `_`, `-`, `.`. Pseudo headers (`:path`) are not.
 #[inline]
-fn is_metadata_name(name: &[u8]) -> bool {
+pub fn is_metadata_name(name: &[u8]) -> bool {
     !name.is_empty() && are_all(METADATA_NAME, name)
 }
 

@@ -116,7 +116,8 @@ impl<N: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(N, V)> for Headers {
 #[derive(Debug)]
 pub(super) struct GuestHeaders {
     pub headers: Headers,
-    /// What the guest has removed.
+    /// What the guest has removed, and what it has set another value in place of, but for the first field of a name. In
+    /// nginx these still go upstream.
     pub removed: Headers,
     context: u32,
     ledger: Arc<Ledger>,
@@ -129,6 +130,13 @@ impl GuestHeaders {
             removed: Headers::default(),
             context,
             ledger,
+        }
+    }
+
+    fn note_removed(&mut self, key: &[u8], kept: usize) {
+        let fields = self.headers.0.iter().filter(|(name, _)| name.eq_ignore_ascii_case(key));
+        for (name, value) in fields.skip(kept) {
+            self.removed.push(name, value);
         }
     }
 
@@ -163,6 +171,7 @@ impl HeaderMap for GuestHeaders {
     fn set(&mut self, key: &[u8], value: &[u8]) -> Result<(), NotAllowed> {
         self.ledger.count(self.context, HostCall::SetHeader);
         self.check(key, value);
+        self.note_removed(key, 1);
         self.headers.set(key, value);
         Ok(())
     }
@@ -176,11 +185,7 @@ impl HeaderMap for GuestHeaders {
 
     fn remove(&mut self, key: &[u8]) -> Result<(), NotAllowed> {
         self.ledger.count(self.context, HostCall::RemoveHeader);
-        for (name, value) in &self.headers.0 {
-            if name.eq_ignore_ascii_case(key) {
-                self.removed.push(name, value);
-            }
-        }
+        self.note_removed(key, 0);
         self.headers.remove(key);
         Ok(())
     }
@@ -189,6 +194,9 @@ impl HeaderMap for GuestHeaders {
         self.ledger.count(self.context, HostCall::SetHeaders);
         for (name, value) in pairs {
             self.check(name, value);
+        }
+        for (name, value) in &self.headers.0 {
+            self.removed.push(name, value);
         }
         self.headers = pairs.iter().copied().collect();
         Ok(())

@@ -5,8 +5,10 @@
 //!   headers callback too, which must happen only where the client sends none: HTTP/1.1's bytes would be read as the next
 //!   request, HTTP/2's frames, empty ones included, would be written through a null pointer. They are thrown away where
 //!   there is no `content-length` and nginx didn't expect any, or an empty one.
+//! - A removed request header is only marked, which the gRPC module of nginx doesn't look at: it goes upstream with its
+//!   value. So does every field but the first of a header that is set. An empty value goes upstream as one.
 //! - `$content_length` is kept from when it was first asked for, unless a body may come and there was none. It is what
-//!   goes upstream. A removed `content-length` goes upstream beside it.
+//!   goes upstream, and a removed `content-length` beside it.
 //! - Response headers go out when their callback returns, whatever it returns.
 //! - The response's body comes as the upstream sends it, and ends in an empty part; one with a content-length has no
 //!   such part and no end of stream. A part that a filter empties isn't sent; the last one so never ends the response.
@@ -217,6 +219,14 @@ impl Vm {
             headers.push("content-length", length);
         }
         let side = &mut stream.request;
+        for (name, value) in side
+            .headers
+            .removed
+            .iter()
+            .filter(|(name, _)| *name != b"content-length")
+        {
+            headers.push(name, value);
+        }
         side.headers.headers = headers;
         side.headers_in_reach = false;
         side.end_seen = true;

@@ -208,6 +208,24 @@ fn a_length_that_is_not_there_is_remembered_where_no_body_can_come() {
 }
 
 #[test]
+fn what_is_removed_goes_upstream_and_what_is_set_only_has_the_first_field_changed() {
+    let body = "(drop (call $remove_header (i32.const 0) 'x-removed')) \
+                (drop (call $set_header (i32.const 0) 'x-set' 'new')) \
+                (drop (call $set_header (i32.const 0) 'x-emptied' '')) (i32.const 0)";
+    let mut request = Request::get("/");
+    for name in ["x-removed", "x-set", "x-emptied"] {
+        request = request.header(name, "a").header(name, "b");
+    }
+    let headers = load(&[("proxy_on_request_headers", body)])
+        .request(request)
+        .forwarded()
+        .headers;
+    assert_eq!(headers.all("x-removed"), ["a", "b"]);
+    assert_eq!(headers.all("x-set"), ["new", "b"]);
+    assert_eq!(headers.all("x-emptied"), ["", "b"]);
+}
+
+#[test]
 fn a_removed_length_fails_the_test() {
     let body = format!(
         "{} (drop (call $remove_header (i32.const 0) 'content-length')) (i32.const 0)",

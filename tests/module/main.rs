@@ -17,6 +17,7 @@ mod harness_kong_profile;
 mod host_calls;
 mod json;
 mod kong;
+mod kong_headers;
 mod matching;
 mod metadata;
 mod observability;

@@ -94,7 +94,8 @@ fn no_byte_in_metadata_of_the_upstream_makes_another_header() {
                 Response::grpc().trailer("grpc-status", "5").trailer("x-two", &value),
                 Response::new(503).header("x-one", &value).chunk("no"),
             ];
-            if byte.is_ascii() {
+            // nginx lets no name come that has one of them.
+            if byte.is_ascii() && !name.starts_with("kong") {
                 let hostile = format!("x-a{}x-evil", char::from(byte));
                 responses.push(Response::ok(&ok).header(&hostile, "1"));
                 responses.push(Response::ok(&ok).trailer(&hostile, "1"));
@@ -327,7 +328,8 @@ fn no_byte_of_a_request_header_makes_another_one_upstream() {
                     "{at}"
                 );
             }
-            if byte.is_ascii() {
+            // nginx lets no name come that has one of them.
+            if byte.is_ascii() && !name.starts_with("kong") {
                 let hostile = format!("x-a{}x-evil", char::from(byte));
                 let exchange = send(&gateway, Request::post("/v1/echo").header(&hostile, "1").json("{}"));
                 assert_well_formed(&metadata(&exchange), &format!("{name}: {byte:#04x}"));
@@ -392,12 +394,14 @@ fn headers_of_the_connection_end_here_in_both_directions() {
             let sent = metadata(&exchange);
             exchange.respond(response.message(everything(json!({}))).trailer("grpc-status", "0"));
             let got = exchange.answer().headers;
-            for (header, _) in &set {
+            for (header, value) in &set {
                 if header.starts_with("x-hop") && !named {
                     continue;
                 }
                 let at = format!("{name}: {header} of {set:?}");
-                let own = *header == "te" && sent.get(header) == Some("trailers");
+                // nginx sends on what is removed; kong_headers.rs has what is there in place of it.
+                let own = *header == "te" && sent.get(header) == Some("trailers")
+                    || name.starts_with("kong") && !sent.all(header).iter().any(|sent| sent == value);
                 assert!(own || sent.get(header).is_none(), "{at}: {sent:?}");
                 // An upstream's `connection` and `keep-alive` are nginx's to drop; it shows its own under these names.
                 let nginx =

@@ -43,6 +43,8 @@ pub fn unsupported(plugin: &Plugin) -> Option<&'static str> {
 pub struct WasmxContext {
     shared: Rc<Shared>,
     exchange: Exchange,
+    /// The names of the request headers that came more than once.
+    repeated: Vec<Vec<u8>>,
     /// Whether this context has seen the request. One that has not stands in for one that was lost in a trap.
     began: bool,
     response: Response,
@@ -60,6 +62,7 @@ impl WasmxContext {
         Self {
             exchange: Exchange::new(Rc::clone(&shared.plugin)),
             shared,
+            repeated: Vec::new(),
             began: false,
             response: Response::Awaited,
             length: None,
@@ -124,6 +127,7 @@ impl WasmxContext {
         };
         let abilities = Abilities::wasmx(request.obstacle);
         let bodyless = matches!(request.has_body, HasBody::No | HasBody::Empty);
+        self.repeated = request.repeated;
         let shared = Rc::clone(&self.shared);
         let action = {
             let workspace = &mut shared.workspace.borrow_mut();
@@ -132,6 +136,7 @@ impl WasmxContext {
                     .request_headers(request.headers, bodyless, abilities, workspace),
                 request.has_body,
                 0,
+                &self.repeated,
             )
         };
         if self.exchange.is_refused() {
@@ -235,6 +240,7 @@ impl WasmxContext {
                 self.exchange.request_body(body, Abilities::wasmx(None), workspace),
                 has_body,
                 size,
+                &self.repeated,
             )
         };
         action.unwrap_or_else(|failure| self.fail_request(&failure))

@@ -1,6 +1,7 @@
 //! Headers as nginx shows them, and how those are changed that it does not keep for itself.
 
 use crate::exchange::{NO_SNIFFING, Reply};
+use crate::grpc::metadata::is_metadata_name;
 use crate::http::headers::{HeaderEdits, Headers};
 
 /// Request headers that nginx replaces or drops by itself, and reads for its own purposes.
@@ -14,6 +15,9 @@ const OWN_REQUEST_HEADERS: [&[u8]; 8] = [
     b"transfer-encoding",
     b"upgrade",
 ];
+
+/// A list that may be in several fields, and that a gRPC server doesn't read: what is left of it does no harm.
+const ACCEPT_ENCODING: &[u8] = b"accept-encoding";
 
 /// Response headers that nginx only writes later, and shows all the same.
 pub const OWN_RESPONSE_HEADERS: [&[u8]; 3] = [b"connection", b"keep-alive", b"transfer-encoding"];
@@ -36,20 +40,59 @@ pub fn without(headers: &Headers, names: &[&[u8]]) -> Headers {
     rest
 }
 
-/// `edits` of the request headers for a body of `body_length` bytes, without those of headers that nginx has for itself.
-pub fn request_edits(edits: &HeaderEdits, body_length: usize) -> HeaderEdits {
+/// The names of the fields in `headers` that are there more than once.
+pub fn repeated(headers: &Headers) -> Vec<Vec<u8>> {
+    let mut names: Vec<_> = headers.iter().map(|(name, _)| name).collect();
+    names.sort_unstable();
+    let mut repeated: Vec<_> = names
+        .array_windows()
+        .filter(|[first, second]| first == second)
+        .map(|[first, _]| first.to_vec())
+        .collect();
+    repeated.dedup();
+    repeated
+}
+
+/// `edits` of the request headers for a body of `body_length` bytes, without those of headers that nginx has for itself,
+/// and with an empty value, or one that says as little, in place of a removal: WasmX only marks what is removed, and the
+/// gRPC module of nginx, which doesn't look at the mark, sends it on with its value.
+///
+/// Source: `ngx_http_wasm_set_header_helper`, `ngx_http_grpc_create_request`.
+///
+/// # Errors
+///
+/// The name among those that are `repeated` of a header that should be changed: WasmX gives the first of its fields the
+/// value, and no call reaches the others.
+pub fn request_edits(edits: &HeaderEdits, body_length: usize, repeated: &[Vec<u8>]) -> Result<HeaderEdits, Vec<u8>> {
     let mut own = HeaderEdits::default();
-    for name in edits.removed().filter(|name| !OWN_REQUEST_HEADERS.contains(name)) {
-        own.remove(name);
-    }
     for (name, value) in edits.sets().filter(|(name, _)| !OWN_REQUEST_HEADERS.contains(name)) {
         own.set(name, value);
     }
-    for (name, value) in edits.adds() {
-        own.add(name, value);
+    for name in edits.removed().filter(|name| !OWN_REQUEST_HEADERS.contains(name)) {
+        if !is_metadata_name(name) {
+            // nginx lets no such name come. WasmX would write it otherwise, and so add a header.
+            own.remove(name);
+        } else if edits.sets().all(|(set, _)| set != name) {
+            own.set(name, in_place_of_removal(name));
+        }
+    }
+    let beyond_reach = |name: &&[u8]| *name != ACCEPT_ENCODING && repeated.iter().any(|repeated| repeated == name);
+    if let Some(name) = own.sets().map(|(name, _)| name).find(beyond_reach) {
+        return Err(name.to_vec());
     }
     own.set(b"content-length", itoa::Buffer::new().format(body_length).as_bytes());
-    own
+    Ok(own)
+}
+
+/// What a header is given that can't be removed: nothing, but where servers read a number or the name of an encoding.
+///
+/// `grpc-timeout`, of which nothing is too little as well, is never among them: there is always one to set.
+fn in_place_of_removal(name: &[u8]) -> &'static [u8] {
+    match name {
+        b"grpc-encoding" | b"grpc-accept-encoding" | b"grpc-internal-encoding-request" => b"identity",
+        b"grpc-status" | b"grpc-previous-rpc-attempts" | b"grpc-retry-pushback-ms" => b"0",
+        _ => b"",
+    }
 }
 
 /// What makes response headers those of `reply`, whose other fields are among them already.
@@ -97,16 +140,72 @@ mod tests {
     #[test]
     fn what_nginx_has_for_itself_is_left_to_it() {
         let mut edits = HeaderEdits::default();
-        edits.remove(b"x-name");
         edits.remove(b"connection");
         edits.set(b"te", b"trailers");
         edits.set(b":path", b"/p.S/M");
-        edits.add(b"x-other", b"1");
-        let own = request_edits(&edits, 12);
-        assert_eq!(own.removed().collect::<Vec<_>>(), [b"x-name"]);
+        edits.remove(b"no name");
+        let own = request_edits(&edits, 12, &[b"connection".to_vec(), b"te".to_vec()]).unwrap();
+        assert_eq!(own.removed().collect::<Vec<_>>(), [b"no name"]);
         let sets: Vec<_> = own.sets().collect();
         assert_eq!(sets, [(&b":path"[..], &b"/p.S/M"[..]), (b"content-length", b"12")]);
-        assert_eq!(own.adds().collect::<Vec<_>>(), [(&b"x-other"[..], &b"1"[..])]);
+    }
+
+    #[test]
+    fn what_would_be_removed_says_nothing_instead() {
+        let table = [
+            ("proxy-authorization", ""),
+            ("content-encoding", ""),
+            ("x-data-bin", ""),
+            ("grpc-message", ""),
+            ("grpc-status-details-bin", ""),
+            ("grpc-anything", ""),
+            ("grpc-encoding", "identity"),
+            ("grpc-accept-encoding", "identity"),
+            ("grpc-status", "0"),
+            ("grpc-previous-rpc-attempts", "0"),
+            ("grpc-retry-pushback-ms", "0"),
+            // It is set.
+            ("grpc-timeout", "15S"),
+        ];
+        for (name, value) in table {
+            let mut edits = HeaderEdits::default();
+            edits.remove(name.as_bytes());
+            edits.set(b"grpc-timeout", b"15S");
+            let own = request_edits(&edits, 0, &[]).unwrap();
+            assert_eq!(own.removed().count(), 0, "{name}");
+            let values: Vec<_> = own.sets().filter(|(set, _)| *set == name.as_bytes()).collect();
+            assert_eq!(values, [(name.as_bytes(), value.as_bytes())]);
+        }
+    }
+
+    #[test]
+    fn what_is_repeated_cannot_be_changed() {
+        let shown = headers(&[
+            ("grpc-timeout", "1S"),
+            ("x-name", "1"),
+            ("accept-encoding", "gzip"),
+            ("x-once", "1"),
+            ("x-name", "2"),
+            ("accept-encoding", "br"),
+            ("grpc-timeout", "2S"),
+            ("x-name", "3"),
+        ]);
+        let repeated = repeated(&shown);
+        assert_eq!(repeated, [&b"accept-encoding"[..], b"grpc-timeout", b"x-name"]);
+        let table = [
+            ("x-once", "x-once", true),
+            ("x-name", "x-once", false),
+            ("x-once", "x-name", false),
+            ("grpc-timeout", "grpc-timeout", false),
+            ("accept-encoding", "x-once", true),
+        ];
+        for (removed, set, possible) in table {
+            let mut edits = HeaderEdits::default();
+            edits.remove(removed.as_bytes());
+            edits.set(set.as_bytes(), b"1");
+            let own = request_edits(&edits, 0, &repeated);
+            assert_eq!(own.is_ok(), possible, "{removed} {set}");
+        }
     }
 
     #[test]

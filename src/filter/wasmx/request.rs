@@ -2,7 +2,7 @@
 
 use proxy_wasm::types::Action;
 
-use super::headers::{in_lower_case, request_edits};
+use super::headers::{in_lower_case, repeated, request_edits};
 use super::original::{HasBody, target};
 use crate::exchange::{Failure, RequestStep};
 use crate::filter::abi::{self, Buffer, HostStatus, Map, send_reply};
@@ -38,6 +38,8 @@ const FIXED_METHOD: &str = "this gateway cannot change a GET request into gRPC's
 pub struct Request {
     /// Its headers, with method and path as they were sent.
     pub headers: Headers,
+    /// The names of those that came more than once.
+    pub repeated: Vec<Vec<u8>>,
     /// Whether it has a body.
     pub has_body: HasBody,
     /// What keeps it from being carried.
@@ -66,13 +68,15 @@ impl Request {
         Ok(Self {
             obstacle: FIXED_METHODS.contains(&current).then_some(FIXED_METHOD),
             has_body: HasBody::of(&shown, protocol),
+            repeated: repeated(&shown),
             headers,
         })
     }
 }
 
-/// Does what a step about the request asks for. The host holds `size` bytes of its body.
-pub fn follow(step: RequestStep<'_>, has_body: HasBody, size: usize) -> Result<Action, Failure> {
+/// Does what a step about the request asks for. The host holds `size` bytes of its body, and of the headers whose names
+/// are `repeated` more than one field.
+pub fn follow(step: RequestStep<'_>, has_body: HasBody, size: usize, repeated: &[Vec<u8>]) -> Result<Action, Failure> {
     match step {
         RequestStep::PassThrough | RequestStep::Await => Ok(Action::Continue),
         RequestStep::Reply(reply) => {
@@ -80,8 +84,8 @@ pub fn follow(step: RequestStep<'_>, has_body: HasBody, size: usize) -> Result<A
             Ok(Action::Pause)
         }
         RequestStep::Forward(forward) => {
-            edit_own(&request_edits(forward.edits, forward.body.len()))
-                .map_err(|status| status.refused("to change the request headers"))?;
+            let edits = request_edits(forward.edits, forward.body.len(), repeated).map_err(beyond_reach)?;
+            edit_own(&edits).map_err(|status| status.refused("to change the request headers"))?;
             // The host cuts what is written to the size that is named.
             abi::replace_buffer(Buffer::RequestBody, size.max(forward.body.len()), forward.body)
                 .and_then(|()| match has_body {
@@ -136,6 +140,13 @@ fn edit_own(edits: &HeaderEdits) -> Result<(), HostStatus> {
         log::debug!("no variable upstream_te");
     }
     Ok(())
+}
+
+/// 400: a header that must not arrive as it is came more than once.
+fn beyond_reach(name: Vec<u8>) -> Failure {
+    let name = String::from_utf8_lossy(&name);
+    let error = format!("{name} came more than once, and this gateway could take only the first away: send it once");
+    Failure::header(&name, &error)
 }
 
 /// 411: nobody can say of such a request that it has no body before it has gone on.
