@@ -7,7 +7,7 @@ use super::deadline::Deadline;
 use super::failure::Failure;
 use super::matched::Matched;
 use super::outcome::Ending;
-use super::server_stream::ServerStream;
+use super::server_stream::{Progress, ServerStream};
 use super::steps::{CallStep, HostReply};
 use super::workspace::Workspace;
 use crate::grpc::{Code, Status};
@@ -73,15 +73,16 @@ impl ByCall {
 
     /// A message came.
     pub fn message<'w>(&mut self, message: Vec<u8>, ending: &mut Ending, workspace: &'w mut Workspace) -> CallStep<'w> {
-        match self.take(message, workspace) {
-            Ok(()) => CallStep::Await,
-            Err(failure) => {
-                ending.add(&failure);
-                self.received = Received::Everything;
-                workspace.set_error_reply(&self.answer.matched.plugin, &failure, self.answer.metadata());
-                CallStep::CancelAndReply(&workspace.reply)
-            }
-        }
+        let Err(failure) = self.take(message, workspace) else {
+            return CallStep::Await;
+        };
+        let whole = match std::mem::replace(&mut self.received, Received::Everything) {
+            // What came before it has gone well: it ends as where the upstream ends it with an error.
+            Received::Stream(stream, written) => self.end_stream(stream, written, Progress::Failed(failure), workspace),
+            Received::Message(_) | Received::Everything => Err(failure),
+        };
+        self.set_reply(whole, ending, workspace);
+        CallStep::CancelAndReply(&workspace.reply)
     }
 
     fn take(&mut self, message: Vec<u8>, workspace: &mut Workspace) -> Result<(), Failure> {
@@ -118,13 +119,28 @@ impl ByCall {
         let whole = match std::mem::replace(&mut self.received, Received::Everything) {
             Received::Everything => return CallStep::Await,
             Received::Message(received) => self.end_unary(received.as_deref(), status, workspace),
-            Received::Stream(mut stream, mut written) => {
-                workspace.body.clear();
-                workspace.body.append(&mut written);
+            Received::Stream(stream, written) => {
                 let progress = stream.finish(status);
-                self.answer.end_whole_stream(&mut stream, progress, workspace)
+                self.end_stream(stream, written, progress, workspace)
             }
         };
+        self.set_reply(whole, ending, workspace);
+        CallStep::Reply(&workspace.reply)
+    }
+
+    fn end_stream(
+        &self,
+        mut stream: ServerStream,
+        mut written: Vec<u8>,
+        progress: Progress,
+        workspace: &mut Workspace,
+    ) -> Result<Whole, Failure> {
+        workspace.body.clear();
+        workspace.body.append(&mut written);
+        self.answer.end_whole_stream(&mut stream, progress, workspace)
+    }
+
+    fn set_reply(&self, whole: Result<Whole, Failure>, ending: &mut Ending, workspace: &mut Workspace) {
         match whole {
             Ok(whole) => {
                 ending.add(whole.outcome);
@@ -135,7 +151,6 @@ impl ByCall {
                 workspace.set_error_reply(&self.answer.matched.plugin, &failure, self.answer.metadata());
             }
         }
-        CallStep::Reply(&workspace.reply)
     }
 
     fn end_unary(
@@ -160,8 +175,10 @@ impl ByCall {
             Some(host_reply) => Err(self.answer.host_failure(host_reply)),
             None if trailing.get("grpc-status").is_some() => self.answer.status(),
             None if initial.status().is_some_and(|status| status != 200) => Err(self.answer.not_grpc()),
-            // Envoy's reading of trailers that have no status.
-            None if code == u32::from(Code::Unknown.number()) && !initial.is_empty() => self.answer.status(),
+            // Envoy's reading of trailers that have no status, and of an answer of headers alone, which it tells as trailers.
+            None if code == u32::from(Code::Unknown.number()) && !(initial.is_empty() && trailing.is_empty()) => {
+                self.answer.status()
+            }
             // Envoy's reading of a frame that is compressed or malformed, and of a reset.
             None if code == u32::from(Code::Internal.number()) && !initial.is_empty() => Err(Failure::bad_answer(
                 "the answer broke off, or has a malformed or compressed gRPC frame",

@@ -434,3 +434,63 @@ fn a_request_that_goes_wrong_behind_the_end_of_its_answer_changes_nothing() {
         assert!(matches!(step, ResponseStep::PassThrough), "{step:?}");
     }
 }
+
+/// The exchange of a request to `path` that has gone by a call.
+fn called(path: &str, workspace: &mut Workspace) -> Exchange {
+    let mut exchange = Exchange::new(plugin(json!({ "dispatch": "call" })));
+    let step = exchange.request_headers(request("POST", path, &[]), false, ENVOY, workspace);
+    assert!(matches!(step, RequestStep::Await), "{step:?}");
+    let step = exchange.request_body(Some(b"{}"), ENVOY, workspace);
+    assert!(matches!(step, RequestStep::Call(_)), "{step:?}");
+    exchange
+}
+
+#[test]
+fn a_malformed_message_of_a_call_ends_the_stream_behind_what_came_before() {
+    let rows: [(&[&[u8]], u16, &str); 3] = [
+        (
+            &[&[0x10, 1], &[0x10, 2], &[0xff]],
+            200,
+            r#"[{"id":1},{"id":2},{"error":{"code":14,"#,
+        ),
+        (&[&[0x10, 1], &[0xff]], 200, r#"[{"id":1},{"error":{"code":14,"#),
+        (&[&[0xff]], 502, r#"{"code":14,"#),
+    ];
+    for (messages, status, body) in rows {
+        let mut workspace = Workspace::default();
+        let mut exchange = called("/down", &mut workspace);
+        exchange.call_initial_metadata(grpc_response());
+        let (last, good) = messages.split_last().unwrap();
+        for message in good {
+            let step = exchange.call_message(message.to_vec(), &mut workspace);
+            assert!(matches!(step, CallStep::Await), "{step:?}");
+        }
+        match exchange.call_message(last.to_vec(), &mut workspace) {
+            CallStep::CancelAndReply(reply) => {
+                let got = String::from_utf8_lossy(&reply.body);
+                assert_eq!(reply.status, status, "{got}");
+                assert!(got.starts_with(body), "{got}");
+                serde_json::from_slice::<serde_json::Value>(&reply.body).unwrap();
+            }
+            step => panic!("{step:?}"),
+        }
+        assert_eq!(exchange.outcome().unwrap().code, Code::Unavailable);
+        let step = exchange.call_closed(0, b"", None, &mut workspace);
+        assert!(matches!(step, CallStep::Await), "{step:?}");
+    }
+}
+
+#[test]
+fn a_call_that_ends_without_a_status_is_502_wherever_its_headers_are_told() {
+    for alone in [false, true] {
+        let mut workspace = Workspace::default();
+        let mut exchange = called("/unary", &mut workspace);
+        // Headers alone are told as trailers, with the HTTP status among them.
+        exchange.call_initial_metadata(if alone { Headers::default() } else { grpc_response() });
+        exchange.call_trailing_metadata(if alone { grpc_response() } else { Headers::default() });
+        match exchange.call_closed(2, b"via_upstream", None, &mut workspace) {
+            CallStep::Reply(reply) => assert_eq!(reply.status, 502, "{alone}"),
+            step => panic!("{step:?}"),
+        }
+    }
+}

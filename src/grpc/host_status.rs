@@ -9,7 +9,12 @@ impl Status {
     ///
     /// For a call without a `grpc-status` in its trailing metadata; with one, [`Status::from_trailers`] knows more.
     pub fn from_host(code: i64, message: &[u8]) -> Self {
-        Self::new(Code::from_number(code), decode_message(strip_host_suffix(message)))
+        let message = match message {
+            // The details without a message: an upstream has answered, and not in gRPC. The code is by gRPC's own table.
+            b"via_upstream" => "upstream: answered plain HTTP instead of gRPC".to_owned(),
+            message => decode_message(strip_host_suffix(message)),
+        };
+        Self::new(Code::from_number(code), message)
     }
 }
 
@@ -85,5 +90,9 @@ mod tests {
             Status::new(Code::NotFound, "no book{via_upstream}")
         );
         assert_eq!(Status::from_host(99, b"").code, Code::Unknown);
+        assert_eq!(
+            Status::from_host(12, b"via_upstream"),
+            Status::new(Code::Unimplemented, "upstream: answered plain HTTP instead of gRPC")
+        );
     }
 }

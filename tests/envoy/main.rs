@@ -5,6 +5,7 @@ mod bench;
 mod backpressure;
 mod browser;
 mod buffers;
+mod calls;
 mod configuration;
 mod differential;
 mod dispatch;

@@ -31,14 +31,16 @@ pub fn grpc_service(cluster: &str, authority: Option<&str>) -> Vec<u8> {
     service
 }
 
-/// Metadata as Envoy's gRPC client takes them: the values of `-bin` names as bytes, which it writes in base64 itself.
+/// Metadata as Envoy's gRPC client takes them: the values of `-bin` names as bytes, which it writes in base64 itself, one
+/// for a name. Several in one field, joined by commas, are left out: no bytes become them.
 pub fn call_metadata(metadata: &Headers, timeout: Option<Duration>) -> Headers {
     let mut converted = Headers::default();
     // A client's own would stand beside the one that is added, and Envoy would read neither of them.
     for (name, value) in metadata.iter().filter(|(name, _)| *name != TIMEOUT_HEADER) {
         match is_binary(name).then(|| STANDARD.decode(value)) {
+            None => converted.push(name, value),
             Some(Ok(bytes)) => converted.push(name, &bytes),
-            _ => converted.push(name, value),
+            Some(Err(_)) => log::debug!("{} is left out of a call's metadata", String::from_utf8_lossy(name)),
         }
     }
     if let Some(timeout) = timeout {
@@ -75,14 +77,17 @@ mod tests {
     #[test]
     fn binary_metadata_go_as_bytes_and_a_clients_timeout_not_at_all() {
         type Case<'a> = (&'a [u8], &'a [u8], Option<&'a [u8]>);
-        let cases: [Case<'_>; 7] = [
+        let cases: [Case<'_>; 10] = [
             (b"x-text", b"QUJD", Some(b"QUJD")),
             (b"x-bin", b"QUJD", Some(b"ABC")),
             (b"x-bin", b"QUI=", Some(b"AB")),
             (b"x-bin", b"QUI", Some(b"AB")),
             // The bits that are left over don't matter.
             (b"x-bin", b"QUJ", Some(b"AB")),
-            (b"x-bin", b"!!", Some(b"!!")),
+            (b"x-bin", b"", Some(b"")),
+            (b"x-bin", b"QUI=, QUJD", None),
+            (b"x-bin", b"QUJD,", None),
+            (b"x-bin", b"!!", None),
             (TIMEOUT_HEADER, b"1", None),
         ];
         for (name, value, expected) in cases {

@@ -27,6 +27,8 @@ pub enum Act {
     Read,
     /// Sends the headers of a gRPC answer.
     Headers,
+    /// Sends headers that end the answer, with this HTTP status.
+    HeadersAlone(u16, &'static [(&'static str, &'static str)]),
     /// Sends the request's first message back.
     Echo,
     /// Sends bytes of the body, frames or not.
@@ -236,6 +238,7 @@ impl Call {
                     let _ = registered.events.send(Event::Read(messages));
                 }
                 Act::Headers => self.headers()?,
+                Act::HeadersAlone(status, pairs) => self.headers_alone(*status, pairs)?,
                 Act::Echo => self.body(super::upstream::frame(0, &self.message)).await?,
                 Act::Body(bytes) => self.body(bytes.clone()).await?,
                 Act::Trailers(pairs) => {
@@ -285,6 +288,17 @@ impl Call {
                 .body(())
                 .unwrap();
             self.answer = Answer::Begun(answer.send_response(head, false).ok()?);
+        }
+        Some(())
+    }
+
+    fn headers_alone(&mut self, status: u16, pairs: &[(&'static str, &'static str)]) -> Option<()> {
+        if let Answer::Ahead(answer) = &mut self.answer {
+            let mut head = Response::builder().status(status);
+            for (name, value) in pairs {
+                head = head.header(*name, *value);
+            }
+            self.answer = Answer::Begun(answer.send_response(head.body(()).unwrap(), true).ok()?);
         }
         Some(())
     }
