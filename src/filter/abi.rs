@@ -169,10 +169,7 @@ pub fn buffer(buffer: Buffer, size: usize) -> Result<Vec<u8>, HostStatus> {
     if size == 0 {
         return Ok(Vec::new());
     }
-    let bytes = returned(|data, length| {
-        // SAFETY: both pointers are valid for a write during the call.
-        unsafe { raw::proxy_get_buffer_bytes(buffer as u32, 0, size, data, length) }
-    });
+    let bytes = buffer_from(buffer, 0, size);
     let length = bytes.as_ref().map_or(0, Vec::len);
     match buffer {
         Buffer::RequestBody => traffic::went(Leg::FromClient, length),
@@ -183,6 +180,14 @@ pub fn buffer(buffer: Buffer, size: usize) -> Result<Vec<u8>, HostStatus> {
         Err(HostStatus::NOT_FOUND) => Ok(Vec::new()),
         bytes => bytes,
     }
+}
+
+/// Of `buffer`, `size` bytes from `start` on, as the host reads that.
+pub fn buffer_from(buffer: Buffer, start: usize, size: usize) -> Result<Vec<u8>, HostStatus> {
+    returned(|data, length| {
+        // SAFETY: both pointers are valid for a write during the call.
+        unsafe { raw::proxy_get_buffer_bytes(buffer as u32, start, size, data, length) }
+    })
 }
 
 /// Replaces the first `size` bytes of `buffer` by `bytes`.

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use proxy_wasm::traits::HttpContext;
 
-use super::abi::{self, HostStatus};
+use super::abi::{self, Buffer, HostStatus};
 use super::wrapped::Wrapper;
 
 /// A host of proxy-wasm modules.
@@ -85,7 +85,13 @@ fn is_wasmx() -> bool {
     abi::property(NGINX_VERSION).is_ok()
 }
 
-/// Whether the host may be WasmX, asked in a root context: there WasmX knows the property but won't return it.
-pub fn may_be_wasmx() -> bool {
-    abi::property(NGINX_VERSION) != Err(HostStatus::NOT_FOUND)
+/// Whether the host may be WasmX, asked in a root context while its configuration, of `size` bytes, is to be had.
+///
+/// WasmX knows [`NGINX_VERSION`] there too, but won't return it, and logs an error. So it is asked first for what is behind
+/// the configuration's last byte: it takes no notice of where to start, and returns the first. Where it might come to read
+/// better, or there is no byte, the property still tells.
+/// Source: `ngx_proxy_wasm_hfuncs_get_buffer`, `ngx_proxy_wasm_properties_get`.
+pub fn may_be_wasmx(size: usize) -> bool {
+    let behind_the_end = abi::buffer_from(Buffer::PluginConfiguration, size, 1);
+    behind_the_end.is_ok_and(|bytes| !bytes.is_empty()) || abi::property(NGINX_VERSION) != Err(HostStatus::NOT_FOUND)
 }

@@ -66,7 +66,7 @@ impl RootContext for Root {
                 self.error = error.into();
                 // Envoy takes no configuration that is refused. Kong would let all requests of all routes pass: there
                 // it is accepted, and the requests of its routes are refused.
-                host_profile::may_be_wasmx()
+                host_profile::may_be_wasmx(size)
             }
         }
     }

@@ -79,6 +79,11 @@ impl Ledger {
         std::mem::take(&mut self.entries().faults)
     }
 
+    /// Notes a line that the gateway logs by itself.
+    pub fn gateway_logs(&self, level: LogLevel, line: &str) {
+        self.entries().log.push((level, line.to_owned()));
+    }
+
     /// The log, one line each, with its level in front.
     pub fn log(&self) -> Vec<String> {
         self.entries()

@@ -11,9 +11,11 @@ use wasmparser::{CodeSectionReader, FunctionSectionReader, Parser, Payload, Type
 use super::profile::Nginx;
 
 const WRITE_BODY: &str = "proxy_set_buffer_bytes";
+const READ_BODY: &str = "proxy_get_buffer_bytes";
 
-/// The module with calls of `nginx.trapping_functions` trapping, and of `proxy_set_buffer_bytes` cut: WasmX writes no
-/// more bytes than the size that is to be replaced, unless that is 0.
+/// The module with calls of `nginx.trapping_functions` trapping, of `proxy_set_buffer_bytes` cut, and of
+/// `proxy_get_buffer_bytes` always from the beginning: WasmX writes no more bytes than the size that is to be replaced,
+/// unless that is 0, and takes no notice of where to start to read.
 ///
 /// # Panics
 ///
@@ -63,6 +65,8 @@ impl Linker {
             let index = index as u32;
             let body = if name == WRITE_BODY {
                 cut(index)
+            } else if name == READ_BODY {
+                from_the_beginning(index)
             } else if nginx.trapping_functions.contains(&name) {
                 function(&[Instruction::Unreachable])
             } else {
@@ -125,6 +129,18 @@ fn cut(import: u32) -> Function {
         Instruction::I32LeU,
         Instruction::I32Or,
         Instruction::Select,
+        Instruction::Call(import),
+    ])
+}
+
+/// `(buffer, start, size, bytes, length)`: calls `import` with 0 for the start.
+fn from_the_beginning(import: u32) -> Function {
+    function(&[
+        Instruction::LocalGet(0),
+        Instruction::I32Const(0),
+        Instruction::LocalGet(2),
+        Instruction::LocalGet(3),
+        Instruction::LocalGet(4),
         Instruction::Call(import),
     ])
 }

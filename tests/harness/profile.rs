@@ -39,6 +39,8 @@ pub struct Nginx {
     pub unlinkable_functions: &'static [&'static str],
     /// What any property answers where no exchange is: at the configuration.
     pub property_without_exchange: Status,
+    /// What it logs then.
+    pub property_without_exchange_log: &'static str,
     /// What setting a property answers that cannot be set, and one that is not there.
     pub read_only_property: Status,
     /// Methods that stay what they are, whatever `:method` is set to.
@@ -92,6 +94,7 @@ impl Profile {
             ],
             unlinkable_functions: &["proxy_get_log_level"],
             property_without_exchange: Status::InternalFailure,
+            property_without_exchange_log: "cannot get scoped properties outside of a request",
             read_only_property: Status::InternalFailure,
             fixed_methods: &["GET", "HEAD"],
             upstream_te: true,

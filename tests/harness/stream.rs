@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use proxy_wasm_host::abi::v0_2_1::types::{BufferType, MapType, Status, StreamType};
+use proxy_wasm_host::abi::v0_2_1::types::{BufferType, LogLevel, MapType, Status, StreamType};
 use proxy_wasm_host::abi::v0_2_1::{Access, Invocation, LocalResponse, StreamState};
 use proxy_wasm_host::{Buffer, HeaderMap, NotAllowed};
 
@@ -147,6 +147,8 @@ impl StreamState for Streams {
         if let Some(nginx) = &self.profile.nginx
             && !self.open.contains_key(&call.context.get())
         {
+            self.ledger
+                .gateway_logs(LogLevel::Error, nginx.property_without_exchange_log);
             return Err(nginx.property_without_exchange);
         }
         if self.profile.nginx.is_some() && path == [b"ngx".as_slice(), b"content_length"] {

@@ -40,7 +40,23 @@ fn a_module_that_imports_the_log_level_is_not_instantiated() {
 #[test]
 fn at_the_configuration_a_property_is_an_internal_failure() {
     let gateway = load(&[("proxy_on_configure", &format!("{GET_VERSION} (i32.const 1)"))]);
-    assert_eq!(logged(&gateway), ["get=10"]);
+    assert_eq!(
+        gateway.log(),
+        [
+            "Error: cannot get scoped properties outside of a request",
+            "Info: get=10"
+        ]
+    );
+}
+
+#[test]
+fn a_buffer_is_read_from_its_beginning_wherever_one_starts() {
+    let read = "(drop (call $get_buffer (i32.const 7) (i32.const 4) (i32.const 1) (i32.const 0) (i32.const 4))) \
+                (call $say (i32.load (i32.const 0)) (i32.load (i32.const 4))) (i32.const 1)";
+    for (host, expected) in [(Host::kong(), "t"), (Host::envoy(), "")] {
+        let gateway = host.guest(guest(&[("proxy_on_configure", read)])).load("text").unwrap();
+        assert_eq!(logged(&gateway), [expected]);
+    }
 }
 
 #[test]

@@ -510,6 +510,9 @@ fn a_bad_configuration_answers_every_request_with_its_error() {
     let gateway = Host::kong()
         .load(r#"{"proto": "syntax = \"proto3\";", "dispach": "auto"}"#)
         .unwrap();
+    // Nothing beside the error: a property that there is only in a request would be a line of its own.
+    let log = gateway.log();
+    assert!(log.len() == 1 && log[0].contains("dispach"), "{log:#?}");
     for request in [
         Request::get("/v1/echo"),
         Request::post("/v1/echo").json("{}"),
@@ -522,6 +525,13 @@ fn a_bad_configuration_answers_every_request_with_its_error() {
         assert_eq!((status, code), (500, 13));
         assert!(message.contains("dispach"), "{message}");
     }
+}
+
+#[test]
+fn no_configuration_at_all_is_a_bad_one() {
+    let gateway = Host::kong().load("").unwrap();
+    let (status, code, _) = error(&gateway.request(Request::post("/v1/echo").json("{}")));
+    assert_eq!((status, code), (500, 13));
 }
 
 #[test]
