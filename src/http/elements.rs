@@ -34,7 +34,8 @@ enum Place {
     First,
     /// Behind a comma: an element.
     Next,
-    /// Within an element: how deep, and whether in a string, and there after a backslash.
+    /// Within an element: in how many braces and brackets, and whether in a string, and there after a backslash. In neither,
+    /// it is a number or a name, which ends in front of the first byte that cannot be its own.
     Element { depth: u32, string: bool, escaped: bool },
     /// Behind an element: a comma or `]`.
     Behind,
@@ -92,7 +93,8 @@ impl ElementReader {
         }
     }
 
-    /// How many bytes of `bytes` belong to the element, and whether it ends there.
+    /// How many bytes of `bytes` belong to the element, and whether it ends there. An element is whole with its own last
+    /// byte, not with the comma behind it: a client may wait for the answer to one before it goes on.
     fn element_end(&mut self, bytes: &[u8]) -> (usize, bool) {
         let Place::Element {
             mut depth,
@@ -107,7 +109,13 @@ impl ElementReader {
                 match byte {
                     _ if escaped => escaped = false,
                     b'\\' => escaped = true,
-                    b'"' => string = false,
+                    b'"' => {
+                        string = false;
+                        if depth == 0 {
+                            self.place = Place::Behind;
+                            return (at + 1, true);
+                        }
+                    }
                     _ => {}
                 }
                 continue;
@@ -115,8 +123,18 @@ impl ElementReader {
             match byte {
                 b'"' => string = true,
                 b'{' | b'[' => depth = depth.saturating_add(1),
-                b'}' | b']' if depth > 0 => depth -= 1,
+                b'}' | b']' if depth > 0 => {
+                    depth -= 1;
+                    if depth == 0 {
+                        self.place = Place::Behind;
+                        return (at + 1, true);
+                    }
+                }
                 b',' | b']' if depth == 0 => {
+                    self.place = Place::Behind;
+                    return (at, true);
+                }
+                _ if depth == 0 && is_space(*byte) => {
                     self.place = Place::Behind;
                     return (at, true);
                 }
@@ -185,7 +203,8 @@ impl<'a> Elements<'a> {
                     length
                 }
                 place => {
-                    self.rest = self.rest.trim_ascii_start();
+                    let space = self.rest.iter().take_while(|byte| is_space(**byte)).count();
+                    self.rest = self.rest.get(space..).unwrap_or_default();
                     let Some((byte, after)) = self.rest.split_first() else {
                         return Ok(None);
                     };
@@ -200,6 +219,7 @@ impl<'a> Elements<'a> {
                             escaped: false,
                         },
                         (Place::Start, _) => return Err(ElementError::NoArray),
+                        (Place::Behind, _) => return Err(ElementError::NoComma),
                         _ => return Err(ElementError::BehindEnd),
                     };
                     if !matches!(self.reader.place, Place::Element { .. }) {
@@ -243,6 +263,11 @@ impl<'a> Elements<'a> {
     }
 }
 
+/// JSON's white space (RFC 8259, section 2).
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\n' | b'\r')
+}
+
 /// Why a body is no sequence of elements.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ElementError {
@@ -250,6 +275,8 @@ pub enum ElementError {
     NoArray,
     /// A comma or the end of the array where an element should be.
     Missing,
+    /// Neither a comma nor the end of the array behind an element.
+    NoComma,
     /// Something after the array's end.
     BehindEnd,
     /// The body ends within the array.
@@ -265,6 +292,7 @@ impl fmt::Display for ElementError {
                 "expected a JSON array of messages (or one message a line with content-type application/x-ndjson)",
             ),
             Self::Missing => f.write_str("expected a message in the array, found none"),
+            Self::NoComma => f.write_str("expected `,` or `]` behind a message of the array"),
             Self::BehindEnd => f.write_str("expected nothing behind the array of messages"),
             Self::Unfinished => f.write_str("the array of messages is cut off"),
             Self::TooLarge(limit) => write!(f, "a message has more than {limit} bytes of JSON"),
@@ -323,12 +351,49 @@ mod tests {
     }
 
     #[test]
+    fn an_element_is_whole_with_its_own_last_byte() {
+        // How many elements of an array are there once so much of it has come.
+        let cases = [
+            ("[{\"a\":[1,{}]}", 1),
+            ("[{\"a\":[1,{}]", 0),
+            ("[[[]]", 1),
+            ("[\"a\\\"\"", 1),
+            ("[\"a\\\"", 0),
+            // More digits may follow.
+            ("[1", 0),
+            ("[1 ", 1),
+            ("[1\n", 1),
+            ("[true]", 1),
+            ("[{},{}", 2),
+            ("[{} , null", 1),
+        ];
+        for (body, expected) in cases {
+            for size in 1..=body.len() {
+                let mut reader = ElementReader::new(Form::Array, 64);
+                let mut found = 0;
+                for chunk in body.as_bytes().chunks(size) {
+                    let mut elements = reader.read(chunk);
+                    while elements.next_element().unwrap().is_some() {
+                        found += 1;
+                    }
+                }
+                assert_eq!(found, expected, "{body} by {size}");
+            }
+        }
+    }
+
+    #[test]
     fn what_is_no_array_is_an_error_wherever_it_is_cut() {
         let cases = [
             ("{}", ElementError::NoArray),
             ("[,1]", ElementError::Missing),
             ("[1,]", ElementError::Missing),
             ("[1] 2", ElementError::BehindEnd),
+            ("[1 2]", ElementError::NoComma),
+            ("[{} {}]", ElementError::NoComma),
+            ("[{}{}]", ElementError::NoComma),
+            ("[\"a\"1]", ElementError::NoComma),
+            ("[{}\x0c]", ElementError::NoComma),
             ("[1", ElementError::Unfinished),
             ("[\"]", ElementError::Unfinished),
         ];

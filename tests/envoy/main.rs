@@ -21,3 +21,4 @@ mod security;
 mod soak;
 mod streams;
 mod unary;
+mod uploads;
