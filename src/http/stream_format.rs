@@ -16,34 +16,63 @@ pub enum StreamFormat {
 }
 
 impl StreamFormat {
-    /// The form that a client's `accept` asks for; `default` where it names none.
+    /// The form that a client's `accept` asks for; `default` where it asks for none.
     ///
-    /// Of several, the one with the highest `q`, then the one named first.
+    /// What it says of a form is what the most specific of its ranges says that hold for the form. Of the forms that it
+    /// accepts, the one with the highest `q`, then the one named first, then `default`. A `q` of 0 excludes: where nothing
+    /// is accepted, the form is one that isn't excluded, unless all are.
     pub fn negotiate(accept: Option<&[u8]>, default: Self) -> Self {
-        let mut best = (default, 0);
-        for range in accept.unwrap_or_default().split(|byte| *byte == b',') {
-            let parts = range.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
-            let named = |name: &[u8]| {
-                let range = parts.clone().next().unwrap_or_default();
-                range.eq_ignore_ascii_case(name)
-            };
-            let format = if LINES.iter().any(|name| named(name)) {
-                Self::Ndjson
-            } else if named(EVENT_STREAM) {
-                Self::Sse
-            } else if named(JSON) {
-                Self::Array
-            } else if named(b"*/*") || named(b"application/*") {
-                default
-            } else {
-                continue;
-            };
-            let quality = parts.skip(1).find_map(quality).unwrap_or(1000);
-            if quality > best.1 {
-                best = (format, quality);
+        let accept = accept.unwrap_or_default();
+        let mut best: Option<(Self, Preference)> = None;
+        let mut left = None;
+        for format in [default, Self::Array, Self::Ndjson, Self::Sse] {
+            match format.preference(accept) {
+                Some(Preference { quality: 0, .. }) => {}
+                Some(preference) => {
+                    if best.is_none_or(|(_, best)| preference.is_above(best)) {
+                        best = Some((format, preference));
+                    }
+                }
+                None => left = left.or(Some(format)),
             }
         }
-        best.0
+        best.map(|(format, _)| format).or(left).unwrap_or(default)
+    }
+
+    /// What `accept` says of this form; `None` where that is nothing.
+    fn preference(self, accept: &[u8]) -> Option<Preference> {
+        let mut found: Option<Preference> = None;
+        for (place, range) in accept.split(|byte| *byte == b',').enumerate() {
+            let mut parts = range.split(|byte| *byte == b';').map(<[u8]>::trim_ascii);
+            let Some(specificity) = parts.next().and_then(|range| self.specificity(range)) else {
+                continue;
+            };
+            let preference = Preference {
+                specificity,
+                quality: parts.find_map(quality).unwrap_or(1000),
+                place,
+            };
+            if found.is_none_or(|found| preference.is_more_specific(found)) {
+                found = Some(preference);
+            }
+        }
+        found
+    }
+
+    /// How closely a media range fits this form, if it does.
+    fn specificity(self, range: &[u8]) -> Option<u8> {
+        let (names, group): (&[&[u8]], &[u8]) = match self {
+            Self::Array => (&[JSON], b"application/*"),
+            Self::Ndjson => (&LINES, b"application/*"),
+            Self::Sse => (&[EVENT_STREAM], b"text/*"),
+        };
+        if names.iter().any(|name| range.eq_ignore_ascii_case(name)) {
+            return Some(2);
+        }
+        if range.eq_ignore_ascii_case(group) {
+            return Some(1);
+        }
+        (range == b"*/*").then_some(0)
     }
 
     /// The form of a response with this content-type, unless it may be no stream at all.
@@ -65,6 +94,29 @@ impl StreamFormat {
     /// Whether a message must be on one line.
     pub fn is_line_based(self) -> bool {
         self != Self::Array
+    }
+}
+
+/// What a client says of a form.
+#[derive(Clone, Copy, Debug)]
+struct Preference {
+    /// How closely the range fits the form.
+    specificity: u8,
+    /// In thousandths.
+    quality: u32,
+    /// Of the range in the header.
+    place: usize,
+}
+
+impl Preference {
+    /// Whether it counts in place of `other`, which is about the same form.
+    fn is_more_specific(self, other: Self) -> bool {
+        (self.specificity, self.quality) > (other.specificity, other.quality)
+    }
+
+    /// Whether the client would rather have this one's form than that of `other`.
+    fn is_above(self, other: Self) -> bool {
+        self.quality > other.quality || (self.quality == other.quality && self.place < other.place)
     }
 }
 
@@ -151,6 +203,28 @@ mod tests {
             ("text/event-stream;q=0.8, application/x-ndjson; q=0.9", Ndjson),
             ("text/event-stream;q=0", Array),
             ("text/event-stream;charset=utf-8;q=0.3, */*;q=0.1", Sse),
+            ("text/*", Sse),
+            ("Text/*;q=0.5", Sse),
+            ("text/html, text/*;q=0.9, */*;q=0.8", Sse),
+            ("text/*;q=0.5, */*;q=0.8", Array),
+            ("text/*, application/*", Sse),
+            ("application/*, text/*", Array),
+            ("application/x-ndjson, */*", Ndjson),
+            ("*/*, application/x-ndjson", Array),
+            // The closest range counts, not the one that is above the others.
+            ("text/event-stream;q=0.1, text/*;q=0.9, application/json;q=0.5", Array),
+            ("application/json;q=0.2, */*", Ndjson),
+            ("application/json;q=0, */*", Ndjson),
+            ("application/json; q=0.000, text/*", Sse),
+            ("application/*;q=0, */*", Sse),
+            ("*/*;q=0, text/event-stream", Sse),
+            ("application/jsonl;q=0, application/x-ndjson;q=0.1", Ndjson),
+            // What is excluded is not the way out, as long as something else is left.
+            ("application/json;q=0", Ndjson),
+            ("application/*;q=0", Sse),
+            ("application/json;q=0, text/html", Ndjson),
+            ("*/*;q=0", Array),
+            ("application/json;q=0, */*;q=0", Array),
         ];
         for (accept, expected) in cases {
             assert_eq!(
@@ -161,6 +235,21 @@ mod tests {
         }
         assert_eq!(StreamFormat::negotiate(Some(b"application/json"), Sse), Array);
         assert_eq!(StreamFormat::negotiate(None, Sse), Sse);
+        let cases = [
+            ("*/*", Sse),
+            ("text/html", Sse),
+            ("application/*", Array),
+            ("text/event-stream;q=0, */*", Array),
+            ("text/event-stream;q=0", Array),
+            ("*/*;q=0", Sse),
+        ];
+        for (accept, expected) in cases {
+            assert_eq!(
+                StreamFormat::negotiate(Some(accept.as_bytes()), Sse),
+                expected,
+                "{accept}"
+            );
+        }
     }
 
     #[test]
