@@ -54,8 +54,11 @@ impl Failure {
         Self::bad_field(Reason::BadBody, field, &error.message, format!("request body: {error}"))
     }
 
-    /// 400: the body is no sequence of messages.
+    /// 400: the body is no sequence of messages. 413: one of them is over the limit.
     pub fn body_form(error: &ElementError) -> Self {
+        if let ElementError::TooLarge(_) = error {
+            return Self::too_large(format!("request body: {error}"));
+        }
         Self::bad_field(
             Reason::BadBody,
             "body",

@@ -1,19 +1,20 @@
-//! Requests that go on as they come, through real Envoy: when each message goes on.
+//! Requests that go on as they come, through real Envoy: when each message goes on, and what becomes of one that is wrong.
 
 use std::sync::OnceLock;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::bench::bootstrap::Listener;
-use crate::bench::client::{Http, Live, Request};
+use crate::bench::client::{Answer, Http, Live, Request};
 use crate::bench::upstream::Script;
 use crate::bench::{Bench, schema, script};
 
 fn bench() -> &'static Bench {
     static BENCH: OnceLock<Bench> = OnceLock::new();
     BENCH.get_or_init(|| {
-        let plain = json!({ "proto": schema::PROTO });
-        let web = json!({ "proto": schema::PROTO, "upstream": { "grpc_web": true } });
+        let limits = json!({ "max_request_bytes": LIMIT });
+        let plain = json!({ "proto": schema::PROTO, "limits": limits });
+        let web = json!({ "proto": schema::PROTO, "limits": limits, "upstream": { "grpc_web": true } });
         let listeners = [
             Listener::new("plain", &plain),
             Listener::new("web", &web).with_grpc_web(),
@@ -23,12 +24,33 @@ fn bench() -> &'static Bench {
     })
 }
 
+/// `limits.max_request_bytes`.
+const LIMIT: usize = 1000;
+
 /// A stream of messages as a JSON array, whose parts are to follow.
 fn upload(path: &str) -> Request {
     Request::new("POST", path)
         .header("content-type", "application/json")
         .header("accept", "application/x-ndjson")
         .open()
+}
+
+fn is_error(answer: &Answer, status: u16, code: i32, row: &str) {
+    assert_eq!(answer.status, status, "{row}: {answer:?}");
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/json"),
+        "{row}: {answer:?}"
+    );
+    assert_eq!(answer.json()["code"], code, "{row}: {answer:?}");
+}
+
+/// Messages that cannot go on, with the status and code of the error.
+fn bad_elements() -> [(Value, u16, i32); 2] {
+    [
+        (json!({ "int32Value": "x" }), 400, 3),
+        (json!({ "stringValue": "x".repeat(LIMIT) }), 413, 8),
+    ]
 }
 
 #[tokio::test]
@@ -52,6 +74,28 @@ async fn a_client_may_wait_for_the_answer_to_each_element() {
             live.send("]").await;
             live.end().await;
             assert_eq!(live.rest().await.as_deref(), Ok(&b""[..]), "{row}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_element_over_the_limit_is_413() {
+    for listener in ["plain", "web", "plain-no-stop"] {
+        for version in Http::BOTH {
+            for (content_type, open) in [("application/json", "["), ("application/x-ndjson", "")] {
+                let row = format!("{listener} {version:?} {content_type}");
+                let body = format!(
+                    "{open}{{}}\n{}{}",
+                    if open.is_empty() { "" } else { "," },
+                    bad_elements()[1].0
+                );
+                let request = Request::new("POST", "/v1/streams:collect")
+                    .header("content-type", content_type)
+                    .body(body);
+                let call = script(Script::reply(json!({})));
+                let answer = bench().at(listener).send(version, &request.script(&call)).await;
+                is_error(&answer, 413, 8, &row);
+            }
         }
     }
 }
