@@ -59,6 +59,17 @@ enum State {
     Done,
 }
 
+/// How far an answer has come, as the request's side sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reached {
+    /// There is nothing of it.
+    Nothing,
+    /// It is held: the client has nothing of it.
+    Filter,
+    /// The client has its beginning.
+    Client,
+}
+
 /// How many bytes of the answer the host holds, with its headers, until the trailers come; `None` where it holds nothing.
 type Held = Option<usize>;
 
@@ -118,6 +129,15 @@ impl InPlace {
             State::Unsent | State::Begun { .. } => self.flowing().is_some_and(ServerStream::has_ended),
             State::Rejected(_) => false,
             State::Failed { .. } | State::Done => true,
+        }
+    }
+
+    /// How far the answer has come.
+    pub fn reached(&self) -> Reached {
+        match &self.state {
+            State::Unsent if self.answer.initial.is_empty() => Reached::Nothing,
+            State::Unsent | State::Rejected(_) => Reached::Filter,
+            State::Begun { .. } | State::Failed { .. } | State::Done => Reached::Client,
         }
     }
 

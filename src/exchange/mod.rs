@@ -42,8 +42,8 @@ use crate::routing::Method;
 use body::too_large;
 use by_call::ByCall;
 pub use failure::Failure;
-use in_place::InPlace;
 pub use in_place::is_trailers_frame;
+use in_place::{InPlace, Reached};
 use matched::Matched;
 use outcome::{Ending, Outcome};
 pub use reply::{NO_SNIFFING, Reply};
@@ -335,11 +335,17 @@ impl Exchange {
     }
 
     fn fail_request<'w>(&mut self, failure: &Failure, workspace: &'w mut Workspace) -> RequestStep<'w> {
-        let forwarded = self.upload.is_some();
+        let reached = match (&self.upload, &self.state) {
+            (Some(_), State::InPlace(in_place)) => Some(in_place.reached()),
+            (Some(_), _) => Some(Reached::Nothing),
+            (None, _) => None,
+        };
         let reply = self.fail(failure, workspace);
-        match forwarded {
-            true => RequestStep::BreakOff(reply),
-            false => RequestStep::Reply(reply),
+        match reached {
+            None => RequestStep::Reply(reply),
+            Some(Reached::Nothing) => RequestStep::BreakOff(reply),
+            Some(Reached::Filter) => RequestStep::Supersede(reply),
+            Some(Reached::Client) => RequestStep::Reset,
         }
     }
 }

@@ -66,8 +66,13 @@ pub enum RequestStep<'w> {
     Drop,
     /// Answer the client with this. The upstream has seen nothing of the request.
     Reply(&'w Reply),
-    /// Answer the client with this at once: the upstream has the beginning of the request, and may answer too.
+    /// Answer the client with this at once: the upstream has the beginning of the request, and may answer too. Nothing of
+    /// an answer has come yet.
     BreakOff(&'w Reply),
+    /// The same where the headers of an answer have come, and are held: answer with this in its place.
+    Supersede(&'w Reply),
+    /// Break the exchange off: an answer has begun to go out, and must not look complete.
+    Reset,
     /// Let the headers go on now, with these changes; the body's parts follow as [`RequestStep::Chunk`].
     ForwardHeaders {
         /// What changes in the headers.

@@ -88,8 +88,10 @@ struct Client {
 
 impl Client {
     fn request(&mut self, step: &RequestStep<'_>) {
-        if let RequestStep::Reply(_) = step {
-            self.replies += 1;
+        match step {
+            RequestStep::Reply(_) | RequestStep::BreakOff(_) | RequestStep::Supersede(_) => self.replies += 1,
+            RequestStep::Reset => self.resets += 1,
+            _ => {}
         }
     }
 
@@ -491,6 +493,51 @@ fn a_call_that_ends_without_a_status_is_502_wherever_its_headers_are_told() {
         match exchange.call_closed(2, b"via_upstream", None, &mut workspace) {
             CallStep::Reply(reply) => assert_eq!(reply.status, 502, "{alone}"),
             step => panic!("{step:?}"),
+        }
+    }
+}
+
+#[test]
+fn what_a_client_learns_of_a_bad_element_goes_by_what_it_has_of_the_answer() {
+    #[derive(Debug, PartialEq)]
+    enum Learns {
+        InTurn,
+        InPlaceOfTheAnswer,
+        BrokenOff,
+    }
+    let no_hold = Abilities::envoy(false, None);
+    for (path, accept, abilities, answered, message, expected) in [
+        ("/up/1", "*/*", ENVOY, false, false, Learns::InTurn),
+        ("/both", "*/*", ENVOY, false, false, Learns::InTurn),
+        ("/up/1", "*/*", no_hold, false, false, Learns::InTurn),
+        ("/up/1", "*/*", ENVOY, true, false, Learns::InPlaceOfTheAnswer),
+        ("/both", "text/*", ENVOY, true, false, Learns::InPlaceOfTheAnswer),
+        ("/both", "text/*", ENVOY, true, true, Learns::BrokenOff),
+        ("/up/1", "*/*", no_hold, true, false, Learns::BrokenOff),
+        ("/both", "text/*", no_hold, true, false, Learns::BrokenOff),
+    ] {
+        for (element, status) in [("{\"text\": 1}", 400), (&format!("\"{}", "x".repeat(200)), 413)] {
+            let row = format!("{path} {accept} {abilities:?} {answered} {message} {element}");
+            let mut workspace = Workspace::default();
+            let mut exchange = Exchange::new(plugin(json!({ "limits": { "max_request_bytes": 100 } })));
+            let asked = request("POST", path, &[("accept", accept)]);
+            exchange.request_headers(asked, false, abilities, &mut workspace);
+            exchange.request_chunk(b"[{\"id\": 1}", false, &mut workspace);
+            if answered {
+                exchange.response_headers(grpc_response(), false, None, abilities, &mut workspace);
+            }
+            if message {
+                exchange.response_chunk(&framed(1), false, &mut workspace);
+            }
+            let element = format!(",{element}");
+            let (learns, reply) = match exchange.request_chunk(element.as_bytes(), false, &mut workspace) {
+                RequestStep::BreakOff(reply) => (Learns::InTurn, Some(reply.status)),
+                RequestStep::Supersede(reply) => (Learns::InPlaceOfTheAnswer, Some(reply.status)),
+                RequestStep::Reset => (Learns::BrokenOff, None),
+                step => panic!("{row}: {step:?}"),
+            };
+            let expected = (&expected, (expected != Learns::BrokenOff).then_some(status));
+            assert_eq!((&learns, reply), expected, "{row}");
         }
     }
 }

@@ -415,7 +415,7 @@ impl Soak {
                     let failure = format!("a request that was refused reached the upstream: {messages:?}");
                     self.failures.lock().unwrap().push(failure);
                 }
-                Event::Read(_) | Event::Done | Event::Cancelled => {}
+                Event::Read(_) | Event::Settled | Event::Done | Event::Cancelled => {}
             }
         }
     }

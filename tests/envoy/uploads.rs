@@ -1,13 +1,15 @@
-//! Requests that go on as they come, through real Envoy: when each message goes on, and what becomes of one that is wrong.
+//! Requests that go on as they come, through real Envoy: when each message goes on, and what becomes of one that is wrong
+//! once an answer has begun.
 
 use std::sync::OnceLock;
 
 use serde_json::{Value, json};
 
-use crate::bench::bootstrap::Listener;
+use crate::bench::bootstrap::{Listener, PLAYED};
 use crate::bench::client::{Answer, Http, Live, Request};
-use crate::bench::upstream::Script;
-use crate::bench::{Bench, schema, script};
+use crate::bench::faulty::{Act, Play};
+use crate::bench::upstream::{Script, frame};
+use crate::bench::{Bench, play, schema, script};
 
 fn bench() -> &'static Bench {
     static BENCH: OnceLock<Bench> = OnceLock::new();
@@ -18,7 +20,12 @@ fn bench() -> &'static Bench {
         let listeners = [
             Listener::new("plain", &plain),
             Listener::new("web", &web).with_grpc_web(),
+            Listener::new("plain-played", &plain).cluster(PLAYED),
+            Listener::new("web-played", &web).with_grpc_web().cluster(PLAYED),
             Listener::new("plain-no-stop", &plain).without_stop_iteration(),
+            Listener::new("plain-no-stop-played", &plain)
+                .without_stop_iteration()
+                .cluster(PLAYED),
         ];
         Bench::start(&listeners.map(|listener| listener.without_route_timeout().closes_at_once().keeps_connections()))
     })
@@ -95,6 +102,98 @@ async fn an_element_over_the_limit_is_413() {
                 let call = script(Script::reply(json!({})));
                 let answer = bench().at(listener).send(version, &request.script(&call)).await;
                 is_error(&answer, 413, 8, &row);
+            }
+        }
+    }
+}
+
+/// Begins an upload whose upstream answers its headers, then does `acts`, and returns when Envoy has all of that.
+async fn answered_early(
+    listener: &'static str,
+    version: Http,
+    path: &str,
+    acts: impl IntoIterator<Item = Act>,
+) -> (Live, Play) {
+    // That headers can be held is known when this has gone through.
+    let echo = [
+        Act::Read,
+        Act::Headers,
+        Act::Echo,
+        Act::Trailers(&[("grpc-status", "0")]),
+    ];
+    let request = Request::post("/v1/echo", &json!({})).play(&play(echo));
+    assert_eq!(bench().at(listener).send(Http::Two, &request).await.status, 200);
+    let mut played = play([Act::Headers].into_iter().chain(acts).chain([Act::Settle, Act::Stall]));
+    let mut live = Live::start(bench().at(listener).address, version, &upload(path).play(&played)).await;
+    live.send("[{\"int32Value\":1}").await;
+    played.settled().await;
+    (live, played)
+}
+
+#[tokio::test]
+async fn a_bad_element_behind_held_headers_of_an_answer_is_an_error_as_any() {
+    for listener in ["plain-played", "web-played"] {
+        for version in Http::BOTH {
+            for path in ["/v1/streams:collect", "/v1/streams:chat"] {
+                for (element, status, code) in bad_elements() {
+                    let row = format!("{listener} {version:?} {path} {status}");
+                    let (mut live, mut played) = answered_early(listener, version, path, []).await;
+                    live.send(format!(",{element}")).await;
+                    let answer = live.answer().await.unwrap_or_else(|error| panic!("{row}: {error}"));
+                    is_error(&answer, status, code, &row);
+                    played.cancelled().await;
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_bad_element_behind_an_answer_that_has_begun_breaks_it_off() {
+    let message = || Act::Body(frame(0, &[3 << 3, 7]));
+    for (listener, path, acts, begun) in [
+        (
+            "plain-played",
+            "/v1/streams:chat",
+            vec![message()],
+            "{\"int32Value\":7}\n",
+        ),
+        (
+            "web-played",
+            "/v1/streams:chat",
+            vec![message()],
+            "{\"int32Value\":7}\n",
+        ),
+        (
+            "plain-no-stop-played",
+            "/v1/streams:chat",
+            vec![message()],
+            "{\"int32Value\":7}\n",
+        ),
+        ("plain-no-stop-played", "/v1/streams:collect", vec![], ""),
+    ] {
+        for version in Http::BOTH {
+            for (element, status, _) in bad_elements() {
+                let row = format!("{listener} {version:?} {path} {status}");
+                let (mut live, mut played) = answered_early(listener, version, path, acts.clone()).await;
+                if !begun.is_empty() {
+                    assert_eq!(live.head().await.unwrap().0, 200, "{row}");
+                    assert_eq!(
+                        live.exactly(begun.len()).await.as_deref(),
+                        Ok(begun.as_bytes()),
+                        "{row}"
+                    );
+                }
+                live.send(format!(",{element}")).await;
+                let ended = match begun.is_empty() {
+                    true => live.answer().await.map(|answer| format!("{answer:?}")),
+                    false => live.rest().await.map(|rest| format!("{rest:?}")),
+                };
+                match ended {
+                    Ok(rest) => panic!("{row}: looks complete: {rest}"),
+                    Err(error) => assert!(!error.contains("hangs"), "{row}: {error}"),
+                }
+                played.cancelled().await;
             }
         }
     }

@@ -45,7 +45,7 @@ pub fn run<'i>(
             _ => RequestStep::Await,
         };
         match request {
-            RequestStep::Reply(_) | RequestStep::BreakOff(_) => answers += 1,
+            RequestStep::Reply(_) | RequestStep::BreakOff(_) | RequestStep::Supersede(_) => answers += 1,
             RequestStep::Call(_) | RequestStep::Forward(_) | RequestStep::ForwardHeaders { .. } => requests += 1,
             _ => {}
         }

@@ -263,8 +263,20 @@ impl Ends {
             }
             RequestStep::BreakOff(reply) => {
                 assert!(self.upstream.asked);
-                assert!(!self.client.is_whole(), "cut off behind its end");
+                assert!(!self.client.has_headers(), "the client has the beginning of an answer");
                 self.client.reply(reply);
+                Flow::Drop
+            }
+            RequestStep::Supersede(reply) => {
+                assert!(self.upstream.asked);
+                assert!(!self.client.has_headers(), "the client has the beginning of an answer");
+                self.client.reply(reply);
+                Flow::Drop
+            }
+            RequestStep::Reset => {
+                assert!(self.client.has_headers(), "an answer is due");
+                assert!(!self.client.is_whole(), "cut off behind its end");
+                self.client.ends(End::CutOff);
                 Flow::Drop
             }
             RequestStep::ForwardHeaders { edits, .. } => {

@@ -50,6 +50,12 @@ impl Request<'_> {
                 true => send_past_grpc_web(reply),
                 false => send_through(reply),
             })),
+            // This answer goes past all filters, this one too: nothing would undo a disguise.
+            RequestStep::Supersede(reply) => {
+                abi::send_reply(reply, reply.status);
+                Ok(Followed::Answered(None))
+            }
+            RequestStep::Reset => reset_response().map(|_| Followed::Answered(None)),
             RequestStep::Chunk(body) => replace_body(body_size, body).map(|()| Followed::Continue),
             RequestStep::ForwardHeaders { edits, timeout } => {
                 edit_headers(edits, timeout, &[TIMEOUT_HEADER, DURATION_HEADER])?;

@@ -37,6 +37,8 @@ pub enum Act {
     Trailers(&'static [(&'static str, &'static str)]),
     /// Ends the answer where it is.
     End,
+    /// Waits until Envoy has taken in what was sent so far.
+    Settle,
     /// Resets the call's stream.
     Reset(Reason),
     /// Writes bytes onto the connection, past HTTP/2.
@@ -63,6 +65,8 @@ pub enum Event {
     Came(HeaderMap),
     /// It was read, and had these messages.
     Read(Vec<Bytes>),
+    /// An [`Act::Settle`] is done.
+    Settled,
     /// All acts are done.
     Done,
     /// It was cancelled during an [`Act::Stall`] or [`Act::Hold`], or its connection broke.
@@ -100,9 +104,23 @@ impl Play {
         loop {
             match self.event().await {
                 Event::Came(_) => came += 1,
-                Event::Read(_) => {}
+                Event::Read(_) | Event::Settled => {}
                 Event::Done => panic!("the call ended"),
                 Event::Cancelled => return came,
+            }
+        }
+    }
+
+    /// Waits until Envoy has taken in what was sent up to an [`Act::Settle`].
+    ///
+    /// # Panics
+    /// When the call ends first.
+    pub async fn settled(&mut self) {
+        loop {
+            match self.event().await {
+                Event::Came(_) | Event::Read(_) => {}
+                Event::Settled => return,
+                Event::Done | Event::Cancelled => panic!("the call ended"),
             }
         }
     }
@@ -248,6 +266,10 @@ impl Call {
                     self.begun()?.send_trailers(pairs.collect()).ok()?;
                 }
                 Act::End => self.begun()?.send_data(Bytes::new(), true).ok()?,
+                Act::Settle => {
+                    self.flushed(Order::Flush).await?;
+                    let _ = registered.events.send(Event::Settled);
+                }
                 Act::Reset(reason) => {
                     self.flushed(Order::Flush).await?;
                     match &mut self.answer {
