@@ -29,6 +29,7 @@ pub fn write_error(
     out: &mut Vec<u8>,
     mut print_detail: impl FnMut(&[u8], &mut Vec<u8>) -> bool,
 ) {
+    let start = out.len();
     match format {
         ErrorFormat::Status => {
             out.extend_from_slice(b"{\"code\":");
@@ -49,6 +50,32 @@ pub fn write_error(
             write_details(status, out, &mut print_detail);
             out.extend_from_slice(b"}}");
         }
+    }
+    escape_controls(start, out);
+}
+
+/// Escapes what JSON leaves as it is and a terminal, or a log, may obey: U+007F to U+009F. In JSON they are nowhere but in
+/// strings.
+fn escape_controls(start: usize, out: &mut Vec<u8>) {
+    let written = out.get(start..).unwrap_or_default();
+    let is_control = |text: &[u8]| matches!(text, [0x7f, ..] | [0xc2, 0x80..=0x9f, ..]);
+    if !(0..written.len()).any(|at| written.get(at..).is_some_and(is_control)) {
+        return;
+    }
+    let written = out.split_off(start);
+    let mut rest = written.as_slice();
+    while let [byte, after @ ..] = rest {
+        let (code, behind) = match rest {
+            [0x7f, behind @ ..] => (0x7f, behind),
+            [0xc2, code @ 0x80..=0x9f, behind @ ..] => (*code, behind),
+            _ => {
+                out.push(*byte);
+                rest = after;
+                continue;
+            }
+        };
+        out.extend_from_slice(format!("\\u{code:04x}").as_bytes());
+        rest = behind;
     }
 }
 
@@ -168,14 +195,34 @@ mod tests {
 
     #[test]
     fn messages_are_escaped() {
-        let message = "\"quoted\" \\ \r\n\0 \u{7f} é \u{2028}";
+        let message = "\"quoted\" \\ \r\n\0 \u{7f}\u{80}\u{9b}\u{9f}\u{a0} é \u{2028}";
         for format in [ErrorFormat::Status, ErrorFormat::Google] {
             let body = body(&Status::new(Code::Unknown, message), format);
-            assert!(body.bytes().all(|byte| byte >= b' '), "{body:?}");
+            assert!(!body.chars().any(char::is_control), "{body:?}");
             let value: serde_json::Value = serde_json::from_str(&body).unwrap();
             let error = value.get("error").unwrap_or(&value);
             assert_eq!(error["message"], message);
         }
+    }
+
+    #[test]
+    fn details_are_escaped_too() {
+        let status = Status::new(Code::Unknown, "").with_detail("a\u{85}\u{7f}b".as_bytes());
+        assert_eq!(
+            body(&status, ErrorFormat::Status),
+            r#"{"code":2,"details":["a\u0085\u007fb"]}"#
+        );
+    }
+
+    #[test]
+    fn what_was_there_before_is_left_alone() {
+        let mut out = "\u{85}".as_bytes().to_vec();
+        let status = Status::new(Code::Unknown, "\u{85}");
+        write_error(&status, 500, ErrorFormat::Status, &mut out, quote);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            "\u{85}{\"code\":2,\"message\":\"\\u0085\"}"
+        );
     }
 
     #[test]
