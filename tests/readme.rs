@@ -132,6 +132,7 @@ fn kind(kind: Kind) -> String {
     match kind {
         Kind::Text | Kind::TextOrEmpty => "string".to_owned(),
         Kind::Flag => "bool".to_owned(),
+        Kind::FlagOrAuto => "`auto`, `true`, `false`".to_owned(),
         Kind::Size => "bytes".to_owned(),
         Kind::Duration => "duration".to_owned(),
         Kind::Choice(choices) => format!("`{}`", choices.join("`, `")),

@@ -52,6 +52,11 @@ impl Checked {
         self.value(path) == Value::Bool(true)
     }
 
+    /// Whether a [`Kind::FlagOrAuto`] is set; `None` for `auto`.
+    pub(super) fn flag_or_auto(&self, path: &str) -> Option<bool> {
+        self.value(path).as_bool()
+    }
+
     /// The bytes of a [`Kind::Size`].
     pub(super) fn size(&self, path: &str) -> usize {
         whole_number(&self.value(path))
@@ -118,6 +123,9 @@ fn check_value(key: &Key, path: &str, value: &Value) -> Result<(), ConfigError> 
         (Kind::TextOrEmpty, _) => wrong(path.to_owned(), "a string", value),
         (Kind::Flag, Value::Bool(_)) => Ok(()),
         (Kind::Flag, _) => wrong(path.to_owned(), "true or false", value),
+        (Kind::FlagOrAuto, Value::Bool(_)) => Ok(()),
+        (Kind::FlagOrAuto, Value::String(text)) if text == AUTO => Ok(()),
+        (Kind::FlagOrAuto, _) => wrong(path.to_owned(), "true, false or \"auto\"", value),
         (Kind::Size, value) if whole_number(value).is_some_and(|size| (1..=MAX_SIZE).contains(&size)) => Ok(()),
         (Kind::Size, _) => wrong(
             path.to_owned(),
@@ -169,6 +177,8 @@ fn check_value(key: &Key, path: &str, value: &Value) -> Result<(), ConfigError> 
         (Kind::Objects, _) => wrong(path.to_owned(), "a list of objects", value),
     }
 }
+
+const AUTO: &str = "auto";
 
 const ADDITIONAL_BINDINGS: &str = "http_rules[].additional_bindings";
 

@@ -22,6 +22,8 @@ pub enum Kind {
     TextOrEmpty,
     /// `true` or `false`.
     Flag,
+    /// `true`, `false`, or `"auto"`.
+    FlagOrAuto,
     /// A whole number of bytes, from 1 to [`MAX_SIZE`].
     Size,
     /// protobuf's JSON form of a duration: seconds, at most nine decimals, and an `s`.
@@ -155,6 +157,13 @@ pub const KEYS: &[Key] = &[
         Kind::Flag,
         Some("false"),
         "Whether Envoy's grpc_web filter is right behind this one.",
+    ),
+    key(
+        "hold_headers",
+        Kind::FlagOrAuto,
+        Some("\"auto\""),
+        "Whether Envoy holds headers until the body is there, as by allow_on_headers_stop_iteration; auto: each request \
+         waits up to 20 ms to see, until one has shown it.",
     ),
     key(
         "unmatched",

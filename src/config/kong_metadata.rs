@@ -5,8 +5,13 @@ use serde_json::{Map, Value, json};
 
 use super::keys::{KEYS, Key, Kind, MAX_SIZE};
 
-/// Keys without use in Kong, where the route's service is the upstream: it refuses them.
-const NOT_IN_KONG: [&str; 3] = ["upstream.cluster", "upstream.authority", "upstream.grpc_web"];
+/// Keys without use in Kong, where the route's service is the upstream, and headers can't be held: it refuses them.
+const NOT_IN_KONG: [&str; 4] = [
+    "upstream.cluster",
+    "upstream.authority",
+    "upstream.grpc_web",
+    "hold_headers",
+];
 
 /// Keys that additional bindings lack.
 const RULE_ALONE: [&str; 2] = ["selector", "additional_bindings"];
@@ -60,6 +65,7 @@ fn property(key: &Key) -> Value {
         Kind::Text => text,
         Kind::TextOrEmpty => json!({ "type": "string" }),
         Kind::Flag => json!({ "type": "boolean" }),
+        Kind::FlagOrAuto => json!({ "enum": ["auto", true, false] }),
         Kind::Size => json!({ "type": "integer", "minimum": 1, "maximum": MAX_SIZE }),
         Kind::Duration => json!({ "type": "string", "pattern": "^[0-9]{1,10}(\\.[0-9]{1,9})?s$" }),
         Kind::Choice(choices) => {

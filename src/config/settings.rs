@@ -19,6 +19,8 @@ pub struct Settings {
     pub bodyless: Dispatch,
     /// `upstream`: where calls go, and how long an answer may take.
     pub upstream: Upstream,
+    /// `hold_headers`: whether Envoy holds headers until the body is there; `None`: to be found out.
+    pub hold_headers: Option<bool>,
     /// `unmatched`: what becomes of a request that no method is bound to.
     pub unmatched: Unmatched,
     /// The keys of `json` about reading request bodies, captures and query parameters.
@@ -55,6 +57,7 @@ impl Settings {
                 timeout: checked.duration("upstream.timeout"),
                 grpc_web: checked.flag("upstream.grpc_web"),
             },
+            hold_headers: checked.flag_or_auto("hold_headers"),
             unmatched: match checked.choice("unmatched").as_str() {
                 "pass_through" => Unmatched::PassThrough,
                 _ => Unmatched::Reject,

@@ -58,6 +58,7 @@ fn a_proto_alone_is_enough_and_the_rest_has_its_documented_defaults() {
                 timeout: None,
                 grpc_web: false,
             },
+            hold_headers: None,
             unmatched: Unmatched::Reject,
             parse: ParseOptions::default(),
             print: PrintOptions::default(),
@@ -98,6 +99,7 @@ fn everything() -> Value {
         "dispatch": "call",
         "bodyless": "call",
         "upstream": { "cluster": "c", "authority": "a", "timeout": "1.5s", "grpc_web": false },
+        "hold_headers": false,
         "unmatched": "pass_through",
         "json": {
             "always_print_fields_with_no_presence": true,
@@ -136,6 +138,7 @@ fn everything_read() -> Settings {
             timeout: Some(Duration::from_millis(1500)),
             grpc_web: false,
         },
+        hold_headers: Some(false),
         unmatched: Unmatched::PassThrough,
         parse: ParseOptions {
             unknown_fields: UnknownFields::Reject,
@@ -239,8 +242,8 @@ fn each_wrong_configuration_has_an_error_that_names_its_key() {
         (
             json!({ "servces": [] }),
             "servces: unknown key; did you mean \"services\"? (known here: proto, protos, \
-          descriptor_set, services, http_rules, auto_mapping, dispatch, bodyless, upstream, unmatched, json, query, \
-          update_mask_from_body, errors, streaming, metrics, access_log, log_level, limits)",
+          descriptor_set, services, http_rules, auto_mapping, dispatch, bodyless, upstream, hold_headers, unmatched, json, \
+          query, update_mask_from_body, errors, streaming, metrics, access_log, log_level, limits)",
         ),
         (
             json!({ "limits": { "max_body_bytes": 1 } }),
@@ -251,8 +254,8 @@ fn each_wrong_configuration_has_an_error_that_names_its_key() {
         (
             json!({ "timeout": "1s" }),
             "timeout: unknown key; did you mean \"upstream.timeout\"? (known here: proto, \
-          protos, descriptor_set, services, http_rules, auto_mapping, dispatch, bodyless, upstream, unmatched, json, query, \
-          update_mask_from_body, errors, streaming, metrics, access_log, log_level, limits)",
+          protos, descriptor_set, services, http_rules, auto_mapping, dispatch, bodyless, upstream, hold_headers, unmatched, json, \
+          query, update_mask_from_body, errors, streaming, metrics, access_log, log_level, limits)",
         ),
         (
             json!({ "query": { "xyz": 1 } }),
@@ -285,6 +288,10 @@ fn each_wrong_configuration_has_an_error_that_names_its_key() {
         (
             json!({ "auto_mapping": "yes" }),
             "auto_mapping: expected true or false, but found \"yes\"",
+        ),
+        (
+            json!({ "hold_headers": "true" }),
+            "hold_headers: expected true, false or \"auto\", but found \"true\"",
         ),
         (
             json!({ "upstream": [] }),

@@ -11,6 +11,7 @@ mod differential;
 mod dispatch;
 mod errors;
 mod faults;
+mod holding;
 mod memory;
 mod metadata;
 mod native;

@@ -14,6 +14,7 @@ mod dispatch;
 mod errors;
 mod harness_envoy_profile;
 mod harness_kong_profile;
+mod holding;
 mod host_calls;
 mod json;
 mod kong;

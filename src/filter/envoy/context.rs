@@ -1,6 +1,6 @@
 //! One HTTP exchange in Envoy: the SDK's callbacks as events, and what is to be done about each.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext};
@@ -24,8 +24,6 @@ pub struct EnvoyContext {
     shared: Rc<Shared>,
     exchange: Rc<RefCell<Exchange>>,
     phase: Phase,
-    /// When the request headers went on without their body, if they did; nanoseconds.
-    released: Rc<Cell<Option<u64>>>,
     /// How much of the body that is coming Envoy has buffered.
     body_size: usize,
     /// When the time for a streamed answer or a call is up, if it has a bound; nanoseconds.
@@ -55,7 +53,6 @@ impl EnvoyContext {
             exchange: Rc::new(RefCell::new(Exchange::new(Rc::clone(shared.plugin())))),
             shared,
             phase: Phase::Request,
-            released: Rc::default(),
             body_size: 0,
             deadline: None,
             call: None,
@@ -78,30 +75,23 @@ impl HttpContext for EnvoyContext {
             return action;
         }
         match self.shared.holding.verdict() {
-            Verdict::Unknown(_) => {
+            Verdict::Unknown => {
                 self.shared.holding.wait(Waiting {
                     context: self.context,
                     exchange: Rc::clone(&self.exchange),
-                    released: Rc::clone(&self.released),
-                    ticks: 0,
+                    since: abi::now().unwrap_or(0),
                 });
                 if let Err(status) = self.shared.ticker.within(hold::TICK) {
                     log::error!("cannot set a timer: {status}");
                 }
                 // Headers that could go on by themselves wait too: there may be no other requests to find out by.
-                return Action::Pause;
+                Action::Pause
             }
-            // The headers went on of themselves: when the body comes says nothing of whether they can be held.
-            _ if uploads => self.released.set(Some(0)),
-            Verdict::Holds => {}
-            Verdict::CannotHold => {
-                let action = self
-                    .request(|exchange, abilities, workspace| exchange.release_request_headers(abilities, workspace));
-                self.released.set(Some(0));
-                return action;
+            Verdict::CannotHold if !uploads => {
+                self.request(|exchange, abilities, workspace| exchange.release_request_headers(abilities, workspace))
             }
+            Verdict::Holds | Verdict::CannotHold => action,
         }
-        action
     }
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
@@ -112,7 +102,7 @@ impl HttpContext for EnvoyContext {
             };
         }
         if self.exchange.borrow().uploads() {
-            self.shared.holding.body_came(self.context, &self.released);
+            self.shared.holding.more_came(self.context);
             self.body_size = size;
             return match abi::buffer(Buffer::RequestBody, size) {
                 Ok(chunk) => {
@@ -124,7 +114,7 @@ impl HttpContext for EnvoyContext {
         if !self.exchange.borrow().awaits_body() {
             return Action::Continue;
         }
-        self.shared.holding.body_came(self.context, &self.released);
+        self.shared.holding.more_came(self.context);
         self.body_size = size;
         if end_of_stream {
             return self.complete_request();

@@ -1,36 +1,37 @@
 //! Finding out whether the host holds request and response headers.
 //!
 //! Envoy lets a filter wait at the headers for the body only with `allow_on_headers_stop_iteration: true`; without it,
-//! a filter that waits sees no body, for ever. No property tells. So the first request with a body waits for at most
-//! one tick: its body arriving while it waits proves that headers are held; its body arriving at once when it is let
-//! go shows that it had been kept back.
+//! a filter that waits sees no body, for ever. No property tells; the operator may, by `hold_headers`. Else a request with a
+//! body waits for at most one tick, and its body arriving while it waits proves that headers are held: from then on
+//! nothing waits any more.
+//!
+//! That they cannot be held is never concluded. All that would tell is when bodies come, and clients choose that: one that
+//! sends its bodies just when their headers have been let go could teach a worker wrong for all others. So each request of a
+//! worker that has no proof waits its tick, and its own client alone decides what becomes of it.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use crate::exchange::Exchange;
-use crate::filter::abi;
 
 /// How long a request may wait while it isn't known whether headers are held, in milliseconds.
 pub const TICK: u32 = 20;
 
-/// How many ticks a request waits that can only go on with its body.
-pub const TICKS_FOR_A_CALL: u32 = 250;
+/// How long a request waits, in nanoseconds. A timer may be a little early.
+const WAIT: u64 = (TICK as u64 - 1) * 1_000_000;
 
-/// A body that comes within this time after the headers were let go had been kept back, in nanoseconds.
-const AT_ONCE: u64 = 1_000_000;
-
-/// How often this must be seen: a slow client's body may come at that moment by chance.
-const EVIDENCE: u32 = 3;
+/// How long a request waits that can only go on with its body, in nanoseconds.
+const WAIT_FOR_A_CALL: u64 = 5_000_000_000;
 
 /// What is known of one plugin configuration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Verdict {
-    /// Not known; so often the body came at once after the headers were let go.
-    Unknown(u32),
+    /// Nothing.
+    #[default]
+    Unknown,
     /// Headers are held.
     Holds,
-    /// Headers cannot be held.
+    /// Headers cannot be held, as the operator says.
     CannotHold,
 }
 
@@ -40,10 +41,8 @@ pub struct Waiting {
     pub context: u32,
     /// Its exchange.
     pub exchange: Rc<RefCell<Exchange>>,
-    /// Set when the headers have been let go.
-    pub released: Rc<Cell<Option<u64>>>,
-    /// How many ticks it has waited.
-    pub ticks: u32,
+    /// When it came, in nanoseconds.
+    pub since: u64,
 }
 
 /// The state of finding out.
@@ -51,15 +50,23 @@ pub struct Waiting {
 pub struct Holding {
     verdict: Cell<Verdict>,
     waiting: RefCell<Vec<Waiting>>,
-}
-
-impl Default for Verdict {
-    fn default() -> Self {
-        Self::Unknown(0)
-    }
+    /// The operator has been told that nothing is known.
+    told: Cell<bool>,
 }
 
 impl Holding {
+    /// What the operator says by `hold_headers`.
+    pub fn new(hold_headers: Option<bool>) -> Self {
+        Self {
+            verdict: Cell::new(match hold_headers {
+                None => Verdict::Unknown,
+                Some(true) => Verdict::Holds,
+                Some(false) => Verdict::CannotHold,
+            }),
+            ..Self::default()
+        }
+    }
+
     /// What is known now.
     pub fn verdict(&self) -> Verdict {
         self.verdict.get()
@@ -70,29 +77,30 @@ impl Holding {
         self.waiting.borrow_mut().push(waiting);
     }
 
-    /// The body of a request came while `released` says whether its headers had been let go.
-    pub fn body_came(&self, context: u32, released: &Cell<Option<u64>>) {
-        let Verdict::Unknown(seen) = self.verdict.get() else {
-            return;
-        };
-        let Some(since) = released.get() else {
-            self.waiting.borrow_mut().retain(|waiting| waiting.context != context);
-            self.settle(Verdict::Holds);
-            return;
-        };
-        if abi::now().is_ok_and(|now| now.saturating_sub(since) < AT_ONCE) {
-            self.settle(match seen + 1 {
-                EVIDENCE => Verdict::CannotHold,
-                seen => Verdict::Unknown(seen),
-            });
+    /// More of a request came: if it waits, headers are held.
+    pub fn more_came(&self, context: u32) {
+        let mut waiting = self.waiting.borrow_mut();
+        if waiting.iter().any(|request| request.context == context) {
+            self.verdict.set(Verdict::Holds);
+            // The others wait for their bodies, but for those that need not: their time goes on.
+            waiting.retain(|request| request.context != context && request.exchange.borrow().uploads());
+        }
+    }
+
+    /// A request is let go without its body.
+    pub fn let_go(&self) {
+        if self.verdict.get() == Verdict::Unknown && !self.told.replace(true) {
+            log::warn!(
+                "a request's headers went on after {TICK} ms without its body, which has shown no sign that headers can be held. \
+                 Set hold_headers: true where allow_on_headers_stop_iteration is set, else false: then no request waits; and an \
+                 error that the upstream reports after its headers reaches the client with HTTP status 200"
+            );
         }
     }
 
     /// A request ended.
     pub fn forget(&self, context: u32) {
-        if !matches!(self.verdict.get(), Verdict::Holds) {
-            self.waiting.borrow_mut().retain(|waiting| waiting.context != context);
-        }
+        self.waiting.borrow_mut().retain(|waiting| waiting.context != context);
     }
 
     /// Whether requests wait.
@@ -100,18 +108,17 @@ impl Holding {
         !self.waiting.borrow().is_empty()
     }
 
-    /// The requests to let go at a tick.
-    pub fn take_waiting(&self) -> Vec<Waiting> {
-        self.waiting.take()
-    }
-
-    fn settle(&self, verdict: Verdict) {
-        if verdict == Verdict::CannotHold {
-            log::warn!(
-                "allow_on_headers_stop_iteration is not set: an error that the upstream reports after its headers \
-                 reaches the client with HTTP status 200"
-            );
-        }
-        self.verdict.set(verdict);
+    /// The requests to let go `now`, in nanoseconds.
+    pub fn take_due(&self, now: u64) -> Vec<Waiting> {
+        let is_due = |request: &Waiting| {
+            let wait = match request.exchange.borrow().awaits_call() {
+                true => WAIT_FOR_A_CALL,
+                false => WAIT,
+            };
+            now.saturating_sub(request.since) >= wait
+        };
+        let (due, waiting) = self.waiting.take().into_iter().partition(is_due);
+        self.waiting.replace(waiting);
+        due
     }
 }

@@ -40,8 +40,8 @@ impl Replies {
         self.waiting.borrow_mut().retain(|(waiting, _)| *waiting != context);
     }
 
-    /// Sends what waits. Returns whether anything did.
-    pub fn flush(&self) -> bool {
+    /// Sends what waits.
+    pub fn flush(&self) {
         let waiting = self.waiting.take();
         for (context, reply) in &waiting {
             match abi::set_effective_context(*context) {
@@ -51,7 +51,6 @@ impl Replies {
                 Err(status) => log::error!("cannot reach context {context}: {status}"),
             }
         }
-        !waiting.is_empty()
     }
 }
 

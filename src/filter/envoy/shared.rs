@@ -31,8 +31,8 @@ impl Shared {
     /// Nothing has been served yet.
     pub fn new(any: Rc<AnyShared>) -> Self {
         Self {
+            holding: Holding::new(any.plugin.settings.hold_headers),
             any,
-            holding: Holding::default(),
             replies: Replies::default(),
             ticker: Ticker::default(),
         }
@@ -69,12 +69,9 @@ impl Shared {
 
     /// The timer has ticked.
     pub fn tick(&self) {
-        let replied = self.replies.flush();
+        self.replies.flush();
         self.any.flush();
-        // A tick that came for something else leaves those that wait the rest of their time.
-        if !replied {
-            self.release_waiting();
-        }
+        self.release_waiting();
         self.ticker.next(match self.holding.waits() {
             true => hold::TICK,
             false => 0,
@@ -83,28 +80,15 @@ impl Shared {
 
     /// Lets go on what waits while it isn't known whether headers are held.
     fn release_waiting(&self) {
-        let waiting = self.holding.take_waiting();
-        if self.holding.verdict() == Verdict::Holds {
-            return;
-        }
-        for mut request in waiting {
-            request.ticks += 1;
-            if request.ticks < hold::TICKS_FOR_A_CALL && request.exchange.borrow().awaits_call() {
-                self.holding.wait(request);
-                continue;
-            }
-            let Waiting {
-                context,
-                exchange,
-                released,
-                ..
-            } = request;
+        let now = abi::now().unwrap_or(u64::MAX);
+        for request in self.holding.take_due(now) {
+            let Waiting { context, exchange, .. } = request;
             if let Err(status) = abi::set_effective_context(context) {
                 log::error!("cannot reach context {context}: {status}");
                 continue;
             }
             if self.release_headers(context, &exchange) {
-                released.set(abi::now().ok());
+                self.holding.let_go();
                 if let Err(status) = abi::continue_stream(Stream::Request) {
                     log::error!("cannot continue a request: {status}");
                 }

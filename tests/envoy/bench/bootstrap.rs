@@ -41,6 +41,7 @@ pub struct Listener {
     native: Option<Value>,
     cluster: &'static str,
     stops_at_headers: bool,
+    finds_out: bool,
     buffer_limit: Option<u32>,
     closes_after_400: bool,
     grpc_web: bool,
@@ -96,6 +97,7 @@ impl Listener {
             native: None,
             cluster: BACKEND,
             stops_at_headers: true,
+            finds_out: false,
             buffer_limit: None,
             closes_after_400: true,
             grpc_web: false,
@@ -128,6 +130,12 @@ impl Listener {
     /// How many bytes Envoy takes in, and holds back, of an HTTP/2 client's stream.
     pub fn window(mut self, bytes: u32) -> Self {
         self.window = Some(bytes);
+        self
+    }
+
+    /// Leaves it to the module to find out whether headers are held.
+    pub fn finds_out(mut self) -> Self {
+        self.finds_out = true;
         self
     }
 
@@ -254,6 +262,9 @@ impl Listener {
         });
         if self.stops_at_headers {
             config["allow_on_headers_stop_iteration"] = json!(true);
+            if let (false, Some(plugin)) = (self.finds_out, config["configuration"]["value"].as_object_mut()) {
+                plugin.entry("hold_headers").or_insert(json!(true));
+            }
         }
         json!({
             "@type": "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm",

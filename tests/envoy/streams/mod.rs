@@ -48,7 +48,7 @@ fn bench() -> &'static Bench {
             Listener::new("web-no-stop-fresh", &web)
                 .with_grpc_web()
                 .without_stop_iteration(),
-            Listener::new("plain-fresh", &plain),
+            Listener::new("plain-fresh", &plain).finds_out(),
             Listener::new("plain-lua", &plain).with_lua(),
             Listener::new("web-lua", &web).with_lua().with_grpc_web(),
             Listener::new("call", &with(&plain, "dispatch", json!("call"))),
