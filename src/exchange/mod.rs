@@ -167,6 +167,11 @@ impl Exchange {
         let pending = match std::mem::replace(&mut self.state, State::Finished) {
             State::Receiving(pending) => pending,
             State::Refused(failure, _) => return self.fail_request(&failure, workspace),
+            // What is answered, or called in its place, goes nowhere itself.
+            state @ (State::ByCall(_) | State::Finished) => {
+                self.state = state;
+                return RequestStep::Await;
+            }
             state => {
                 self.state = state;
                 return RequestStep::PassThrough;

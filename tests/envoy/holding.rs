@@ -7,13 +7,14 @@ use tonic::Code;
 
 use crate::bench::bootstrap::Listener;
 use crate::bench::client::{Answer, Http, Live, Request};
-use crate::bench::upstream::Script;
+use crate::bench::upstream::{Gate, Script};
 use crate::bench::{Bench, Gateway, schema, script};
 
 fn bench() -> &'static Bench {
     static BENCH: OnceLock<Bench> = OnceLock::new();
     BENCH.get_or_init(|| {
         let auto = json!({ "proto": schema::PROTO });
+        let call = json!({ "proto": schema::PROTO, "dispatch": "call" });
         let told = |hold_headers: bool| json!({ "proto": schema::PROTO, "hold_headers": hold_headers });
         Bench::start(&[
             Listener::new("true", &told(true)),
@@ -21,6 +22,7 @@ fn bench() -> &'static Bench {
             Listener::new("false-held", &told(false)),
             Listener::new("held", &auto).finds_out(),
             Listener::new("early", &auto).without_stop_iteration(),
+            Listener::new("fresh", &call).finds_out(),
         ])
     })
 }
@@ -83,4 +85,23 @@ async fn each_request_is_seen_to_by_itself_until_one_has_shown_that_headers_are_
             );
         }
     }
+}
+
+#[tokio::test]
+async fn a_request_of_headers_and_trailers_reaches_the_service_once() {
+    let gate = Gate::default();
+    let mut call = script(Script::reply(json!({ "int32Value": 9 })).hold(&gate));
+    let request = post().body("").trailer("a", "b").script(&call);
+    let gateway = bench().at("fresh");
+    let answer = tokio::spawn(async move { gateway.send(Http::Two, &request).await });
+    assert_eq!(call.received().await.messages.len(), 1);
+    // By the time that another has run into its deadline, nothing else has come of it.
+    let mut other = script(Script::silence());
+    let request = Request::get("/v1/echo").header("grpc-timeout", "100m").script(&other);
+    assert_eq!(bench().at("fresh").send(Http::Two, &request).await.status, 504);
+    assert!(other.has_received());
+    assert!(!call.has_received());
+    gate.open();
+    let answer = answer.await.unwrap();
+    assert_eq!((answer.status, answer.json()), (200, json!({ "int32Value": 9 })));
 }

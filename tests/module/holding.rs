@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::harness::{Gateway, Host, Progress, Request, Response};
+use crate::harness::{Gateway, Host, HostCall, Progress, Request, Response};
 use crate::kit::{call_of, configuration, error, everything, gateway, respond};
 
 /// How long a request waits at its headers.
@@ -90,6 +90,20 @@ fn what_the_operator_says_holds_from_the_first_request() {
     let exchange = gateway.request(Request::post("/v1/echo").json("{}"));
     gateway.advance(WAIT);
     assert_eq!(error(&exchange).0, 501);
+}
+
+#[test]
+fn trailers_alone_end_the_waiting() {
+    let gateway = gateway(json!({ "dispatch": "call" }));
+    let exchange = gateway.request(Request::post("/v1/echo").header("a", "b").trailer("c", "d"));
+    assert_eq!(exchange.call().method, "Post");
+    // A slow call: the request itself stays where it is.
+    gateway.advance(Duration::from_secs(6));
+    assert_eq!(exchange.progress(), Progress::WaitsForCall);
+    assert!(!exchange.host_calls().contains_key(&HostCall::ContinueStream));
+    respond(&exchange, json!({ "int32Value": 8 }));
+    assert_eq!(exchange.answer().json(), json!({ "int32Value": 8 }));
+    assert!(holds(&gateway));
 }
 
 #[test]

@@ -231,6 +231,9 @@ impl Host for Envoy<'_> {
             return;
         }
         self.request_ended = true;
+        if std::mem::take(&mut self.waits) {
+            self.holding = Holding::Yes;
+        }
         if !self.exchange.uploads() {
             assert!(self.exchange.awaits_body(), "the trailers pass");
             return self.complete_request();

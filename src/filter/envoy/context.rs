@@ -126,6 +126,8 @@ impl HttpContext for EnvoyContext {
         if self.phase == Phase::Answered {
             return Action::Pause;
         }
+        // They may be the first thing behind the headers.
+        self.shared.holding.more_came(self.context);
         if self.exchange.borrow().uploads() {
             return self.end_upload();
         }
