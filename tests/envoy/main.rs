@@ -16,6 +16,7 @@ mod memory;
 mod metadata;
 mod native;
 mod observability;
+mod original_path;
 mod reload;
 mod robustness;
 mod security;

@@ -16,7 +16,7 @@ use crate::exchange::{
 };
 use crate::filter::abi::{self, Buffer, HostStatus, Map, send_reply};
 use crate::filter::observe::metrics;
-use crate::http::headers::Headers;
+use crate::http::headers::{HeaderEdits, Headers};
 
 /// One HTTP exchange.
 pub struct EnvoyContext {
@@ -63,7 +63,8 @@ impl EnvoyContext {
 
 impl HttpContext for EnvoyContext {
     fn on_http_request_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
-        let headers = match abi::headers(Map::RequestHeaders) {
+        let headers = abi::headers(Map::RequestHeaders).and_then(|headers| self.drop_forged_path(headers));
+        let headers = match headers {
             Ok(headers) => headers,
             Err(status) => return self.fail(&status.refused("to show the request headers")),
         };
@@ -271,6 +272,20 @@ impl Context for EnvoyContext {
 }
 
 impl EnvoyContext {
+    /// Takes out of a request's headers what an access log would take for the path that the client sent.
+    fn drop_forged_path(&self, headers: Headers) -> Result<Headers, HostStatus> {
+        let Some(name) = self.shared.abilities().original_path else {
+            return Ok(headers);
+        };
+        if !headers.iter().any(|(found, _)| found == name) {
+            return Ok(headers);
+        }
+        let mut removal = HeaderEdits::default();
+        removal.remove(name);
+        abi::edit_headers(Map::RequestHeaders, &removal)?;
+        abi::headers(Map::RequestHeaders)
+    }
+
     /// Tells the exchange of something about the request, and does what it asks for.
     fn request(
         &mut self,
