@@ -114,9 +114,9 @@ pub const KEYS: &[Key] = &[
     ),
     key(
         "auto_mapping",
-        Kind::Flag,
-        Some("true"),
-        "Whether POST /pkg.Service/Method reaches every method.",
+        Kind::FlagOrAuto,
+        Some("\"auto\""),
+        "Whether POST /pkg.Service/Method reaches every method; auto: those of services without any HTTP rule.",
     ),
     key(
         "dispatch",

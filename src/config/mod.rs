@@ -15,7 +15,7 @@ pub use self::error::ConfigError;
 use self::rules::http_rules;
 pub use self::settings::{Dispatch, Limits, Settings, Streaming, Unmatched, Upstream};
 use self::source::{compile_schema, served};
-use crate::routing::Router;
+use crate::routing::{AutoMapping, Router};
 use crate::schema::tables::Tables;
 
 mod check;
@@ -51,7 +51,12 @@ impl Plugin {
         let (source_key, schema) = compile_schema(&checked, settings.limits.max_proto_bytes)?;
         let services = served(&checked, source_key, &schema)?;
         let tables = Tables::build(schema.pool(), schema.features(), seed);
-        let router = Router::build(&tables, &services, &rules, checked.flag("auto_mapping")).map_err(|error| {
+        let auto_mapping = match checked.flag_or_auto("auto_mapping") {
+            None => AutoMapping::Unruled,
+            Some(true) => AutoMapping::All,
+            Some(false) => AutoMapping::None,
+        };
+        let router = Router::build(&tables, &services, &rules, auto_mapping).map_err(|error| {
             let method = error.method.map(|method| format!("{method}: ")).unwrap_or_default();
             ConfigError::new(
                 error.key.unwrap_or_else(|| source_key.to_owned()),

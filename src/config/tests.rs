@@ -287,7 +287,11 @@ fn each_wrong_configuration_has_an_error_that_names_its_key() {
         ),
         (
             json!({ "auto_mapping": "yes" }),
-            "auto_mapping: expected true or false, but found \"yes\"",
+            "auto_mapping: expected true, false or \"auto\", but found \"yes\"",
+        ),
+        (
+            json!({ "auto_mapping": "true" }),
+            "auto_mapping: expected true, false or \"auto\", but found \"true\"",
         ),
         (
             json!({ "hold_headers": "true" }),

@@ -128,7 +128,7 @@ mod tests {
     "#;
 
     fn matched(path: &str) -> Matched {
-        let configuration = serde_json::json!({ "proto": PROTO }).to_string();
+        let configuration = serde_json::json!({ "proto": PROTO, "auto_mapping": true }).to_string();
         let plugin = Rc::new(Plugin::load(configuration.as_bytes(), 0).unwrap());
         let found = Matched::find(&plugin, b"POST", path.as_bytes(), &mut Captures::default());
         found.unwrap().unwrap()

@@ -20,7 +20,18 @@ pub(super) struct Declared {
     pub(super) rule: HttpRule,
 }
 
-/// All ways to the methods of `services`: first those of rules, method by method, then with `auto_mapping` the
+/// Which methods are also reached by a POST to `/pkg.Service/Method`, with the request message as the body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AutoMapping {
+    /// Those of services none of whose methods has a rule: what a `.proto` with rules gives no path stays closed.
+    Unruled,
+    /// Every method.
+    All,
+    /// None.
+    None,
+}
+
+/// All ways to the methods of `services`: first those of rules, method by method, then by `auto_mapping` the
 /// automatic ones.
 ///
 /// `rules` are the plugin configuration's. A rule's selector is the full name of a method, or a prefix of full names
@@ -30,7 +41,7 @@ pub(super) fn declared(
     tables: &Tables,
     services: &[ServiceDescriptor],
     rules: &[HttpRule],
-    auto_mapping: bool,
+    auto_mapping: AutoMapping,
 ) -> Result<Vec<Declared>, RoutingError> {
     let mut seen = HashSet::new();
     let descriptors: Vec<_> = services
@@ -77,7 +88,7 @@ pub(super) fn declared(
                 }
             }
         }
-        if auto_mapping {
+        if auto_mapping != AutoMapping::None {
             automatic.push(Declared {
                 rule: HttpRule {
                     selector: method.full_name.to_string(),
@@ -91,6 +102,10 @@ pub(super) fn declared(
                 method,
             });
         }
+    }
+    if auto_mapping == AutoMapping::Unruled {
+        let ruled: HashSet<_> = declared.iter().map(|declared| &*declared.method.service).collect();
+        automatic.retain(|automatic| !ruled.contains(&*automatic.method.service));
     }
     declared.append(&mut automatic);
     Ok(declared)

@@ -29,6 +29,7 @@ use prost_reflect::ServiceDescriptor;
 
 pub use self::binding::{Binding, Body, Route};
 pub use self::captures::Captures;
+pub use self::declared::AutoMapping;
 use self::declared::{Declared, declared};
 pub use self::error::RoutingError;
 use self::error::{Origin, RulePart};
@@ -49,7 +50,7 @@ impl Router {
     /// Compiles the routes to the methods of `services`, whose messages are in `tables`.
     ///
     /// A method's rule is its `google.api.http` annotation, or one of `rules` (the plugin configuration's
-    /// `http_rules`), which replaces the annotation. With `auto_mapping` each method is also reached by a POST to
+    /// `http_rules`), which replaces the annotation. The methods of `auto_mapping` are also reached by a POST to
     /// `/pkg.Service/Method`, with the request message as the body.
     ///
     /// Everything that can be wrong with a rule is found here, so that requests meet only rules that hold.
@@ -57,7 +58,7 @@ impl Router {
         tables: &Tables,
         services: &[ServiceDescriptor],
         rules: &[HttpRule],
-        auto_mapping: bool,
+        auto_mapping: AutoMapping,
     ) -> Result<Self, RoutingError> {
         let mut router = Self {
             routes: Vec::new(),

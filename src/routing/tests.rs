@@ -154,7 +154,7 @@ impl Fixture {
         Self::new(&format!("service S {{ {} }}", methods.concat()))
     }
 
-    pub(super) fn router(&self, rules: &[HttpRule], auto_mapping: bool) -> Result<Router, RoutingError> {
+    pub(super) fn router(&self, rules: &[HttpRule], auto_mapping: AutoMapping) -> Result<Router, RoutingError> {
         Router::build(&self.tables, &self.services, rules, auto_mapping)
     }
 }
@@ -182,7 +182,7 @@ fn router(templates: &[&str]) -> Router {
             rule(&format!("t.S.{name}"), http_method, template)
         })
         .collect();
-    fixture.router(&rules, false).unwrap()
+    fixture.router(&rules, AutoMapping::None).unwrap()
 }
 
 /// Templates as `router` takes them, and requests with what `found` says of them.
@@ -560,7 +560,7 @@ fn annotations_are_read_with_all_their_parts() {
         ),
         ("Plain", ""),
     ]);
-    let router = fixture.router(&[], false).unwrap();
+    let router = fixture.router(&[], AutoMapping::None).unwrap();
     let cases = [
         ("GET /v1/x", "Get x"),
         ("PUT /v1/x", "Put x"),
@@ -617,7 +617,7 @@ fn auto_mapping_stands_beside_the_others_and_repeats_none() {
         ("Own", r#"post: "/t.S/Own" body: "book""#),
         ("Plain", ""),
     ]);
-    let router = fixture.router(&[], true).unwrap();
+    let router = fixture.router(&[], AutoMapping::All).unwrap();
     let cases = [
         ("GET /v1/x", "Get x"),
         ("POST /t.S/Get", "Get"),
@@ -640,6 +640,39 @@ fn auto_mapping_stands_beside_the_others_and_repeats_none() {
 }
 
 #[test]
+fn a_service_is_auto_mapped_where_no_method_of_it_has_a_rule() {
+    let fixture = Fixture::new(
+        r#"service Ruled {
+             rpc Get(Req) returns (Res) { option (google.api.http) = { get: "/v1/{id}" }; }
+             rpc Purge(Req) returns (Res) {}
+           }
+           service Plain { rpc Do(Req) returns (Res) {} rpc Undo(Req) returns (Res) {} }"#,
+    );
+    let paths = [
+        "/t.Ruled/Get",
+        "/t.Ruled/Purge",
+        "/t.Plain/Do",
+        "/t.Plain/Undo",
+        "/v1/x",
+    ];
+    let by_rule = [rule("t.Plain.Do", "POST", "/v1/x")];
+    type Case<'a> = (AutoMapping, &'a [HttpRule], [&'a str; 5]);
+    let cases: [Case<'_>; 5] = [
+        (AutoMapping::Unruled, &[], ["404", "404", "Do", "Undo", "405 GET"]),
+        (AutoMapping::All, &[], ["Get", "Purge", "Do", "Undo", "405 GET"]),
+        (AutoMapping::None, &[], ["404", "404", "404", "404", "405 GET"]),
+        // A rule of the configuration is a rule like an annotation.
+        (AutoMapping::Unruled, &by_rule, ["404", "404", "404", "404", "Do"]),
+        (AutoMapping::All, &by_rule, ["Get", "Purge", "Do", "Undo", "Do"]),
+    ];
+    for (auto_mapping, rules, expected) in cases {
+        let router = fixture.router(rules, auto_mapping).unwrap();
+        let results = paths.map(|path| found(&router, &format!("POST {path}")));
+        assert_eq!(results, expected, "{auto_mapping:?} {}", rules.len());
+    }
+}
+
+#[test]
 fn configured_rules_replace_annotations_and_the_last_wins() {
     let fixture = Fixture::methods([
         ("A", r#"get: "/a" additional_bindings { get: "/a2" }"#),
@@ -654,7 +687,7 @@ fn configured_rules_replace_annotations_and_the_last_wins() {
         },
         rule("t.S.C", "GET", "/c"),
     ];
-    let router = fixture.router(&rules, false).unwrap();
+    let router = fixture.router(&rules, AutoMapping::None).unwrap();
     let cases = [
         ("GET /a", "404"),
         ("GET /a2", "404"),
@@ -670,7 +703,7 @@ fn configured_rules_replace_annotations_and_the_last_wins() {
     // A pattern that selects one method alone is a selector like any other.
     let one = Fixture::methods([("A", "")]);
     for selector in ["t.S.*", "t.*", "t.S.A"] {
-        let router = one.router(&[rule(selector, "GET", "/x")], false).unwrap();
+        let router = one.router(&[rule(selector, "GET", "/x")], AutoMapping::None).unwrap();
         assert_eq!(found(&router, "GET /x"), "A", "{selector}");
     }
     // Of two, all but one may have a later rule.
@@ -679,7 +712,7 @@ fn configured_rules_replace_annotations_and_the_last_wins() {
         rule("t.S.A", "GET", "/a"),
         rule("t.S.B", "GET", "/b"),
     ];
-    let router = fixture.router(&rules, false).unwrap();
+    let router = fixture.router(&rules, AutoMapping::None).unwrap();
     assert_eq!(found(&router, "GET /any"), "C");
 }
 
@@ -806,7 +839,9 @@ fn what_is_wrong_with_an_annotation_is_said_with_its_method() {
         ),
     ];
     for (rule, message) in cases {
-        let error = Fixture::methods([("Bad", rule)]).router(&[], true).unwrap_err();
+        let error = Fixture::methods([("Bad", rule)])
+            .router(&[], AutoMapping::All)
+            .unwrap_err();
         assert_eq!(error.method.as_deref(), Some("t.S.Bad"), "{rule}");
         assert_eq!(error.key, None, "{rule}");
         assert!(error.to_string().contains(message), "{rule}: {error}");
@@ -826,12 +861,12 @@ fn paths_and_bodies_of_every_allowed_type_are_accepted() {
         "book", "tags", "books", "labels", "name", "color", "data", "time", "inner", "value",
     ] {
         let fixture = Fixture::methods([("A", format!(r#"post: "/" body: "{body}""#).as_str())]);
-        assert!(fixture.router(&[], true).is_ok(), "{body}");
+        assert!(fixture.router(&[], AutoMapping::All).is_ok(), "{body}");
     }
     let fixture = Fixture::new(
         r#"service S { rpc A(stream Req) returns (stream Res) { option (google.api.http) = { post: "/{id}" body: "book" response_body: "text" }; } }"#,
     );
-    let router = fixture.router(&[], true).unwrap();
+    let router = fixture.router(&[], AutoMapping::All).unwrap();
     let Match::Route(route) = router.find("POST", b"/x", &mut Captures::default()) else {
         panic!("no route");
     };
@@ -890,7 +925,7 @@ fn what_is_wrong_with_a_configured_rule_is_said_with_its_key() {
         ),
     ];
     for (rules, message) in cases {
-        let error = fixture.router(&rules, true).unwrap_err();
+        let error = fixture.router(&rules, AutoMapping::All).unwrap_err();
         assert!(error.to_string().starts_with(message), "{error}");
     }
 }
@@ -921,7 +956,11 @@ fn equivalent_templates_are_refused_and_different_ones_are_not() {
                 rule(selector, http_method, template)
             })
             .collect();
-        assert_eq!(fixture.router(&rules, false).is_ok(), accepted, "{left} and {right}");
+        assert_eq!(
+            fixture.router(&rules, AutoMapping::None).is_ok(),
+            accepted,
+            "{left} and {right}"
+        );
     }
 }
 
@@ -1035,7 +1074,7 @@ fn the_trie_agrees_with_a_plain_reading_of_random_templates() {
                 rules.push(rule(&format!("t.S.{name}"), http_method, &text));
             }
         }
-        let router = fixture.router(&rules, false).unwrap();
+        let router = fixture.router(&rules, AutoMapping::None).unwrap();
         for _ in 0..40 {
             let path: String = (0..=random.below(5))
                 .map(|_| ["/a", "/b", "/c", "/", "/a:v", "/c:w", "/c:x", "/:v"][random.below(8)])

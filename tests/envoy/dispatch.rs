@@ -23,11 +23,13 @@ fn bench() -> &'static Bench {
             };
             json!({ "proto": schema::PROTO, "dispatch": dispatch, "bodyless": bodyless, "upstream": upstream })
         };
+        let mut guarded = with("in_place", json!({}));
+        guarded["auto_mapping"] = json!(true);
         Bench::start(&[
             Listener::new("auto", &with("auto", json!({}))),
             Listener::new("call", &with("call", json!({}))),
             Listener::new("in-place", &with("in_place", json!({}))),
-            Listener::new("guarded", &with("in_place", json!({})))
+            Listener::new("guarded", &guarded)
                 .with_lua()
                 .guards("/test.everything.Echo/Query"),
             Listener::new("no-stop", &with("auto", json!({}))).without_stop_iteration(),

@@ -200,6 +200,8 @@ async fn a_path_without_a_binding_is_404() {
         Request::get("/v1/typed/int32/"),
         Request::get("/v1/tree/rooms2"),
         Request::post("/test.everything.Echo/NoSuchMethod", &json!({})),
+        // Its service has rules, and it has none.
+        Request::post("/test.everything.Echo/Unannotated", &json!({})),
         Request::new("OPTIONS", "/nowhere"),
     ] {
         for version in Http::BOTH {
@@ -221,7 +223,6 @@ async fn a_path_bound_to_other_methods_is_405_and_lists_them() {
         (Request::put("/v1/echo", &json!({})), &["DELETE", "GET", "POST"][..]),
         (Request::new("OPTIONS", "/v1/echo"), &["DELETE", "GET", "POST"]),
         (Request::new("TRACE", "/v1/echo"), &["DELETE", "GET", "POST"]),
-        (Request::get("/test.everything.Echo/Unannotated"), &["POST"]),
         (Request::post("/v1/paths/literal", &json!({})), &["GET"]),
         (Request::get("/v1/verbs/x:cancel"), &["POST"]),
         (Request::get("/v1/custom"), &["REPORT"]),

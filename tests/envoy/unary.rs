@@ -13,9 +13,16 @@ fn bench() -> &'static Bench {
     static BENCH: OnceLock<Bench> = OnceLock::new();
     BENCH.get_or_init(|| {
         Bench::start(&[
-            Listener::new("auto", &json!({ "proto": schema::PROTO })),
-            Listener::new("call", &json!({ "proto": schema::PROTO, "dispatch": "call" })),
-            Listener::new("in-place", &json!({ "proto": schema::PROTO, "bodyless": "in_place" })).with_lua(),
+            Listener::new("auto", &json!({ "proto": schema::PROTO, "auto_mapping": true })),
+            Listener::new(
+                "call",
+                &json!({ "proto": schema::PROTO, "dispatch": "call", "auto_mapping": true }),
+            ),
+            Listener::new(
+                "in-place",
+                &json!({ "proto": schema::PROTO, "bodyless": "in_place", "auto_mapping": true }),
+            )
+            .with_lua(),
             Listener::with_text("text", &json!({ "proto": schema::PROTO }).to_string()),
             Listener::new(
                 "printed",

@@ -56,7 +56,8 @@ fn a_request_costs_the_same_however_many_have_come_before() {
           rpc List(M) returns (stream M);
         }
         message M { string text = 1; int32 number = 2; repeated M children = 3; map<string, string> names = 4; }";
-    let configuration = json!({ "proto": service, "bodyless": "call", "upstream": { "cluster": "upstream" } });
+    let configuration =
+        json!({ "proto": service, "bodyless": "call", "auto_mapping": true, "upstream": { "cluster": "upstream" } });
     let mut machine = Machine::new(&configuration.to_string());
     let message = [
         len(1, "some text"),

@@ -33,7 +33,8 @@ fn a_configuration_takes_what_its_schema_takes() {
         ("1 MB of documented text", &documented, 580, 17),
         ("5,000 methods", &many, 1080, 17),
     ] {
-        let configuration = json!({ "proto": proto, "limits": { "max_proto_bytes": 10_000_000 } });
+        let configuration =
+            json!({ "proto": proto, "auto_mapping": true, "limits": { "max_proto_bytes": 10_000_000 } });
         let mut machine = Gateway::new(configuration).machine();
         let used = (u64::MAX - machine.store.get_fuel().unwrap()) / 1_000_000;
         let taken = machine.memory() >> 20;

@@ -69,14 +69,6 @@ fn a_rule_of_the_configuration_replaces_the_methods_annotation() {
 }
 
 #[test]
-fn without_auto_mapping_only_rules_match() {
-    let gateway = gateway(json!({ "auto_mapping": false }));
-    let path = "/test.everything.Echo/Unannotated";
-    assert_eq!(gateway.request(Request::post(path).json("{}")).answer().status(), 404);
-    works(&gateway);
-}
-
-#[test]
 fn what_is_wrong_is_refused_with_its_place_and_what_was_expected() {
     let proto = schema::PROTO;
     let rule = |selector: &str, rule: Value| {

@@ -12,6 +12,7 @@ mod configuration;
 mod depth;
 mod dispatch;
 mod errors;
+mod exposure;
 mod harness_envoy_profile;
 mod harness_kong_profile;
 mod holding;

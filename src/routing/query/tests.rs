@@ -3,8 +3,8 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::codec::UnknownEnumNames;
-use crate::routing::Match;
 use crate::routing::tests::{Fixture, Random};
+use crate::routing::{AutoMapping, Match};
 
 /// A schema with a method `t.S.A`, and what is set for its requests.
 struct Bench {
@@ -33,7 +33,7 @@ impl Bench {
 
     /// Binds a request, `GET /a?b=c`: its records, and whether the query sets the update mask.
     fn records(&self, request: &str) -> Result<(Vec<u8>, bool), BindError> {
-        let router = self.fixture.router(&[], false).unwrap();
+        let router = self.fixture.router(&[], AutoMapping::None).unwrap();
         let (http_method, target) = request.split_once(' ').unwrap();
         let (path, query) = match target.split_once('?') {
             Some((path, query)) => (path, Some(query.as_bytes())),
@@ -472,7 +472,7 @@ fn no_path_and_no_query_makes_it_panic() {
         ("B", r#"post: "/a/{left=**}" body: "book""#),
         ("C", r#"get: "/{name=a/*}:v" additional_bindings { get: "/**" }"#),
     ]);
-    let router = fixture.router(&[], true).unwrap();
+    let router = fixture.router(&[], AutoMapping::All).unwrap();
     let pieces: [&[u8]; 24] = [
         b"/",
         b"a",

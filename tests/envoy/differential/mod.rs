@@ -143,7 +143,10 @@ async fn compare_all(seed: u64, numbers: Range<u64>, only: Option<u64>, findings
         .collect();
     let mut listeners = Vec::new();
     for (schema, [ours, native]) in schemas.iter().zip(&names) {
-        listeners.push(Listener::new(ours, &json!({ "proto": schema.text })));
+        listeners.push(Listener::new(
+            ours,
+            &json!({ "proto": schema.text, "auto_mapping": true }),
+        ));
         listeners.push(Listener::with_native(native, native_configuration(schema)));
     }
     let bench = Bench::start(&listeners);

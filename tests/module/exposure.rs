@@ -1,0 +1,77 @@
+//! What a configuration exposes: which methods are served, to JSON and to native gRPC, and which requests go on untouched.
+
+use serde_json::{Value, json};
+
+use crate::harness::{Gateway, Host, Progress, Request};
+use crate::kit::{call_of, error, gateway};
+
+/// A service with a rule for one of its methods, and one without any.
+const PROTO: &str = r#"
+    syntax = "proto3"; package shop; import "google/api/annotations.proto";
+    message M { string id = 1; }
+    service Books {
+      rpc Get(M) returns (M) { option (google.api.http) = { post: "/v1/books" body: "*" }; }
+      rpc Purge(M) returns (M);
+    }
+    service Stock { rpc Count(M) returns (M); rpc Reset(M) returns (M); }
+"#;
+
+fn shop(more: Value) -> Gateway {
+    let mut configuration = json!({ "proto": PROTO });
+    for (key, value) in more.as_object().unwrap() {
+        configuration[key] = value.clone();
+    }
+    Host::envoy().load(&configuration.to_string()).unwrap()
+}
+
+/// Where a POST goes: to the path of a method, or to nothing.
+fn post(gateway: &Gateway, path: &str) -> String {
+    let exchange = gateway.request(Request::post(path).json("{}"));
+    match exchange.progress() {
+        Progress::WaitsForUpstream => exchange.forwarded().headers.get(":path").unwrap().to_owned(),
+        _ => exchange.answer().status().to_string(),
+    }
+}
+
+#[test]
+fn only_a_service_without_any_rule_is_auto_mapped_unless_told_otherwise() {
+    let paths = [
+        "/v1/books",
+        "/shop.Books/Get",
+        "/shop.Books/Purge",
+        "/shop.Stock/Count",
+        "/shop.Stock/Reset",
+    ];
+    let [get, purge, count, reset] = [
+        "/shop.Books/Get",
+        "/shop.Books/Purge",
+        "/shop.Stock/Count",
+        "/shop.Stock/Reset",
+    ];
+    let rule = json!([{ "selector": "shop.Stock.Count", "post": "/v1/stock", "body": "*" }]);
+    let cases = [
+        (json!({}), [get, "404", "404", count, reset]),
+        (json!({ "auto_mapping": "auto" }), [get, "404", "404", count, reset]),
+        (json!({ "auto_mapping": true }), [get, get, purge, count, reset]),
+        (json!({ "auto_mapping": false }), [get, "404", "404", "404", "404"]),
+        (json!({ "http_rules": rule }), [get, "404", "404", "404", "404"]),
+    ];
+    for (more, expected) in cases {
+        let gateway = shop(more.clone());
+        assert_eq!(paths.map(|path| post(&gateway, path)), expected, "{more}");
+    }
+}
+
+#[test]
+fn auto_mapping_takes_the_whole_message_as_body_beside_the_rules() {
+    let gateway = gateway(json!({ "auto_mapping": true }));
+    for method in ["Echo/Unannotated", "Echo/Post", "Echo/Query"] {
+        let request = Request::post(&format!("/test.everything.{method}")).json(r#"{"int32Value": 7}"#);
+        assert_eq!(
+            call_of(&gateway.request(request)),
+            (method.to_owned(), json!({ "int32Value": 7 }))
+        );
+    }
+    let exchange = gateway.request(Request::get("/test.everything.Echo/Query"));
+    assert_eq!(error(&exchange).0, 405);
+}
