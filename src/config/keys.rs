@@ -62,7 +62,7 @@ pub const KEYS: &[Key] = &[
         "services",
         Kind::Texts,
         None,
-        "Full names of the services to serve; unset, every service of the given files.",
+        "Full names of the services to serve; unset, every service of the given files but for packages google and google.*.",
     ),
     key(
         "http_rules",

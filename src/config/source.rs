@@ -54,10 +54,10 @@ pub(super) fn compile_schema(checked: &Checked, max_proto_bytes: usize) -> Resul
     }
 }
 
-/// The services to serve: those that `services` names, or without that key all of the schema.
+/// The services to serve: those that `services` names, or without that key all of the schema but Google's.
 ///
 /// It is an error to serve none, to name one that the schema doesn't have, or to name one twice. `source_key` is the
-/// key of the schema, which is at fault if it has no service at all.
+/// key of the schema, which is at fault if it has no service to serve.
 pub(super) fn served(
     checked: &Checked,
     source_key: &str,
@@ -71,12 +71,21 @@ pub(super) fn served(
         ));
     }
     if names.is_empty() {
-        return match schema.services() {
-            [] => Err(ConfigError::new(
+        let (google, own): (Vec<_>, Vec<_>) = schema.services().iter().cloned().partition(is_google);
+        return match (own.as_slice(), google.first()) {
+            ([], None) => Err(ConfigError::new(
                 source_key,
                 "expected at least one service, but the schema has none",
             )),
-            services => Ok(services.to_vec()),
+            ([], Some(first)) => Err(ConfigError::new(
+                source_key,
+                format!(
+                    "expected at least one service outside of the packages google and google.*, whose services are \
+                     served only where `services` names them, such as {}",
+                    first.full_name()
+                ),
+            )),
+            _ => Ok(own),
         };
     }
     let mut served: Vec<ServiceDescriptor> = Vec::new();
@@ -103,4 +112,10 @@ pub(super) fn served(
         served.push(service);
     }
     Ok(served)
+}
+
+/// Whether the service is of the package `google` or of one below it, whose files mostly are there for their messages.
+fn is_google(service: &ServiceDescriptor) -> bool {
+    let package = service.parent_file().package_name().to_owned();
+    package == "google" || package.starts_with("google.")
 }

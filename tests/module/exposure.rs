@@ -1,5 +1,8 @@
 //! What a configuration exposes: which methods are served, to JSON and to native gRPC, and which requests go on untouched.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use protox::file::{File, FileResolver, GoogleFileResolver, IncludeFileResolver};
 use serde_json::{Value, json};
 
 use crate::harness::{Gateway, Host, Progress, Request};
@@ -74,4 +77,70 @@ fn auto_mapping_takes_the_whole_message_as_body_beside_the_rules() {
     }
     let exchange = gateway.request(Request::get("/test.everything.Echo/Query"));
     assert_eq!(error(&exchange).0, 405);
+}
+
+#[test]
+fn services_of_google_are_served_only_where_they_are_named() {
+    let operations = r#"syntax = "proto3"; package google.longrunning; import "google/api/annotations.proto";
+        message M {}
+        service Operations { rpc List(M) returns (M) { option (google.api.http) = { post: "/v1/operations" body: "*" }; } }"#;
+    let own = |package: &str| {
+        format!(
+            r#"syntax = "proto3"; {package} import "google/longrunning/operations.proto";
+            service S {{ rpc Do(.google.longrunning.M) returns (.google.longrunning.M); }}"#
+        )
+    };
+    let texts = |package: &str| json!({ "protos": { "own.proto": own(package), "google/longrunning/operations.proto": operations } });
+    let set = |package: &str| {
+        let mut compiler = protox::Compiler::with_file_resolver(Texts(vec![
+            ("own.proto", own(package)),
+            ("google/longrunning/operations.proto", operations.to_owned()),
+        ]));
+        compiler.include_imports(true).open_file("own.proto").unwrap();
+        json!({ "descriptor_set": STANDARD.encode(compiler.encode_file_descriptor_set()) })
+    };
+    for (package, service) in [
+        ("package shop;", "shop.S"),
+        ("package googles;", "googles.S"),
+        ("package shop.google;", "shop.google.S"),
+        ("", "S"),
+    ] {
+        for schema in [texts(package), set(package)] {
+            let path = format!("/{service}/Do");
+            let gateway = Host::envoy().load(&schema.to_string()).unwrap();
+            assert_eq!(post(&gateway, &path), path);
+            assert_eq!(post(&gateway, "/v1/operations"), "404", "{service}");
+            let mut named = schema;
+            named["services"] = json!([service, "google.longrunning.Operations"]);
+            let gateway = Host::envoy().load(&named.to_string()).unwrap();
+            assert_eq!(post(&gateway, &path), path);
+            assert_eq!(post(&gateway, "/v1/operations"), "/google.longrunning.Operations/List");
+        }
+    }
+    for package in ["package google;", "package google.a.b;"] {
+        for schema in [texts(package), set(package)] {
+            let refused = Host::envoy()
+                .load(&schema.to_string())
+                .err()
+                .expect("nothing is served");
+            let log = refused.log.join("\n");
+            assert!(log.contains("`services`") && log.contains("google.*"), "{log}");
+        }
+    }
+}
+
+/// Files by name, and Google's.
+struct Texts(Vec<(&'static str, String)>);
+
+impl FileResolver for Texts {
+    fn open_file(&self, name: &str) -> Result<File, protox::Error> {
+        match self.0.iter().find(|(own, _)| *own == name) {
+            Some((_, text)) => File::from_source(name, text),
+            None => match GoogleFileResolver::new().open_file(name) {
+                Ok(file) => Ok(file),
+                Err(_) => IncludeFileResolver::new(concat!(env!("CARGO_MANIFEST_DIR"), "/src/schema/bundled").into())
+                    .open_file(name),
+            },
+        }
+    }
 }
