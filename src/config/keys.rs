@@ -132,6 +132,12 @@ pub const KEYS: &[Key] = &[
         "How a request without a body travels: in_place, on Envoy with a filter in front that gives it one, or call, as \
          dispatch has it for all.",
     ),
+    key(
+        "native_grpc",
+        Kind::Choice(&["pass_through", "served", "reject"]),
+        Some("\"pass_through\""),
+        "Which requests of gRPC and gRPC-Web clients go on: all, those for methods that are served to JSON too, or none.",
+    ),
     key("upstream", Kind::Object, Some("{}"), "Where calls go."),
     key(
         "upstream.cluster",

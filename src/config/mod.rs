@@ -13,7 +13,7 @@
 use self::check::Checked;
 pub use self::error::ConfigError;
 use self::rules::http_rules;
-pub use self::settings::{Dispatch, Limits, Settings, Streaming, Unmatched, Upstream};
+pub use self::settings::{Dispatch, Limits, NativeGrpc, Settings, Streaming, Unmatched, Upstream};
 use self::source::{compile_schema, served};
 use crate::routing::{AutoMapping, Router};
 use crate::schema::tables::Tables;

@@ -17,6 +17,8 @@ pub struct Settings {
     pub dispatch: Dispatch,
     /// `bodyless`: how those without a body do, where `dispatch` isn't a call for all.
     pub bodyless: Dispatch,
+    /// `native_grpc`: which requests of gRPC and gRPC-Web clients go on.
+    pub native_grpc: NativeGrpc,
     /// `upstream`: where calls go, and how long an answer may take.
     pub upstream: Upstream,
     /// `hold_headers`: whether Envoy holds headers until the body is there; `None`: to be found out.
@@ -51,6 +53,11 @@ impl Settings {
         Self {
             dispatch: Dispatch::of(checked, "dispatch"),
             bodyless: Dispatch::of(checked, "bodyless"),
+            native_grpc: match checked.choice("native_grpc").as_str() {
+                "served" => NativeGrpc::Served,
+                "reject" => NativeGrpc::Reject,
+                _ => NativeGrpc::PassThrough,
+            },
             upstream: Upstream {
                 cluster: checked.text("upstream.cluster"),
                 authority: checked.text("upstream.authority"),
@@ -145,6 +152,17 @@ impl Dispatch {
             _ => Self::InPlace,
         }
     }
+}
+
+/// Which requests of gRPC and gRPC-Web clients go on, untouched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NativeGrpc {
+    /// All of them.
+    PassThrough,
+    /// Those for methods that this configuration serves.
+    Served,
+    /// None.
+    Reject,
 }
 
 /// Where calls go, and how long an answer may take.

@@ -52,6 +52,7 @@ fn a_proto_alone_is_enough_and_the_rest_has_its_documented_defaults() {
         Settings {
             dispatch: Dispatch::InPlace,
             bodyless: Dispatch::InPlace,
+            native_grpc: NativeGrpc::PassThrough,
             upstream: Upstream {
                 cluster: None,
                 authority: None,
@@ -98,6 +99,7 @@ fn everything() -> Value {
         "auto_mapping": false,
         "dispatch": "call",
         "bodyless": "call",
+        "native_grpc": "served",
         "upstream": { "cluster": "c", "authority": "a", "timeout": "1.5s", "grpc_web": false },
         "hold_headers": false,
         "unmatched": "pass_through",
@@ -132,6 +134,7 @@ fn everything_read() -> Settings {
     Settings {
         dispatch: Dispatch::Call,
         bodyless: Dispatch::Call,
+        native_grpc: NativeGrpc::Served,
         upstream: Upstream {
             cluster: Some("c".to_owned()),
             authority: Some("a".to_owned()),
@@ -242,8 +245,8 @@ fn each_wrong_configuration_has_an_error_that_names_its_key() {
         (
             json!({ "servces": [] }),
             "servces: unknown key; did you mean \"services\"? (known here: proto, protos, \
-          descriptor_set, services, http_rules, auto_mapping, dispatch, bodyless, upstream, hold_headers, unmatched, json, \
-          query, update_mask_from_body, errors, streaming, metrics, access_log, log_level, limits)",
+          descriptor_set, services, http_rules, auto_mapping, dispatch, bodyless, native_grpc, upstream, hold_headers, unmatched, \
+          json, query, update_mask_from_body, errors, streaming, metrics, access_log, log_level, limits)",
         ),
         (
             json!({ "limits": { "max_body_bytes": 1 } }),
@@ -254,8 +257,8 @@ fn each_wrong_configuration_has_an_error_that_names_its_key() {
         (
             json!({ "timeout": "1s" }),
             "timeout: unknown key; did you mean \"upstream.timeout\"? (known here: proto, \
-          protos, descriptor_set, services, http_rules, auto_mapping, dispatch, bodyless, upstream, hold_headers, unmatched, json, \
-          query, update_mask_from_body, errors, streaming, metrics, access_log, log_level, limits)",
+          protos, descriptor_set, services, http_rules, auto_mapping, dispatch, bodyless, native_grpc, upstream, hold_headers, unmatched, \
+          json, query, update_mask_from_body, errors, streaming, metrics, access_log, log_level, limits)",
         ),
         (
             json!({ "query": { "xyz": 1 } }),

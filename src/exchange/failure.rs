@@ -97,6 +97,16 @@ impl Failure {
         )
     }
 
+    /// UNIMPLEMENTED, for a gRPC client, to which failures are successes of HTTP.
+    pub fn no_native_method() -> Self {
+        Self::new(
+            Reason::NoRoute,
+            200,
+            Code::Unimplemented,
+            "the gateway serves no such method to gRPC clients",
+        )
+    }
+
     /// 405: the path is bound, with other methods.
     pub fn wrong_method(method: &str, path: &str, allow: String) -> Self {
         let mut failure = Self::new(

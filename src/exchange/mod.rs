@@ -33,10 +33,11 @@ mod workspace;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::config::Plugin;
+use crate::config::{NativeGrpc, Plugin};
 use crate::grpc::Code;
 use crate::grpc::frame::PREFIX_LENGTH;
 use crate::http::headers::Headers;
+use crate::http::media_type::GrpcProtocol;
 use crate::http::stream_format::{StreamFormat, StreamWriter};
 use crate::routing::Method;
 use body::too_large;
@@ -108,16 +109,15 @@ impl Exchange {
         workspace: &'w mut Workspace,
     ) -> RequestStep<'w> {
         let head = Head::new(headers);
-        if head.is_native_grpc() {
-            self.state = State::Untouched;
-            return RequestStep::PassThrough;
+        if let Some(protocol) = head.grpc_protocol() {
+            return match self.admits_native(&head) {
+                true => self.pass_through(),
+                false => self.refuse_native(protocol, workspace),
+            };
         }
         let found = Matched::find(&self.plugin, head.method(), head.path(), &mut workspace.captures);
         let pending = match found {
-            Ok(None) => {
-                self.state = State::Untouched;
-                return RequestStep::PassThrough;
-            }
+            Ok(None) => return self.pass_through(),
             Ok(Some(matched)) => {
                 self.method = Some(Rc::clone(matched.method()));
                 Pending::new(matched, head, end_of_stream, abilities, workspace)
@@ -132,6 +132,30 @@ impl Exchange {
             }
             Err(failure) => self.fail_request(&failure, workspace),
         }
+    }
+
+    fn pass_through<'w>(&mut self) -> RequestStep<'w> {
+        self.state = State::Untouched;
+        RequestStep::PassThrough
+    }
+
+    /// Whether a request of a gRPC client goes on. A path that a server might read as a served one, and that isn't, does
+    /// not.
+    fn admits_native(&self, head: &Head) -> bool {
+        match self.plugin.settings.native_grpc {
+            NativeGrpc::PassThrough => true,
+            NativeGrpc::Served => self.plugin.router.serves(head.whole_path()),
+            NativeGrpc::Reject => false,
+        }
+    }
+
+    /// Answers a gRPC client in its own terms, and at once: a stream may never end of itself.
+    fn refuse_native<'w>(&mut self, protocol: GrpcProtocol, workspace: &'w mut Workspace) -> RequestStep<'w> {
+        let failure = Failure::no_native_method();
+        self.state = State::Finished;
+        self.ending.add(&failure);
+        workspace.reply.set_native_error(&failure, protocol);
+        RequestStep::Reply(&workspace.reply)
     }
 
     fn begin<'w>(

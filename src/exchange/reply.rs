@@ -3,10 +3,11 @@
 use super::failure::Failure;
 use crate::codec::WireToJson;
 use crate::config::Plugin;
-use crate::grpc::ErrorFormat;
 use crate::grpc::error_body::write_error;
+use crate::grpc::status::encode_message;
+use crate::grpc::{ErrorFormat, Status};
 use crate::http::headers::Headers;
-use crate::http::media_type::JSON;
+use crate::http::media_type::{GrpcProtocol, JSON};
 
 /// An error's body repeats what a client sent: it is what its content-type says, and nothing else.
 pub const NO_SNIFFING: (&[u8], &[u8]) = (b"x-content-type-options", b"nosniff");
@@ -63,6 +64,16 @@ impl Reply {
         if let Some(allow) = &failure.allow {
             self.headers.push(b"allow", allow.as_bytes());
         }
+    }
+
+    /// Makes this the answer to a gRPC client whose call failed: headers alone, which are its trailers too
+    /// (`doc/PROTOCOL-HTTP2.md`, "Trailers-Only"; gRPC-Web has the same).
+    pub fn set_native_error(&mut self, failure: &Failure, protocol: GrpcProtocol) {
+        self.clear(200);
+        let Status { code, message, .. } = &failure.status;
+        self.headers.push(b"content-type", protocol.content_type());
+        self.headers.push(b"grpc-status", code.number().to_string().as_bytes());
+        self.headers.push(b"grpc-message", encode_message(message).as_bytes());
     }
 
     /// Makes this a success with the contents of `body`, for which it gives other memory.

@@ -14,7 +14,7 @@ use crate::grpc::metadata::{self, RequestHeader};
 use crate::grpc::{frame, timeout};
 use crate::http::elements::Form;
 use crate::http::headers::{HeaderEdits, Headers, content_length};
-use crate::http::media_type::{GRPC, GRPC_WEB_PROTO, is_json, is_lines, is_native_grpc, media_type};
+use crate::http::media_type::{GRPC, GRPC_WEB_PROTO, GrpcProtocol, grpc_protocol, is_json, is_lines, media_type};
 use crate::routing::{Bound, Parameters};
 use crate::text::shown::{NAME, shown};
 
@@ -58,9 +58,9 @@ impl Head {
         self.headers.value(position?)
     }
 
-    /// Whether the request is gRPC or gRPC-Web itself, which is not JSON: it passes.
-    pub fn is_native_grpc(&self) -> bool {
-        self.value(self.content_type).is_some_and(is_native_grpc)
+    /// What of gRPC the client itself speaks; `None`: it is no gRPC client.
+    pub fn grpc_protocol(&self) -> Option<GrpcProtocol> {
+        grpc_protocol(self.value(self.content_type)?)
     }
 
     /// The HTTP method.
@@ -71,6 +71,11 @@ impl Head {
     /// The path, without the query.
     pub fn path(&self) -> &[u8] {
         self.target().0
+    }
+
+    /// The path with the query, which gRPC servers take for the method as it is.
+    pub fn whole_path(&self) -> &[u8] {
+        self.value(self.path).unwrap_or_default()
     }
 
     /// What follows the `?`.

@@ -128,6 +128,20 @@ pub fn decode_message(encoded: &[u8]) -> String {
         .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
 }
 
+/// The text of a `grpc-message`, which [`decode_message`] reads.
+pub fn encode_message(message: &str) -> String {
+    use std::fmt::Write as _;
+    let mut encoded = String::with_capacity(message.len());
+    for byte in message.bytes() {
+        match byte {
+            b' '..=b'~' if byte != b'%' => encoded.push(char::from(byte)),
+            // Writing into a string cannot fail.
+            _ => drop(write!(encoded, "%{byte:02X}")),
+        }
+    }
+    encoded
+}
+
 /// The `google.rpc.Status` in a `grpc-status-details-bin`, if it is base64 and well-formed.
 fn decode_details(value: &[u8]) -> Option<Vec<u8>> {
     // The specification has the standard alphabet; some servers write the other one.
@@ -204,6 +218,11 @@ mod tests {
         ];
         for (encoded, decoded) in table {
             assert_eq!(decode_message(encoded), decoded, "{encoded:?}");
+            assert_eq!(
+                decode_message(encode_message(decoded).as_bytes()),
+                decoded,
+                "{decoded:?}"
+            );
         }
     }
 

@@ -14,6 +14,9 @@ pub const GRPC: &[u8] = b"application/grpc";
 /// gRPC-Web, with protobuf messages.
 pub const GRPC_WEB_PROTO: &[u8] = b"application/grpc-web+proto";
 
+/// The same, in base64.
+pub const GRPC_WEB_TEXT_PROTO: &[u8] = b"application/grpc-web-text+proto";
+
 /// Server-sent events.
 pub const EVENT_STREAM: &[u8] = b"text/event-stream";
 
@@ -33,11 +36,37 @@ pub fn media_type(content_type: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// Whether a `content-type` value says gRPC or gRPC-Web.
-pub fn is_native_grpc(content_type: &[u8]) -> bool {
-    media_type(content_type)
-        .strip_prefix(GRPC)
-        .is_some_and(|rest| rest.is_empty() || rest.starts_with(b"+") || rest.starts_with(b"-web"))
+/// What a gRPC client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrpcProtocol {
+    /// gRPC over HTTP/2.
+    Grpc,
+    /// gRPC-Web.
+    Web,
+    /// gRPC-Web, in base64.
+    WebText,
+}
+
+impl GrpcProtocol {
+    /// The type of an answer, for a client of whatever message form.
+    pub fn content_type(self) -> &'static [u8] {
+        match self {
+            Self::Grpc => GRPC,
+            Self::Web => GRPC_WEB_PROTO,
+            Self::WebText => GRPC_WEB_TEXT_PROTO,
+        }
+    }
+}
+
+/// What a `content-type` value says of gRPC; `None`: it is something else.
+pub fn grpc_protocol(content_type: &[u8]) -> Option<GrpcProtocol> {
+    let media_type = media_type(content_type);
+    match media_type.strip_prefix(GRPC)? {
+        b"" | [b'+', ..] => Some(GrpcProtocol::Grpc),
+        rest if rest.starts_with(b"-web-text") => Some(GrpcProtocol::WebText),
+        rest if rest.starts_with(b"-web") => Some(GrpcProtocol::Web),
+        _ => None,
+    }
 }
 
 /// Whether a media type is JSON, by its name or by the suffix of RFC 6839.
@@ -56,25 +85,32 @@ mod tests {
 
     #[test]
     fn a_content_type_is_read_without_case_and_parameters() {
-        let cases: [(&[u8], bool, bool, bool); 14] = [
-            (b"application/grpc", true, false, false),
-            (b"Application/gRPC+proto; x=y", true, false, false),
-            (b"application/grpc-web-text+proto", true, false, false),
-            (b"application/grpcish", false, false, false),
-            (b"application/json", false, true, false),
-            (b" Application/JSON ;charset=utf-8", false, true, false),
-            (b"application/problem+json", false, true, false),
-            (b"application/jsonp", false, false, false),
-            (b"application/x-ndjson", false, false, true),
-            (b"application/NDJSON", false, false, true),
-            (b"application/jsonl; charset=utf-8", false, false, true),
-            (b"text/event-stream", false, false, false),
-            (b"", false, false, false),
-            (b";", false, false, false),
+        let cases: [(&[u8], Option<GrpcProtocol>, bool, bool); 16] = [
+            (b"application/grpc", Some(GrpcProtocol::Grpc), false, false),
+            (b"Application/gRPC+proto; x=y", Some(GrpcProtocol::Grpc), false, false),
+            (
+                b"application/grpc-web-text+proto",
+                Some(GrpcProtocol::WebText),
+                false,
+                false,
+            ),
+            (b"application/grpc-WEB-text", Some(GrpcProtocol::WebText), false, false),
+            (b"application/grpc-web+proto", Some(GrpcProtocol::Web), false, false),
+            (b"application/grpcish", None, false, false),
+            (b"application/json", None, true, false),
+            (b" Application/JSON ;charset=utf-8", None, true, false),
+            (b"application/problem+json", None, true, false),
+            (b"application/jsonp", None, false, false),
+            (b"application/x-ndjson", None, false, true),
+            (b"application/NDJSON", None, false, true),
+            (b"application/jsonl; charset=utf-8", None, false, true),
+            (b"text/event-stream", None, false, false),
+            (b"", None, false, false),
+            (b";", None, false, false),
         ];
         for (value, native, json, lines) in cases {
             let media_type = media_type(value);
-            let found = (is_native_grpc(value), is_json(&media_type), is_lines(&media_type));
+            let found = (grpc_protocol(value), is_json(&media_type), is_lines(&media_type));
             assert_eq!(found, (native, json, lines), "{}", value.escape_ascii());
         }
     }

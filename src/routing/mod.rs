@@ -44,6 +44,8 @@ use crate::schema::tables::Tables;
 pub struct Router {
     routes: Vec<Rc<Route>>,
     matcher: Matcher,
+    /// The methods that have a route, by their paths.
+    methods: Vec<Rc<Method>>,
 }
 
 impl Router {
@@ -63,6 +65,7 @@ impl Router {
         let mut router = Self {
             routes: Vec::new(),
             matcher: Matcher::new(),
+            methods: Vec::new(),
         };
         let mut origins = Vec::new();
         for declared in declared(tables, services, rules, auto_mapping)? {
@@ -71,6 +74,9 @@ impl Router {
                 origins.push(origin);
             }
         }
+        router.methods = router.routes.iter().map(|route| Rc::clone(&route.method)).collect();
+        router.methods.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+        router.methods.dedup_by(|one, other| one.path == other.path);
         Ok(router)
     }
 
@@ -95,6 +101,13 @@ impl Router {
             Found::OtherMethods(allow) => Match::WrongMethod { allow },
             Found::Nothing => Match::NoRoute,
         }
+    }
+
+    /// Whether `path`, a `:path` as it was received, is that of a method which has a route: `/pkg.Service/Method`, byte for
+    /// byte.
+    pub fn serves(&self, path: &[u8]) -> bool {
+        let found = self.methods.binary_search_by(|method| method.path.as_bytes().cmp(path));
+        found.is_ok()
     }
 
     /// Adds one route. Returns `false` for an automatic one whose path the method is bound to already. `origins` are

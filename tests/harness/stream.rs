@@ -126,11 +126,15 @@ impl StreamState for Streams {
     fn send_local_response(&mut self, call: Invocation, response: LocalResponse<'_>) -> Result<(), Status> {
         self.count(call, HostCall::SendLocalReply);
         let second = self.profile.second_local_reply;
+        let complete = match self.profile.nginx {
+            Some(_) => LocalReply::as_written,
+            None => LocalReply::new,
+        };
         let stream = self.of(call)?;
         if std::mem::replace(&mut stream.local_reply_asked, true) {
             return Err(second);
         }
-        stream.asked.push(Asked::LocalReply(LocalReply::new(
+        stream.asked.push(Asked::LocalReply(complete(
             response.status_code,
             response
                 .headers
@@ -255,6 +259,12 @@ pub(super) struct LocalReply {
 }
 
 impl LocalReply {
+    /// As `ngx_http_wasm_flush_local_response` takes it: with the headers that the filter gives it.
+    pub fn as_written(status: u32, mut headers: Headers, body: Vec<u8>) -> Self {
+        headers.set(":status", status.to_string());
+        Self { headers, body }
+    }
+
     /// As `Utility::prepareLocalReply` completes it: a body gets a length, and a type when it has none; without a body
     /// there is neither.
     pub fn new(status: u32, mut headers: Headers, body: Vec<u8>) -> Self {

@@ -144,3 +144,60 @@ impl FileResolver for Texts {
         }
     }
 }
+
+#[test]
+fn native_grpc_may_be_kept_to_what_is_served_on_either_host() {
+    let call = |gateway: &Gateway, path: &str, content_type: &str, length: Option<&str>| {
+        let exchange = gateway.request(
+            Request::post(path)
+                .header("content-type", content_type)
+                .body("\0\0\0\0\0"),
+        );
+        match exchange.progress() {
+            Progress::WaitsForUpstream => {
+                let forwarded = exchange.forwarded();
+                assert_eq!(forwarded.headers.get(":path"), Some(path));
+                assert_eq!(forwarded.chunks.concat(), b"\0\0\0\0\0");
+                "passes".to_owned()
+            }
+            _ => {
+                let answer = exchange.answer();
+                assert_eq!((answer.status(), answer.chunks.concat()), (200, Vec::new()));
+                assert_eq!(answer.headers.get("content-type"), Some(content_type));
+                // In nginx, what has the headers end the stream, as trailers do.
+                assert_eq!(answer.headers.get("content-length"), length);
+                answer.headers.get("grpc-status").unwrap().to_owned()
+            }
+        }
+    };
+    let paths = [
+        "/shop.Books/Get",
+        "/shop.Books/Purge",
+        "/shop.Stock/Count",
+        "/shop.Stock/%43ount",
+        "/shop.Stock/Count?x=y",
+        "/grpc.health.v1.Health/Check",
+    ];
+    for (policy, expected) in [
+        ("pass_through", ["passes"; 6]),
+        ("served", ["passes", "12", "passes", "12", "12", "12"]),
+        ("reject", ["12"; 6]),
+    ] {
+        for (name, host, length) in [
+            ("Envoy", Host::envoy as fn() -> Host, None),
+            ("Kong", Host::kong, Some("0")),
+        ] {
+            let gateway = host()
+                .load(&json!({ "proto": PROTO, "native_grpc": policy }).to_string())
+                .unwrap();
+            for content_type in [
+                "application/grpc",
+                "application/grpc-web+proto",
+                "application/grpc-web-text+proto",
+            ] {
+                let found = paths.map(|path| call(&gateway, path, content_type, length));
+                assert_eq!(found, expected, "{policy} {name} {content_type}");
+            }
+        }
+    }
+}

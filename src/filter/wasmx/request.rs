@@ -79,6 +79,13 @@ impl Request {
 pub fn follow(step: RequestStep<'_>, has_body: HasBody, size: usize, repeated: &[Vec<u8>]) -> Result<Action, Failure> {
     match step {
         RequestStep::PassThrough | RequestStep::Await => Ok(Action::Continue),
+        RequestStep::Reply(reply) if reply.body.is_empty() => {
+            // Else nginx ends the stream by a frame behind the headers, and gRPC's Trailers-Only are the end themselves.
+            let mut reply = reply.clone();
+            reply.headers.push(b"content-length", b"0");
+            send_reply(&reply, reply.status);
+            Ok(Action::Pause)
+        }
         RequestStep::Reply(reply) => {
             send_reply(reply, reply.status);
             Ok(Action::Pause)
