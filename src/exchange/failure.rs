@@ -119,6 +119,11 @@ impl Failure {
         failure
     }
 
+    /// Whether no binding has the path, or none with the method.
+    pub fn is_unmatched(&self) -> bool {
+        matches!(self.reason, Some(Reason::NoRoute | Reason::WrongMethod))
+    }
+
     /// 411: the request must say how long its body is.
     pub fn length_required(message: impl Into<String>) -> Self {
         Self::new(Reason::LengthRequired, 411, Code::InvalidArgument, message)

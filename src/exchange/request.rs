@@ -28,6 +28,9 @@ pub struct Head {
     content_type: Position,
     content_encoding: Position,
     grpc_timeout: Position,
+    upgrade: Position,
+    /// `:protocol` is there: an extended CONNECT (RFC 8441).
+    tunnels: bool,
     content_length: Option<usize>,
 }
 
@@ -47,6 +50,8 @@ impl Head {
                 b"content-encoding" => head.content_encoding = Some(at),
                 b"content-length" => head.content_length = content_length(value),
                 b"grpc-timeout" => head.grpc_timeout = Some(at),
+                b"upgrade" => head.upgrade = Some(at),
+                b":protocol" => head.tunnels = true,
                 _ => {}
             }
         }
@@ -61,6 +66,25 @@ impl Head {
     /// What of gRPC the client itself speaks; `None`: it is no gRPC client.
     pub fn grpc_protocol(&self) -> Option<GrpcProtocol> {
         grpc_protocol(self.value(self.content_type)?)
+    }
+
+    /// Whether the connection becomes something else than HTTP by this request: CONNECT, or an upgrade (RFC 9110, sections
+    /// 9.3.6 and 7.8). An offer of HTTP/2 alone is none: whoever makes it takes an answer in HTTP/1.1 too.
+    pub fn leaves_http(&self) -> bool {
+        let upgrades = || {
+            self.value(self.upgrade).is_some_and(|value| {
+                let mut protocols = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+                protocols.any(|protocol| !protocol.is_empty() && !protocol.eq_ignore_ascii_case(b"h2c"))
+            }) && metadata::connection_options(self.headers.iter()).names(b"upgrade")
+        };
+        self.tunnels || self.method() == b"CONNECT" || upgrades()
+    }
+
+    /// Whether this is a preflight request of CORS (Fetch standard, "CORS-preflight request").
+    pub fn is_preflight(&self) -> bool {
+        self.method() == b"OPTIONS"
+            && self.headers.get("origin").is_some()
+            && self.headers.get("access-control-request-method").is_some()
     }
 
     /// The HTTP method.

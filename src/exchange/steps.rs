@@ -25,6 +25,9 @@ pub struct Abilities {
     pub original_path: Option<&'static [u8]>,
     /// What keeps the host from carrying this request at all, as the client is told.
     pub obstacle: Option<&'static str>,
+    /// The request may go on unread where it is none for a method, a preflight or an upgrade: whatever it holds, a gRPC
+    /// service doesn't take it for a call.
+    pub passes_unread: bool,
 }
 
 impl Abilities {
@@ -38,6 +41,7 @@ impl Abilities {
             trailers_with_body: false,
             original_path,
             obstacle: None,
+            passes_unread: true,
         }
     }
 
@@ -51,6 +55,7 @@ impl Abilities {
             trailers_with_body: true,
             original_path: None,
             obstacle,
+            passes_unread: false,
         }
     }
 }

@@ -2,14 +2,16 @@
 
 use std::sync::OnceLock;
 
+use bytes::Bytes;
 use serde_json::json;
+use tokio::net::TcpStream;
 use tonic::Code;
 use tonic::transport::Endpoint;
 use tonic_health::pb::health_client::HealthClient;
 
 use crate::bench::bootstrap::Listener;
-use crate::bench::client::{Answer, Http, Live, Request};
-use crate::bench::upstream::{Script, frame};
+use crate::bench::client::{Answer, Connection, Http, Live, Request};
+use crate::bench::upstream::{LIMIT, Script, frame};
 use crate::bench::{Bench, schema};
 
 fn bench() -> &'static Bench {
@@ -20,6 +22,16 @@ fn bench() -> &'static Bench {
             Listener::new("served", &native("served")),
             Listener::new("served-no-stop", &native("served")).without_stop_iteration(),
             Listener::new("reject", &native("reject")),
+            Listener::new("auto", &json!({ "proto": schema::PROTO }))
+                .with_upgrades()
+                .with_cors_behind(),
+            Listener::new("no-stop", &native("reject"))
+                .without_stop_iteration()
+                .with_upgrades()
+                .with_cors_behind(),
+            Listener::new("call", &json!({ "proto": schema::PROTO, "dispatch": "call" }))
+                .with_upgrades()
+                .with_cors_behind(),
         ])
     })
 }
@@ -171,5 +183,143 @@ async fn json_is_served_whatever_becomes_of_native_calls() {
             (200, json!({ "int32Value": 5 })),
             "{listener}"
         );
+    }
+}
+
+const UPGRADING: [&str; 3] = ["auto", "no-stop", "call"];
+
+#[tokio::test]
+async fn an_upgrade_goes_on_untouched_whatever_its_path_is_bound_to() {
+    for listener in UPGRADING {
+        for (line, connection) in [
+            ("GET /v1/echo?a=b", "Upgrade"),
+            ("GET /nowhere", "keep-alive, upgrade"),
+            ("POST /v1/echo", "upgrade"),
+        ] {
+            let at = format!("{listener} {line}");
+            let mut client = Connection::open(bench().at(listener).address).await;
+            let head = format!("{line} HTTP/1.1\r\nhost: a\r\nconnection: {connection}\r\nupgrade: websocket\r\n\r\n");
+            client.send(head.as_bytes()).await;
+            let (status, headers) = client.changed().await.unwrap_or_else(|wrong| panic!("{at}: {wrong}"));
+            assert_eq!(status, 101, "{at}: {headers:?}");
+            assert_eq!(headers["x-path"], line.split(' ').nth(1).unwrap(), "{at}");
+            for said in ["first", "second"] {
+                client.send(said.as_bytes()).await;
+                assert_eq!(client.bytes(said.len()).await.unwrap(), said, "{at}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_tunnel_goes_on_untouched() {
+    for listener in UPGRADING {
+        let mut client = Connection::open(bench().at(listener).address).await;
+        client.send(b"CONNECT a:443 HTTP/1.1\r\nhost: a:443\r\n\r\n").await;
+        let (status, headers) = client
+            .changed()
+            .await
+            .unwrap_or_else(|wrong| panic!("{listener}: {wrong}"));
+        assert_eq!(status, 200, "{listener}: {headers:?}");
+        for said in ["first", "second"] {
+            client.send(said.as_bytes()).await;
+            assert_eq!(client.bytes(said.len()).await.unwrap(), said, "{listener}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_tunnel_in_http2_goes_on_untouched() {
+    for listener in UPGRADING {
+        for protocol in [None, Some("websocket")] {
+            let at = format!("{listener} {protocol:?}");
+            let stream = TcpStream::connect(bench().at(listener).address).await.unwrap();
+            let (client, connection) = h2::client::handshake(stream).await.unwrap();
+            tokio::spawn(connection);
+            let mut client = client.ready().await.unwrap();
+            let mut request = http::Request::builder().method("CONNECT");
+            request = match protocol {
+                Some(protocol) => request
+                    .uri("http://a/v1/echo")
+                    .extension(h2::ext::Protocol::from_static(protocol)),
+                None => request.uri("a:443"),
+            };
+            let (answer, mut body) = client.send_request(request.body(()).unwrap(), false).unwrap();
+            let answer = tokio::time::timeout(LIMIT, answer).await.expect(&at).unwrap();
+            assert_eq!(answer.status(), 200, "{at}: {answer:?}");
+            let mut answered = answer.into_body();
+            for said in ["first", "second"] {
+                body.send_data(Bytes::from(said), false).unwrap();
+                let back = tokio::time::timeout(LIMIT, answered.data()).await.expect(&at);
+                assert_eq!(back.unwrap().unwrap(), said, "{at}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_only_looks_like_an_upgrade_is_served() {
+    for listener in UPGRADING {
+        for headers in [
+            vec![("upgrade", "websocket-2")],
+            vec![("connection", "upgrade")],
+            vec![("connection", "x-other"), ("upgrade", "other")],
+            // As `curl --http2` has it.
+            vec![
+                ("connection", "Upgrade, HTTP2-Settings"),
+                ("upgrade", "h2c"),
+                ("http2-settings", "AAMAAABk"),
+            ],
+        ] {
+            let mut request = Request::post("/v1/echo", &json!({ "int32Value": 5 }));
+            for (name, value) in &headers {
+                request = request.header(name, value);
+            }
+            let (answer, _) = bench().at(listener).exchange(Http::One, request, Script::echo()).await;
+            let found = (answer.status, answer.json());
+            assert_eq!(found, (200, json!({ "int32Value": 5 })), "{listener} {headers:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_preflight_that_no_rule_binds_reaches_a_cors_filter_behind() {
+    for listener in UPGRADING {
+        let send = async |request: Request| {
+            let answer = bench().at(listener).refuse(Http::Two, request.clone()).await;
+            assert_eq!(answer.header("grpc-status"), None, "{request:?}");
+            answer
+        };
+        for path in ["/v1/echo", "/nowhere", "/v1/paths/a%2Fb"] {
+            let options = Request::new("OPTIONS", path).header("origin", "https://app.example.com");
+            let answer = send(options.clone().header("access-control-request-method", "POST")).await;
+            assert_eq!(answer.status, 200, "{listener} {path}: {answer:?}");
+            assert_eq!(
+                answer.header("access-control-allow-origin"),
+                Some("https://app.example.com"),
+                "{listener} {path}"
+            );
+            // No preflight: it is a request like any other.
+            let bound = path != "/nowhere";
+            assert_eq!(
+                send(options).await.status,
+                if bound { 405 } else { 404 },
+                "{listener} {path}"
+            );
+            let other = Request::new("OPTIONS", path).header("access-control-request-method", "POST");
+            assert_eq!(
+                send(other).await.status,
+                if bound { 405 } else { 404 },
+                "{listener} {path}"
+            );
+        }
+        // A rule that binds OPTIONS means these too.
+        if listener == "call" {
+            let request = Request::new("OPTIONS", "/v1/custom-options")
+                .header("origin", "https://app.example.com")
+                .header("access-control-request-method", "POST");
+            let (answer, received) = bench().at(listener).exchange(Http::Two, request, Script::echo()).await;
+            assert_eq!((answer.status, &*received.path), (200, "/test.everything.Echo/Custom"));
+        }
     }
 }

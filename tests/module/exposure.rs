@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Gateway, Host, Progress, Request};
 use crate::kit::{call_of, error, gateway};
+use crate::schema;
 
 /// A service with a rule for one of its methods, and one without any.
 const PROTO: &str = r#"
@@ -198,6 +199,82 @@ fn native_grpc_may_be_kept_to_what_is_served_on_either_host() {
                 let found = paths.map(|path| call(&gateway, path, content_type, length));
                 assert_eq!(found, expected, "{policy} {name} {content_type}");
             }
+        }
+    }
+}
+
+/// Whether a request goes on with what it came with, but for headers of the connection, which nginx keeps to itself.
+fn passes(gateway: &Gateway, request: &Request) -> bool {
+    let exchange = gateway.request(request.clone());
+    if exchange.progress() != Progress::WaitsForUpstream {
+        return false;
+    }
+    let forwarded = exchange.forwarded();
+    [":method", ":path", "content-type", "te", "origin"]
+        .iter()
+        .all(|name| forwarded.headers.get(name) == request.headers.get(name))
+        && forwarded.chunks == request.chunks
+}
+
+#[test]
+fn a_preflight_goes_on_unless_a_rule_binds_it() {
+    let preflight = |method: &str, path: &str| {
+        Request::new(method, path)
+            .header("origin", "https://a.example")
+            .header("access-control-request-method", "POST")
+    };
+    for host in [Host::envoy as fn() -> Host, Host::kong] {
+        let gateway = host().load(&json!({ "proto": schema::PROTO }).to_string()).unwrap();
+        assert!(passes(&gateway, &preflight("OPTIONS", "/v1/echo")));
+        assert!(passes(&gateway, &preflight("OPTIONS", "/nowhere")));
+        assert!(passes(&gateway, &preflight("OPTIONS", "*")));
+        for refused in [
+            preflight("OPTIONS", "/v1/custom-options"),
+            preflight("PUT", "/v1/echo"),
+            Request::new("OPTIONS", "/v1/echo").header("origin", "https://a.example"),
+            Request::new("OPTIONS", "/v1/echo").header("access-control-request-method", "POST"),
+        ] {
+            assert!(!passes(&gateway, &refused), "{refused:?}");
+        }
+    }
+}
+
+/// nginx's gRPC module sends an upgrade on as any other request: as a POST, it would be a call.
+#[test]
+fn no_upgrade_or_preflight_is_a_call_in_disguise() {
+    let upgrade = |request: Request| request.header("connection", "upgrade").header("upgrade", "websocket");
+    let frame = "\0\0\0\0\0";
+    let path = "/shop.Books/Purge";
+    let kong = Host::kong().load(&json!({ "proto": PROTO }).to_string()).unwrap();
+    let envoy = shop(json!({}));
+    assert!(passes(&kong, &upgrade(Request::get("/v1/books"))));
+    assert!(passes(&envoy, &upgrade(Request::get("/v1/books"))));
+    assert!(passes(&envoy, &upgrade(Request::post("/v1/books"))));
+    for request in [
+        upgrade(Request::post(path)).body(frame),
+        upgrade(Request::new("PUT", path)).body(frame),
+        upgrade(Request::get(path)).method_in_front("POST").body(frame),
+        Request::new("OPTIONS", path)
+            .header("origin", "https://a.example")
+            .header("access-control-request-method", "POST")
+            .method_in_front("POST")
+            .body(frame),
+    ] {
+        let refused = kong.request(request.clone()).answer().status();
+        assert_eq!(refused, 404, "{request:?}");
+    }
+    // Native gRPC stays what it is under `reject`.
+    let rejecting = json!({ "native_grpc": "reject" });
+    for gateway in [
+        shop(rejecting.clone()),
+        Host::kong()
+            .load(&json!({ "proto": PROTO, "native_grpc": "reject" }).to_string())
+            .unwrap(),
+    ] {
+        for request in [Request::post(path), Request::get(path)] {
+            let request = upgrade(request).header("content-type", "application/grpc").body(frame);
+            let answer = gateway.request(request).answer();
+            assert_eq!(answer.headers.get("grpc-status"), Some("12"));
         }
     }
 }

@@ -32,6 +32,7 @@ pub fn run<'i>(
             trailers_with_body: letters.flag(),
             original_path: None,
             obstacle: None,
+            passes_unread: true,
         };
         let (chunk, end) = (bytes(letters), letters.flag());
         let host_reply = *letters.choose(&[None, None, Some(HostReply::Deadline), Some(HostReply::Unreachable)]);

@@ -60,9 +60,13 @@ impl<'w> Kong<'w> {
     pub fn request_headers(&mut self, headers: Headers, has_body: HasBody, obstacle: Option<&'static str>) {
         self.request_ended = has_body != HasBody::Yes;
         let bodyless = has_body == HasBody::No;
+        let abilities = Abilities {
+            passes_unread: matches!(headers.get(":method"), Some(b"GET" | b"OPTIONS")),
+            ..Abilities::wasmx(obstacle)
+        };
         let step = self
             .exchange
-            .request_headers(headers, bodyless, Abilities::wasmx(obstacle), self.workspace);
+            .request_headers(headers, bodyless, abilities, self.workspace);
         Self::follow(&mut self.ends, step, false);
         if self.exchange.is_refused() || has_body == HasBody::NoneByFlag && self.exchange.awaits_body() {
             self.complete_request(None);

@@ -125,7 +125,10 @@ impl WasmxContext {
             Ok(request) => request,
             Err(status) => return self.fail_request(&status.refused("to show the request headers")),
         };
-        let abilities = Abilities::wasmx(request.obstacle);
+        let abilities = Abilities {
+            passes_unread: request.passes_unread,
+            ..Abilities::wasmx(request.obstacle)
+        };
         let bodyless = matches!(request.has_body, HasBody::No | HasBody::Empty);
         self.repeated = request.repeated;
         let shared = Rc::clone(&self.shared);

@@ -30,6 +30,10 @@ const UPSTREAM_TE: &str = "ngx\0upstream_te";
 /// The method cannot be changed from these: nginx has decided what they are.
 const FIXED_METHODS: [&[u8]; 2] = [b"GET", b"HEAD"];
 
+/// The methods of upgrades and preflights. nginx's gRPC module knows no upgrade, and sends such a request on as any other:
+/// one that a client, or a plugin in front, has made a POST would be a call that no rule has let in.
+const UNREAD_METHODS: [&[u8]; 2] = [b"GET", b"OPTIONS"];
+
 const FIXED_METHOD: &str = "this gateway cannot change a GET request into gRPC's POST here: add the plugin \
                             request-transformer with config.http_method: POST to the route (the method of the request \
                             line still decides which binding is meant)";
@@ -44,6 +48,8 @@ pub struct Request {
     pub has_body: HasBody,
     /// What keeps it from being carried.
     pub obstacle: Option<&'static str>,
+    /// Whether nginx sends it on as something that no gRPC service takes for a call, should it go on untouched.
+    pub passes_unread: bool,
 }
 
 impl Request {
@@ -66,6 +72,7 @@ impl Request {
             }
         }
         Ok(Self {
+            passes_unread: UNREAD_METHODS.contains(&current),
             obstacle: FIXED_METHODS.contains(&current).then_some(FIXED_METHOD),
             has_body: HasBody::of(&shown, protocol),
             repeated: repeated(&shown),

@@ -30,6 +30,9 @@ pub const FAULT_HEADER: &str = "x-fault";
 /// What the route of [`Listener::guards`] takes from requests.
 pub const GUARDED_HEADER: &str = "x-user";
 
+/// A server behind HTTP/1.1 that changes to any protocol it is asked for, and says everything back.
+pub const PARROT: &str = "parrot";
+
 /// How much of an HTTP/2 stream is taken in, and held back, where that is bounded as envoy.yaml does it.
 const WINDOW: u32 = 1 << 20;
 
@@ -56,6 +59,8 @@ pub struct Listener {
     filter_from: Option<PathBuf>,
     vm: String,
     faults_apart: bool,
+    upgrades: bool,
+    cors: bool,
 }
 
 impl Listener {
@@ -113,6 +118,8 @@ impl Listener {
             filter_from: None,
             vm: "protobridge".to_owned(),
             faults_apart: false,
+            upgrades: false,
+            cors: false,
         }
     }
 
@@ -215,6 +222,18 @@ impl Listener {
     /// Sends requests with [`FAULT_HEADER`] to [`FAULTY`].
     pub fn sends_faults_apart(mut self) -> Self {
         self.faults_apart = true;
+        self
+    }
+
+    /// Admits WebSockets and CONNECT, and sends them to [`PARROT`].
+    pub fn with_upgrades(mut self) -> Self {
+        self.upgrades = true;
+        self
+    }
+
+    /// Puts Envoy's CORS filter behind the module, and admits the origin `https://app.example.com`.
+    pub fn with_cors_behind(mut self) -> Self {
+        self.cors = true;
         self
     }
 
@@ -321,6 +340,12 @@ impl Listener {
                 },
             }));
         }
+        if self.cors {
+            filters.push(json!({
+                "name": "envoy.filters.http.cors",
+                "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors" },
+            }));
+        }
         filters.push(json!({
             "name": "envoy.filters.http.router",
             "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
@@ -331,6 +356,17 @@ impl Listener {
             routes.push(json!({
                 "match": { "prefix": "/", "headers": [header] },
                 "route": { "cluster": FAULTY, "timeout": self.route_timeout },
+            }));
+        }
+        if self.upgrades {
+            routes.push(json!({
+                "match": { "connect_matcher": {} },
+                "route": { "cluster": PARROT, "upgrade_configs": [{ "upgrade_type": "CONNECT", "connect_config": {} }] },
+            }));
+            let header = json!({ "name": "upgrade", "string_match": { "exact": "websocket" } });
+            routes.push(json!({
+                "match": { "prefix": "/", "headers": [header] },
+                "route": { "cluster": PARROT },
             }));
         }
         routes.push(json!({
@@ -368,6 +404,21 @@ impl Listener {
                 },
             }] }],
         });
+        if self.upgrades {
+            let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
+            manager["upgrade_configs"] = json!([{ "upgrade_type": "websocket" }, { "upgrade_type": "CONNECT" }]);
+            manager["http2_protocol_options"] = json!({ "allow_connect": true });
+        }
+        if self.cors {
+            let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
+            manager["route_config"]["virtual_hosts"][0]["typed_per_filter_config"] = json!({
+                "envoy.filters.http.cors": {
+                    "@type": "type.googleapis.com/envoy.extensions.filters.http.cors.v3.CorsPolicy",
+                    "allow_origin_string_match": [{ "exact": "https://app.example.com" }],
+                    "allow_methods": "GET, POST",
+                },
+            });
+        }
         if let Some(bytes) = self.window {
             let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
             manager["http2_protocol_options"] = json!({ "initial_stream_window_size": bytes });
@@ -463,6 +514,7 @@ pub fn bootstrap(listeners: &[Listener], upstream: &Addresses) -> Value {
         (GARBAGE, upstream.garbage),
         (FAULTY, upstream.faulty),
         (PLAYED, upstream.faulty),
+        (PARROT, upstream.parrot),
     ];
     json!({
         "admin": { "address": loopback(0) },
@@ -494,6 +546,8 @@ pub struct Addresses {
     pub garbage: SocketAddr,
     /// A server that breaks as it is told.
     pub faulty: SocketAddr,
+    /// A server that says everything back.
+    pub parrot: SocketAddr,
 }
 
 fn cluster(name: &str, address: SocketAddr) -> Value {
@@ -505,6 +559,10 @@ fn cluster(name: &str, address: SocketAddr) -> Value {
         FAULTY => json!({ "max_requests_per_connection": 1 }),
         _ => json!({}),
     };
+    let explicit = match name {
+        PARROT => json!({ "http_protocol_options": {} }),
+        _ => json!({ "http2_protocol_options": http2 }),
+    };
     json!({
         "name": name,
         "type": "STATIC",
@@ -512,7 +570,7 @@ fn cluster(name: &str, address: SocketAddr) -> Value {
         "typed_extension_protocol_options": {
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
                 "@type": "type.googleapis.com/envoy.extensions.upstreams.http.v3.HttpProtocolOptions",
-                "explicit_http_config": { "http2_protocol_options": http2 },
+                "explicit_http_config": explicit,
                 "common_http_protocol_options": common,
             },
         },

@@ -263,6 +263,22 @@ impl Connection {
         let _ = self.stream.write_all(bytes).await;
     }
 
+    /// Reads the status and the headers of the next answer alone: what follows is something else than HTTP.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub async fn changed(&mut self) -> Result<(u16, HeaderMap), String> {
+        self.head().await
+    }
+
+    /// Reads so many bytes of what is something else than HTTP.
+    ///
+    /// # Errors
+    /// When they do not come.
+    pub async fn bytes(&mut self, length: usize) -> Result<Bytes, String> {
+        self.exactly(length).await
+    }
+
     /// Reads the next answer; `method` is that of its request.
     ///
     /// # Errors

@@ -63,6 +63,7 @@ impl Upstream {
         let (grpc_listener, grpc) = listen();
         let (garbage_listener, garbage) = listen();
         let (faulty_listener, faulty) = listen();
+        let (parrot_listener, parrot) = listen();
         let refused_socket = TcpSocket::new_v4().unwrap();
         refused_socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
         let refused = refused_socket.local_addr().unwrap();
@@ -82,6 +83,7 @@ impl Upstream {
                 .unwrap();
         });
         runtime.spawn(serve_garbage(garbage_listener));
+        runtime.spawn(serve_parrot(parrot_listener));
         let plays = Plays::default();
         runtime.spawn(plays.clone().serve(faulty_listener));
         let addresses = Addresses {
@@ -89,6 +91,7 @@ impl Upstream {
             refused,
             garbage,
             faulty,
+            parrot,
         };
         drop(_entered);
         Self {
@@ -853,6 +856,41 @@ async fn serve_garbage(listener: TcpListener) {
                 let _ = stream
                     .write_all(b"220 smtp.example ESMTP at your service\r\n\0\xff\xfe")
                     .await;
+            }
+        });
+    }
+}
+
+/// Changes to the protocol that a request in HTTP/1.1 asks for, and says back what comes behind it; in a tunnel, at once.
+async fn serve_parrot(listener: TcpListener) {
+    while let Ok((mut stream, _)) = listener.accept().await {
+        tokio::spawn(async move {
+            let mut seen = BytesMut::new();
+            while stream.read_buf(&mut seen).await.is_ok_and(|length| length > 0) {
+                let is_http = ["GET ", "POST "]
+                    .iter()
+                    .any(|method| seen.starts_with(method.as_bytes()));
+                let end = seen.windows(4).position(|window| window == b"\r\n\r\n");
+                let said = match (is_http, end) {
+                    (true, None) => continue,
+                    (true, Some(end)) => {
+                        let head = seen.split_to(end + 4);
+                        let path = String::from_utf8_lossy(&head)
+                            .split(' ')
+                            .nth(1)
+                            .unwrap_or_default()
+                            .to_owned();
+                        format!(
+                            "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\nx-path: \
+                             {path}\r\n\r\n"
+                        )
+                        .into_bytes()
+                    }
+                    (false, _) => seen.split().to_vec(),
+                };
+                if stream.write_all(&said).await.is_err() {
+                    return;
+                }
             }
         });
     }
