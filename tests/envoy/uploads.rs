@@ -107,6 +107,21 @@ async fn an_element_over_the_limit_is_413() {
     }
 }
 
+#[tokio::test]
+async fn what_trailers_leave_no_place_for_is_told() {
+    for listener in ["plain", "web", "plain-no-stop"] {
+        let request = Request::new("POST", "/v1/streams:collect")
+            .header("content-type", "application/x-ndjson")
+            // The end of the last line would be the end of the body, which trailers don't let a filter change.
+            .body("{}")
+            .trailer("a", "b");
+        let call = script(Script::reply(json!({})));
+        // Envoy drops an HTTP/1.1 client's.
+        let answer = bench().at(listener).send(Http::Two, &request.script(&call)).await;
+        is_error(&answer, 501, 12, listener);
+    }
+}
+
 /// Begins an upload whose upstream answers its headers, then does `acts`, and returns when Envoy has all of that.
 async fn answered_early(
     listener: &'static str,

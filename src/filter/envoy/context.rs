@@ -426,8 +426,10 @@ impl EnvoyContext {
         self.cancel_call();
         let mut workspace = self.shared.any.workspace.borrow_mut();
         let mut exchange = self.exchange.borrow_mut();
+        let uploads = exchange.uploads();
         let reply = exchange.fail(failure, &mut workspace);
         match std::mem::replace(&mut self.phase, Phase::Answered) {
+            Phase::Request if uploads => self.disguised = self.shared.request(self.context).break_off(reply),
             Phase::Request => {
                 self.disguised = self.shared.replies.send(self.context, reply, &self.shared.ticker);
             }

@@ -10,7 +10,7 @@ use super::replies::{Disguised, Replies, send_past_grpc_web, send_through};
 use super::ticker::Ticker;
 use super::upstream::{TIMEOUT_HEADER, timeout_value};
 use crate::config::Settings;
-use crate::exchange::{Failure, RequestStep, ResponseStep};
+use crate::exchange::{Failure, Reply, RequestStep, ResponseStep};
 use crate::filter::abi::{self, Buffer, HostStatus, Map, Stream};
 use crate::http::headers::{HeaderEdits, Headers};
 
@@ -46,10 +46,7 @@ impl Request<'_> {
             RequestStep::Await => Ok(Followed::Pause),
             RequestStep::Drop => replace_body(body_size, b"").map(|()| Followed::Pause),
             RequestStep::Reply(reply) => Ok(Followed::Answered(self.replies.send(self.context, reply, self.ticker))),
-            RequestStep::BreakOff(reply) => Ok(Followed::Answered(match self.settings.upstream.grpc_web {
-                true => send_past_grpc_web(reply),
-                false => send_through(reply),
-            })),
+            RequestStep::BreakOff(reply) => Ok(Followed::Answered(self.break_off(reply))),
             // This answer goes past all filters, this one too: nothing would undo a disguise.
             RequestStep::Supersede(reply) => {
                 abi::send_reply(reply, reply.status);
@@ -66,6 +63,14 @@ impl Request<'_> {
                 replace_body(body_size, forward.body).map(|()| Followed::Continue)
             }
             RequestStep::Call(call) => call::start(&call).map(Followed::Called),
+        }
+    }
+
+    /// Answers at once a request of which the filters behind have seen the beginning. Returns as [`send_through`].
+    pub fn break_off(&self, reply: &Reply) -> Option<Disguised> {
+        match self.settings.upstream.grpc_web {
+            true => send_past_grpc_web(reply),
+            false => send_through(reply),
         }
     }
 }
