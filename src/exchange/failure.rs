@@ -139,6 +139,17 @@ impl Failure {
         Self::new(Reason::MediaType, 415, Code::InvalidArgument, message)
     }
 
+    /// 417: the client waits for a 100 that nobody sends; without the expectation it need not.
+    pub fn expectation() -> Self {
+        Self::new(
+            Reason::BadHeader,
+            417,
+            Code::InvalidArgument,
+            "expect: 100-continue cannot be met here: send the request without it, or leave proxy_100_continue out of the \
+             gateway's configuration",
+        )
+    }
+
     /// 501: the host or this configuration cannot do it; the message says what to change.
     pub fn unimplemented(message: impl Into<String>) -> Self {
         Self::new(Reason::Unsupported, 501, Code::Unimplemented, message)

@@ -118,6 +118,7 @@ impl Exchange {
         if abilities.passes_unread && head.leaves_http() {
             return self.pass_through();
         }
+        let waits = head.expects_continue() && !end_of_stream && !abilities.continues;
         let found = Matched::find(&self.plugin, head.method(), head.path(), &mut workspace.captures);
         let pending = match found {
             Ok(None) => return self.pass_through(),
@@ -132,8 +133,10 @@ impl Exchange {
             Err(failure) => Err(failure),
         };
         match pending {
+            // The upstream knows no 100 either.
+            Ok(_) if waits => self.fail_request(&Failure::expectation(), workspace),
             Ok(pending) => self.begin(pending, end_of_stream, abilities, workspace),
-            Err(failure) if !end_of_stream && failure.http_status != 413 => {
+            Err(failure) if !end_of_stream && !waits && failure.http_status != 413 => {
                 self.state = State::Refused(failure, 0);
                 RequestStep::Await
             }

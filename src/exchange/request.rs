@@ -32,6 +32,7 @@ pub struct Head {
     /// `:protocol` is there: an extended CONNECT (RFC 8441).
     tunnels: bool,
     content_length: Option<usize>,
+    expects_continue: bool,
 }
 
 /// A position in [`Headers`].
@@ -52,6 +53,7 @@ impl Head {
                 b"grpc-timeout" => head.grpc_timeout = Some(at),
                 b"upgrade" => head.upgrade = Some(at),
                 b":protocol" => head.tunnels = true,
+                b"expect" => head.expects_continue = value.eq_ignore_ascii_case(b"100-continue"),
                 _ => {}
             }
         }
@@ -85,6 +87,11 @@ impl Head {
         self.method() == b"OPTIONS"
             && self.headers.get("origin").is_some()
             && self.headers.get("access-control-request-method").is_some()
+    }
+
+    /// Whether the client keeps the body back until it has an answer, `100` or another (RFC 9110, section 10.1.1).
+    pub fn expects_continue(&self) -> bool {
+        self.expects_continue
     }
 
     /// The HTTP method.

@@ -17,6 +17,8 @@ pub struct Abilities {
     pub fills_bodyless: bool,
     /// It shows a request's body as it comes.
     pub streams_requests: bool,
+    /// It answers `expect: 100-continue` itself, and leaves it there.
+    pub continues: bool,
     /// Response headers can be held until the body and trailers are there.
     pub holds_response: bool,
     /// The response's trailers are known with the last bytes of its body, which can still be changed then.
@@ -37,6 +39,7 @@ impl Abilities {
             calls: true,
             fills_bodyless: false,
             streams_requests: true,
+            continues: false,
             holds_response,
             trailers_with_body: false,
             original_path,
@@ -51,6 +54,7 @@ impl Abilities {
             calls: false,
             fills_bodyless: true,
             streams_requests: false,
+            continues: true,
             holds_response: false,
             trailers_with_body: true,
             original_path: None,

@@ -541,3 +541,25 @@ fn what_a_client_learns_of_a_bad_element_goes_by_what_it_has_of_the_answer() {
         }
     }
 }
+
+#[test]
+fn a_client_that_keeps_its_body_back_is_answered_before_it_comes() {
+    // nginx answers it when it reads the body.
+    for (abilities, path, expected) in [
+        (ENVOY, "/unary", Some(417)),
+        (ENVOY, "/up/1", Some(417)),
+        (ENVOY, "/nowhere", Some(404)),
+        (Abilities::wasmx(None), "/unary", None),
+        (Abilities::wasmx(None), "/nowhere", None),
+    ] {
+        let mut workspace = Workspace::default();
+        let mut exchange = Exchange::new(plugin(json!({})));
+        let asked = request("POST", path, &[("expect", "100-Continue")]);
+        let status = match exchange.request_headers(asked, false, abilities, &mut workspace) {
+            RequestStep::Reply(reply) => Some(reply.status),
+            RequestStep::Await => None,
+            step => panic!("{path}: {step:?}"),
+        };
+        assert_eq!(status, expected, "{path} {abilities:?}");
+    }
+}

@@ -10,6 +10,7 @@ mod configuration;
 mod differential;
 mod dispatch;
 mod errors;
+mod expectations;
 mod exposure;
 mod faults;
 mod holding;

@@ -23,7 +23,7 @@ fn request_headers_are_metadata_but_for_those_of_the_connection_and_the_body() {
             .header("x-hop", "1")
             .header("keep-alive", "5")
             .header("accept-encoding", "gzip")
-            .header("expect", "100-continue")
+            .header("expect", "nothing")
             .json("{}");
         let metadata = sent(&gateway.request(request)).metadata;
         for (name, value) in [

@@ -28,6 +28,7 @@ pub fn run<'i>(
             calls: letters.flag(),
             fills_bodyless: letters.flag(),
             streams_requests: letters.flag(),
+            continues: letters.flag(),
             holds_response: letters.flag(),
             trailers_with_body: letters.flag(),
             original_path: None,

@@ -45,6 +45,7 @@ pub struct Listener {
     cluster: &'static str,
     stops_at_headers: bool,
     finds_out: bool,
+    proxies_continue: bool,
     buffer_limit: Option<u32>,
     closes_after_400: bool,
     grpc_web: bool,
@@ -103,6 +104,7 @@ impl Listener {
             cluster: BACKEND,
             stops_at_headers: true,
             finds_out: false,
+            proxies_continue: false,
             buffer_limit: None,
             closes_after_400: true,
             grpc_web: false,
@@ -137,6 +139,12 @@ impl Listener {
     /// How many bytes Envoy takes in, and holds back, of an HTTP/2 client's stream.
     pub fn window(mut self, bytes: u32) -> Self {
         self.window = Some(bytes);
+        self
+    }
+
+    /// Has Envoy pass `expect: 100-continue` on rather than answer it.
+    pub fn proxies_continue(mut self) -> Self {
+        self.proxies_continue = true;
         self
     }
 
@@ -390,6 +398,7 @@ impl Listener {
                     "codec_type": "AUTO",
                     "delayed_close_timeout": self.close_delay,
                     "stream_error_on_invalid_http_message": !self.closes_after_400,
+                    "proxy_100_continue": self.proxies_continue,
                     "http_filters": filters,
                     "route_config": {
                         // A route may name a cluster that isn't there.
