@@ -17,6 +17,8 @@ impl HostStatus {
     const OK: u32 = 0;
     /// The property, header or token isn't there.
     pub const NOT_FOUND: Self = Self(1);
+    /// What is shared is of another version.
+    pub const CAS_MISMATCH: Self = Self(8);
 
     fn check(status: u32) -> Result<(), Self> {
         match status {
@@ -40,6 +42,7 @@ impl std::fmt::Display for HostStatus {
             3 => "serialization failure",
             4 => "parse failure",
             7 => "empty",
+            8 => "cas mismatch",
             10 => "internal failure",
             12 => "unimplemented",
             _ => "unknown",
@@ -213,6 +216,25 @@ pub fn property(path: &[&str]) -> Result<Vec<u8>, HostStatus> {
 pub fn set_property(path: &str, value: &[u8]) -> Result<(), HostStatus> {
     // SAFETY: pointers and lengths are of live slices.
     HostStatus::check(unsafe { raw::proxy_set_property(path.as_ptr(), path.len(), value.as_ptr(), value.len()) })
+}
+
+/// What the virtual machines of one `vm_id` share under `key`, and a number that tells its versions apart. Not in WasmX,
+/// which traps where its configuration has no memory for it.
+pub fn shared_data(key: &str) -> Result<(Vec<u8>, u32), HostStatus> {
+    let mut version = 0;
+    let value = returned(|data, size| {
+        // SAFETY: the key is live, the other pointers are valid for a write during the call.
+        unsafe { raw::proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &mut version) }
+    })?;
+    Ok((value, version))
+}
+
+/// Shares `value` under `key`, if that still is of `version`; 0 is any. Where [`shared_data`] may be called.
+pub fn share_data(key: &str, value: &[u8], version: u32) -> Result<(), HostStatus> {
+    // SAFETY: pointers and lengths are of live slices.
+    HostStatus::check(unsafe {
+        raw::proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), version)
+    })
 }
 
 /// Nanoseconds since the Unix epoch.
@@ -391,6 +413,20 @@ mod raw {
         -> u32;
         pub fn proxy_get_property(path: *const u8, path_size: usize, data: *mut *mut u8, size: *mut usize) -> u32;
         pub fn proxy_set_property(path: *const u8, path_size: usize, value: *const u8, value_size: usize) -> u32;
+        pub fn proxy_get_shared_data(
+            key: *const u8,
+            key_size: usize,
+            data: *mut *mut u8,
+            size: *mut usize,
+            version: *mut u32,
+        ) -> u32;
+        pub fn proxy_set_shared_data(
+            key: *const u8,
+            key_size: usize,
+            value: *const u8,
+            value_size: usize,
+            version: u32,
+        ) -> u32;
         pub fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
         pub fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
         pub fn proxy_set_effective_context(context: u32) -> u32;

@@ -10,6 +10,7 @@ use super::abi::{self, Buffer};
 use super::envoy::context::EnvoyContext;
 use super::envoy::shared::Shared as EnvoyShared;
 use super::host_profile::{self, HostProfile, Known, Undecided};
+use super::observe::loaded::loaded;
 use super::observe::timed::Timed;
 use super::shared::Shared;
 use super::wasmx::context::{WasmxContext, unsupported};
@@ -51,8 +52,9 @@ impl Context for Root {
 impl RootContext for Root {
     fn on_configure(&mut self, size: usize) -> bool {
         match load(size) {
-            Ok(plugin) => {
+            Ok((plugin, configuration)) => {
                 log::set_max_level(plugin.settings.log_level);
+                loaded(&configuration, plugin.router.services());
                 let shared = Rc::new(Shared::new(plugin));
                 self.configured = Some(Configured {
                     envoy: Rc::new(EnvoyShared::new(Rc::clone(&shared))),
@@ -91,12 +93,16 @@ impl RootContext for Root {
     }
 }
 
-fn load(size: usize) -> Result<Plugin, String> {
+/// The configuration, and the bytes that it is made of.
+fn load(size: usize) -> Result<(Plugin, Vec<u8>), String> {
     let configuration = abi::buffer(Buffer::PluginConfiguration, size)
         .map_err(|status| format!("cannot read the plugin configuration: {status}"))?;
     // Field names are hashed with a seed that a client cannot know.
     let seed = RandomState::new().hash_one(0);
-    Plugin::load(&configuration, seed).map_err(|error| error.to_string())
+    match Plugin::load(&configuration, seed) {
+        Ok(plugin) => Ok((plugin, configuration)),
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// The context of one exchange on `host`. Without a configuration, there is the `error` in it.

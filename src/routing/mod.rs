@@ -23,6 +23,7 @@ mod method;
 pub mod query;
 pub mod template;
 
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use prost_reflect::ServiceDescriptor;
@@ -46,6 +47,18 @@ pub struct Router {
     matcher: Matcher,
     /// The methods that have a route, by their paths.
     methods: Vec<Rc<Method>>,
+    services: Vec<ServedService>,
+}
+
+/// A service, and how many of its methods are served in which way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServedService {
+    /// `pkg.Service`.
+    pub full_name: Box<str>,
+    /// The methods that rules lead to.
+    pub by_rule: usize,
+    /// The methods that auto mapping leads to, which may be the same ones.
+    pub auto_mapped: usize,
 }
 
 impl Router {
@@ -66,6 +79,7 @@ impl Router {
             routes: Vec::new(),
             matcher: Matcher::new(),
             methods: Vec::new(),
+            services: Vec::new(),
         };
         let mut origins = Vec::new();
         for declared in declared(tables, services, rules, auto_mapping)? {
@@ -77,6 +91,7 @@ impl Router {
         router.methods = router.routes.iter().map(|route| Rc::clone(&route.method)).collect();
         router.methods.sort_unstable_by(|one, other| one.path.cmp(&other.path));
         router.methods.dedup_by(|one, other| one.path == other.path);
+        router.services = router.count(services, &origins);
         Ok(router)
     }
 
@@ -108,6 +123,33 @@ impl Router {
     pub fn serves(&self, path: &[u8]) -> bool {
         let found = self.methods.binary_search_by(|method| method.path.as_bytes().cmp(path));
         found.is_ok()
+    }
+
+    /// The configured services, in their order.
+    pub fn services(&self) -> &[ServedService] {
+        &self.services
+    }
+
+    /// `origins` are those of the routes.
+    fn count(&self, services: &[ServiceDescriptor], origins: &[Origin]) -> Vec<ServedService> {
+        let mut seen = HashSet::new();
+        let mut counts: HashMap<&str, [usize; 2]> = HashMap::new();
+        for (route, origin) in self.routes.iter().zip(origins) {
+            let automatic = *origin == Origin::Auto;
+            if seen.insert((route.method.index, automatic)) {
+                let [by_rule, auto_mapped] = counts.entry(&*route.method.service).or_default();
+                *(if automatic { auto_mapped } else { by_rule }) += 1;
+            }
+        }
+        let served = |service: &ServiceDescriptor| {
+            let [by_rule, auto_mapped] = counts.get(service.full_name()).copied().unwrap_or_default();
+            ServedService {
+                full_name: service.full_name().into(),
+                by_rule,
+                auto_mapped,
+            }
+        };
+        services.iter().map(served).collect()
     }
 
     /// Adds one route. Returns `false` for an automatic one whose path the method is bound to already. `origins` are

@@ -669,6 +669,14 @@ fn a_service_is_auto_mapped_where_no_method_of_it_has_a_rule() {
         let router = fixture.router(rules, auto_mapping).unwrap();
         let results = paths.map(|path| found(&router, &format!("POST {path}")));
         assert_eq!(results, expected, "{auto_mapping:?} {}", rules.len());
+        let mapped = expected.iter().filter(|result| !result.starts_with('4')).count();
+        let counted: usize = router.services().iter().map(|service| service.auto_mapped).sum();
+        assert_eq!(counted + rules.len(), mapped, "{auto_mapping:?}");
+        let by_rule = router
+            .services()
+            .iter()
+            .map(|service| (&*service.full_name, service.by_rule));
+        assert_eq!(by_rule.collect::<Vec<_>>(), [("t.Ruled", 1), ("t.Plain", rules.len())]);
     }
 }
 

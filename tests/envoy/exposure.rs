@@ -1,6 +1,7 @@
 //! What the module keeps away from the service, and what it lets go on untouched, in real Envoy.
 
 use std::sync::OnceLock;
+use std::time::Instant;
 
 use bytes::Bytes;
 use serde_json::json;
@@ -11,6 +12,7 @@ use tonic_health::pb::health_client::HealthClient;
 
 use crate::bench::bootstrap::Listener;
 use crate::bench::client::{Answer, Connection, Http, Live, Request};
+use crate::bench::process::new_directory;
 use crate::bench::upstream::{LIMIT, Script, frame};
 use crate::bench::{Bench, schema};
 
@@ -321,5 +323,71 @@ async fn a_preflight_that_no_rule_binds_reaches_a_cors_filter_behind() {
             let (answer, received) = bench().at(listener).exchange(Http::Two, request, Script::echo()).await;
             assert_eq!((answer.status, &*received.path), (200, "/test.everything.Echo/Custom"));
         }
+    }
+}
+
+/// In the log of an Envoy that configures each plugin on its main thread and on several workers.
+#[tokio::test]
+async fn what_is_served_is_said_once_when_a_configuration_is_loaded() {
+    let directory = new_directory();
+    let configuration = |methods: &str| {
+        json!({
+            "proto": format!("syntax = \"proto3\"; package shop; message M {{}} service Stock {{ {methods} }}"),
+        })
+    };
+    let one = configuration("rpc Count(M) returns (M);");
+    let two = configuration("rpc Count(M) returns (M); rpc Reset(M) returns (M);");
+    let listener = |configuration| Listener::new("http", configuration).discovers_filter(&directory);
+    listener(&one).publish_filter(&directory);
+    listener(&one).publish(&directory);
+    let bench = Bench::from_files(&directory, 4, &[]);
+    let serves = async |path: &'static str| {
+        let until = Instant::now() + LIMIT;
+        // Not found, until the filter is there whose method it is.
+        while bench
+            .at("http")
+            .send(Http::One, &Request::post(path, &json!({})))
+            .await
+            .status
+            == 404
+        {
+            assert!(Instant::now() < until, "{path} is never served");
+        }
+    };
+    let lines = || {
+        let log = bench.envoy().log();
+        let lines = log
+            .lines()
+            .filter_map(|line| line.split("configuration loaded: ").nth(1));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    let (first, second) = (
+        "methods by rule: 0, by auto mapping: 1; services: shop.Stock (1 by auto mapping)",
+        "methods by rule: 0, by auto mapping: 2; services: shop.Stock (2 by auto mapping)",
+    );
+    assert_eq!(lines(), [first]);
+    listener(&two).publish_filter(&directory);
+    // A worker that serves it has been configured: each of several connections is another's.
+    for _ in 0..8 {
+        serves("/shop.Stock/Reset").await;
+    }
+    assert_eq!(lines(), [first, second]);
+}
+
+/// Where the bootstrap names no node either, and listeners share a virtual machine.
+#[tokio::test]
+async fn each_of_several_configurations_is_said_once() {
+    let of = |service: &str| {
+        json!({
+            "proto": format!("syntax = \"proto3\"; message M {{}} service {service} {{ rpc Do(M) returns (M); }}"),
+        })
+    };
+    let bench = Bench::start(&[Listener::new("a", &of("A")), Listener::new("b", &of("B"))]);
+    let log = bench.envoy().log();
+    for service in ["A", "B"] {
+        let line = format!(
+            "configuration loaded: methods by rule: 0, by auto mapping: 1; services: {service} (1 by auto mapping)"
+        );
+        assert_eq!(log.matches(&line).count(), 1, "{log}");
     }
 }

@@ -91,6 +91,9 @@ impl Profile {
                 "proxy_get_status",
                 "proxy_close_stream",
                 "proxy_done",
+                // Where nginx's configuration has no memory for them.
+                "proxy_get_shared_data",
+                "proxy_set_shared_data",
             ],
             unlinkable_functions: &["proxy_get_log_level"],
             property_without_exchange: Status::InternalFailure,

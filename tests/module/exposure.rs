@@ -278,3 +278,29 @@ fn no_upgrade_or_preflight_is_a_call_in_disguise() {
         }
     }
 }
+
+#[test]
+fn what_is_served_is_said_when_a_configuration_is_loaded() {
+    let line = "configuration loaded: methods by rule: 1, by auto mapping: 2; services: shop.Books (1 by rule), shop.Stock \
+                (2 by auto mapping)";
+    for host in [Host::envoy as fn() -> Host, Host::kong] {
+        let said = |more: Value| {
+            let mut configuration = json!({ "proto": PROTO });
+            for (key, value) in more.as_object().unwrap() {
+                configuration[key] = value.clone();
+            }
+            host().load(&configuration.to_string()).unwrap().log()
+        };
+        assert_eq!(said(json!({})), [format!("Info: {line}")]);
+        assert_eq!(said(json!({ "log_level": "warn" })), [""; 0]);
+        let log = said(
+            json!({ "services": ["shop.Books"], "auto_mapping": false, "http_rules": [
+            { "selector": "shop.Books.Purge", "delete": "/v1/books" },
+        ] }),
+        );
+        assert!(
+            log[0].ends_with("methods by rule: 2, by auto mapping: 0; services: shop.Books (2 by rule)"),
+            "{log:?}"
+        );
+    }
+}

@@ -1,8 +1,9 @@
 //! What an operator sees of an exchange: metrics, properties for access logs, and log lines.
 //!
 //! None of them shows anything of a message. This file has the properties and the log lines; [`metrics`] counts, [`timed`]
-//! measures how long an exchange takes here.
+//! measures how long an exchange takes here, [`loaded`] says what a configuration serves.
 
+pub mod loaded;
 pub mod metrics;
 pub mod timed;
 
