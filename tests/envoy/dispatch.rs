@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tonic::Code;
 
-use crate::bench::bootstrap::{AWKWARD, GARBAGE, GUARDED_HEADER, LONG, Listener, REFUSED};
+use crate::bench::bootstrap::{AWKWARD, GARBAGE, LONG, Listener, REFUSED, REMOVED_HEADER};
 use crate::bench::client::{self, Answer, Connection, Http, Request};
 use crate::bench::upstream::{Gate, RawAnswer, Script, frame};
 use crate::bench::{Bench, schema, script};
@@ -31,7 +31,8 @@ fn bench() -> &'static Bench {
             Listener::new("in-place", &with("in_place", json!({}))),
             Listener::new("guarded", &guarded)
                 .with_lua()
-                .guards("/test.everything.Echo/Query"),
+                .denies_behind("/test.everything.Echo/Query")
+                .removes_header(),
             Listener::new("no-stop", &with("auto", json!({}))).without_stop_iteration(),
             Listener::new("no-stop-fresh", &with("auto", json!({}))).without_stop_iteration(),
             Listener::new("configured", &with("call", json!({ "cluster": "backend" }))).cluster(REFUSED),
@@ -131,11 +132,11 @@ async fn a_request_in_place_never_leaves_the_filter_chain() {
             .await;
         assert_eq!(answer.status, 501, "{version:?}: {answer:?}");
         for (request, message) in &open {
-            let request = request.clone().header(GUARDED_HEADER, "mallory");
+            let request = request.clone().header(REMOVED_HEADER, "mallory");
             let (answer, received) = gateway.exchange(version, request.clone(), Script::echo()).await;
             assert_eq!(answer.status, 200, "{version:?} {request:?}: {answer:?}");
             assert_eq!(received.json(), *message, "{version:?} {request:?}");
-            assert_eq!(received.header(GUARDED_HEADER), None, "{version:?} {request:?}");
+            assert_eq!(received.header(REMOVED_HEADER), None, "{version:?} {request:?}");
             assert_eq!(received.header("x-envoy-internal"), None, "{version:?} {request:?}");
         }
     }

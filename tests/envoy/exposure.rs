@@ -20,7 +20,13 @@ fn bench() -> &'static Bench {
     static BENCH: OnceLock<Bench> = OnceLock::new();
     BENCH.get_or_init(|| {
         let native = |policy: &str| json!({ "proto": schema::PROTO, "native_grpc": policy });
+        let plain = json!({ "proto": schema::PROTO, "auto_mapping": true });
         Bench::start(&[
+            Listener::new("in-front", &plain).denies_in_front("/v1/echo"),
+            Listener::new("normalized", &plain)
+                .denies_in_front("/v1/echo")
+                .normalizes(),
+            Listener::new("behind", &plain).denies_behind("/test.everything.Echo/Post"),
             Listener::new("served", &native("served")),
             Listener::new("served-no-stop", &native("served")).without_stop_iteration(),
             Listener::new("reject", &native("reject")),
@@ -390,4 +396,26 @@ async fn each_of_several_configurations_is_said_once() {
         );
         assert_eq!(log.matches(&line).count(), 1, "{log}");
     }
+}
+
+/// README.md, "Which policy sees which path".
+#[tokio::test]
+async fn a_policy_in_front_sees_the_path_as_it_is_spelled_and_one_behind_sees_the_method() {
+    let spellings = ["/v1/echo", "/v1/%65cho", "/v1/./echo", "/test.everything.Echo/Post"];
+    for (listener, expected) in [
+        ("in-front", [403, 200, 404, 200]),
+        ("normalized", [403, 403, 403, 200]),
+        ("behind", [403, 403, 404, 403]),
+    ] {
+        for (path, status) in spellings.into_iter().zip(expected) {
+            let call = crate::bench::script(Script::echo());
+            let request = Request::post(path, &json!({})).script(&call);
+            let answer = bench().at(listener).send(Http::One, &request).await;
+            assert_eq!(answer.status, status, "{listener} {path}: {answer:?}");
+        }
+    }
+    // One with the method's path holds native clients too.
+    let request = native("/test.everything.Echo/Post", "application/grpc");
+    let answer = bench().at("behind").refuse(Http::Two, request).await;
+    assert_eq!(answer.header("grpc-status"), Some("7"), "{answer:?}");
 }

@@ -27,8 +27,8 @@ pub const PLAYED: &str = "played";
 /// A request with this header goes to [`FAULTY`] where [`Listener::sends_faults_apart`].
 pub const FAULT_HEADER: &str = "x-fault";
 
-/// What the route of [`Listener::guards`] takes from requests.
-pub const GUARDED_HEADER: &str = "x-user";
+/// What the route of [`Listener::removes_header`] takes from requests.
+pub const REMOVED_HEADER: &str = "x-user";
 
 /// A server behind HTTP/1.1 that changes to any protocol it is asked for, and says everything back.
 pub const PARROT: &str = "parrot";
@@ -50,7 +50,7 @@ pub struct Listener {
     closes_after_400: bool,
     grpc_web: bool,
     lua: bool,
-    guarded: Option<&'static str>,
+    removes_header: bool,
     window: Option<u32>,
     pages: Vec<(&'static str, String)>,
     route_timeout: &'static str,
@@ -62,6 +62,9 @@ pub struct Listener {
     faults_apart: bool,
     upgrades: bool,
     cors: bool,
+    denied_in_front: Option<&'static str>,
+    denied_behind: Option<&'static str>,
+    normalizes: bool,
 }
 
 impl Listener {
@@ -109,7 +112,7 @@ impl Listener {
             closes_after_400: true,
             grpc_web: false,
             lua: false,
-            guarded: None,
+            removes_header: false,
             window: None,
             pages: Vec::new(),
             // Envoy's own defaults.
@@ -122,6 +125,9 @@ impl Listener {
             faults_apart: false,
             upgrades: false,
             cors: false,
+            denied_in_front: None,
+            denied_behind: None,
+            normalizes: false,
         }
     }
 
@@ -208,10 +214,9 @@ impl Listener {
         self
     }
 
-    /// Puts a filter behind the module that refuses requests to this path, and has the route take the header
-    /// [`GUARDED_HEADER`] from requests.
-    pub fn guards(mut self, path: &'static str) -> Self {
-        self.guarded = Some(path);
+    /// Has the route take [`REMOVED_HEADER`] from requests.
+    pub fn removes_header(mut self) -> Self {
+        self.removes_header = true;
         self
     }
 
@@ -242,6 +247,24 @@ impl Listener {
     /// Puts Envoy's CORS filter behind the module, and admits the origin `https://app.example.com`.
     pub fn with_cors_behind(mut self) -> Self {
         self.cors = true;
+        self
+    }
+
+    /// Has a filter in front of the module deny this path.
+    pub fn denies_in_front(mut self, path: &'static str) -> Self {
+        self.denied_in_front = Some(path);
+        self
+    }
+
+    /// Has a filter behind the module deny this path.
+    pub fn denies_behind(mut self, path: &'static str) -> Self {
+        self.denied_behind = Some(path);
+        self
+    }
+
+    /// Has Envoy make the spellings of a path one, as the README has it.
+    pub fn normalizes(mut self) -> Self {
+        self.normalizes = true;
         self
     }
 
@@ -301,6 +324,7 @@ impl Listener {
 
     fn to_json(&self) -> Value {
         let mut filters = Vec::new();
+        filters.extend(self.denied_in_front.map(denial));
         if self.lua {
             filters.push(json!({
                 "name": "envoy.filters.http.lua",
@@ -336,18 +360,7 @@ impl Listener {
                 "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.grpc_web.v3.GrpcWeb" },
             }));
         }
-        if let Some(path) = self.guarded {
-            filters.push(json!({
-                "name": "envoy.filters.http.rbac",
-                "typed_config": {
-                    "@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC",
-                    "rules": { "action": "DENY", "policies": { "guarded": {
-                        "permissions": [{ "url_path": { "path": { "exact": path } } }],
-                        "principals": [{ "any": true }],
-                    } } },
-                },
-            }));
-        }
+        filters.extend(self.denied_behind.map(denial));
         if self.cors {
             filters.push(json!({
                 "name": "envoy.filters.http.cors",
@@ -384,7 +397,7 @@ impl Listener {
         if self.lua {
             routes = routes.into_iter().flat_map(with_routes_for_bodyless).collect();
         }
-        let removed = self.guarded.map(|_| GUARDED_HEADER).into_iter().collect::<Vec<_>>();
+        let removed = self.removes_header.then_some(REMOVED_HEADER);
         let mut listener = json!({
             "name": self.name,
             "address": loopback(0),
@@ -406,7 +419,7 @@ impl Listener {
                         "virtual_hosts": [{
                             "name": "all",
                             "domains": ["*"],
-                            "request_headers_to_remove": removed,
+                            "request_headers_to_remove": removed.as_slice(),
                             "routes": routes,
                         }],
                     },
@@ -417,6 +430,12 @@ impl Listener {
             let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
             manager["upgrade_configs"] = json!([{ "upgrade_type": "websocket" }, { "upgrade_type": "CONNECT" }]);
             manager["http2_protocol_options"] = json!({ "allow_connect": true });
+        }
+        if self.normalizes {
+            let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
+            manager["normalize_path"] = json!(true);
+            manager["merge_slashes"] = json!(true);
+            manager["path_with_escaped_slashes_action"] = json!("REJECT_REQUEST");
         }
         if self.cors {
             let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
@@ -496,6 +515,23 @@ fn publish(path: &Path, resource: &Value) {
     let next = path.with_extension("next");
     fs::write(&next, json!({ "resources": [resource] }).to_string()).unwrap();
     fs::rename(&next, path).unwrap();
+}
+
+/// An RBAC filter that denies a path.
+fn denial(path: &str) -> Value {
+    json!({
+        "name": format!("denial-of-{path}"),
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC",
+            "rules": {
+                "action": "DENY",
+                "policies": { "path": {
+                    "permissions": [{ "url_path": { "path": { "exact": path } } }],
+                    "principals": [{ "any": true }],
+                } },
+            },
+        },
+    })
 }
 
 /// As in envoy.yaml.
