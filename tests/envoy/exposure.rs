@@ -40,6 +40,10 @@ fn bench() -> &'static Bench {
             Listener::new("call", &json!({ "proto": schema::PROTO, "dispatch": "call" }))
                 .with_upgrades()
                 .with_cors_behind(),
+            Listener::new("lua", &json!({ "proto": schema::PROTO, "bodyless": "in_place" }))
+                .with_lua()
+                .with_upgrades()
+                .with_cors_behind(),
         ])
     })
 }
@@ -194,7 +198,7 @@ async fn json_is_served_whatever_becomes_of_native_calls() {
     }
 }
 
-const UPGRADING: [&str; 3] = ["auto", "no-stop", "call"];
+const UPGRADING: [&str; 4] = ["auto", "no-stop", "call", "lua"];
 
 #[tokio::test]
 async fn an_upgrade_goes_on_untouched_whatever_its_path_is_bound_to() {

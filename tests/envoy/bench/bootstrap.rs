@@ -639,11 +639,10 @@ fn with_routes_for_bodyless(route: Value) -> Vec<Value> {
     }
     let for_header = |name: &str, regex: &str| {
         let mut route = route.clone();
-        let header = json!({ "name": name, "string_match": { "safe_regex": { "regex": regex } } });
-        match route["match"]["headers"].as_array_mut() {
-            Some(headers) => headers.push(header),
-            None => route["match"]["headers"] = json!([header]),
-        }
+        let mut headers = route["match"]["headers"].as_array().cloned().unwrap_or_default();
+        headers.push(json!({ "name": name, "string_match": { "safe_regex": { "regex": regex } } }));
+        headers.push(json!({ "name": "upgrade", "present_match": true, "invert_match": true }));
+        route["match"]["headers"] = json!(headers);
         route["typed_per_filter_config"] = json!({
             "envoy.filters.http.lua": {
                 "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig",
