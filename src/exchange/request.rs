@@ -82,9 +82,11 @@ impl Head {
         self.tunnels || self.method() == b"CONNECT" || upgrades()
     }
 
-    /// Whether this is a preflight request of CORS (Fetch standard, "CORS-preflight request").
+    /// Whether this is a preflight request of CORS (Fetch standard, "CORS-preflight request"), as far as headers tell: it
+    /// has no body either.
     pub fn is_preflight(&self) -> bool {
         self.method() == b"OPTIONS"
+            && self.content_type.is_none()
             && self.headers.get("origin").is_some()
             && self.headers.get("access-control-request-method").is_some()
     }
@@ -141,10 +143,12 @@ impl Way {
         match by_call && abilities.calls {
             true => Self::ByCall,
             false if has_body || abilities.fills_bodyless => Self::InPlace,
-            false if matches!(head.method(), b"POST" | b"PUT" | b"PATCH") => Self::Barred(
-                "a request without a body cannot be carried in place here: send {} as the body, with its content-length, or \
+            false if head.content_length.is_none() && matches!(head.method(), b"POST" | b"PUT" | b"PATCH") => {
+                Self::Barred(
+                    "a request without a body cannot be carried in place here: send {} as the body, with its content-length, or \
                  have the operator set bodyless: call",
-            ),
+                )
+            }
             false => Self::Barred(
                 "a request without a body cannot be carried in place here: put the Lua filter in front of this one that gives \
                  it a body (README, \"Requests without a body\"), or set bodyless: call",

@@ -78,7 +78,7 @@ fn in_place_a_request_without_a_body_is_told_what_it_needs() {
         (Request::get("/v1/echo"), "Lua filter"),
         (Request::new("DELETE", "/v1/echo"), "Lua filter"),
         (Request::post("/v1/echo"), "send {}"),
-        (Request::post("/v1/echo").header("content-length", "0"), "send {}"),
+        (Request::post("/v1/echo").header("content-length", "0"), "Lua filter"),
     ] {
         let exchange = gateway.request(request);
         if exchange.calls().is_empty() {
@@ -135,6 +135,27 @@ fn the_answer_may_come_in_any_pieces() {
     }
     exchange.respond_trailers(&[("grpc-status", "0")]);
     assert_eq!(exchange.answer().json(), json!({ "stringValue": "some text" }));
+}
+
+/// An answer that is gathered is the service's alone, whatever the client still sends.
+#[test]
+fn what_comes_of_a_request_leaves_an_answer_that_is_gathered_alone() {
+    let gateway = gateway(json!({ "dispatch": "in_place", "hold_headers": true }));
+    let message = crate::kit::everything(json!({ "stringValue": "some text" }));
+    for rest in [&["]", ""][..], &[",{}]"], &[",{}", "]", ""]] {
+        let exchange = gateway.request(Request::post("/v1/streams:chat").chunk("[{}").open());
+        exchange.respond_headers(&Response::ok(&message));
+        exchange.respond_data(crate::harness::frame(0, &message), false);
+        for (at, chunk) in rest.iter().enumerate() {
+            exchange.send(chunk, at + 1 == rest.len());
+        }
+        exchange.respond_trailers(&[("grpc-status", "0")]);
+        let answer = exchange.answer();
+        assert_eq!(answer.json(), json!([{ "stringValue": "some text" }]), "{rest:?}");
+        if let Some(length) = answer.headers.get("content-length") {
+            assert_eq!(length.parse(), Ok(answer.body().len()), "{rest:?}");
+        }
+    }
 }
 
 #[test]

@@ -24,8 +24,10 @@ pub struct EnvoyContext {
     shared: Rc<Shared>,
     exchange: Rc<RefCell<Exchange>>,
     phase: Phase,
-    /// How much of the body that is coming Envoy has buffered.
-    body_size: usize,
+    /// How much of the request's body Envoy has buffered.
+    request_size: usize,
+    /// How much of the response's.
+    response_size: usize,
     /// When the time for a streamed answer or a call is up, if it has a bound; nanoseconds.
     deadline: Option<u64>,
     /// The gRPC stream in flight.
@@ -53,7 +55,8 @@ impl EnvoyContext {
             exchange: Rc::new(RefCell::new(Exchange::new(Rc::clone(shared.plugin())))),
             shared,
             phase: Phase::Request,
-            body_size: 0,
+            request_size: 0,
+            response_size: 0,
             deadline: None,
             call: None,
             disguised: None,
@@ -104,7 +107,7 @@ impl HttpContext for EnvoyContext {
         }
         if self.exchange.borrow().uploads() {
             self.shared.holding.more_came(self.context);
-            self.body_size = size;
+            self.request_size = size;
             return match abi::buffer(Buffer::RequestBody, size) {
                 Ok(chunk) => {
                     self.request(|exchange, _, workspace| exchange.request_chunk(&chunk, end_of_stream, workspace))
@@ -116,7 +119,7 @@ impl HttpContext for EnvoyContext {
             return Action::Continue;
         }
         self.shared.holding.more_came(self.context);
-        self.body_size = size;
+        self.request_size = size;
         if end_of_stream {
             return self.complete_request();
         }
@@ -164,7 +167,7 @@ impl HttpContext for EnvoyContext {
             Err(status) => return self.fail(&status.refused("to show the response headers")),
         };
         let host_reply = made_up(&headers, end_of_stream);
-        self.body_size = 0;
+        self.response_size = 0;
         self.phase = Phase::Response { headers_gone: false };
         self.look_at_the_time();
         self.response(|exchange, abilities, workspace| {
@@ -176,7 +179,7 @@ impl HttpContext for EnvoyContext {
         if !self.exchange.borrow().awaits_response() {
             return Action::Continue;
         }
-        self.body_size = size;
+        self.response_size = size;
         if self.exchange.borrow().response_flows() {
             return match abi::buffer(Buffer::ResponseBody, size) {
                 Ok(chunk) => {
@@ -295,7 +298,7 @@ impl EnvoyContext {
             let mut exchange = self.exchange.borrow_mut();
             let mut workspace = self.shared.any.workspace.borrow_mut();
             let step = event(&mut exchange, self.shared.abilities(), &mut workspace);
-            self.shared.request(self.context).follow(step, self.body_size)
+            self.shared.request(self.context).follow(step, self.request_size)
         };
         if self.deadline.is_none()
             && let Some(timeout) = self.exchange.borrow().watched_timeout()
@@ -355,7 +358,7 @@ impl EnvoyContext {
 
     fn complete_request(&mut self) -> Action {
         // Without a body the host has no buffer to put one into.
-        let body = match self.body_size {
+        let body = match self.request_size {
             0 => None,
             size => match abi::buffer(Buffer::RequestBody, size) {
                 Ok(body) => Some(body),
@@ -378,13 +381,13 @@ impl EnvoyContext {
                 self.phase = Phase::Response { headers_gone: true };
             }
             let headers_gone = self.phase == Phase::Response { headers_gone: true };
-            follow_response(step, headers_gone, self.body_size, &self.shared.plugin().settings)
+            follow_response(step, headers_gone, self.response_size, &self.shared.plugin().settings)
         };
         followed.unwrap_or_else(|failure| self.fail(&failure))
     }
 
     fn complete_response(&mut self, trailers: Option<Headers>) -> Action {
-        match abi::buffer(Buffer::ResponseBody, self.body_size) {
+        match abi::buffer(Buffer::ResponseBody, self.response_size) {
             Ok(body) => self.response(|exchange, _, workspace| exchange.response_complete(&body, trailers, workspace)),
             Err(status) => self.fail(&status.refused("to show the response body")),
         }
