@@ -126,8 +126,14 @@ impl Exchange {
                 self.method = Some(Rc::clone(matched.method()));
                 Pending::new(matched, head, end_of_stream, abilities, workspace)
             }
-            // The gateway's own filter for CORS may be behind this one.
-            Err(failure) if failure.is_unmatched() && abilities.passes_unread && head.is_preflight() => {
+            // The gateway's own filter for CORS may be behind this one. With a body it could be a call in disguise: some
+            // services look at neither method nor content type.
+            Err(failure)
+                if failure.is_unmatched()
+                    && abilities.passes_unread
+                    && head.is_preflight()
+                    && (end_of_stream || !abilities.streams_requests) =>
+            {
                 return self.pass_through();
             }
             Err(failure) => Err(failure),

@@ -27,8 +27,8 @@ pub struct Abilities {
     pub original_path: Option<&'static [u8]>,
     /// What keeps the host from carrying this request at all, as the client is told.
     pub obstacle: Option<&'static str>,
-    /// The request may go on unread where it is none for a method, a preflight or an upgrade: whatever it holds, a gRPC
-    /// service doesn't take it for a call.
+    /// The request may go on unread where it is none for a method, a preflight or an upgrade. A host that doesn't show bodies
+    /// as they come has seen to it that there is none: it could be a call, whatever the headers say.
     pub passes_unread: bool,
 }
 

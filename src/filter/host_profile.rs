@@ -87,20 +87,25 @@ fn is_wasmx() -> bool {
 
 /// Whether the host may be WasmX, asked in a root context while its configuration, of `size` bytes, is to be had.
 ///
-/// WasmX knows [`NGINX_VERSION`] there too, but won't return it, and logs an error. So it is asked first for what is behind
-/// the configuration's last byte: it takes no notice of where to start, and returns the first. Where it might come to read
-/// better, or there is no byte, the property still tells.
-/// Source: `ngx_proxy_wasm_hfuncs_get_buffer`, `ngx_proxy_wasm_properties_get`.
+/// WasmX knows [`NGINX_VERSION`] there too, but won't return it, and logs an error: so this is only asked where reading tells
+/// nothing.
+/// Source: `ngx_proxy_wasm_properties_get`.
 pub fn may_be_wasmx(size: usize) -> bool {
-    let behind_the_end = abi::buffer_from(Buffer::PluginConfiguration, size, 1);
-    behind_the_end.is_ok_and(|bytes| !bytes.is_empty()) || abi::property(NGINX_VERSION) != Err(HostStatus::NOT_FOUND)
+    reads_behind_the_end(size) || abi::property(NGINX_VERSION) != Err(HostStatus::NOT_FOUND)
 }
 
-/// A property that every root context has in Envoy, empty where the bootstrap gives none. WasmX knows none of this name, and
-/// says so without a word in its log.
+/// Whether the host is Envoy, asked as [`may_be_wasmx`].
+pub fn is_envoy(size: usize) -> bool {
+    !reads_behind_the_end(size) && abi::property(NODE_ID).is_ok()
+}
+
+/// A property that every root context has in Envoy, empty where the bootstrap gives none. WasmX would log that it is asked
+/// for one outside of a request.
 const NODE_ID: &[&str] = &["xds", "node", "id"];
 
-/// Whether the host is Envoy, asked in a root context.
-pub fn is_envoy() -> bool {
-    abi::property(NODE_ID).is_ok()
+/// Whether there is something behind the configuration's last byte: WasmX takes no notice of where to start, and gives the
+/// first byte.
+/// Source: `ngx_proxy_wasm_hfuncs_get_buffer`.
+fn reads_behind_the_end(size: usize) -> bool {
+    abi::buffer_from(Buffer::PluginConfiguration, size, 1).is_ok_and(|bytes| !bytes.is_empty())
 }

@@ -245,6 +245,11 @@ fn no_upgrade_or_preflight_is_a_call_in_disguise() {
     let upgrade = |request: Request| request.header("connection", "upgrade").header("upgrade", "websocket");
     let frame = "\0\0\0\0\0";
     let path = "/shop.Books/Purge";
+    let preflight = || {
+        Request::new("OPTIONS", path)
+            .header("origin", "https://a.example")
+            .header("access-control-request-method", "POST")
+    };
     let kong = Host::kong().load(&json!({ "proto": PROTO }).to_string()).unwrap();
     let envoy = shop(json!({}));
     assert!(passes(&kong, &upgrade(Request::get("/v1/books"))));
@@ -254,15 +259,25 @@ fn no_upgrade_or_preflight_is_a_call_in_disguise() {
         upgrade(Request::post(path)).body(frame),
         upgrade(Request::new("PUT", path)).body(frame),
         upgrade(Request::get(path)).method_in_front("POST").body(frame),
-        Request::new("OPTIONS", path)
-            .header("origin", "https://a.example")
-            .header("access-control-request-method", "POST")
-            .method_in_front("POST")
-            .body(frame),
+        preflight().method_in_front("POST").body(frame),
+        preflight().body(frame),
+        preflight().header("content-type", "application/grpcx"),
     ] {
         let refused = kong.request(request.clone()).answer().status();
         assert_eq!(refused, 404, "{request:?}");
     }
+    assert!(passes(&kong, &preflight()) && passes(&envoy, &preflight()));
+    for request in [
+        preflight().body(frame),
+        preflight().chunk(frame),
+        preflight().header("content-type", "application/grpcx"),
+    ] {
+        let refused = envoy.request(request.clone()).answer().status();
+        assert_eq!(refused, 404, "{request:?}");
+    }
+    // nginx would send it on as the GET that it is, with its body.
+    let request = upgrade(Request::get(path)).body(frame);
+    assert_eq!(kong.request(request).answer().status(), 404);
     // Native gRPC stays what it is under `reject`.
     let rejecting = json!({ "native_grpc": "reject" });
     for gateway in [

@@ -25,10 +25,16 @@ pub fn start(call: &Call<'_>) -> Result<u32, Failure> {
         .map_err(|status| unreachable(format!("{status:?}")))?;
     // Envoy forgets a stream at its end only when this side was closed by the call for that, and else keeps it for as long
     // as there is this configuration.
-    call.message
+    let sent = call
+        .message
         .map_or(Ok(()), |message| abi::send_grpc_message(token, message, true))
-        .and_then(|()| abi::close_grpc_stream(token))
-        .map_err(|status| unreachable(status.to_string()))?;
+        .and_then(|()| abi::close_grpc_stream(token));
+    if let Err(status) = sent {
+        if let Err(status) = abi::cancel_grpc_stream(token) {
+            log::error!("cannot cancel a gRPC call: {status}");
+        }
+        return Err(unreachable(status.to_string()));
+    }
     Ok(token)
 }
 

@@ -18,7 +18,7 @@ const NAMED: usize = 20;
 
 /// `configuration`, whose services are `services`, is in force.
 pub fn loaded(configuration: &[u8], services: &[ServedService]) {
-    if !host_profile::is_envoy() || is_first(configuration) {
+    if !host_profile::is_envoy(configuration.len()) || is_first(configuration) {
         log::info!("{}", line(services));
     }
 }

@@ -31,7 +31,8 @@ const UPSTREAM_TE: &str = "ngx\0upstream_te";
 const FIXED_METHODS: [&[u8]; 2] = [b"GET", b"HEAD"];
 
 /// The methods of upgrades and preflights. nginx's gRPC module knows no upgrade, and sends such a request on as any other:
-/// one that a client, or a plugin in front, has made a POST would be a call that no rule has let in.
+/// one that a client, or a plugin in front, has made a POST would be a call that no rule has let in. So would one of these
+/// that has a body, as some services look at neither method nor content type.
 const UNREAD_METHODS: [&[u8]; 2] = [b"GET", b"OPTIONS"];
 
 const FIXED_METHOD: &str = "this gateway cannot change a GET request into gRPC's POST here: add the plugin \
@@ -61,6 +62,7 @@ impl Request {
         let method = words.next().filter(|word| !word.is_empty());
         let protocol = words.next_back().unwrap_or_default();
         let current = shown.get(":method").unwrap_or_default();
+        let has_body = HasBody::of(&shown, protocol);
         let query = abi::property(QUERY).unwrap_or_default();
         let sent = abi::property(REQUEST_TARGET).unwrap_or_default();
         let mut headers = Headers::default();
@@ -72,9 +74,14 @@ impl Request {
             }
         }
         Ok(Self {
-            passes_unread: UNREAD_METHODS.contains(&current),
+            passes_unread: UNREAD_METHODS.contains(&current)
+                && match has_body {
+                    HasBody::No | HasBody::Empty => true,
+                    HasBody::Unknown => ends_with_headers(),
+                    HasBody::Yes | HasBody::Chunked => false,
+                },
             obstacle: FIXED_METHODS.contains(&current).then_some(FIXED_METHOD),
-            has_body: HasBody::of(&shown, protocol),
+            has_body,
             repeated: repeated(&shown),
             headers,
         })

@@ -641,7 +641,9 @@ fn with_routes_for_bodyless(route: Value) -> Vec<Value> {
         let mut route = route.clone();
         let mut headers = route["match"]["headers"].as_array().cloned().unwrap_or_default();
         headers.push(json!({ "name": name, "string_match": { "safe_regex": { "regex": regex } } }));
-        headers.push(json!({ "name": "upgrade", "present_match": true, "invert_match": true }));
+        for absent in ["upgrade", "access-control-request-method"] {
+            headers.push(json!({ "name": absent, "present_match": true, "invert_match": true }));
+        }
         route["match"]["headers"] = json!(headers);
         route["typed_per_filter_config"] = json!({
             "envoy.filters.http.lua": {
