@@ -59,7 +59,8 @@ pub fn write_error(
 fn escape_controls(start: usize, out: &mut Vec<u8>) {
     let written = out.get(start..).unwrap_or_default();
     let is_control = |text: &[u8]| matches!(text, [0x7f, ..] | [0xc2, 0x80..=0x9f, ..]);
-    if !(0..written.len()).any(|at| written.get(at..).is_some_and(is_control)) {
+    let mut candidates = memchr::memchr2_iter(0x7f, 0xc2, written);
+    if !candidates.any(|at| written.get(at..).is_some_and(is_control)) {
         return;
     }
     let written = out.split_off(start);

@@ -22,7 +22,9 @@ impl StreamFormat {
     /// accepts, the one with the highest `q`, then the one named first, then `default`. A `q` of 0 excludes: where nothing
     /// is accepted, the form is one that isn't excluded, unless all are.
     pub fn negotiate(accept: Option<&[u8]>, default: Self) -> Self {
-        let accept = accept.unwrap_or_default();
+        let Some(accept) = accept.filter(|accept| !accept.is_empty()) else {
+            return default;
+        };
         let mut best: Option<(Self, Preference)> = None;
         let mut left = None;
         for format in [default, Self::Array, Self::Ndjson, Self::Sse] {
