@@ -95,7 +95,11 @@ impl Exchange {
             Some(End::ClientLeft) => return Progress::ClientLeft,
             None => {}
         }
-        let held = |flow: Flow, end_seen: bool| flow == Flow::Stopped || (flow == Flow::Paused && end_seen);
+        let held = |flow: Flow, end_seen: bool| match flow {
+            Flow::Running => false,
+            Flow::Paused => end_seen,
+            Flow::Stopped | Flow::Full => true,
+        };
         if calling {
             Progress::WaitsForCall
         } else if held(stream.response.flow, stream.response.end_seen) {

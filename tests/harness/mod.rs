@@ -14,7 +14,7 @@
 //!
 //! What a module must never do ends the test at the callback that did it: a trap (with the message of the panic), an
 //! upstream argument that would abort Envoy, a header value that splits the message, a content-length that isn't the
-//! body's, a gRPC call left open at the end of the exchange.
+//! body's, a body that is touched when its memory is freed, a gRPC call left open at the end of the exchange.
 //!
 //! Not reproduced: route selection (`:path` may be changed, and nothing else follows from it), even and odd tokens of
 //! gRPC streams and calls (they count up from 1), the context of gRPC callbacks (here the root's, in Envoy the caller's;
@@ -36,7 +36,7 @@ mod vm;
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -61,7 +61,23 @@ pub struct Host {
     profile: Profile,
     clusters: Vec<String>,
     properties: Properties,
-    guest: Option<String>,
+    plugin: Plugin,
+}
+
+/// Which module is loaded.
+enum Plugin {
+    Built(Build),
+    /// In WebAssembly text.
+    Guest(String),
+}
+
+/// How the module was built.
+#[derive(Clone, Copy)]
+enum Build {
+    /// By `make build`.
+    Make,
+    /// By cargo, without the step behind it.
+    CargoAlone,
 }
 
 impl Host {
@@ -71,7 +87,7 @@ impl Host {
             profile: Profile::ENVOY,
             clusters: vec!["upstream".to_owned()],
             properties: Properties::new(),
-            guest: None,
+            plugin: Plugin::Built(Build::Make),
         }
     }
 
@@ -134,7 +150,13 @@ impl Host {
 
     /// A module in WebAssembly text instead of the built one.
     pub fn guest(mut self, text: impl Into<String>) -> Self {
-        self.guest = Some(text.into());
+        self.plugin = Plugin::Guest(text.into());
+        self
+    }
+
+    /// The module as cargo alone builds it: without the step behind the linker, it has only the SDK's callbacks.
+    pub fn module_of_cargo_alone(mut self) -> Self {
+        self.plugin = Plugin::Built(Build::CargoAlone);
         self
     }
 
@@ -159,8 +181,8 @@ impl Host {
     /// Loads the plugin with a configuration of any bytes.
     pub fn load_bytes(self, configuration: &[u8]) -> Result<Gateway, Refused> {
         let runtime = Runtime::shared();
-        let module = match &self.guest {
-            Some(text) => {
+        let module = match &self.plugin {
+            Plugin::Guest(text) => {
                 let bytes = wat::parse_str(text).unwrap_or_else(|error| panic!("the guest's text: {error}"));
                 let bytes = match &self.profile.nginx {
                     Some(nginx) => nginx_imports::link(&bytes, nginx),
@@ -168,8 +190,8 @@ impl Host {
                 };
                 Module::new(&runtime.engine, &bytes).expect("the guest compiles")
             }
-            None if self.profile.nginx.is_some() => built_module_for_kong().clone(),
-            None => built_module().clone(),
+            Plugin::Built(build) if self.profile.nginx.is_some() => built_module_for_kong(*build).clone(),
+            Plugin::Built(build) => built_module(*build).clone(),
         };
         let ledger = Arc::new(Ledger::default());
         let calls = Arc::new(Calls::new(self.clusters, self.profile, Arc::clone(&ledger)));
@@ -178,6 +200,7 @@ impl Host {
             .unwrap_or_else(|error| panic!("the module is not instantiated: {error:?}"));
         let streams = Streams {
             open: Default::default(),
+            written: Vec::new(),
             profile: self.profile,
             properties: self.properties,
             ledger: Arc::clone(&ledger),
@@ -268,33 +291,32 @@ impl Runtime {
 }
 
 /// The built module, compiled once per process: that takes seconds.
-fn built_module() -> &'static Module {
-    static MODULE: OnceLock<Module> = OnceLock::new();
-    MODULE.get_or_init(|| {
-        Module::new(&Runtime::shared().engine, &built_bytes()).expect("the built module is WebAssembly")
+fn built_module(build: Build) -> &'static Module {
+    static MODULES: [OnceLock<Module>; 2] = [const { OnceLock::new() }; 2];
+    MODULES[build as usize].get_or_init(|| {
+        Module::new(&Runtime::shared().engine, &built_bytes(build)).expect("the built module is WebAssembly")
     })
 }
 
 /// The same, with the host functions of WasmX.
-fn built_module_for_kong() -> &'static Module {
-    static MODULE: OnceLock<Module> = OnceLock::new();
-    MODULE.get_or_init(|| {
+fn built_module_for_kong(build: Build) -> &'static Module {
+    static MODULES: [OnceLock<Module>; 2] = [const { OnceLock::new() }; 2];
+    MODULES[build as usize].get_or_init(|| {
         let nginx = Profile::KONG.nginx.expect("Kong is nginx");
-        let bytes = nginx_imports::link(&built_bytes(), &nginx);
+        let bytes = nginx_imports::link(&built_bytes(build), &nginx);
         Module::new(&Runtime::shared().engine, &bytes).expect("the linked module is WebAssembly")
     })
 }
 
-fn built_bytes() -> Vec<u8> {
-    let path = std::env::var_os("PROTOBRIDGE_WASM").map_or_else(
-        || {
-            PathBuf::from(concat!(
-                env!("CARGO_MANIFEST_DIR"),
-                "/target/wasm32-wasip1/release/protobridge.wasm"
-            ))
-        },
-        PathBuf::from,
-    );
+fn built_bytes(build: Build) -> Vec<u8> {
+    let release = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/wasm32-wasip1/release");
+    let path = match build {
+        Build::Make => {
+            std::env::var_os("PROTOBRIDGE_WASM").map_or_else(|| release.join("protobridge.wasm"), PathBuf::from)
+        }
+        // Where cargo keeps it.
+        Build::CargoAlone => release.join("deps/protobridge.wasm"),
+    };
     std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}; run `make build` first", path.display()))
 }
 

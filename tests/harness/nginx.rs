@@ -20,7 +20,7 @@ use proxy_wasm_host::abi::v0_2_1::types::{Action, Status};
 
 use super::message::{GuestHeaders, Headers, Request, Response};
 use super::profile::Nginx;
-use super::stream::{Asked, Body, End, LocalReply, Stream};
+use super::stream::{Asked, Body, BodyReach, End, LocalReply, Stream};
 use super::vm::Vm;
 
 /// Request headers that nginx itself never sends to a gRPC service (`ngx_http_grpc_headers` in `ngx_http_grpc_module.c`),
@@ -143,7 +143,7 @@ impl Vm {
         side.headers = guest_headers;
         side.begun = true;
         side.headers_in_reach = true;
-        side.body_in_reach = true;
+        side.body_reach = BodyReach::Part;
         let count = u32::try_from(side.headers.headers.len()).expect("few headers");
         let action = self.run("proxy_on_request_headers", |scope| {
             scope.on_request_headers(context, count, false)
@@ -352,7 +352,7 @@ impl Vm {
         side.body = Body(bytes);
         side.body_written = false;
         if size > 0 || told {
-            side.body_in_reach = true;
+            side.body_reach = BodyReach::Part;
             self.run("proxy_on_response_body", |scope| {
                 scope.on_response_body(context, size, told)
             });
@@ -360,7 +360,7 @@ impl Vm {
         let stream = self.stream(context);
         stream.asked.clear();
         let side = &mut stream.response;
-        side.body_in_reach = false;
+        side.body_reach = BodyReach::Nothing;
         if last && side.body_written && side.body.0.is_empty() {
             // The part that says that it is the last is thrown away.
             stream.nginx.hangs = true;

@@ -11,8 +11,9 @@ use proxy_wasm_host::abi::v0_2_1::types::Status;
 pub struct Profile {
     /// What Pause in a headers callback holds back.
     pub pause_at_headers: PauseAtHeaders,
-    /// How many body bytes the gateway keeps for a filter that pauses in body callbacks, one direction
-    /// (`per_connection_buffer_limit_bytes`). Over it a request is answered 413 and a response is replaced by a 500.
+    /// How many body bytes the gateway keeps for a filter that holds them back in body callbacks, one direction
+    /// (`per_connection_buffer_limit_bytes`). Over it, with stop and buffer a request is answered 413 and a response is
+    /// replaced by a 500; with stop and watermark the sender has to wait.
     pub buffer_limit: usize,
     /// What reading or writing headers or trailers answers once they are out of the filter's reach: after Continue in
     /// their own callback, after resuming the stream, and for writes in `on_log`.

@@ -23,6 +23,8 @@ pub(super) type Properties = BTreeMap<Vec<Vec<u8>>, Vec<u8>>;
 #[derive(Debug)]
 pub(super) struct Streams {
     pub open: BTreeMap<u32, Stream>,
+    /// Those whose bodies the guest may have written in the running callback.
+    pub written: Vec<u32>,
     pub profile: Profile,
     pub properties: Properties,
     pub ledger: Arc<Ledger>,
@@ -79,9 +81,16 @@ impl StreamState for Streams {
                 HostCall::SetBuffer
             },
         );
-        let out_of_reach = self.profile.body_out_of_reach;
+        if access == Access::Write {
+            self.written.push(call.context.get());
+        }
+        let Profile {
+            body_out_of_reach: out_of_reach,
+            buffer_limit: limit,
+            ..
+        } = self.profile;
         let nginx = self.profile.nginx.is_some();
-        let late = Arc::clone(&self.ledger);
+        let ledger = Arc::clone(&self.ledger);
         let stream = self.of(call)?;
         let direction = match buffer {
             BufferType::HttpRequestBody => Direction::Request,
@@ -89,12 +98,20 @@ impl StreamState for Streams {
             _ => return Err(Status::NotFound),
         };
         let side = stream.side(direction);
-        if access == Access::Write && !side.body_in_reach {
+        if side.body_reach == BodyReach::Freed {
+            ledger.fault(format!(
+                "the {direction:?} body is touched behind a stop and watermark, which is freed memory in Envoy"
+            ));
+            return Err(out_of_reach);
+        }
+        if access == Access::Write && side.body_reach == BodyReach::Nothing {
             if nginx {
-                late.fault(format!("a {direction:?} body set in another phase, which traps"));
+                ledger.fault(format!("a {direction:?} body set in another phase, which traps"));
             }
             return Err(out_of_reach);
         }
+        // Between two writes, of which the second may make it smaller again.
+        side.check_growth(limit, &ledger);
         side.body_written |= access == Access::Write;
         Ok(&mut side.body)
     }
@@ -290,12 +307,12 @@ pub(super) struct Side {
     pub trailers: Option<GuestHeaders>,
     pub trailers_in_reach: bool,
     pub body: Body,
-    pub body_in_reach: bool,
+    pub body_reach: BodyReach,
     /// Whether the guest has written the body since this was last reset.
     pub body_written: bool,
+    /// What a stop and watermark holds back in front of `body`: the guest sees it again only if a later callback buffers.
+    aside: Vec<u8>,
     pub flow: Flow,
-    /// Whether the guest has ever held a part of the body back.
-    pub body_paused: bool,
     /// Whether the headers have come.
     pub begun: bool,
     /// Whether the guest has seen the end of the stream.
@@ -314,10 +331,10 @@ impl Side {
             trailers: None,
             trailers_in_reach: false,
             body: Body::default(),
-            body_in_reach: false,
+            body_reach: BodyReach::Nothing,
             body_written: false,
+            aside: Vec::new(),
             flow: Flow::Running,
-            body_paused: false,
             begun: false,
             end_seen: false,
             held: VecDeque::new(),
@@ -334,13 +351,17 @@ impl Side {
     /// Lets everything go that has come.
     pub fn pass(&mut self) {
         self.flow = Flow::Running;
-        self.body_in_reach = false;
+        // What is freed stays so until another part comes.
+        if self.body_reach != BodyReach::Freed {
+            self.body_reach = BodyReach::Nothing;
+        }
         if !self.headers_passed {
             self.headers_passed = true;
             self.passed.headers = self.headers.headers.clone();
         }
-        if !self.body.0.is_empty() {
-            self.passed.chunks.push(std::mem::take(&mut self.body.0));
+        let body = self.take_body();
+        if !body.is_empty() {
+            self.passed.chunks.push(body);
         }
         if self.end_seen {
             self.passed.trailers = self.trailers.as_ref().map(|trailers| trailers.headers.clone());
@@ -355,8 +376,45 @@ impl Side {
         self.end_seen = true;
         self.trailers = None;
         self.headers.headers = reply.headers;
+        self.drop_body();
         self.body = Body(reply.body);
         self.pass();
+    }
+
+    /// Holds the body back in a buffer, which the guest sees from now on.
+    pub fn buffer_body(&mut self) {
+        self.body.0 = self.take_body();
+        self.body_reach = BodyReach::Buffered;
+        self.flow = Flow::Paused;
+    }
+
+    /// Holds the body back where the guest does not see it. Over `limit`, nothing more comes.
+    pub fn put_body_aside(&mut self, limit: usize) {
+        self.aside = self.take_body();
+        self.body_reach = BodyReach::Freed;
+        self.flow = match self.aside.len() > limit {
+            true => Flow::Full,
+            false => Flow::Paused,
+        };
+    }
+
+    /// Throws away what is held back of the body.
+    pub fn drop_body(&mut self) {
+        self.take_body();
+        self.body_reach = BodyReach::Nothing;
+    }
+
+    fn take_body(&mut self) -> Vec<u8> {
+        let mut body = std::mem::take(&mut self.aside);
+        body.append(&mut self.body.0);
+        body
+    }
+
+    /// Envoy does not survive it when a filter makes larger than the gateway's buffer what that buffer holds.
+    pub fn check_growth(&self, limit: usize, ledger: &Ledger) {
+        if self.body_reach == BodyReach::Buffered && self.body.0.len() > limit {
+            ledger.fault("a body that was held back grows beyond the buffer, which crashes Envoy".to_owned());
+        }
     }
 
     /// Holds back after Pause in a headers callback.
@@ -377,6 +435,22 @@ pub(super) enum Flow {
     Paused,
     /// What comes is held back in front of the filter.
     Stopped,
+    /// What would come stays with its sender, who isn't read from: what is held back exceeds the gateway's buffer.
+    Full,
+}
+
+/// What the guest reaches of a body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum BodyReach {
+    /// Nothing: none has come, or what has come has gone out.
+    Nothing,
+    /// The part of the running callback.
+    Part,
+    /// All that is held back, since the last body callback left it in the gateway's buffer.
+    Buffered,
+    /// Memory that isn't the gateway's any more: after a stop and watermark, it still points to the part that its body
+    /// callback had.
+    Freed,
 }
 
 /// A part of a message, on its way to the filter.

@@ -15,8 +15,32 @@ use super::grpc::CallEvent;
 use super::ledger::{Ledger, Metrics};
 use super::message::{GuestHeaders, Headers};
 use super::profile::Profile;
-use super::stream::{Asked, Direction, End, Event, Flow, LocalReply, Stream, Streams};
+use super::stream::{Asked, BodyReach, Direction, End, Event, Flow, LocalReply, Stream, Streams};
 use super::time::Time;
+
+/// What a body callback says with the value that it returns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum BodyAction {
+    /// 0: all that has come goes on.
+    Continue,
+    /// 1, stop and buffer: the next callback sees it again, with what comes.
+    Buffer,
+    /// 2, stop and watermark: it is held back out of the filter's sight.
+    Watermark,
+}
+
+impl BodyAction {
+    /// The host crate knows the first two; it takes the third for an error behind the callback, which leaves all that the
+    /// callback has done. No filter here returns what Envoy knows besides: 3, which holds back nothing and drops the part.
+    fn of(returned: Result<Action, GuestError>) -> Result<Self, GuestError> {
+        match returned {
+            Ok(Action::Continue) => Ok(Self::Continue),
+            Ok(Action::Pause) => Ok(Self::Buffer),
+            Err(GuestError::UnexpectedReturn { value: 2, .. }) => Ok(Self::Watermark),
+            Err(error) => Err(error),
+        }
+    }
+}
 
 /// A virtual machine that has accepted its configuration.
 pub(super) struct Vm {
@@ -180,7 +204,7 @@ impl Vm {
             return;
         }
         let side = stream.side(direction);
-        if side.flow == Flow::Stopped {
+        if matches!(side.flow, Flow::Stopped | Flow::Full) {
             side.held.push_back(event);
             return;
         }
@@ -209,30 +233,44 @@ impl Vm {
             }
             Event::Data { bytes, end } => {
                 side.end_seen = end;
-                side.body_in_reach = true;
                 side.body.0.extend_from_slice(&bytes);
-                let held_back = side.body.0.len() > bytes.len();
-                if held_back && self.over_limit(context, direction) {
+                // With this part there is too much in the buffer. A request's callback comes yet, and counts for nothing.
+                let lost = side.body_reach == BodyReach::Buffered && side.body.0.len() > profile.buffer_limit;
+                if lost && direction == Direction::Response {
+                    self.overflow(context, direction);
                     return self.settle();
+                }
+                if lost || side.body_reach != BodyReach::Buffered {
+                    side.body_reach = BodyReach::Part;
                 }
                 let side = self.stream(context).side(direction);
                 let size = u32::try_from(side.body.0.len()).expect("a test's body is short");
                 let action = match direction {
                     Direction::Request => self.run("proxy_on_request_body", |scope| {
-                        scope.on_request_body(context, size, end)
+                        BodyAction::of(scope.on_request_body(context, size, end))
                     }),
                     Direction::Response => self.run("proxy_on_response_body", |scope| {
-                        scope.on_response_body(context, size, end)
+                        BodyAction::of(scope.on_response_body(context, size, end))
                     }),
                 };
-                self.check_growth(context, direction);
-                if self.paused(context, action) {
-                    let side = self.stream(context).side(direction);
-                    side.flow = Flow::Paused;
-                    side.body_paused = true;
-                    self.over_limit(context, direction);
-                } else {
-                    self.stream(context).side(direction).pass();
+                let ends = self.ends(context);
+                if lost {
+                    self.stream(context).asked.clear();
+                    self.overflow(context, direction);
+                    return self.settle();
+                }
+                let side = self.stream(context).side(direction);
+                match action {
+                    BodyAction::Continue if !ends => side.pass(),
+                    BodyAction::Continue | BodyAction::Buffer => {
+                        side.buffer_body();
+                        if side.body.0.len() > profile.buffer_limit {
+                            self.overflow(context, direction);
+                        }
+                    }
+                    // The trailers that gRPC-Web's last frame is made of are read already.
+                    BodyAction::Watermark if bytes.first() == Some(&0x80) => side.put_body_aside(usize::MAX),
+                    BodyAction::Watermark => side.put_body_aside(profile.buffer_limit),
                 }
             }
             Event::Trailers => {
@@ -248,7 +286,6 @@ impl Vm {
                         scope.on_response_trailers(context, count)
                     }),
                 };
-                self.check_growth(context, direction);
                 let paused = self.paused(context, action);
                 let side = self.stream(context).side(direction);
                 if paused {
@@ -262,31 +299,21 @@ impl Vm {
         self.settle();
     }
 
-    /// Whether what the callback saw is held back: a callback that asked for a local reply or a reset holds whatever it
-    /// returned.
+    /// Whether what the callback saw is held back.
     fn paused(&mut self, context: ContextId, action: Action) -> bool {
-        let asked = &self.stream(context).asked;
-        action == Action::Pause || asked.iter().any(|asked| !matches!(asked, Asked::Continue(_)))
+        action == Action::Pause || self.ends(context)
     }
 
-    /// Envoy does not survive it when a filter that has held a part of a response's body back makes it larger than the
-    /// gateway's buffer.
-    fn check_growth(&mut self, context: ContextId, direction: Direction) {
-        let limit = self.profile.buffer_limit;
-        let side = self.stream(context).side(direction);
-        assert!(
-            direction == Direction::Request || !side.body_paused || side.body.0.len() <= limit,
-            "a response that was held back grows beyond the buffer, which crashes Envoy"
-        );
+    /// Whether the callback asked for a local reply or a reset: that holds what it saw, whatever it returned.
+    fn ends(&mut self, context: ContextId) -> bool {
+        let asked = &self.stream(context).asked;
+        asked.iter().any(|asked| !matches!(asked, Asked::Continue(_)))
     }
 
     /// Ends an exchange whose held back body exceeds the gateway's buffer.
-    fn over_limit(&mut self, context: ContextId, direction: Direction) -> bool {
-        let limit = self.profile.buffer_limit;
+    fn overflow(&mut self, context: ContextId, direction: Direction) {
         let stream = self.stream(context);
-        if stream.side(direction).body.0.len() <= limit {
-            return false;
-        }
+        stream.side(direction).drop_body();
         stream.local_reply_asked = true;
         match direction {
             Direction::Response if stream.response.headers_passed() => stream.asked.push(Asked::Reset),
@@ -301,7 +328,6 @@ impl Vm {
                 b"Internal Server Error".to_vec(),
             )),
         }
-        true
     }
 
     /// Does what guests asked for in the last callback, which may have acted on any of its exchanges, and ends those that
@@ -334,7 +360,15 @@ impl Vm {
         if side.flow == Flow::Running {
             return;
         }
+        let full = side.flow == Flow::Full;
         side.pass();
+        if full {
+            // The sender is read from again, part by part.
+            for event in std::mem::take(&mut side.held) {
+                self.deliver(context, direction, event);
+            }
+            return;
+        }
         // The gateway has collected what came into one buffer meanwhile.
         let mut bytes = Vec::new();
         let mut data = false;
@@ -421,6 +455,13 @@ impl Vm {
                 self.ledger.log()
             )
         });
+        let streams = self.streams_mut();
+        for context in std::mem::take(&mut streams.written) {
+            if let Some(Stream { request, response, .. }) = streams.open.get(&context) {
+                request.check_growth(streams.profile.buffer_limit, &streams.ledger);
+                response.check_growth(streams.profile.buffer_limit, &streams.ledger);
+            }
+        }
         let faults = self.ledger.take_faults();
         assert!(faults.is_empty(), "in {callback}: {}", faults.join("; "));
         result

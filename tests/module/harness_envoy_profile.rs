@@ -3,7 +3,10 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::Duration;
 
+use serde_json::json;
+
 use crate::harness::{Exchange, Gateway, Host, HostCall, Progress, Request, Response, frame};
+use crate::kit::{call_of, configuration, respond};
 
 // Configuration
 
@@ -40,6 +43,18 @@ fn a_trap_in_the_configuration_is_a_refusal_too() {
     let trapping = [("proxy_on_configure", "unreachable")];
     let refused = Host::envoy().guest(guest(&trapping)).load("").err().unwrap();
     assert!(refused.trap.is_some());
+}
+
+#[test]
+fn the_module_can_be_loaded_as_cargo_alone_builds_it() {
+    let gateway = Host::envoy()
+        .module_of_cargo_alone()
+        .load(&configuration(json!({})))
+        .unwrap();
+    let exchange = gateway.request(Request::get("/v1/echo"));
+    assert_eq!(call_of(&exchange).1, json!({}));
+    respond(&exchange, json!({ "int32Value": 7 }));
+    assert_eq!(exchange.answer().json(), json!({ "int32Value": 7 }));
 }
 
 // Headers
@@ -269,7 +284,7 @@ fn an_http1_body_ends_apart_from_its_bytes() {
     assert_eq!(logged(&gateway), ["end=00", "end=01"]);
     let forwarded = exchange.forwarded();
     assert_eq!(forwarded.headers.all("content-length"), ["2"]);
-    assert_eq!(forwarded.json(), serde_json::json!({}));
+    assert_eq!(forwarded.json(), json!({}));
 }
 
 #[test]
@@ -287,20 +302,35 @@ fn a_buffer_write_replaces_all_or_goes_to_an_end_and_nothing_else() {
 }
 
 #[test]
-fn a_buffered_request_over_the_limit_is_answered_413_before_the_filter_sees_it() {
-    let gateway = load_in(
-        Host::envoy().buffer_limit(4),
-        &[(
-            "proxy_on_request_body",
-            "(call $log_buffer (i32.const 0)) (i32.const 1)",
-        )],
-    );
-    let exchange = gateway.request(Request::post("/").chunk("one").chunk("two"));
-    assert_eq!(logged(&gateway), ["one"]);
-    assert_eq!(
-        (exchange.answer().status(), exchange.answer().text()),
-        (413, "Payload Too Large".to_owned())
-    );
+fn a_buffered_request_over_the_limit_is_answered_413_whatever_the_filter_makes_of_it() {
+    for last in [
+        "(i32.const 1)",
+        "(i32.const 0)",
+        "(call $status 'set' (call $replace_body (i32.const 0) 'x')) (i32.const 0)",
+        "(call $status 'set' (call $replace_body (i32.const 0) 'longer still')) (i32.const 2)",
+        "(call $status 'reply' (call $reply (i32.const 404) 'no')) (i32.const 0)",
+    ] {
+        let gateway = load_in(
+            Host::envoy().buffer_limit(4),
+            &[(
+                "proxy_on_request_body",
+                &format!(
+                    "(call $log_buffer (i32.const 0)) \
+                     (if (result i32) (i32.gt_u (local.get 1) (i32.const 4)) (then {last}) (else (i32.const 1)))"
+                ),
+            )],
+        );
+        let exchange = gateway.request(Request::post("/").chunk("one").chunk("two"));
+        // It does see it once more.
+        assert_eq!(logged(&gateway)[..2], ["one", "onetwo"], "{last}");
+        assert!(logged(&gateway)[2..].iter().all(|line| line.ends_with("=00")), "{last}");
+        assert_eq!(
+            (exchange.answer().status(), exchange.answer().text()),
+            (413, "Payload Too Large".to_owned()),
+            "{last}"
+        );
+        assert_eq!(exchange.forwarded().body(), b"", "{last}");
+    }
 }
 
 #[test]
@@ -352,6 +382,379 @@ fn the_response_may_come_while_the_request_goes_on() {
     exchange.send("two", true);
     assert_eq!(exchange.progress(), Progress::WaitsForUpstream);
     assert_eq!(exchange.forwarded().chunks, [b"one", b"two"]);
+}
+
+// Bodies: what stop and buffer and what stop and watermark hold back
+
+/// One of the two ways through a filter.
+#[derive(Debug)]
+struct Way {
+    name: &'static str,
+    /// The numbers of the body and of the headers, as the guest names them.
+    body: u32,
+    headers: u32,
+    /// What the client gets when a buffer overflows.
+    overflow: u16,
+}
+
+const WAYS: [Way; 2] = [
+    Way {
+        name: "request",
+        body: 0,
+        headers: 0,
+        overflow: 413,
+    },
+    Way {
+        name: "response",
+        body: 1,
+        headers: 2,
+        overflow: 500,
+    },
+];
+
+impl Way {
+    /// A guest of this way's callbacks, by the end of their names.
+    fn load(&self, limit: usize, callbacks: &[(&str, &str)]) -> Gateway {
+        let named: Vec<_> = callbacks
+            .iter()
+            .map(|(name, body)| match name.strip_prefix("..") {
+                Some(name) => (format!("proxy_on_{}_{name}", self.name), *body),
+                None => ((*name).to_owned(), *body),
+            })
+            .collect();
+        let named: Vec<_> = named.iter().map(|(name, body)| (name.as_str(), *body)).collect();
+        load_in(Host::envoy().buffer_limit(limit), &named)
+    }
+
+    /// A body callback that logs what it sees, does `more`, and returns what the last character that it saw says.
+    fn obey(&self, more: &str) -> String {
+        format!(
+            "(call $log_buffer (i32.const {})) {more} \
+             (i32.sub \
+                (i32.load8_u (i32.sub (i32.add (i32.load (i32.const 0)) (i32.load (i32.const 4))) (i32.const 1))) \
+                (i32.const 48))",
+            self.body
+        )
+    }
+
+    /// Writes a text over all of the body that is in reach, and logs the result.
+    fn write(&self, text: &str) -> String {
+        format!(
+            "(call $status 'set' (call $replace_body (i32.const {}) '{text}'))",
+            self.body
+        )
+    }
+
+    /// Sends this through the filter.
+    fn send(&self, gateway: &Gateway, chunks: &[&str], trailers: bool) -> Exchange {
+        let exchange;
+        if self.name == "request" {
+            let mut request = chunks
+                .iter()
+                .fold(Request::post("/").open(), |request, chunk| request.chunk(chunk));
+            if trailers {
+                request = request.trailer("t", "1");
+            }
+            exchange = gateway.request(request);
+        } else {
+            exchange = gateway.request(Request::get("/"));
+            exchange.respond_headers(&Response::new(200).chunk(""));
+            for chunk in chunks {
+                exchange.respond_data(chunk, false);
+            }
+            if trailers {
+                exchange.respond_trailers(&[("t", "1")]);
+            }
+        }
+        exchange
+    }
+
+    /// Sends one more chunk.
+    fn send_more(&self, exchange: &Exchange, chunk: &str) {
+        match self.name {
+            "request" => exchange.send(chunk, false),
+            _ => exchange.respond_data(chunk, false),
+        }
+    }
+
+    /// The chunks that have come out behind the filter.
+    fn passed(&self, exchange: &Exchange) -> Vec<String> {
+        let passed = match self.name {
+            "request" => exchange.forwarded(),
+            _ => exchange.so_far(),
+        };
+        let text = |chunk: &Vec<u8>| String::from_utf8(chunk.clone()).unwrap();
+        passed.chunks.iter().map(text).collect()
+    }
+}
+
+#[test]
+fn a_body_callback_sees_all_that_is_buffered_or_else_the_new_part_alone() {
+    // The last character of a chunk is what the callback returns; each time what it has seen, and what has passed.
+    type Case = (
+        &'static [&'static str],
+        &'static [&'static str],
+        &'static [&'static str],
+    );
+    let cases: [Case; 6] = [
+        (&["a2", "b2", "c0"], &["a2", "b2", "c0"], &["a2b2c0"]),
+        (&["a1", "b1", "c0"], &["a1", "a1b1", "a1b1c0"], &["a1b1c0"]),
+        (&["a2", "b1", "c0"], &["a2", "b1", "a2b1c0"], &["a2b1c0"]),
+        (&["a1", "b2", "c0"], &["a1", "a1b2", "c0"], &["a1b2c0"]),
+        (
+            &["a1", "b2", "c1", "d2", "e0"],
+            &["a1", "a1b2", "c1", "a1b2c1d2", "e0"],
+            &["a1b2c1d2e0"],
+        ),
+        (
+            &["a0", "b2", "c0", "d1", "e0"],
+            &["a0", "b2", "c0", "d1", "d1e0"],
+            &["a0", "b2c0", "d1e0"],
+        ),
+    ];
+    for way in &WAYS {
+        for (chunks, seen, passed) in cases {
+            let gateway = way.load(100, &[("..body", &way.obey(""))]);
+            let exchange = way.send(&gateway, &chunks[..chunks.len() - 1], false);
+            assert_eq!(way.passed(&exchange), passed[..passed.len() - 1], "{way:?}");
+            way.send_more(&exchange, chunks[chunks.len() - 1]);
+            assert_eq!(logged(&gateway), seen, "{way:?}");
+            assert_eq!(way.passed(&exchange), passed, "{way:?}");
+        }
+    }
+}
+
+#[test]
+fn what_a_callback_has_made_of_a_part_is_put_aside_behind_a_stop_and_watermark() {
+    for way in &WAYS {
+        let gateway = way.load(100, &[("..body", &way.obey(&way.write("written,")))]);
+        let exchange = way.send(&gateway, &["a2", "b2", "c0"], false);
+        assert_eq!(
+            logged(&gateway),
+            ["a2", "set=00", "b2", "set=00", "c0", "set=00"],
+            "{way:?}"
+        );
+        assert_eq!(way.passed(&exchange), ["written,written,written,"], "{way:?}");
+    }
+}
+
+#[test]
+fn what_a_callback_has_asked_for_is_done_behind_a_stop_and_watermark_too() {
+    for way in &WAYS {
+        let edit = format!("(drop (call $set_header (i32.const {}) 'x-a' 'b')) ", way.headers);
+        let gateway = way.load(100, &[("..headers", "(i32.const 1)"), ("..body", &way.obey(&edit))]);
+        let exchange = way.send(&gateway, &["a2", "b0"], false);
+        let passed = match way.name {
+            "request" => exchange.forwarded(),
+            _ => exchange.so_far(),
+        };
+        assert_eq!((passed.headers.get("x-a"), passed.text().as_str()), (Some("b"), "a2b0"));
+        let reply = [("..body", "(drop (call $reply (i32.const 404) 'no')) (i32.const 2)")];
+        let gateway = way.load(100, &[&[("..headers", "(i32.const 1)")], reply.as_slice()].concat());
+        let answer = way.send(&gateway, &["a"], false).answer();
+        assert_eq!((answer.status(), answer.text().as_str()), (404, "no"), "{way:?}");
+    }
+}
+
+#[test]
+fn over_the_limit_stop_and_buffer_ends_an_exchange_and_stop_and_watermark_does_not() {
+    for way in &WAYS {
+        let load = || way.load(4, &[("..headers", "(i32.const 1)"), ("..body", &way.obey(""))]);
+        // Behind the callback, when it has left too much; for a response in front of it, when too much comes.
+        for (chunks, seen, by_a_request) in [
+            (["abcd1"].as_slice(), ["abcd1"].as_slice(), None),
+            (&["a1", "bcd1"], &["a1"], Some("a1bcd1")),
+            // What was put aside counts.
+            (&["a2", "bcd1"], &["a2", "bcd1"], None),
+            (&["a2", "b1", "c0"], &["a2", "b1"], Some("a2b1c0")),
+            (&["a1", "b2", "c1"], &["a1", "a1b2", "c1"], None),
+        ] {
+            let gateway = load();
+            let exchange = way.send(&gateway, chunks, false);
+            let by_a_request = by_a_request.filter(|_| way.name == "request");
+            assert_eq!(logged(&gateway), [seen, by_a_request.as_slice()].concat(), "{way:?}");
+            assert_eq!(exchange.answer().status(), way.overflow, "{way:?} {chunks:?}");
+        }
+        // What goes on at once, and what is put aside, knows no limit.
+        for chunks in [["a2", "bcd2"], ["a2", "bcdef0"], ["abcd0", "e2"]] {
+            let gateway = load();
+            let exchange = way.send(&gateway, &chunks, false);
+            assert_eq!(logged(&gateway), chunks, "{way:?}");
+            assert!(
+                !matches!(exchange.progress(), Progress::Answered | Progress::Reset),
+                "{way:?}"
+            );
+        }
+    }
+}
+
+#[test]
+fn over_the_limit_a_stop_and_watermark_lets_nothing_more_come_until_the_stream_is_resumed() {
+    for way in &WAYS {
+        let resume = format!(
+            "(drop (call $effective (i32.load (i32.const 20)))) (drop (call $continue (i32.const {})))",
+            way.body
+        );
+        let remember = "(i32.store (i32.const 20) (local.get 0)) ";
+        let gateway = way.load(
+            4,
+            &[
+                ("..headers", "(drop (call $tick (i32.const 50))) (i32.const 1)"),
+                ("..body", &way.obey(remember)),
+                ("..trailers", "(call $say 'trailers') (i32.const 0)"),
+                ("proxy_on_tick", &resume),
+            ],
+        );
+        let exchange = way.send(&gateway, &["ab2", "c2", "d2", "efghi2"], true);
+        let seen = ["ab2", "c2", "d2", "efghi2", "trailers"];
+        assert_eq!(logged(&gateway), seen[..2], "{way:?}");
+        assert_eq!(exchange.progress(), Progress::WaitsForTime, "{way:?}");
+        // What was put aside goes, and then the rest comes as it was sent, until there is again too much.
+        gateway.advance(Duration::from_millis(50));
+        assert_eq!(logged(&gateway), seen[..4], "{way:?}");
+        assert_eq!(way.passed(&exchange), ["ab2c2"], "{way:?}");
+        gateway.advance(Duration::from_millis(50));
+        assert_eq!(logged(&gateway), seen, "{way:?}");
+        assert_eq!(way.passed(&exchange), ["ab2c2", "d2efghi2"], "{way:?}");
+    }
+}
+
+#[test]
+fn behind_a_stop_and_watermark_the_trailers_callback_must_not_touch_the_body() {
+    for way in &WAYS {
+        let read = format!("(call $log_buffer (i32.const {}))", way.body);
+        for touch in [&read, &way.write("x")] {
+            let at_trailers = format!("{touch} (i32.const 0)");
+            let gateway = || {
+                way.load(
+                    100,
+                    &[
+                        ("..headers", "(i32.const 1)"),
+                        ("..body", &way.obey("")),
+                        ("..trailers", &at_trailers),
+                    ],
+                )
+            };
+            let message = failure(|| drop(way.send(&gateway(), &["a1", "b2"], true)));
+            assert!(message.contains("freed memory"), "{message}");
+            assert!(
+                message.contains(&format!("proxy_on_{}_trailers", way.name)),
+                "{message}"
+            );
+            // Behind a stop and buffer it is there, whatever was before.
+            let gateway = gateway();
+            let exchange = way.send(&gateway, &["a2", "b1"], true);
+            let (seen, passed) = match touch == &read {
+                true => ("a2b1", "a2b1"),
+                false => ("set=00", "x"),
+            };
+            assert_eq!(logged(&gateway), ["a2", "b1", seen], "{way:?}");
+            assert_eq!(way.passed(&exchange), [passed], "{way:?}");
+        }
+        // Who doesn't touch it lets all go.
+        let gateway = way.load(100, &[("..body", &way.obey("")), ("..trailers", "(i32.const 0)")]);
+        let exchange = way.send(&gateway, &["a1", "b2"], true);
+        assert_eq!(way.passed(&exchange), ["a1b2"], "{way:?}");
+    }
+}
+
+#[test]
+fn what_is_buffered_must_not_grow_over_the_limit() {
+    for way in &WAYS {
+        let [long, short] = ["longer", "s"].map(|text| way.write(text));
+        let send = |at_body: &str, at_trailers: &str| {
+            let gateway = way.load(
+                4,
+                &[
+                    ("..body", &way.obey(at_body)),
+                    ("..trailers", &format!("{at_trailers} (i32.const 0)")),
+                ],
+            );
+            move |chunks: &[&str]| {
+                let exchange = way.send(&gateway, chunks, true);
+                way.passed(&exchange).concat()
+            }
+        };
+        // In the second body callback, also for a moment; in the trailers callback.
+        let second = format!("(if (i32.gt_u (local.get 1) (i32.const 2)) (then {long} {short}))");
+        for (at_body, at_trailers, chunks) in [
+            (second.as_str(), "", ["a1", "b0"].as_slice()),
+            (&second, "", &["a1", "b1"]),
+            (&second, "", &["a1", "b2"]),
+            ("", &long, &["a1"]),
+            ("", &long, &["a2", "b1"]),
+        ] {
+            let message = failure(|| drop(send(at_body, at_trailers)(chunks)));
+            assert!(
+                message.contains("grows beyond the buffer"),
+                "{way:?} {chunks:?}: {message}"
+            );
+        }
+        // A part that comes is in no buffer.
+        assert_eq!(send(&long, "")(&["a0", "b0"]), "longerlonger", "{way:?}");
+        assert_eq!(send(&long, "")(&["a2"]), "", "{way:?}");
+        assert_eq!(send(&short, &short)(&["a1", "b1"]), "s", "{way:?}");
+    }
+}
+
+#[test]
+fn what_is_put_aside_is_out_of_reach_of_other_callbacks_and_the_headers_are_not() {
+    for way in &WAYS {
+        let exchange = |at_tick: &str| {
+            let gateway = way.load(
+                100,
+                &[
+                    (
+                        "..headers",
+                        "(i32.store (i32.const 20) (local.get 0)) (drop (call $tick (i32.const 50))) (i32.const 1)",
+                    ),
+                    ("..body", &way.obey("")),
+                    (
+                        "proxy_on_tick",
+                        &format!(
+                            "(drop (call $tick (i32.const 0))) (drop (call $effective (i32.load (i32.const 20)))) {at_tick} \
+                             (drop (call $continue (i32.const {})))",
+                            way.body
+                        ),
+                    ),
+                ],
+            );
+            let exchange = way.send(&gateway, &["a2"], false);
+            gateway.advance(Duration::from_millis(50));
+            (gateway, exchange)
+        };
+        for touch in [format!("(call $log_buffer (i32.const {}))", way.body), way.write("x")] {
+            let message = failure(|| drop(exchange(&touch)));
+            assert!(
+                message.contains("in proxy_on_tick") && message.contains("freed memory"),
+                "{message}"
+            );
+        }
+        let edit = format!(
+            "(call $status 'set' (call $set_header (i32.const {}) 'x-a' 'b'))",
+            way.headers
+        );
+        let (gateway, exchange) = exchange(&edit);
+        assert_eq!(logged(&gateway), ["a2", "set=00"], "{way:?}");
+        assert_eq!(way.passed(&exchange), ["a2"], "{way:?}");
+        // The next part is seen again, and goes on its own.
+        way.send_more(&exchange, "b0");
+        assert_eq!(way.passed(&exchange), ["a2", "b0"], "{way:?}");
+        let passed = match way.name {
+            "request" => exchange.forwarded(),
+            _ => exchange.so_far(),
+        };
+        assert_eq!(passed.headers.get("x-a"), Some("b"), "{way:?}");
+    }
+}
+
+#[test]
+fn a_body_callback_must_return_nothing_else() {
+    for way in &WAYS {
+        let gateway = way.load(100, &[("..body", &way.obey(""))]);
+        let message = failure(|| drop(way.send(&gateway, &["a3"], false)));
+        assert!(message.contains("returned 3"), "{message}");
+    }
 }
 
 // Local replies

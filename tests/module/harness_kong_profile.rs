@@ -288,6 +288,17 @@ fn a_body_over_the_buffer_has_a_size_and_no_bytes() {
     assert_eq!(exchange.forwarded().body(), b"longer");
 }
 
+#[test]
+fn a_stop_and_watermark_fails_the_test_which_wasmx_does_not_know() {
+    let two = "(i32.const 2)";
+    let gateway = load(&[("proxy_on_request_body", two)]);
+    let message = failure(|| drop(gateway.request(Request::post("/").json("{}"))));
+    assert!(message.contains("proxy_on_request_body returned 2"), "{message}");
+    let exchange = load(&[("proxy_on_response_body", two)]).request(Request::get("/"));
+    let message = failure(|| exchange.respond(Response::ok("m")));
+    assert!(message.contains("proxy_on_response_body returned 2"), "{message}");
+}
+
 // Responses
 
 #[test]
