@@ -314,8 +314,7 @@ TYPE = "type.googleapis.com/envoy.extensions"
 def bootstrap(upstream: int, schema: Schema) -> dict[str, Any]:
     """Envoy's configuration: four listeners that differ in their filters."""
     proto = {"@type": "type.googleapis.com/google.protobuf.Struct",
-             "value": {"proto": PROTO.read_text(), "bodyless": "call", "hold_headers": True,
-                       "limits": {"gateway_buffer_bytes": BUFFER}}}
+             "value": {"proto": PROTO.read_text(), "bodyless": "call", "hold_headers": True}}
     grpc_web_proto = {**proto, "value": {**proto["value"], "upstream": {"grpc_web": True}}}
     native = {
         "name": "envoy.filters.http.grpc_json_transcoder",

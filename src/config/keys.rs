@@ -310,10 +310,10 @@ pub const KEYS: &[Key] = &[
         "One gRPC message: over it, 413 for a request and 502 for a response.",
     ),
     key(
-        "limits.gateway_buffer_bytes",
+        "limits.max_total_bytes",
         Kind::Size,
-        Some("1048576"),
-        "What the gateway itself can hold back of a body, as it is configured.",
+        Some("536870912"),
+        "What all requests of a worker hold together: over it, 503 for the one that wants more.",
     ),
 ];
 

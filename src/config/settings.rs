@@ -121,7 +121,7 @@ impl Settings {
                 max_request_bytes: checked.size("limits.max_request_bytes"),
                 max_response_bytes: checked.size("limits.max_response_bytes"),
                 max_message_bytes: checked.size("limits.max_message_bytes"),
-                gateway_buffer_bytes: checked.size("limits.gateway_buffer_bytes"),
+                max_total_bytes: checked.size("limits.max_total_bytes"),
             },
         }
     }
@@ -209,6 +209,6 @@ pub struct Limits {
     pub max_response_bytes: usize,
     /// One gRPC message.
     pub max_message_bytes: usize,
-    /// How much of a body the gateway is configured to buffer.
-    pub gateway_buffer_bytes: usize,
+    /// What all exchanges of a virtual machine hold together.
+    pub max_total_bytes: usize,
 }

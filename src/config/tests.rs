@@ -78,7 +78,7 @@ fn a_proto_alone_is_enough_and_the_rest_has_its_documented_defaults() {
                 max_request_bytes: 32 << 20,
                 max_response_bytes: 32 << 20,
                 max_message_bytes: 16 << 20,
-                gateway_buffer_bytes: 1 << 20,
+                max_total_bytes: 512 << 20,
             },
         }
     );
@@ -125,7 +125,7 @@ fn everything() -> Value {
             "max_request_bytes": 3,
             "max_response_bytes": 4,
             "max_message_bytes": 5,
-            "gateway_buffer_bytes": 6,
+            "max_total_bytes": 6,
         },
     }))
 }
@@ -174,7 +174,7 @@ fn everything_read() -> Settings {
             max_request_bytes: 3,
             max_response_bytes: 4,
             max_message_bytes: 5,
-            gateway_buffer_bytes: 6,
+            max_total_bytes: 6,
         },
     }
 }
@@ -252,7 +252,7 @@ fn each_wrong_configuration_has_an_error_that_names_its_key() {
             json!({ "limits": { "max_body_bytes": 1 } }),
             "limits.max_body_bytes: unknown key; did you mean \
           \"max_proto_bytes\"? (known here: max_proto_bytes, max_request_bytes, max_response_bytes, max_message_bytes, \
-          gateway_buffer_bytes)",
+          max_total_bytes)",
         ),
         (
             json!({ "timeout": "1s" }),

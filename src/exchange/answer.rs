@@ -51,6 +51,11 @@ impl Answer {
         }
     }
 
+    /// How many bytes of memory it takes.
+    pub fn footprint(&self) -> usize {
+        self.initial.footprint() + self.trailing.footprint()
+    }
+
     /// The status in trailing or initial metadata.
     ///
     /// # Errors

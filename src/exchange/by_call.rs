@@ -36,11 +36,21 @@ impl ByCall {
     pub fn new(matched: Matched, deadline: Deadline, accept: Option<&[u8]>) -> Self {
         Self {
             received: match matched.method().server_streaming {
-                true => Received::Stream(ServerStream::new(&matched, accept, false), Vec::new()),
+                true => Received::Stream(ServerStream::new(&matched, accept), Vec::new()),
                 false => Received::Message(None),
             },
             answer: Answer::new(matched, deadline.of_call()),
         }
+    }
+
+    /// How many bytes of memory it takes.
+    pub fn footprint(&self) -> usize {
+        let received = match &self.received {
+            Received::Message(message) => message.as_ref().map_or(0, Vec::capacity),
+            Received::Stream(stream, written) => stream.footprint() + written.capacity(),
+            Received::Everything => 0,
+        };
+        self.answer.footprint() + received
     }
 
     /// After which time the gateway is to give up on the answer.
@@ -71,9 +81,15 @@ impl ByCall {
         self.answer.trailing = metadata;
     }
 
-    /// A message came.
-    pub fn message<'w>(&mut self, message: Vec<u8>, ending: &mut Ending, workspace: &'w mut Workspace) -> CallStep<'w> {
-        let Err(failure) = self.take(message, workspace) else {
+    /// A message came, which may be `admitted` or not.
+    pub fn message<'w>(
+        &mut self,
+        message: Vec<u8>,
+        admitted: Result<(), Failure>,
+        ending: &mut Ending,
+        workspace: &'w mut Workspace,
+    ) -> CallStep<'w> {
+        let Err(failure) = admitted.and_then(|()| self.take(message, workspace)) else {
             return CallStep::Await;
         };
         let whole = match std::mem::replace(&mut self.received, Received::Everything) {

@@ -134,6 +134,16 @@ impl Failure {
         Self::new(Reason::TooLarge, 413, Code::ResourceExhausted, message)
     }
 
+    /// 503: all requests together hold as much as they may.
+    pub fn overload() -> Self {
+        Self::new(
+            Reason::Overload,
+            503,
+            Code::ResourceExhausted,
+            "the gateway holds as much for requests as it may: try again later",
+        )
+    }
+
     /// 415: the body is in a form that the filter does not read.
     pub fn unsupported_media_type(message: impl Into<String>) -> Self {
         Self::new(Reason::MediaType, 415, Code::InvalidArgument, message)
@@ -247,6 +257,8 @@ pub enum Reason {
     BadAnswer,
     /// The upstream's answer is over a limit.
     AnswerTooLarge,
+    /// All requests together hold as much as they may.
+    Overload,
     /// There was no answer.
     Unreachable,
     /// There was no answer in time.
@@ -274,6 +286,7 @@ impl Reason {
             Self::Unsupported => "unsupported",
             Self::BadAnswer => "bad_answer",
             Self::AnswerTooLarge => "answer_too_large",
+            Self::Overload => "overload",
             Self::Unreachable => "unreachable",
             Self::Deadline => "deadline",
             Self::Internal => "internal",

@@ -2,16 +2,20 @@
 //!
 //! ```text
 //!              headers that cannot be held,
-//!              or the first part of a stream           an error in a stream that has begun
-//!    Unsent --------------------------------> Begun ---------------------------------------> Failed
-//!      |  \                                     |                                               |
-//!      |   \  an error where nothing            |  the end                                      |  the end
-//!      |    \ may be ended                      v                                               |
-//!      |     +-----------> Rejected ---------> Done <-------------------------------------------+
-//!      |                                        ^
-//!      +----------------------------------------+
+//!              or the first of the body                an error in a stream that has begun
+//!    Unsent ---------------------------------> Begun ---------------------------------------> Failed
+//!      | \                                     ^ |                                               |
+//!      |  \ a small unary message     released | | the end                                       | the end
+//!      |   +----------------> Held ------------+ v                                               |
+//!      |                        +-------------> Done <-------------------------------------------+
+//!      |                          the status     ^
+//!      +-----------------------------------------+
 //!         the end, or an error
 //! ```
+//!
+//! What comes of the body is taken out of the host part by part, so that no buffer of the host's bounds it, and the host
+//! cannot be given a body with the trailers any more. So what waits for the status waits here where the status comes with
+//! the body, and else with the host, if it is small: over its buffer's mark the host would stop reading, and wait for ever.
 //!
 //! An error is told by what the client has of the answer already. While it has nothing, the error takes the answer's place
 //! ([`InPlace::fail`]). In a stream that has begun, [`InPlace::fail_stream`] decides for an error among the messages, and
@@ -19,28 +23,57 @@
 
 use std::time::Duration;
 
-use super::answer::{Answer, Whole, more_messages, no_message, too_large};
+use super::answer::{Answer, Whole, no_message, too_large};
 use super::deadline::Deadline;
 use super::failure::{Failure, Reason};
-use super::matched::{BodyType, Matched};
+use super::matched::Matched;
 use super::outcome::{Ending, Outcome};
 use super::reply::{NO_CONTENT, NO_SNIFFING, is_without_content};
-use super::server_stream::{Progress, ServerStream, bad_frame};
+use super::server_stream::{Progress, ServerStream};
 use super::steps::{Abilities, HostReply, ResponseStep};
+use super::unary::Unary;
 use super::workspace::Workspace;
 use crate::grpc::Code;
-use crate::grpc::frame::{Frame, PREFIX_LENGTH};
+use crate::grpc::frame::PREFIX_LENGTH;
 use crate::grpc::metadata::{self, ConnectionOptions};
 use crate::http::headers::{HeaderEdits, Headers};
-use crate::http::media_type::{GRPC, JSON, OCTET_STREAM};
+use crate::http::media_type::{GRPC, JSON};
+
+/// The longest body of a unary answer that the host holds until the status is known, in bytes: less than what gateways
+/// usually buffer, which is 32 KiB at the least.
+const MAX_HELD: usize = 16 * 1024;
+
+/// What the smallest buffer of a gateway's holds, in bytes.
+const SMALLEST_BUFFER: usize = 1024;
+
+/// Room for an error behind a short answer whose headers are gone.
+const ERROR_ROOM: usize = 256;
 
 /// The response in place.
 #[derive(Debug)]
 pub struct InPlace {
     answer: Answer,
-    /// For a method that streams its answer.
-    stream: Option<ServerStream>,
+    body: Body,
     state: State,
+}
+
+/// The upstream's body, on its way to the client.
+#[derive(Debug)]
+enum Body {
+    /// One message.
+    Unary {
+        message: Unary,
+        /// The status comes while the body can still be written.
+        ends_in_body: bool,
+    },
+    /// Messages that go out as they come.
+    Flow(ServerStream),
+    /// Messages that go out at the end: an array which nobody could close.
+    Gathered {
+        stream: ServerStream,
+        /// What there is of the array.
+        array: Vec<u8>,
+    },
 }
 
 /// What the client has of the response.
@@ -48,13 +81,13 @@ pub struct InPlace {
 enum State {
     /// Nothing: all of it can still be changed.
     Unsent,
+    /// Nothing, and the host holds the whole body: only the headers can still be changed.
+    Held,
     /// The headers, and what has come of the body: only the body can still say something.
-    Begun { held: Held },
-    /// Nothing, and the response has failed at a moment when it must not be ended: the client is told at the next event.
-    Rejected(Failure),
+    Begun,
     /// The beginning of a response that has failed. What still comes is dropped, `dropped` bytes by now. The client knows,
     /// or, where the error could not be written, learns it by the response's being `cut` off.
-    Failed { held: Held, cut: bool, dropped: usize },
+    Failed { cut: bool, dropped: usize },
     /// All of it.
     Done,
 }
@@ -70,46 +103,64 @@ pub enum Reached {
     Client,
 }
 
-/// How many bytes of the answer the host holds, with its headers, until the trailers come; `None` where it holds nothing.
-type Held = Option<usize>;
-
-/// The next bytes of a body that goes on as it comes.
+/// The next bytes of the upstream's body.
 #[derive(Clone, Copy)]
 struct Part<'c> {
-    /// The host holds the answer until the trailers come, and these are the bytes of it.
-    held: Option<&'c [u8]>,
-    /// The upstream's.
     bytes: &'c [u8],
     /// They are the last, and no trailers follow.
     end: bool,
-    /// They are gRPC-Web's last frame, and the response must not be ended now: see [`is_trailers_frame`].
+    /// They may be gRPC-Web's last frame, and then the response must not be ended now: see [`is_trailers_frame`].
     amid_trailers: bool,
 }
 
 impl InPlace {
     /// Nothing of the response has come yet. `accept` is the client's header.
     pub fn new(matched: Matched, deadline: Deadline, accept: Option<&[u8]>, abilities: Abilities) -> Self {
-        let streams = matched.method().server_streaming;
+        let grpc_web = matched.plugin.settings.upstream.grpc_web;
+        let ends_in_body = abilities.trailers_with_body || grpc_web;
+        let body = match matched.method().server_streaming {
+            false => Body::Unary {
+                message: Unary::new(&matched),
+                ends_in_body: abilities.replaces_bodies && ends_in_body,
+            },
+            true => match ServerStream::new(&matched, accept) {
+                stream if ends_in_body || !stream.needs_end() => Body::Flow(stream),
+                stream => Body::Gathered {
+                    stream,
+                    array: Vec::new(),
+                },
+            },
+        };
         Self {
-            stream: streams.then(|| ServerStream::new(&matched, accept, abilities.trailers_with_body)),
+            body,
             answer: Answer::new(matched, deadline),
             state: State::Unsent,
         }
     }
 
+    /// How many bytes of memory it takes.
+    pub fn footprint(&self) -> usize {
+        let body = match &self.body {
+            Body::Unary { message, .. } => message.footprint(),
+            Body::Flow(stream) => stream.footprint(),
+            Body::Gathered { stream, array } => stream.footprint() + array.capacity(),
+        };
+        self.answer.footprint() + body
+    }
+
     /// After which time the gateway is to give up on the response.
     pub fn gateway_timeout(&self) -> Option<Duration> {
-        match self.stream {
-            Some(_) => self.answer.deadline.of_streamed_answer(),
-            None => self.answer.deadline.of_whole_answer(),
+        match self.body {
+            Body::Unary { .. } => self.answer.deadline.of_whole_answer(),
+            Body::Flow(_) | Body::Gathered { .. } => self.answer.deadline.of_streamed_answer(),
         }
     }
 
     /// How long the upstream may take for a streamed response, where it may be the first to notice that this has passed.
     pub fn watched_timeout(&self) -> Option<Duration> {
-        match self.is_open() && self.stream.is_some() {
-            true => self.answer.deadline.enforced(),
-            false => None,
+        match &self.body {
+            Body::Flow(_) | Body::Gathered { .. } if self.is_open() => self.answer.deadline.enforced(),
+            _ => None,
         }
     }
 
@@ -126,8 +177,12 @@ impl InPlace {
     /// Whether the client has all that it gets, the end of a stream that still is to come aside.
     pub fn has_answered(&self) -> bool {
         match &self.state {
-            State::Unsent | State::Begun { .. } => self.flowing().is_some_and(ServerStream::has_ended),
-            State::Rejected(_) => false,
+            State::Unsent | State::Held => false,
+            State::Begun => match &self.body {
+                Body::Unary { message, .. } => message.has_ended(),
+                Body::Flow(stream) => stream.has_ended(),
+                Body::Gathered { .. } => false,
+            },
             State::Failed { .. } | State::Done => true,
         }
     }
@@ -136,28 +191,28 @@ impl InPlace {
     pub fn reached(&self) -> Reached {
         match &self.state {
             State::Unsent if self.answer.initial.is_empty() => Reached::Nothing,
-            State::Unsent | State::Rejected(_) => Reached::Filter,
-            State::Begun { .. } | State::Failed { .. } | State::Done => Reached::Client,
+            State::Unsent | State::Held => Reached::Filter,
+            State::Begun | State::Failed { .. } | State::Done => Reached::Client,
         }
     }
 
-    /// Whether the body goes on as it comes.
-    pub fn flows(&self) -> bool {
-        match &self.state {
-            State::Unsent | State::Begun { .. } => self.flowing().is_some(),
-            State::Rejected(_) | State::Failed { .. } => true,
-            State::Done => false,
-        }
+    /// Whether the host holds a body that may be over the mark of its buffer.
+    pub fn may_stall(&self) -> bool {
+        let given = match &self.body {
+            Body::Unary { message, .. } => message.given(),
+            _ => None,
+        };
+        matches!(self.state, State::Held) && given > Some(SMALLEST_BUFFER)
     }
 
     /// Whether the upstream's answer still decides what the client gets.
     fn is_open(&self) -> bool {
-        matches!(self.state, State::Unsent | State::Begun { .. })
+        matches!(self.state, State::Unsent | State::Held | State::Begun)
     }
 
-    /// The stream, where its messages go out as they come.
-    fn flowing(&self) -> Option<&ServerStream> {
-        self.stream.as_ref().filter(|stream| stream.flows())
+    /// Whether nothing has gone to the client, not even headers.
+    fn is_unsent(&self) -> bool {
+        matches!(self.state, State::Unsent | State::Held)
     }
 
     /// The response headers came. `host_reply` says that the host made the response up.
@@ -182,7 +237,7 @@ impl InPlace {
             Ok(()) if abilities.holds_response => ResponseStep::Await,
             Ok(()) => {
                 self.edit_headers_early(&mut workspace.edits);
-                self.state = State::Begun { held: None };
+                self.state = State::Begun;
                 ResponseStep::RewriteHeaders(&workspace.edits)
             }
         }
@@ -207,20 +262,19 @@ impl InPlace {
         if !end_of_stream {
             return Ok(());
         }
-        match (answer.status()?, &self.stream) {
+        match (answer.status()?, &self.body) {
             (status, _) if status.code != Code::Ok => Err(answer.deadline.judge(Failure::of(status))),
-            (_, None) => Err(no_message()),
-            (_, Some(_)) => Ok(()),
+            (_, Body::Unary { .. }) => Err(no_message()),
+            (_, Body::Flow(_) | Body::Gathered { .. }) => Ok(()),
         }
     }
 
-    /// The trailers of a body that goes on as it comes, before its last bytes.
+    /// The trailers of a body whose last bytes come next.
     pub fn trailers(&mut self, trailers: Headers) {
         self.answer.trailing = trailers;
     }
 
-    /// The next bytes of a body that goes on as it comes, after those that a step has held. `end`: they are the last, and
-    /// no trailers follow.
+    /// The next bytes of the body. `end`: they are the last, and no trailers follow.
     pub fn chunk<'w>(
         &mut self,
         chunk: &[u8],
@@ -228,41 +282,147 @@ impl InPlace {
         ending: &mut Ending,
         workspace: &'w mut Workspace,
     ) -> ResponseStep<'w> {
-        let part = self.part(chunk, end);
-        workspace.body.clear();
-        workspace.body.extend_from_slice(part.held.unwrap_or_default());
-        match &self.state {
-            State::Unsent | State::Begun { .. } => self.convert(part, ending, workspace),
-            State::Rejected(_) if part.amid_trailers => ResponseStep::Drop,
-            State::Rejected(_) => self.reject(ending, workspace),
-            State::Failed { .. } => self.drop_rest(part, workspace),
-            State::Done => ResponseStep::PassThrough,
-        }
-    }
-
-    fn part<'c>(&self, chunk: &'c [u8], end: bool) -> Part<'c> {
-        let held = match &self.state {
-            State::Begun { held } | State::Failed { held, .. } => *held,
-            _ => None,
-        };
-        let (kept, bytes) = chunk.split_at_checked(held.unwrap_or(0)).unwrap_or((chunk, &[]));
         let grpc_web = self.answer.matched.plugin.settings.upstream.grpc_web;
-        Part {
-            held: held.map(|_| kept),
-            bytes,
+        let part = Part {
+            bytes: chunk,
             end,
-            amid_trailers: !end && grpc_web && is_trailers_frame(bytes),
+            amid_trailers: !end && grpc_web && is_trailers_frame(chunk),
+        };
+        workspace.body.clear();
+        match (&self.state, &self.body) {
+            (State::Failed { .. }, _) => self.drop_rest(part, workspace),
+            (State::Done, _) => ResponseStep::PassThrough,
+            _ if self.has_answered() => part.becomes(false, false, workspace),
+            (_, Body::Unary { .. }) => self.unary_part(part, ending, workspace),
+            (_, Body::Flow(_)) => self.stream_part(part, ending, workspace),
+            (_, Body::Gathered { .. }) => self.gather_part(part, ending, workspace),
         }
     }
 
-    fn convert<'w>(&mut self, part: Part<'_>, ending: &mut Ending, workspace: &'w mut Workspace) -> ResponseStep<'w> {
+    /// More of a body that is one message.
+    fn unary_part<'w>(
+        &mut self,
+        part: Part<'_>,
+        ending: &mut Ending,
+        workspace: &'w mut Workspace,
+    ) -> ResponseStep<'w> {
+        let Body::Unary { message, ends_in_body } = &mut self.body else {
+            return ResponseStep::PassThrough;
+        };
+        let complete = message.feed(&mut self.answer, part.bytes, workspace);
+        if part.end || message.has_trailers() {
+            let whole = message.finish(&self.answer, complete, workspace);
+            return self.end_unary(whole, part, ending, workspace);
+        }
+        let now = matches!(self.state, State::Begun) && !*ends_in_body;
+        if !part.amid_trailers
+            && let Some(failure) = message.misfit(&self.answer, complete, now)
+        {
+            return self.break_unary(failure, part, ending, workspace);
+        }
+        if *ends_in_body {
+            if complete {
+                message.keep(workspace);
+            }
+            return ResponseStep::Drop;
+        }
+        let length = workspace.body.len();
+        match self.state {
+            State::Begun if message.kept().is_some() => {
+                ResponseStep::Reserve(ERROR_ROOM + message.kept().unwrap_or_default())
+            }
+            _ if !complete => ResponseStep::Drop,
+            State::Unsent if length <= MAX_HELD => {
+                if is_without_content(self.answer.success_status()) {
+                    workspace.body.clear();
+                }
+                message.give(workspace);
+                self.state = State::Held;
+                ResponseStep::Hold(&workspace.body)
+            }
+            State::Begun if length + ERROR_ROOM <= SMALLEST_BUFFER => {
+                message.keep(workspace);
+                ResponseStep::Reserve(ERROR_ROOM + length)
+            }
+            _ => {
+                message.give(workspace);
+                self.go_on(part, workspace)
+            }
+        }
+    }
+
+    /// The status of a unary answer came with the body.
+    fn end_unary<'w>(
+        &mut self,
+        whole: Result<Whole, Failure>,
+        part: Part<'_>,
+        ending: &mut Ending,
+        workspace: &'w mut Workspace,
+    ) -> ResponseStep<'w> {
+        let Body::Unary { message, .. } = &mut self.body else {
+            return ResponseStep::PassThrough;
+        };
+        match whole {
+            Ok(whole) => {
+                ending.add(whole.outcome);
+                let length = message.given().unwrap_or(workspace.body.len());
+                let content_type = message.content_type(&self.answer);
+                edit_headers(
+                    &self.answer,
+                    whole.http_status,
+                    content_type,
+                    length,
+                    &mut workspace.edits,
+                );
+                message.end();
+                self.replace(part, workspace)
+            }
+            // The client, or the host, has its message already. The trailers that come next tell the same.
+            Err(_) if message.given().is_some() && part.amid_trailers => ResponseStep::Drop,
+            Err(failure) if message.given().is_some() => self.break_unary(failure, part, ending, workspace),
+            Err(failure) => {
+                message.end();
+                self.fail_in_place(&failure, part, ending, workspace)
+            }
+        }
+    }
+
+    /// A unary answer has failed at this part of its body.
+    ///
+    /// | of the answer, the client has | and so |
+    /// |---|---|
+    /// | nothing | the error takes the answer's place |
+    /// | the headers | the error is the body |
+    /// | the message | the response is broken off |
+    fn break_unary<'w>(
+        &mut self,
+        failure: Failure,
+        part: Part<'_>,
+        ending: &mut Ending,
+        workspace: &'w mut Workspace,
+    ) -> ResponseStep<'w> {
+        let given = matches!(&self.body, Body::Unary { message, .. } if message.given().is_some());
+        match (self.is_unsent(), given) {
+            (true, _) => self.fail(&failure, ending, workspace),
+            (false, false) => self.fail_in_place(&failure, part, ending, workspace),
+            (false, true) => {
+                ending.add(&failure);
+                self.state = State::Done;
+                ResponseStep::Reset
+            }
+        }
+    }
+
+    /// More of a stream whose messages go out as they come.
+    fn stream_part<'w>(
+        &mut self,
+        part: Part<'_>,
+        ending: &mut Ending,
+        workspace: &'w mut Workspace,
+    ) -> ResponseStep<'w> {
         let status = part.end.then(|| self.answer.status());
-        let Some(stream) = self
-            .stream
-            .as_mut()
-            .filter(|stream| stream.flows() && !stream.has_ended())
-        else {
-            return hold_on(part, workspace);
+        let Body::Flow(stream) = &mut self.body else {
+            return ResponseStep::PassThrough;
         };
         let matched = &self.answer.matched;
         let progress = stream.feed(matched, part.bytes, &mut workspace.to_json, &mut workspace.body);
@@ -271,8 +431,7 @@ impl InPlace {
             (progress, _) => progress,
         };
         match self.answer.judge(progress) {
-            // The headers don't wait for the first message once it is coming: a host that holds a body bounds it, and
-            // what becomes of a message knows no bound.
+            // The headers don't wait for the first message once it is coming: it may be long.
             Progress::Open
                 if matches!(self.state, State::Unsent)
                     && workspace.body.is_empty()
@@ -280,41 +439,94 @@ impl InPlace {
             {
                 ResponseStep::Drop
             }
-            Progress::Open => self.go_on(part, |held| State::Begun { held }, workspace),
+            Progress::Open => self.go_on(part, workspace),
             Progress::Ended => {
                 ending.add(Outcome::OK);
                 stream.end(&mut workspace.body);
-                self.go_on(part, |held| State::Begun { held }, workspace)
+                self.go_on(part, workspace)
             }
             Progress::Failed(failure) => self.fail_stream(failure, part, ending, workspace),
         }
     }
 
-    /// Lets go on what is in the workspace's body, with the headers if they wait. `next` makes the state of what is held.
-    fn go_on<'w>(
+    /// More of a stream whose messages go out at the end.
+    fn gather_part<'w>(
         &mut self,
         part: Part<'_>,
-        next: impl FnOnce(Held) -> State,
+        ending: &mut Ending,
         workspace: &'w mut Workspace,
     ) -> ResponseStep<'w> {
-        let first = matches!(self.state, State::Unsent);
+        let Body::Gathered { stream, array } = &mut self.body else {
+            return ResponseStep::PassThrough;
+        };
+        let matched = &self.answer.matched;
+        let limit = matched.plugin.settings.limits.max_response_bytes;
+        let progress = match stream.feed(matched, part.bytes, &mut workspace.to_json, array) {
+            Progress::Open if array.len() > limit => {
+                let failure = too_large(array.len(), limit);
+                return self.fail(&failure, ending, workspace);
+            }
+            Progress::Open if !part.end => {
+                return match self.is_unsent() {
+                    true => ResponseStep::Drop,
+                    false => ResponseStep::Reserve(MAX_HELD),
+                };
+            }
+            Progress::Open => stream.finish(self.answer.status()),
+            progress => progress,
+        };
+        match self.end_gathered(progress, workspace) {
+            Ok(whole) if part.end => {
+                ending.add(whole.outcome);
+                let (content_type, length) = (&workspace.content_type, workspace.body.len());
+                edit_headers(
+                    &self.answer,
+                    whole.http_status,
+                    content_type,
+                    length,
+                    &mut workspace.edits,
+                );
+                self.replace(part, workspace)
+            }
+            Ok(whole) => self.succeed(whole, ending, workspace),
+            Err(failure) if part.end => self.fail_in_place(&failure, part, ending, workspace),
+            Err(failure) => self.fail(&failure, ending, workspace),
+        }
+    }
+
+    /// Puts the array, which ends so, into the workspace's body.
+    fn end_gathered(&mut self, progress: Progress, workspace: &mut Workspace) -> Result<Whole, Failure> {
+        let Body::Gathered { stream, array } = &mut self.body else {
+            return Err(no_message());
+        };
+        workspace.body.clear();
+        std::mem::swap(array, &mut workspace.body);
+        self.answer.end_whole_stream(stream, progress, workspace)
+    }
+
+    /// Lets go on what is in the workspace's body, with the headers if they wait.
+    fn go_on<'w>(&mut self, part: Part<'_>, workspace: &'w mut Workspace) -> ResponseStep<'w> {
+        let first = self.is_unsent();
         if first {
             self.edit_headers_early(&mut workspace.edits);
         }
-        let hold = (first || part.is_held()) && part.amid_trailers;
-        self.state = next(hold.then_some(workspace.body.len()));
-        ResponseStep::Chunk {
-            edits: first.then_some(&workspace.edits),
-            body: &workspace.body,
-            hold,
-        }
+        self.state = State::Begun;
+        part.becomes(first, false, workspace)
+    }
+
+    /// Puts what is in the workspace's body in the place of this part, and of all that came before, as the end of the
+    /// response, with the workspace's edits if the headers wait.
+    fn replace<'w>(&mut self, part: Part<'_>, workspace: &'w mut Workspace) -> ResponseStep<'w> {
+        let first = self.is_unsent();
+        self.state = if part.end { State::Done } else { State::Begun };
+        part.becomes(first, true, workspace)
     }
 
     /// A stream has failed among its messages: a late error. How the client learns of it depends on what it has.
     ///
     /// | of the answer, it has | and so |
     /// |---|---|
-    /// | nothing | the error takes the answer's place; amid gRPC-Web's trailers, at the next event |
+    /// | nothing | the error takes the answer's place |
     /// | the headers, perhaps messages | the error is the last element, and what still comes is dropped |
     /// | the same, of raw bytes | the response is broken off; after this part, if something of it still goes out |
     fn fail_stream<'w>(
@@ -324,68 +536,173 @@ impl InPlace {
         ending: &mut Ending,
         workspace: &'w mut Workspace,
     ) -> ResponseStep<'w> {
-        ending.add(&failure);
-        let Some(stream) = &mut self.stream else {
-            return ResponseStep::Reset;
+        let Body::Flow(stream) = &mut self.body else {
+            return ResponseStep::PassThrough;
         };
         if matches!(self.state, State::Unsent) && stream.is_empty() {
-            return match part.amid_trailers {
-                true => self.reject_later(failure),
+            return match part.amid_trailers || part.end {
+                true => self.fail_in_place(&failure, part, ending, workspace),
                 false => self.fail(&failure, ending, workspace),
             };
         }
+        ending.add(&failure);
         let error = failure.element(&self.answer.matched.plugin, &mut workspace.to_json);
         let cut = !stream.end_with_error(&error, &mut workspace.body);
         if cut && !part.amid_trailers && (part.end || workspace.body.is_empty()) {
             self.state = State::Done;
             return ResponseStep::Reset;
         }
-        let failed = |held| State::Failed { held, cut, dropped: 0 };
-        self.go_on(part, failed, workspace)
+        let step = self.go_on(part, workspace);
+        self.state = State::Failed { cut, dropped: 0 };
+        step
     }
 
     /// Drops more of a response that has failed, and breaks it off where that tells the client, or where too much comes.
     fn drop_rest<'w>(&mut self, part: Part<'_>, workspace: &'w mut Workspace) -> ResponseStep<'w> {
-        if let State::Failed { cut, dropped, .. } = &mut self.state {
-            *dropped += part.bytes.len();
-            let limit = self.answer.matched.plugin.settings.limits.max_response_bytes;
-            if (*cut || *dropped > limit) && !part.amid_trailers {
-                self.state = State::Done;
-                return ResponseStep::Reset;
-            }
+        let State::Failed { cut, dropped } = &mut self.state else {
+            return ResponseStep::PassThrough;
+        };
+        *dropped += part.bytes.len();
+        let limit = self.answer.matched.plugin.settings.limits.max_response_bytes;
+        if (*cut || *dropped > limit) && !part.amid_trailers {
+            self.state = State::Done;
+            return ResponseStep::Reset;
         }
-        hold_on(part, workspace)
+        part.becomes(false, false, workspace)
     }
 
-    /// The trailers after a body that went on as it came.
+    /// The next bytes of the body cannot be taken, since there is no memory for them.
+    pub fn refuse<'w>(
+        &mut self,
+        failure: Failure,
+        end: bool,
+        ending: &mut Ending,
+        workspace: &'w mut Workspace,
+    ) -> ResponseStep<'w> {
+        let part = Part {
+            bytes: b"",
+            end,
+            amid_trailers: false,
+        };
+        workspace.body.clear();
+        match (&self.state, &self.body) {
+            _ if !self.is_open() || self.has_answered() => self.chunk(b"", end, ending, workspace),
+            (_, Body::Unary { .. }) => self.break_unary(failure, part, ending, workspace),
+            (_, Body::Flow(_)) => self.fail_stream(failure, part, ending, workspace),
+            (_, Body::Gathered { .. }) => self.fail(&failure, ending, workspace),
+        }
+    }
+
+    /// The trailers came, behind all of the body.
     pub fn chunks_ended<'w>(
         &mut self,
         trailers: Headers,
         ending: &mut Ending,
         workspace: &'w mut Workspace,
     ) -> ResponseStep<'w> {
-        if let State::Rejected(_) = self.state {
-            return self.reject(ending, workspace);
+        match self.state {
+            State::Unsent | State::Held | State::Begun if self.has_answered() => {
+                self.state = State::Done;
+                return ResponseStep::PassThrough;
+            }
+            State::Unsent | State::Held | State::Begun => {}
+            State::Failed { cut, .. } => {
+                self.state = State::Done;
+                return match cut {
+                    true => ResponseStep::Reset,
+                    false => ResponseStep::PassThrough,
+                };
+            }
+            State::Done => return ResponseStep::PassThrough,
         }
-        let begun = match std::mem::replace(&mut self.state, State::Done) {
-            State::Unsent => false,
-            State::Begun { .. } => true,
-            State::Failed { cut: true, .. } => return ResponseStep::Reset,
-            State::Failed { cut: false, .. } | State::Rejected(_) | State::Done => return ResponseStep::PassThrough,
-        };
-        self.answer.trailing = trailers;
-        let status = self.answer.status();
-        let Some(stream) = self.flowing().filter(|stream| !stream.has_ended()) else {
+        let told = matches!(&self.body, Body::Unary { message, .. } if message.has_trailers());
+        if !told {
+            self.answer.trailing = trailers;
+        }
+        match &self.body {
+            Body::Unary { .. } => self.unary_ended(ending, workspace),
+            Body::Flow(_) => self.stream_ended(ending, workspace),
+            Body::Gathered { .. } => self.gathered_ended(ending, workspace),
+        }
+    }
+
+    fn unary_ended<'w>(&mut self, ending: &mut Ending, workspace: &'w mut Workspace) -> ResponseStep<'w> {
+        let Body::Unary { message, .. } = &mut self.body else {
             return ResponseStep::PassThrough;
         };
-        match (self.answer.judge(stream.finish(status)), begun) {
+        workspace.body.clear();
+        let reserved = matches!(self.state, State::Begun) && message.kept().is_some();
+        let whole = message.finish(&self.answer, false, workspace);
+        let content_type = message.content_type(&self.answer);
+        match (whole, &self.state, message.given()) {
+            // There can be no body any more, and the host has one.
+            (Ok(whole), State::Held, Some(1..)) if is_without_content(whole.http_status) => {
+                self.succeed(whole, ending, workspace)
+            }
+            (Ok(whole), State::Held, Some(length)) => {
+                ending.add(whole.outcome);
+                edit_headers(
+                    &self.answer,
+                    whole.http_status,
+                    content_type,
+                    length,
+                    &mut workspace.edits,
+                );
+                self.state = State::Done;
+                ResponseStep::RewriteHeaders(&workspace.edits)
+            }
+            (Ok(whole), _, Some(_)) => {
+                ending.add(whole.outcome);
+                self.state = State::Done;
+                ResponseStep::PassThrough
+            }
+            (Ok(whole), _, None) if reserved => {
+                ending.add(whole.outcome);
+                self.state = State::Done;
+                ResponseStep::Fill(&workspace.body)
+            }
+            (Ok(whole), State::Unsent, None) if workspace.body.is_empty() => {
+                ending.add(whole.outcome);
+                edit_headers(&self.answer, whole.http_status, content_type, 0, &mut workspace.edits);
+                self.state = State::Done;
+                ResponseStep::RewriteHeaders(&workspace.edits)
+            }
+            (Ok(whole), _, None) => {
+                workspace.set_content_type(content_type);
+                self.succeed(whole, ending, workspace)
+            }
+            (Err(failure), State::Begun, Some(_)) => {
+                ending.add(&failure);
+                self.state = State::Done;
+                ResponseStep::Reset
+            }
+            (Err(failure), _, _) if reserved && !self.answer.promises_no_content() => {
+                ending.add(&failure);
+                self.state = State::Done;
+                workspace.body.clear();
+                failure.write_body(&self.answer.matched.plugin, &mut workspace.to_json, &mut workspace.body);
+                ResponseStep::Fill(&workspace.body)
+            }
+            (Err(failure), ..) => self.fail(&failure, ending, workspace),
+        }
+    }
+
+    fn stream_ended<'w>(&mut self, ending: &mut Ending, workspace: &'w mut Workspace) -> ResponseStep<'w> {
+        let begun = !self.is_unsent();
+        let Body::Flow(stream) = &self.body else {
+            return ResponseStep::PassThrough;
+        };
+        let progress = self.answer.judge(stream.finish(self.answer.status()));
+        let needs_end = stream.needs_end();
+        self.state = State::Done;
+        match (progress, begun) {
             (Progress::Failed(failure), false) => self.fail(&failure, ending, workspace),
             // Nothing can be written any more: a stream that broke off must not look complete.
             (Progress::Failed(failure), true) => {
                 ending.add(&failure);
                 ResponseStep::Reset
             }
-            (Progress::Open | Progress::Ended, true) if stream.needs_end() => {
+            (Progress::Open | Progress::Ended, true) if needs_end => {
                 ending.add(Outcome {
                     code: Code::Internal,
                     reason: Some(Reason::Internal),
@@ -403,11 +720,32 @@ impl InPlace {
         }
     }
 
+    fn gathered_ended<'w>(&mut self, ending: &mut Ending, workspace: &'w mut Workspace) -> ResponseStep<'w> {
+        let Body::Gathered { stream, .. } = &self.body else {
+            return ResponseStep::PassThrough;
+        };
+        let progress = stream.finish(self.answer.status());
+        match self.end_gathered(progress, workspace) {
+            Ok(whole) if self.is_unsent() => self.succeed(whole, ending, workspace),
+            // The room that was reserved for it is all that there is.
+            Ok(whole) if workspace.body.len() <= MAX_HELD => {
+                ending.add(whole.outcome);
+                self.state = State::Done;
+                ResponseStep::Fill(&workspace.body)
+            }
+            Ok(_) => {
+                let failure = too_large(workspace.body.len(), MAX_HELD);
+                self.fail(&failure, ending, workspace)
+            }
+            Err(failure) => self.fail(&failure, ending, workspace),
+        }
+    }
+
     /// No message came, and the stream ended well.
     fn answer_with_empty_stream<'w>(&mut self, workspace: &'w mut Workspace) -> ResponseStep<'w> {
         self.state = State::Done;
         workspace.body.clear();
-        if let Some(stream) = &mut self.stream {
+        if let Body::Flow(stream) | Body::Gathered { stream, .. } = &mut self.body {
             stream.end(&mut workspace.body);
             workspace.set_content_type(stream.content_type());
         }
@@ -419,117 +757,26 @@ impl InPlace {
         ResponseStep::Reply(&workspace.reply)
     }
 
-    /// More of a body came that is gathered, and it is `size` bytes now. Answers an error as soon as that is too much.
-    pub fn body_grew<'w>(
-        &mut self,
-        size: usize,
-        ending: &mut Ending,
-        workspace: &'w mut Workspace,
-    ) -> ResponseStep<'w> {
-        let settings = &self.answer.matched.plugin.settings;
-        let limit = settings.limits.max_response_bytes;
-        match self.is_open() {
-            // This may be gRPC-Web's last frame, and how much of the buffer that is does not show.
-            true if size > limit && settings.upstream.grpc_web => self.reject_later(too_large(size, limit)),
-            true if size > limit => self.fail(&too_large(size, limit), ending, workspace),
-            true => ResponseStep::Await,
-            false => ResponseStep::PassThrough,
-        }
-    }
-
-    /// The response is complete: `body` is all of its body, `trailers` came after it.
-    pub fn complete<'w>(
-        &mut self,
-        body: &[u8],
-        trailers: Option<Headers>,
-        ending: &mut Ending,
-        workspace: &'w mut Workspace,
-    ) -> ResponseStep<'w> {
-        if !self.is_open() {
-            return ResponseStep::PassThrough;
-        }
-        if let Some(trailers) = trailers {
-            self.answer.trailing = trailers;
-        }
-        let whole = match self.stream {
-            Some(_) => self.convert_whole_stream(body, workspace),
-            None => self.convert_whole_message(body, workspace),
-        };
-        match whole {
-            Ok(whole) => {
-                ending.add(whole.outcome);
-                self.state = State::Done;
-                if body.is_empty() {
-                    workspace.set_success_reply(whole.http_status, self.answer.metadata());
-                    return ResponseStep::Reply(&workspace.reply);
-                }
-                let (content_type, length) = (&workspace.content_type, workspace.body.len());
-                edit_headers(
-                    &self.answer,
-                    whole.http_status,
-                    content_type,
-                    length,
-                    &mut workspace.edits,
-                );
-                ResponseStep::Rewrite {
-                    edits: &workspace.edits,
-                    body: &workspace.body,
-                }
+    /// The body is held no longer, whatever the status will be. Where a host stops reading over its buffer's mark, what it
+    /// is read for is the trailers.
+    pub fn release<'w>(&mut self, workspace: &'w mut Workspace) -> ResponseStep<'w> {
+        match self.state {
+            State::Held => {
+                self.edit_headers_early(&mut workspace.edits);
+                self.state = State::Begun;
+                ResponseStep::RewriteHeaders(&workspace.edits)
             }
-            Err(failure) if !body.is_empty() => self.fail_rewritten(&failure, ending, workspace),
-            Err(failure) => self.fail(&failure, ending, workspace),
+            _ => ResponseStep::PassThrough,
         }
     }
 
-    fn convert_whole_message(&mut self, body: &[u8], workspace: &mut Workspace) -> Result<Whole, Failure> {
-        let mut reader = self.answer.matched.frame_reader();
-        let mut frames = reader.push(body);
-        let mut converted = None;
-        let mut messages = 0;
-        let cut = loop {
-            match frames.next_frame() {
-                Ok(None) => break Ok(()),
-                Ok(Some(Frame::Message(message))) => {
-                    if messages == 0 {
-                        converted = Some(self.answer.convert(message, workspace));
-                    }
-                    messages += 1;
-                }
-                Ok(Some(Frame::Trailers(trailers))) => {
-                    for (name, value) in trailers.iter() {
-                        self.answer.trailing.push(&name.to_ascii_lowercase(), value);
-                    }
-                }
-                Err(error) => break Err(bad_frame(error)),
-            }
-        };
-        drop(frames);
-        let cut = cut.and_then(|()| reader.finish().map_err(bad_frame));
-        match self.answer.status() {
-            // An error of the upstream's own says more than what its body looks like.
-            Ok(status) if status.code != Code::Ok => return Err(Failure::of(status)),
-            Err(failure) => return Err(cut.err().unwrap_or(failure)),
-            Ok(_) => cut?,
-        }
-        match converted {
-            Some(_) if messages > 1 => Err(more_messages()),
-            Some(converted) => converted.map(|()| self.answer.succeed(workspace)),
-            None => Err(no_message()),
-        }
-    }
-
-    fn convert_whole_stream(&mut self, body: &[u8], workspace: &mut Workspace) -> Result<Whole, Failure> {
-        let status = self.answer.status();
-        let Some(stream) = &mut self.stream else {
-            return Err(no_message());
-        };
-        let out = &mut workspace.body;
-        out.clear();
-        let progress = match stream.feed(&self.answer.matched, body, &mut workspace.to_json, out) {
-            Progress::Open => stream.finish(status),
-            progress => progress,
-        };
-        self.answer.end_whole_stream(stream, progress, workspace)
+    /// The response has gone well, and nothing of it has gone out: what is in the workspace's body and content-type answers
+    /// the client in its place.
+    fn succeed<'w>(&mut self, whole: Whole, ending: &mut Ending, workspace: &'w mut Workspace) -> ResponseStep<'w> {
+        self.state = State::Done;
+        ending.add(whole.outcome);
+        workspace.set_success_reply(whole.http_status, self.answer.metadata());
+        ResponseStep::Reply(&workspace.reply)
     }
 
     /// The response has failed, and its body has not begun to go out: an error takes its place.
@@ -543,47 +790,33 @@ impl InPlace {
         ResponseStep::Reply(&workspace.reply)
     }
 
-    /// The response has failed at a moment when it must not be ended: the client is told at the next event.
-    fn reject_later<'w>(&mut self, failure: Failure) -> ResponseStep<'w> {
-        self.state = State::Rejected(failure);
-        ResponseStep::Drop
-    }
-
-    /// The event after [`InPlace::reject_later`].
-    fn reject<'w>(&mut self, ending: &mut Ending, workspace: &'w mut Workspace) -> ResponseStep<'w> {
-        if let State::Rejected(failure) = std::mem::replace(&mut self.state, State::Done) {
-            ending.add(&failure);
-            workspace.set_error_reply(&self.answer.matched.plugin, &failure, self.answer.metadata());
-        }
-        ResponseStep::Reply(&workspace.reply)
-    }
-
-    /// Makes a response that is complete, and was held, an error.
-    fn fail_rewritten<'w>(
+    /// The same with the last part of the body at hand: the error goes in its place, so that the filters in front see it.
+    fn fail_in_place<'w>(
         &mut self,
         failure: &Failure,
+        part: Part<'_>,
         ending: &mut Ending,
         workspace: &'w mut Workspace,
     ) -> ResponseStep<'w> {
-        self.state = State::Done;
         ending.add(failure);
+        workspace.body.clear();
         if self.answer.promises_no_content() {
+            if part.amid_trailers {
+                self.state = State::Failed { cut: true, dropped: 0 };
+                return ResponseStep::Drop;
+            }
+            self.state = State::Done;
             return ResponseStep::Reset;
         }
-        workspace.body.clear();
         failure.write_body(&self.answer.matched.plugin, &mut workspace.to_json, &mut workspace.body);
-        edit_headers(
-            &self.answer,
-            failure.http_status,
-            JSON,
-            workspace.body.len(),
-            &mut workspace.edits,
-        );
+        let length = workspace.body.len();
+        edit_headers(&self.answer, failure.http_status, JSON, length, &mut workspace.edits);
         workspace.edits.set(NO_SNIFFING.0, NO_SNIFFING.1);
-        ResponseStep::Rewrite {
-            edits: &workspace.edits,
-            body: &workspace.body,
+        let step = self.replace(part, workspace);
+        if !part.end {
+            self.state = State::Failed { cut: false, dropped: 0 };
         }
+        step
     }
 
     /// Makes the response headers the client's while the rest is not known: a service's choice of the status counts, errors
@@ -593,12 +826,9 @@ impl InPlace {
         let status = self.answer.send_status();
         let connection = metadata::connection_options(self.answer.initial.iter());
         remove_what_is_no_header(&self.answer, &connection, edits);
-        let content_type = match &self.stream {
-            Some(stream) => stream.content_type(),
-            None => match self.answer.matched.response_type() {
-                BodyType::Raw => OCTET_STREAM,
-                BodyType::Json => JSON,
-            },
+        let content_type = match &self.body {
+            Body::Unary { message, .. } => message.content_type(&self.answer),
+            Body::Flow(stream) | Body::Gathered { stream, .. } => stream.content_type(),
         };
         edits.set(b"content-type", content_type);
         if status != 200 {
@@ -608,18 +838,14 @@ impl InPlace {
 }
 
 impl Part<'_> {
-    /// Whether the host goes on holding what it holds.
-    fn is_held(&self) -> bool {
-        self.held.is_some() && !self.end
-    }
-}
-
-/// Nothing of this part goes on, and what was held stays so.
-fn hold_on<'w>(part: Part<'_>, workspace: &'w Workspace) -> ResponseStep<'w> {
-    ResponseStep::Chunk {
-        edits: None,
-        body: &workspace.body,
-        hold: part.is_held(),
+    /// Puts what is in the workspace's body in its place; `first`: with the edits there; `whole`: it is all of the body.
+    fn becomes<'w>(&self, first: bool, whole: bool, workspace: &'w Workspace) -> ResponseStep<'w> {
+        ResponseStep::Chunk {
+            edits: first.then_some(&workspace.edits),
+            body: &workspace.body,
+            whole,
+            hold: self.amid_trailers,
+        }
     }
 }
 
@@ -660,8 +886,9 @@ fn remove_what_is_no_header(answer: &Answer, connection: &ConnectionOptions<'_>,
 /// Whether `chunk` is gRPC-Web's last frame, which comes by itself.
 ///
 /// Envoy's gRPC-Web filter hands it on in the midst of its own work on the trailers, and goes on with that. Were the
-/// response ended under it, by another in its place, by a reset, or because its headers, body and trailers all go on at
-/// once, Envoy would crash. What is due waits for the trailers, which come next.
+/// response ended under it, by another in its place, by a reset, or because what was held and the trailers all go on at
+/// once, Envoy would crash. What is due waits for the trailers, which come next; behind a part that only looks so, it waits
+/// for the next part.
 pub fn is_trailers_frame(chunk: &[u8]) -> bool {
     matches!(
         chunk.split_first_chunk::<PREFIX_LENGTH>(),

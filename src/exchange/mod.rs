@@ -10,9 +10,10 @@
 //! - `request`: the headers find the method (`matched`), the time (`deadline`) and the way to the upstream.
 //! - `body`: path, query and body become one message. `upload`: the same for messages that go on as they come.
 //! - `in_place`: the response in place. `by_call`: the answer of a call. `answer`: what both know.
-//! - `message`, `server_stream`: one message, or many, as the client gets them.
+//! - `message`, `unary`, `server_stream`: one message, or many, as the client gets them.
 //! - [`failure`]: what can go wrong. `reply`: a whole answer of the module's own. [`outcome`]: how it all ended.
-//! - `workspace`: the memory for all of it, which outlives the exchange.
+//! - `workspace`: the memory for all of it, which outlives the exchange. `share`: what an exchange holds beside that, and
+//!   may.
 
 mod answer;
 mod body;
@@ -26,7 +27,9 @@ pub mod outcome;
 mod reply;
 mod request;
 mod server_stream;
+mod share;
 pub mod steps;
+mod unary;
 mod upload;
 mod workspace;
 
@@ -40,7 +43,6 @@ use crate::http::headers::Headers;
 use crate::http::media_type::GrpcProtocol;
 use crate::http::stream_format::{StreamFormat, StreamWriter};
 use crate::routing::Method;
-use body::too_large;
 use by_call::ByCall;
 pub use failure::Failure;
 pub use in_place::is_trailers_frame;
@@ -49,6 +51,7 @@ use matched::Matched;
 use outcome::{Ending, Outcome};
 pub use reply::{NO_SNIFFING, Reply};
 use request::{Head, Pending, Way, cannot_hold, cannot_stream};
+use share::Share;
 pub use steps::{Abilities, Call, CallStep, Forward, HostReply, RequestStep, ResponseStep};
 use upload::Upload;
 pub use workspace::Workspace;
@@ -63,6 +66,7 @@ pub struct Exchange {
     ending: Ending,
     /// A request whose body goes on as it comes, beside the response.
     upload: Option<Upload>,
+    share: Share,
 }
 
 /// Where an exchange is.
@@ -94,6 +98,7 @@ impl Exchange {
             method: None,
             ending: Ending::default(),
             upload: None,
+            share: Share::default(),
         }
     }
 }
@@ -184,6 +189,11 @@ impl Exchange {
         if let Some(obstacle) = abilities.obstacle {
             return self.fail_request(&Failure::unimplemented(obstacle), workspace);
         }
+        let footprint = pending.footprint();
+        if let Err(failure) = self.share.admit(footprint, self.plugin.settings.limits.max_total_bytes) {
+            return self.fail_request(&failure, workspace);
+        }
+        self.share.set(footprint);
         if pending.matched().streams_request() && (!end_of_stream || !abilities.streams_requests) {
             return match pending.way() {
                 Way::InPlace if abilities.streams_requests => self.upload(pending, abilities, workspace),
@@ -245,25 +255,93 @@ impl Exchange {
         self.upload.is_some()
     }
 
-    /// The next bytes of a request body that goes on as it comes. `end`: they are the last.
-    pub fn request_chunk<'w>(&mut self, chunk: &[u8], end: bool, workspace: &'w mut Workspace) -> RequestStep<'w> {
+    /// The next bytes of the request body. `end`: they are the last.
+    pub fn request_chunk<'w>(
+        &'w mut self,
+        chunk: &[u8],
+        end: bool,
+        abilities: Abilities,
+        workspace: &'w mut Workspace,
+    ) -> RequestStep<'w> {
+        let admitted = self.admit(chunk.len());
+        if self.upload.is_some() {
+            return self.upload_chunk(chunk, end, admitted, workspace);
+        }
+        let limit = self.plugin.settings.limits.max_request_bytes;
+        match &mut self.state {
+            State::Refused(_, seen) if !end && seen.saturating_add(chunk.len()) <= limit => {
+                *seen += chunk.len();
+                RequestStep::Drop
+            }
+            State::Refused(..) => self.refuse(workspace),
+            State::Receiving(pending) => match admitted.and_then(|()| pending.keep(chunk, end)) {
+                Ok(false) => {
+                    self.account();
+                    RequestStep::Drop
+                }
+                Ok(true) => self.complete(chunk, abilities, workspace),
+                Err(failure) => self.fail_request(&failure, workspace),
+            },
+            _ => RequestStep::PassThrough,
+        }
+    }
+
+    /// The request ended without a body that the host could replace.
+    pub fn request_without_body<'w>(
+        &'w mut self,
+        abilities: Abilities,
+        workspace: &'w mut Workspace,
+    ) -> RequestStep<'w> {
+        match std::mem::replace(&mut self.state, State::Finished) {
+            State::Receiving(pending) => self.send(pending, None, abilities, workspace),
+            State::Refused(failure, _) => self.fail_request(&failure, workspace),
+            state => {
+                self.state = state;
+                RequestStep::PassThrough
+            }
+        }
+    }
+
+    /// The request is there: its body is what was kept of it, or `last` where nothing was.
+    fn complete<'w>(&'w mut self, last: &[u8], abilities: Abilities, workspace: &'w mut Workspace) -> RequestStep<'w> {
+        match std::mem::replace(&mut self.state, State::Finished) {
+            State::Receiving(mut pending) => {
+                let kept = pending.take_kept();
+                let body = if kept.is_empty() { last } else { &kept };
+                self.send(pending, Some(body), abilities, workspace)
+            }
+            state => {
+                self.state = state;
+                RequestStep::PassThrough
+            }
+        }
+    }
+
+    fn upload_chunk<'w>(
+        &mut self,
+        chunk: &[u8],
+        end: bool,
+        admitted: Result<(), Failure>,
+        workspace: &'w mut Workspace,
+    ) -> RequestStep<'w> {
         let Some(upload) = &mut self.upload else {
             return RequestStep::PassThrough;
         };
         let mut frames = std::mem::take(&mut workspace.upload);
         frames.clear();
-        let written = upload.chunk(chunk, end, workspace, &mut frames);
+        let written = admitted.and_then(|()| upload.chunk(chunk, end, workspace, &mut frames));
         workspace.upload = frames;
         let answered = match &self.state {
             State::Finished => true,
             State::InPlace(in_place) => in_place.has_answered(),
             _ => false,
         };
+        self.account();
         match written {
             Ok(()) => RequestStep::Chunk(&workspace.upload),
             // The client has its answer: what it still sends is nobody's any more.
             Err(_) if answered => {
-                upload.close();
+                self.close_upload();
                 workspace.upload.clear();
                 RequestStep::Chunk(&workspace.upload)
             }
@@ -281,41 +359,19 @@ impl Exchange {
         matches!(&self.state, State::Receiving(pending) if pending.way() == Way::ByCall)
     }
 
+    /// Whether the body that is awaited doesn't say how long it is.
+    pub fn lacks_length(&self) -> bool {
+        matches!(&self.state, State::Receiving(pending) if pending.lacks_length())
+    }
+
+    /// Whether nothing of the exchange is touched.
+    pub fn passes_through(&self) -> bool {
+        matches!(self.state, State::Untouched)
+    }
+
     /// Whether the request is refused and its answer waits for the end of its body.
     pub fn is_refused(&self) -> bool {
         matches!(self.state, State::Refused(..))
-    }
-
-    /// More of the request body came, and it is `size` bytes now. Answers an error as soon as that is too much.
-    pub fn request_body_grew<'w>(&mut self, size: usize, workspace: &'w mut Workspace) -> RequestStep<'w> {
-        let limit = self.plugin.settings.limits.max_request_bytes;
-        match &mut self.state {
-            State::Refused(_, seen) if seen.saturating_add(size) <= limit => {
-                *seen += size;
-                RequestStep::Drop
-            }
-            State::Refused(..) => self.refuse(workspace),
-            State::Receiving(_) if size > limit => self.fail_request(&too_large(size, limit), workspace),
-            State::Receiving(_) => RequestStep::Await,
-            _ => RequestStep::PassThrough,
-        }
-    }
-
-    /// The request is complete, and `body` is all of its body. `None`: there is none that the host could replace.
-    pub fn request_body<'w>(
-        &'w mut self,
-        body: Option<&[u8]>,
-        abilities: Abilities,
-        workspace: &'w mut Workspace,
-    ) -> RequestStep<'w> {
-        match std::mem::replace(&mut self.state, State::Finished) {
-            State::Receiving(pending) => self.send(pending, body, abilities, workspace),
-            State::Refused(failure, _) => self.fail_request(&failure, workspace),
-            state => {
-                self.state = state;
-                RequestStep::PassThrough
-            }
-        }
     }
 
     fn refuse<'w>(&mut self, workspace: &'w mut Workspace) -> RequestStep<'w> {
@@ -353,6 +409,7 @@ impl Exchange {
         let in_place = pending.await_in_place(abilities);
         let timeout = in_place.gateway_timeout();
         self.state = State::InPlace(in_place);
+        self.account();
         workspace.spare_frame = pending.into_frame();
         RequestStep::Forward(Forward {
             edits: &workspace.edits,
@@ -366,6 +423,7 @@ impl Exchange {
         let by_call = pending.await_call();
         let timeout = by_call.gateway_timeout();
         self.state = State::ByCall(by_call);
+        self.account();
         workspace.spare_frame = pending.into_frame();
         let (upstream, method) = (&self.plugin.settings.upstream, self.method.as_deref());
         RequestStep::Call(Call {
@@ -402,9 +460,9 @@ impl Exchange {
         matches!(&self.state, State::InPlace(in_place) if in_place.is_awaited())
     }
 
-    /// Whether the response's body goes on as it comes.
-    pub fn response_flows(&self) -> bool {
-        matches!(&self.state, State::InPlace(in_place) if in_place.flows())
+    /// Whether the host holds a response that may be over the mark of its buffer: see [`Exchange::release_response`].
+    pub fn response_may_stall(&self) -> bool {
+        matches!(&self.state, State::InPlace(in_place) if in_place.may_stall())
     }
 
     /// The headers of the response came. `host_reply` says that the host made the answer up.
@@ -421,42 +479,40 @@ impl Exchange {
         })
     }
 
-    /// The trailers of a response body that goes on as it comes, before its last bytes.
+    /// The trailers of a response whose last bytes come next.
     pub fn response_trailers(&mut self, trailers: Headers) {
         if let State::InPlace(in_place) = &mut self.state {
             in_place.trailers(trailers);
         }
     }
 
-    /// The next bytes of a response body that goes on as it comes, after those that a step has held. `end`: they are the
-    /// last, and no trailers follow.
+    /// The next bytes of the response body. `end`: they are the last, and no trailers follow.
     pub fn response_chunk<'w>(&mut self, chunk: &[u8], end: bool, workspace: &'w mut Workspace) -> ResponseStep<'w> {
-        self.respond(|in_place, ending| in_place.chunk(chunk, end, ending, workspace))
+        let admitted = self.admit(chunk.len());
+        self.respond(|in_place, ending| match admitted {
+            Err(failure) if !is_trailers_frame(chunk) => in_place.refuse(failure, end, ending, workspace),
+            _ => in_place.chunk(chunk, end, ending, workspace),
+        })
     }
 
-    /// The trailers after a response body that went on as it came.
+    /// The trailers after all of the response body.
     pub fn response_chunks_ended<'w>(&mut self, trailers: Headers, workspace: &'w mut Workspace) -> ResponseStep<'w> {
         self.respond(|in_place, ending| in_place.chunks_ended(trailers, ending, workspace))
     }
 
-    /// More of the response body came, and it is `size` bytes now. Answers an error as soon as that is too much.
-    pub fn response_body_grew<'w>(&mut self, size: usize, workspace: &'w mut Workspace) -> ResponseStep<'w> {
-        self.respond(|in_place, ending| in_place.body_grew(size, ending, workspace))
-    }
-
-    /// The response is complete: `body` is all of its body, `trailers` came after it.
-    pub fn response_complete<'w>(
-        &mut self,
-        body: &[u8],
-        trailers: Option<Headers>,
-        workspace: &'w mut Workspace,
-    ) -> ResponseStep<'w> {
-        self.respond(|in_place, ending| in_place.complete(body, trailers, ending, workspace))
+    /// The response is held no longer, whatever its status will be: a host may have stopped reading what it holds too much
+    /// of, and its trailers would not come.
+    pub fn release_response<'w>(&mut self, workspace: &'w mut Workspace) -> ResponseStep<'w> {
+        self.respond(|in_place, _| in_place.release(workspace))
     }
 
     fn respond<'w>(&mut self, event: impl FnOnce(&mut InPlace, &mut Ending) -> ResponseStep<'w>) -> ResponseStep<'w> {
         match &mut self.state {
-            State::InPlace(in_place) => event(in_place, &mut self.ending),
+            State::InPlace(in_place) => {
+                let step = event(in_place, &mut self.ending);
+                self.account();
+                step
+            }
             _ => ResponseStep::PassThrough,
         }
     }
@@ -473,8 +529,13 @@ impl Exchange {
 
     /// A message of the call came.
     pub fn call_message<'w>(&mut self, message: Vec<u8>, workspace: &'w mut Workspace) -> CallStep<'w> {
+        let admitted = self.admit(message.len());
         match &mut self.state {
-            State::ByCall(by_call) => by_call.message(message, &mut self.ending, workspace),
+            State::ByCall(by_call) => {
+                let step = by_call.message(message, admitted, &mut self.ending, workspace);
+                self.account();
+                step
+            }
             _ => CallStep::Await,
         }
     }
@@ -526,11 +587,45 @@ impl Exchange {
     pub fn fail<'w>(&mut self, failure: &Failure, workspace: &'w mut Workspace) -> &'w Reply {
         self.state = State::Finished;
         self.ending.add(failure);
+        self.close_upload();
+        self.account();
+        workspace.set_error_reply(&self.plugin, failure, std::iter::empty());
+        &workspace.reply
+    }
+
+    /// Lets nothing more of a request through whose body goes on as it comes.
+    fn close_upload(&mut self) {
         if let Some(upload) = &mut self.upload {
             upload.close();
         }
-        workspace.set_error_reply(&self.plugin, failure, std::iter::empty());
-        &workspace.reply
+    }
+
+    /// Whether so many bytes that come may be held.
+    #[inline]
+    fn admit(&mut self, bytes: usize) -> Result<(), Failure> {
+        match self.share.takes_little(bytes) {
+            true => Ok(()),
+            false => self.share.admit(bytes, self.plugin.settings.limits.max_total_bytes),
+        }
+    }
+
+    /// Looks at what is held now, unless it is little all the same.
+    #[inline]
+    fn account(&mut self) {
+        if !self.share.takes_little(0) {
+            self.share.set(self.footprint());
+        }
+    }
+
+    /// How many bytes of memory it takes.
+    fn footprint(&self) -> usize {
+        let state = match &self.state {
+            State::Receiving(pending) => pending.footprint(),
+            State::InPlace(in_place) => in_place.footprint(),
+            State::ByCall(by_call) => by_call.footprint(),
+            State::New | State::Untouched | State::Refused(..) | State::Finished => 0,
+        };
+        state + self.upload.as_ref().map_or(0, Upload::footprint)
     }
 
     /// Closes a response whose headers went to an instance that is lost: only the content-type that went out is known.

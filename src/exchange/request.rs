@@ -16,6 +16,7 @@ use crate::http::elements::Form;
 use crate::http::headers::{HeaderEdits, Headers, content_length};
 use crate::http::media_type::{GRPC, GRPC_WEB_PROTO, GrpcProtocol, grpc_protocol, is_json, is_lines, media_type};
 use crate::routing::{Bound, Parameters};
+use crate::text::append::reserve_as_it_comes;
 use crate::text::shown::{NAME, shown};
 
 /// The request headers, and where among them those are that decide what the request is.
@@ -167,6 +168,8 @@ pub struct Pending {
     bound: Bound,
     deadline: Deadline,
     way: Way,
+    /// What has come of the body, as long as that is not all of it.
+    kept: Vec<u8>,
 }
 
 impl Pending {
@@ -209,7 +212,13 @@ impl Pending {
             head,
             frame,
             bound,
+            kept: Vec::new(),
         })
+    }
+
+    /// How many bytes of memory it takes.
+    pub fn footprint(&self) -> usize {
+        self.head.headers.footprint() + self.frame.capacity() + self.kept.capacity()
     }
 
     /// The method that is called.
@@ -237,6 +246,42 @@ impl Pending {
         self.head.value(self.head.accept)
     }
 
+    /// Keeps the next bytes of the body, but for the last where they are all of it. Returns whether all of it has come: with
+    /// the `end`, or by its content-length.
+    ///
+    /// # Errors
+    ///
+    /// 413 where it is too much, 400 where more comes than the content-length says.
+    pub fn keep(&mut self, chunk: &[u8], end: bool) -> Result<bool, Failure> {
+        let size = self.kept.len().saturating_add(chunk.len());
+        let limit = self.matched.plugin.settings.limits.max_request_bytes;
+        if size > limit {
+            return Err(too_large(size, limit));
+        }
+        let complete = end
+            || self
+                .head
+                .content_length
+                .is_some_and(|length| 0 < length && length <= size);
+        if !self.kept.is_empty() || !complete {
+            let expected = self.head.content_length.map_or(size, |length| length.max(size));
+            let missing = expected.saturating_sub(self.kept.len());
+            reserve_as_it_comes(&mut self.kept, chunk.len(), missing);
+            self.kept.extend_from_slice(chunk);
+        }
+        Ok(complete)
+    }
+
+    /// Whether the body doesn't say how long it is.
+    pub fn lacks_length(&self) -> bool {
+        self.head.content_length.is_none()
+    }
+
+    /// What was kept of the body.
+    pub fn take_kept(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.kept)
+    }
+
     /// The frame, complete after [`Pending::convert`].
     pub fn into_frame(self) -> Vec<u8> {
         self.frame
@@ -256,6 +301,7 @@ impl Pending {
         let settings = &self.matched.plugin.settings;
         self.way = Way::choose(settings, abilities, &self.head, body.is_some());
         let body = body.unwrap_or_default();
+        workspace.longest = workspace.longest.max(body.len());
         let limit = settings.limits.max_request_bytes;
         if body.len() > limit {
             return Err(too_large(body.len(), limit));
@@ -283,7 +329,16 @@ impl Pending {
         let first = self.frame.get(frame::PREFIX_LENGTH..).unwrap_or_default().to_vec();
         let matched = self.matched;
         if !matched.streams_request() {
-            return Ok(Upload::whole(matched, first, content_type, !self.bound.update_mask_set));
+            let fills_mask = !self.bound.update_mask_set;
+            let length = self.head.content_length;
+            return Ok(Upload::whole(
+                matched,
+                first,
+                content_type,
+                self.kept,
+                length,
+                fills_mask,
+            ));
         }
         let mut later = Vec::new();
         bind(&matched, None, false, workspace, &mut later)?;

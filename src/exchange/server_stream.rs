@@ -15,8 +15,6 @@ pub struct ServerStream {
     frames: FrameReader,
     output: Output,
     messages: u64,
-    /// The end comes inside the body, or with its last bytes.
-    ends_in_body: bool,
     ended: bool,
 }
 
@@ -47,8 +45,8 @@ pub enum Progress {
 }
 
 impl ServerStream {
-    /// A stream of which nothing has come. `ends_in_body`: its end comes while the body can still be written.
-    pub fn new(matched: &Matched, accept: Option<&[u8]>, ends_in_body: bool) -> Self {
+    /// A stream of which nothing has come.
+    pub fn new(matched: &Matched, accept: Option<&[u8]>) -> Self {
         let settings = &matched.plugin.settings;
         Self {
             frames: matched.frame_reader(),
@@ -69,14 +67,8 @@ impl ServerStream {
                 }
             },
             messages: 0,
-            ends_in_body: ends_in_body || settings.upstream.grpc_web,
             ended: false,
         }
-    }
-
-    /// Whether messages can go out as they come. An array cannot where nothing can be written at its end.
-    pub fn flows(&self) -> bool {
-        self.ends_in_body || !self.needs_end()
     }
 
     /// Whether something must be written at the end of a stream that went well.
@@ -109,6 +101,11 @@ impl ServerStream {
             }
         }
         true
+    }
+
+    /// How many bytes of memory it takes.
+    pub fn footprint(&self) -> usize {
+        self.frames.footprint()
     }
 
     /// Whether the last of it is written.
@@ -265,7 +262,7 @@ mod tests {
 
     /// What a body gives that comes in these chunks.
     fn read(matched: &Matched, accept: &str, chunks: &[&[u8]]) -> String {
-        let mut stream = ServerStream::new(matched, Some(accept.as_bytes()), false);
+        let mut stream = ServerStream::new(matched, Some(accept.as_bytes()));
         let (mut to_json, mut out) = (WireToJson::default(), Vec::new());
         let mut progress = Progress::Open;
         for chunk in chunks {

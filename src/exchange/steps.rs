@@ -21,7 +21,10 @@ pub struct Abilities {
     pub continues: bool,
     /// Response headers can be held until the body and trailers are there.
     pub holds_response: bool,
-    /// The response's trailers are known with the last bytes of its body, which can still be changed then.
+    /// What is put in the place of a body whose parts were taken out may have any size.
+    pub replaces_bodies: bool,
+    /// The response's trailers are known with the last bytes of its body, which can still be changed then. Else the body is
+    /// out of reach when they come.
     pub trailers_with_body: bool,
     /// The header in which the host's access log looks for the path that the client sent.
     pub original_path: Option<&'static [u8]>,
@@ -33,7 +36,7 @@ pub struct Abilities {
 }
 
 impl Abilities {
-    /// Envoy's. `original_path`: see [`Abilities::original_path`].
+    /// Envoy's, to a module that is complete. `original_path`: see [`Abilities::original_path`].
     pub const fn envoy(holds_response: bool, original_path: Option<&'static [u8]>) -> Self {
         Self {
             calls: true,
@@ -41,6 +44,7 @@ impl Abilities {
             streams_requests: true,
             continues: false,
             holds_response,
+            replaces_bodies: true,
             trailers_with_body: false,
             original_path,
             obstacle: None,
@@ -56,6 +60,7 @@ impl Abilities {
             streams_requests: false,
             continues: true,
             holds_response: false,
+            replaces_bodies: true,
             trailers_with_body: true,
             original_path: None,
             obstacle,
@@ -71,7 +76,7 @@ pub enum RequestStep<'w> {
     PassThrough,
     /// Hold what has come of the request, and wait for more of it.
     Await,
-    /// Drop this part of the body, and wait for more of it.
+    /// Take this part of the body out, and wait for more of it.
     Drop,
     /// Answer the client with this. The upstream has seen nothing of the request.
     Reply(&'w Reply),
@@ -134,27 +139,27 @@ pub enum ResponseStep<'w> {
     PassThrough,
     /// Hold what has come of it, and wait for more.
     Await,
-    /// Change the headers, and let them go on now: they cannot be held for the body, or there is none.
+    /// Change the headers, and let them go on now, with what is held of the body; drop the trailers.
     RewriteHeaders(&'w HeaderEdits),
-    /// Change the headers, where they were held, and replace the body; drop the trailers.
-    Rewrite {
-        /// What changes in the headers.
-        edits: &'w HeaderEdits,
-        /// The whole body.
-        body: &'w [u8],
-    },
+    /// Put this in the place of this part of the body, and hold all of it until the trailers come: it is the whole body.
+    Hold(&'w [u8]),
     /// Replace this part of the body, and let it go on; the headers too, with these changes, if they wait.
     Chunk {
-        /// What changes in the headers, the first time.
+        /// What changes in the headers, where they wait.
         edits: Option<&'w HeaderEdits>,
         /// The new bytes.
         body: &'w [u8],
-        /// Whether it is held all the same, and goes on with the trailers. The next part of the body then begins with
-        /// these bytes.
+        /// Whether these are all of the body.
+        whole: bool,
+        /// Whether it is held all the same, and goes on with the trailers.
         hold: bool,
     },
     /// Drop this part of the body, and wait for more.
     Drop,
+    /// Drop this part of the body, and hold so many bytes of anything in its place, for [`ResponseStep::Fill`].
+    Reserve(usize),
+    /// Put this in the place of what was held by [`ResponseStep::Reserve`], and let it go on.
+    Fill(&'w [u8]),
     /// Break the response off: it must not look complete.
     Reset,
     /// Answer with this in place of all that came.

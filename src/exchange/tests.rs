@@ -76,14 +76,25 @@ impl Random {
     }
 }
 
+/// What is set in headers.
+fn sets(edits: &HeaderEdits) -> Vec<(Vec<u8>, Vec<u8>)> {
+    edits
+        .sets()
+        .map(|(name, value)| (name.to_vec(), value.to_vec()))
+        .collect()
+}
+
 /// What a client has seen.
 #[derive(Default)]
 struct Client {
     replies: usize,
-    rewrites: usize,
+    whole: usize,
     resets: usize,
+    /// What the host holds for it.
+    held: Vec<u8>,
     chunks: Vec<u8>,
-    chunked: bool,
+    /// How often an answer has begun.
+    begun: usize,
 }
 
 impl Client {
@@ -98,11 +109,14 @@ impl Client {
     fn response(&mut self, step: &ResponseStep<'_>) {
         match step {
             ResponseStep::Reply(_) => self.replies += 1,
-            ResponseStep::Rewrite { .. } => self.rewrites += 1,
             ResponseStep::Reset => self.resets += 1,
-            ResponseStep::Chunk { body, edits, .. } => {
+            ResponseStep::Hold(body) => self.held = body.to_vec(),
+            ResponseStep::Fill(body) => self.chunks.extend_from_slice(body),
+            ResponseStep::Chunk { body, edits, whole, .. } => {
+                self.chunks.append(&mut self.held);
                 self.chunks.extend_from_slice(body);
-                self.chunked |= edits.is_some();
+                self.begun += usize::from(edits.is_some());
+                self.whole += usize::from(*whole);
             }
             _ => {}
         }
@@ -140,9 +154,8 @@ fn events_in_any_order_give_at_most_one_answer() {
             let workspace = &mut workspace;
             match random.below(10) {
                 0 => client.request(&exchange.release_request_headers(ENVOY, workspace)),
-                1 => client.request(&exchange.request_body_grew(chunk.len(), workspace)),
-                2 => client.request(&exchange.request_body(Some(&chunk), ENVOY, workspace)),
-                3 => client.request(&exchange.request_chunk(&chunk, end, workspace)),
+                1 => client.request(&exchange.request_without_body(ENVOY, workspace)),
+                2 | 3 => client.request(&exchange.request_chunk(&chunk, end, ENVOY, workspace)),
                 4 => {
                     let host_reply =
                         [None, None, Some(HostReply::TooLarge), Some(HostReply::Deadline)][random.below(4)];
@@ -150,7 +163,7 @@ fn events_in_any_order_give_at_most_one_answer() {
                     client.response(&step);
                 }
                 5 => client.response(&exchange.response_chunk(&chunk, end, workspace)),
-                6 => client.response(&exchange.response_complete(&chunk, Some(ok()), workspace)),
+                6 => client.response(&exchange.release_response(workspace)),
                 7 => client.response(&exchange.response_chunks_ended(ok(), workspace)),
                 8 => match exchange.call_message(chunk, workspace) {
                     CallStep::Await => {}
@@ -162,11 +175,9 @@ fn events_in_any_order_give_at_most_one_answer() {
                 },
             }
         }
-        let answers = client.replies + client.rewrites;
+        let answers = client.replies + client.whole;
         assert!(answers <= 1, "seed {seed}: {answers} answers");
-        if client.rewrites > 0 {
-            assert!(!client.chunked, "seed {seed}: an answer begun twice");
-        }
+        assert!(client.begun <= 1, "seed {seed}: an answer begun twice");
     }
 }
 
@@ -176,7 +187,7 @@ fn a_unary_exchange_in_place_goes_there_and_back() {
     let mut exchange = Exchange::new(plugin(json!({})));
     let step = exchange.request_headers(request("POST", "/unary", &[]), false, ENVOY, &mut workspace);
     assert!(matches!(step, RequestStep::Await));
-    let step = exchange.request_body(Some(br#"{"id": 7}"#), ENVOY, &mut workspace);
+    let step = exchange.request_chunk(br#"{"id": 7}"#, true, ENVOY, &mut workspace);
     let RequestStep::Forward(forward) = step else {
         panic!("{step:?}");
     };
@@ -184,13 +195,282 @@ fn a_unary_exchange_in_place_goes_there_and_back() {
     assert!(forward.edits.sets().any(|edit| edit == (b":path", b"/test.Echo/Unary")));
     let step = exchange.response_headers(grpc_response(), false, None, ENVOY, &mut workspace);
     assert!(matches!(step, ResponseStep::Await));
-    let step = exchange.response_complete(&framed(8), Some(ok()), &mut workspace);
-    let ResponseStep::Rewrite { body, .. } = step else {
+    let step = exchange.response_chunk(&framed(8), false, &mut workspace);
+    let ResponseStep::Hold(body) = step else {
         panic!("{step:?}");
     };
     assert_eq!(body, br#"{"id":8}"#);
-    let step = exchange.response_complete(&framed(8), Some(ok()), &mut workspace);
+    let step = exchange.response_chunks_ended(ok(), &mut workspace);
+    let ResponseStep::RewriteHeaders(edits) = step else {
+        panic!("{step:?}");
+    };
+    assert!(edits.sets().any(|edit| edit == (b"content-length", b"8")));
+    let step = exchange.response_chunks_ended(ok(), &mut workspace);
     assert!(matches!(step, ResponseStep::PassThrough), "{step:?}");
+}
+
+#[test]
+fn a_unary_answer_is_the_same_wherever_it_is_cut() {
+    #[derive(Debug, PartialEq)]
+    enum Ends {
+        /// With this status and body, and with its length or without.
+        Whole(u16, String, bool),
+        BrokenOff,
+    }
+    let long = "x".repeat(20_000);
+    let (short_json, long_json) = (r#"{"id":8}"#.to_owned(), format!("{{\"text\":\"{long}\"}}"));
+    let message = |text: &str, id: u8| {
+        let mut out = Vec::new();
+        frame::begin(&mut out);
+        match text {
+            "" => out.extend_from_slice(&[0x10, id]),
+            text => {
+                out.extend_from_slice(&[0x0a, 0xa0, 0x9c, 0x01]);
+                out.extend_from_slice(text.as_bytes());
+            }
+        }
+        frame::finish(&mut out, 0);
+        out
+    };
+    let gone = r#"{"code":5}"#.to_owned();
+    let web = Abilities::envoy(true, None);
+    let nginx = Abilities::wasmx(None);
+    let incomplete = Abilities {
+        replaces_bodies: false,
+        ..ENVOY
+    };
+    let rows = [
+        // The way, the host, the body, the status, and what the client has in the end.
+        (
+            "plain",
+            ENVOY,
+            message("", 8),
+            "0",
+            Ends::Whole(200, short_json.clone(), true),
+        ),
+        (
+            "plain",
+            ENVOY,
+            message(&long, 0),
+            "0",
+            Ends::Whole(200, long_json.clone(), false),
+        ),
+        (
+            "plain",
+            ENVOY,
+            message("", 8),
+            "5",
+            Ends::Whole(404, gone.clone(), false),
+        ),
+        ("plain", ENVOY, message(&long, 0), "5", Ends::BrokenOff),
+        ("plain", ENVOY, Vec::new(), "5", Ends::Whole(404, gone.clone(), false)),
+        (
+            "plain",
+            NOT_HOLDING,
+            message("", 8),
+            "0",
+            Ends::Whole(200, short_json.clone(), false),
+        ),
+        (
+            "plain",
+            NOT_HOLDING,
+            message("", 8),
+            "5",
+            Ends::Whole(200, gone.clone(), false),
+        ),
+        (
+            "plain",
+            NOT_HOLDING,
+            message(&long, 0),
+            "0",
+            Ends::Whole(200, long_json.clone(), false),
+        ),
+        ("plain", NOT_HOLDING, message(&long, 0), "5", Ends::BrokenOff),
+        (
+            "plain",
+            incomplete,
+            message("", 8),
+            "0",
+            Ends::Whole(200, short_json.clone(), true),
+        ),
+        (
+            "web",
+            web,
+            message("", 8),
+            "0",
+            Ends::Whole(200, short_json.clone(), true),
+        ),
+        (
+            "web",
+            web,
+            message(&long, 0),
+            "0",
+            Ends::Whole(200, long_json.clone(), true),
+        ),
+        ("web", web, message(&long, 0), "5", Ends::Whole(404, gone.clone(), true)),
+        ("web", web, Vec::new(), "5", Ends::Whole(404, gone.clone(), true)),
+        (
+            "web",
+            NOT_HOLDING,
+            message(&long, 0),
+            "5",
+            Ends::Whole(200, gone.clone(), false),
+        ),
+        (
+            "web",
+            incomplete,
+            message("", 8),
+            "0",
+            Ends::Whole(200, short_json.clone(), true),
+        ),
+        (
+            "web",
+            incomplete,
+            message(&long, 0),
+            "0",
+            Ends::Whole(200, long_json.clone(), false),
+        ),
+        (
+            "body",
+            nginx,
+            message(&long, 0),
+            "0",
+            Ends::Whole(200, long_json.clone(), false),
+        ),
+        (
+            "body",
+            nginx,
+            message(&long, 0),
+            "5",
+            Ends::Whole(200, gone.clone(), false),
+        ),
+    ];
+    for (way, abilities, body, status, expected) in rows {
+        let plugin = plugin(json!({ "upstream": { "grpc_web": way == "web" } }));
+        for size in [1, 2, 5, 7, 1000, body.len().max(1)] {
+            let row = format!("{way} {abilities:?} {} {status} in parts of {size}", body.len());
+            let mut workspace = Workspace::default();
+            let mut exchange = Exchange::new(Rc::clone(&plugin));
+            exchange.request_headers(request("POST", "/unary", &[]), false, abilities, &mut workspace);
+            exchange.request_chunk(b"{}", true, abilities, &mut workspace);
+            let (mut client, mut edited, mut reply) = (Client::default(), None, None);
+            let mut steps = Vec::new();
+            let step = exchange.response_headers(grpc_response(), false, None, abilities, &mut workspace);
+            client.response(&step);
+            let mut parts: Vec<_> = body.chunks(size).map(<[u8]>::to_vec).collect();
+            if way == "web" {
+                parts.push([b"\x80\0\0\0\x0dgrpc-status:", status.as_bytes()].concat());
+            }
+            let last = parts.len();
+            for (index, part) in parts.iter().enumerate() {
+                let end = way == "body" && index + 1 == last;
+                if end {
+                    exchange.response_trailers(headers(&[("grpc-status", status)]));
+                }
+                let step = exchange.response_chunk(part, end, &mut workspace);
+                if let ResponseStep::Chunk { edits: Some(edits), .. } = &step {
+                    edited = Some(sets(edits));
+                }
+                client.response(&step);
+                steps.push(format!("{step:?}"));
+            }
+            if way != "body" {
+                let trailers = match way {
+                    "web" => Headers::default(),
+                    _ => headers(&[("grpc-status", status)]),
+                };
+                let step = exchange.response_chunks_ended(trailers, &mut workspace);
+                match &step {
+                    ResponseStep::RewriteHeaders(edits) => {
+                        edited = Some(sets(edits));
+                        client.chunks = std::mem::take(&mut client.held);
+                    }
+                    ResponseStep::Reply(sent) => reply = Some((sent.status, sent.body.clone())),
+                    _ => {}
+                }
+                client.response(&step);
+            }
+            let field = |name: &[u8]| {
+                let edits = edited.as_ref()?;
+                edits
+                    .iter()
+                    .find(|(found, _)| found == name)
+                    .map(|(_, value)| value.clone())
+            };
+            let text = |body: &[u8]| String::from_utf8_lossy(body).into_owned();
+            let ends = match (reply, client.resets) {
+                (_, 1..) => Ends::BrokenOff,
+                (Some((status, body)), 0) => Ends::Whole(status, text(&body), false),
+                (None, 0) => Ends::Whole(
+                    field(b":status").map_or(200, |status| text(&status).parse().unwrap()),
+                    text(&client.chunks),
+                    field(b"content-length").is_some(),
+                ),
+            };
+            assert_eq!(ends, expected, "{row}: {steps:?}");
+        }
+    }
+}
+
+#[test]
+fn an_answer_whose_status_does_not_come_goes_on_without_it() {
+    for (text, status, stalls, breaks) in [
+        (2000, "0", true, false),
+        (2000, "5", true, true),
+        // So little is over no mark.
+        (900, "0", false, false),
+    ] {
+        let mut message = Vec::new();
+        frame::begin(&mut message);
+        message.extend_from_slice(&[0x0a, (text & 0x7f) as u8 | 0x80, (text >> 7) as u8]);
+        message.resize(message.len() + text, b'x');
+        frame::finish(&mut message, 0);
+        let mut workspace = Workspace::default();
+        let mut exchange = Exchange::new(plugin(json!({})));
+        exchange.request_headers(request("POST", "/unary", &[]), false, ENVOY, &mut workspace);
+        exchange.request_chunk(b"{}", true, ENVOY, &mut workspace);
+        exchange.response_headers(grpc_response(), false, None, ENVOY, &mut workspace);
+        assert!(!exchange.response_may_stall());
+        exchange.response_chunk(&message, false, &mut workspace);
+        assert_eq!(exchange.response_may_stall(), stalls);
+        if !stalls {
+            continue;
+        }
+        let step = exchange.release_response(&mut workspace);
+        let ResponseStep::RewriteHeaders(edits) = step else {
+            panic!("{step:?}");
+        };
+        assert!(edits.sets().all(|(name, _)| name != b"content-length"));
+        assert!(!exchange.response_may_stall());
+        let step = exchange.response_chunks_ended(headers(&[("grpc-status", status)]), &mut workspace);
+        assert_eq!(matches!(step, ResponseStep::Reset), breaks, "{step:?}");
+    }
+}
+
+#[test]
+fn a_request_is_complete_by_its_content_length() {
+    let body = br#"{"id": 7}"#;
+    for (length, ends) in [(Some(body.len()), false), (Some(body.len() + 1), true), (None, true)] {
+        for size in 1..=body.len() {
+            let mut workspace = Workspace::default();
+            let mut exchange = Exchange::new(plugin(json!({})));
+            let length = length.map(|length| length.to_string());
+            let fields: Vec<_> = length
+                .iter()
+                .map(|length| ("content-length", length.as_str()))
+                .collect();
+            exchange.request_headers(request("POST", "/unary", &fields), false, ENVOY, &mut workspace);
+            let parts: Vec<_> = body.chunks(size).collect();
+            for (index, part) in parts.iter().enumerate() {
+                let last = index + 1 == parts.len();
+                match exchange.request_chunk(part, last && ends, ENVOY, &mut workspace) {
+                    RequestStep::Forward(forward) if last => assert_eq!(forward.body, framed(7)),
+                    RequestStep::Drop if !last => {}
+                    step => panic!("{length:?} {size}: {step:?}"),
+                }
+            }
+        }
+    }
 }
 
 #[test]
@@ -222,7 +502,7 @@ fn a_response_stream_is_the_same_wherever_it_is_cut() {
             let mut exchange = Exchange::new(Rc::clone(&plugin));
             let asked = request("POST", "/down", &[("accept", accept)]);
             exchange.request_headers(asked, false, ENVOY, &mut workspace);
-            exchange.request_body(Some(b"{}"), ENVOY, &mut workspace);
+            exchange.request_chunk(b"{}", true, ENVOY, &mut workspace);
             let answer = headers(&[(":status", "200"), ("content-type", "application/grpc-web+proto")]);
             exchange.response_headers(answer, false, None, ENVOY, &mut workspace);
             let mut client = Client::default();
@@ -235,7 +515,7 @@ fn a_response_stream_is_the_same_wherever_it_is_cut() {
                 expected,
                 "{accept} in chunks of {size}"
             );
-            assert_eq!((client.replies, client.rewrites, client.resets), (0, 0, 0));
+            assert_eq!((client.replies, client.whole, client.resets), (0, 0, 0));
         }
     }
 }
@@ -268,7 +548,7 @@ fn a_request_stream_is_the_same_wherever_it_is_cut() {
             let mut sent = Vec::new();
             let chunks: Vec<_> = body.as_bytes().chunks(size).collect();
             for (index, chunk) in chunks.iter().enumerate() {
-                let step = exchange.request_chunk(chunk, index + 1 == chunks.len(), &mut workspace);
+                let step = exchange.request_chunk(chunk, index + 1 == chunks.len(), ENVOY, &mut workspace);
                 let RequestStep::Chunk(frames) = step else {
                     panic!("{content_type} in chunks of {size}: {step:?}");
                 };
@@ -284,7 +564,7 @@ fn an_array_that_can_no_longer_be_closed_is_reset() {
     let mut workspace = Workspace::default();
     let mut exchange = Exchange::new(plugin(json!({ "upstream": { "grpc_web": true } })));
     exchange.request_headers(request("POST", "/down", &[]), false, ENVOY, &mut workspace);
-    exchange.request_body(Some(b"{}"), ENVOY, &mut workspace);
+    exchange.request_chunk(b"{}", true, ENVOY, &mut workspace);
     exchange.response_headers(grpc_response(), false, None, ENVOY, &mut workspace);
     let step = exchange.response_chunk(&framed(1), false, &mut workspace);
     assert!(matches!(step, ResponseStep::Chunk { .. }), "{step:?}");
@@ -317,8 +597,8 @@ fn a_stream_has_content_whatever_the_service_says() {
             let mut exchange = Exchange::new(plugin(json!({})));
             let asked = request("POST", "/down", &[("accept", accept)]);
             exchange.request_headers(asked, false, abilities, &mut workspace);
-            exchange.request_body(Some(b"{}"), abilities, &mut workspace);
-            let mut statuses = Vec::new();
+            exchange.request_chunk(b"{}", true, abilities, &mut workspace);
+            let (mut statuses, mut statuses_of_replies) = (Vec::new(), Vec::new());
             let mut keep = |edits: &HeaderEdits| {
                 statuses.extend(
                     edits
@@ -331,22 +611,27 @@ fn a_stream_has_content_whatever_the_service_says() {
             if let ResponseStep::RewriteHeaders(edits) = step {
                 keep(edits);
             }
-            let step = match exchange.response_flows() {
-                true => exchange.response_chunk(&framed(1), false, &mut workspace),
-                false => exchange.response_complete(&framed(1), Some(ok()), &mut workspace),
-            };
-            let body = match step {
-                ResponseStep::Chunk { edits, body, .. } => {
-                    edits.into_iter().for_each(keep);
-                    body
+            let mut body = Vec::new();
+            let step = exchange.response_chunk(&framed(1), false, &mut workspace);
+            match step {
+                ResponseStep::Chunk { edits, body: part, .. } => {
+                    edits.into_iter().for_each(&mut keep);
+                    body.extend_from_slice(part);
                 }
-                ResponseStep::Rewrite { edits, body } => {
-                    keep(edits);
-                    body
+                ResponseStep::Drop | ResponseStep::Reserve(_) => {}
+                step => panic!("{step:?}"),
+            }
+            match exchange.response_chunks_ended(ok(), &mut workspace) {
+                ResponseStep::PassThrough => {}
+                ResponseStep::Fill(all) => body.extend_from_slice(all),
+                ResponseStep::Reply(reply) => {
+                    statuses_of_replies.push(reply.status);
+                    body.extend_from_slice(&reply.body);
                 }
                 step => panic!("{step:?}"),
-            };
-            assert_eq!(String::from_utf8_lossy(body), expected);
+            }
+            assert_eq!(String::from_utf8_lossy(&body), expected);
+            assert!(statuses_of_replies.iter().all(|status| *status == 200));
             assert!(statuses.iter().all(|status| status == b"200"), "{accept} {statuses:?}");
         }
     }
@@ -358,11 +643,12 @@ fn an_error_behind_headers_that_promise_no_content_resets() {
         let mut workspace = Workspace::default();
         let mut exchange = Exchange::new(plugin(json!({})));
         exchange.request_headers(request("POST", "/unary", &[]), false, NOT_HOLDING, &mut workspace);
-        exchange.request_body(Some(b"{}"), NOT_HOLDING, &mut workspace);
+        exchange.request_chunk(b"{}", true, NOT_HOLDING, &mut workspace);
         let step = exchange.response_headers(without_content(), false, None, NOT_HOLDING, &mut workspace);
         assert!(matches!(step, ResponseStep::RewriteHeaders(_)), "{step:?}");
+        exchange.response_chunk(&body, false, &mut workspace);
         let failed = headers(&[("grpc-status", "5")]);
-        let step = exchange.response_complete(&body, Some(failed), &mut workspace);
+        let step = exchange.response_chunks_ended(failed, &mut workspace);
         assert!(matches!(step, ResponseStep::Reset), "{step:?}");
     }
 }
@@ -374,18 +660,16 @@ fn what_waits_for_the_trailers_waits_on_when_more_comes_in_front_of_them() {
         let mut exchange = Exchange::new(plugin(json!({ "upstream": { "grpc_web": true } })));
         let asked = request("POST", "/down", &[("accept", accept)]);
         exchange.request_headers(asked, false, ENVOY, &mut workspace);
-        exchange.request_body(Some(b"{}"), ENVOY, &mut workspace);
+        exchange.request_chunk(b"{}", true, ENVOY, &mut workspace);
         exchange.response_headers(grpc_response(), false, None, ENVOY, &mut workspace);
-        // The host hands over what it holds with what comes.
-        let mut buffer = Vec::new();
+        let mut held = Vec::new();
         for _ in 0..3 {
-            buffer.extend_from_slice(b"\x80\0\0\0\x0fgrpc-status:0\r\n");
-            let step = exchange.response_chunk(&buffer, false, &mut workspace);
+            let step = exchange.response_chunk(b"\x80\0\0\0\x0fgrpc-status:0\r\n", false, &mut workspace);
             let ResponseStep::Chunk { body, hold: true, .. } = step else {
                 panic!("{accept}: {step:?}");
             };
-            buffer = body.to_vec();
-            assert_eq!(String::from_utf8_lossy(&buffer), expected);
+            held.extend_from_slice(body);
+            assert_eq!(String::from_utf8_lossy(&held), expected);
         }
         let step = exchange.response_chunks_ended(Headers::default(), &mut workspace);
         assert!(matches!(step, ResponseStep::PassThrough), "{step:?}");
@@ -397,7 +681,7 @@ fn what_only_looks_like_the_last_frame_is_no_end() {
     let mut workspace = Workspace::default();
     let mut exchange = Exchange::new(plugin(json!({ "upstream": { "grpc_web": true } })));
     exchange.request_headers(request("POST", "/down", &[]), false, ENVOY, &mut workspace);
-    exchange.request_body(Some(b"{}"), ENVOY, &mut workspace);
+    exchange.request_chunk(b"{}", true, ENVOY, &mut workspace);
     exchange.response_headers(grpc_response(), false, None, ENVOY, &mut workspace);
     // The second half of this text, U+00C0 and what follows, has the form of a trailers frame.
     let mut written = Vec::new();
@@ -407,9 +691,11 @@ fn what_only_looks_like_the_last_frame_is_no_end() {
         framed(8),
     ] {
         let step = exchange.response_chunk(&chunk, false, &mut workspace);
-        let ResponseStep::Chunk { body, hold: false, .. } = step else {
+        let ResponseStep::Chunk { body, hold, .. } = step else {
             panic!("{step:?}");
         };
+        // It waits for what comes next, as the last frame would.
+        assert_eq!(hold, chunk.starts_with(b"\x80"));
         written.extend_from_slice(body);
     }
     assert_eq!(
@@ -424,13 +710,13 @@ fn a_request_that_goes_wrong_behind_the_end_of_its_answer_changes_nothing() {
         let mut workspace = Workspace::default();
         let mut exchange = Exchange::new(plugin(json!({ "upstream": { "grpc_web": true } })));
         exchange.request_headers(request("POST", "/both", &[]), false, ENVOY, &mut workspace);
-        exchange.request_chunk(b"[{\"id\": 1}", false, &mut workspace);
+        exchange.request_chunk(b"[{\"id\": 1}", false, ENVOY, &mut workspace);
         exchange.response_headers(grpc_response(), false, None, ENVOY, &mut workspace);
         exchange.response_chunk(&framed(1), false, &mut workspace);
         let trailers = [b"\x80\0\0\0\x0dgrpc-status:", status.as_bytes()].concat();
         let step = exchange.response_chunk(&trailers, false, &mut workspace);
         assert!(matches!(step, ResponseStep::Chunk { .. }), "{step:?}");
-        let step = exchange.request_chunk(b"nothing", true, &mut workspace);
+        let step = exchange.request_chunk(b"nothing", true, ENVOY, &mut workspace);
         assert!(matches!(step, RequestStep::Chunk(b"")), "{step:?}");
         let step = exchange.response_chunks_ended(Headers::default(), &mut workspace);
         assert!(matches!(step, ResponseStep::PassThrough), "{step:?}");
@@ -442,7 +728,7 @@ fn called(path: &str, workspace: &mut Workspace) -> Exchange {
     let mut exchange = Exchange::new(plugin(json!({ "dispatch": "call" })));
     let step = exchange.request_headers(request("POST", path, &[]), false, ENVOY, workspace);
     assert!(matches!(step, RequestStep::Await), "{step:?}");
-    let step = exchange.request_body(Some(b"{}"), ENVOY, workspace);
+    let step = exchange.request_chunk(b"{}", true, ENVOY, workspace);
     assert!(matches!(step, RequestStep::Call(_)), "{step:?}");
     exchange
 }
@@ -522,7 +808,7 @@ fn what_a_client_learns_of_a_bad_element_goes_by_what_it_has_of_the_answer() {
             let mut exchange = Exchange::new(plugin(json!({ "limits": { "max_request_bytes": 100 } })));
             let asked = request("POST", path, &[("accept", accept)]);
             exchange.request_headers(asked, false, abilities, &mut workspace);
-            exchange.request_chunk(b"[{\"id\": 1}", false, &mut workspace);
+            exchange.request_chunk(b"[{\"id\": 1}", false, ENVOY, &mut workspace);
             if answered {
                 exchange.response_headers(grpc_response(), false, None, abilities, &mut workspace);
             }
@@ -530,7 +816,7 @@ fn what_a_client_learns_of_a_bad_element_goes_by_what_it_has_of_the_answer() {
                 exchange.response_chunk(&framed(1), false, &mut workspace);
             }
             let element = format!(",{element}");
-            let (learns, reply) = match exchange.request_chunk(element.as_bytes(), false, &mut workspace) {
+            let (learns, reply) = match exchange.request_chunk(element.as_bytes(), false, ENVOY, &mut workspace) {
                 RequestStep::BreakOff(reply) => (Learns::InTurn, Some(reply.status)),
                 RequestStep::Supersede(reply) => (Learns::InPlaceOfTheAnswer, Some(reply.status)),
                 RequestStep::Reset => (Learns::BrokenOff, None),
@@ -562,4 +848,95 @@ fn a_client_that_keeps_its_body_back_is_answered_before_it_comes() {
         };
         assert_eq!(status, expected, "{path} {abilities:?}");
     }
+}
+
+/// A unary method's body of so many bytes, which is no message of it behind them.
+fn long_body(length: usize, good: bool) -> Vec<u8> {
+    let end = if good { "\"}" } else { "\", \"id\": x}" };
+    [b"{\"text\": \"", "x".repeat(length).as_bytes(), end.as_bytes()].concat()
+}
+
+#[test]
+fn what_exchanges_hold_together_is_bounded() {
+    let plugin = plugin(json!({ "limits": { "max_total_bytes": 8 << 20 } }));
+    let mut workspace = Workspace::default();
+    let begin = |workspace: &mut Workspace| {
+        let mut exchange = Exchange::new(Rc::clone(&plugin));
+        exchange.request_headers(request("POST", "/unary", &[]), false, ENVOY, workspace);
+        exchange
+    };
+    let mut waiting = Vec::new();
+    let refused = loop {
+        let mut exchange = begin(&mut workspace);
+        match exchange.request_chunk(&long_body(1 << 20, true), false, ENVOY, &mut workspace) {
+            RequestStep::Drop => waiting.push(exchange),
+            RequestStep::Reply(reply) => break reply.status,
+            step => panic!("{step:?}"),
+        }
+        assert!(waiting.len() < 8);
+    };
+    assert_eq!(refused, 503);
+    assert!(waiting.len() >= 4, "{}", waiting.len());
+    // Those that want little are served all the same, there and back.
+    for _ in 0..100 {
+        let mut exchange = begin(&mut workspace);
+        let step = exchange.request_chunk(b"{\"id\": 7}", true, ENVOY, &mut workspace);
+        assert!(matches!(step, RequestStep::Forward(_)), "{step:?}");
+        exchange.response_headers(grpc_response(), false, None, ENVOY, &mut workspace);
+        let step = exchange.response_chunk(&framed(8), false, &mut workspace);
+        assert!(matches!(step, ResponseStep::Hold(_)), "{step:?}");
+    }
+    // An answer is refused too, and what it held is there for others.
+    let mut exchange = begin(&mut workspace);
+    exchange.request_chunk(b"{}", true, ENVOY, &mut workspace);
+    exchange.response_headers(grpc_response(), false, None, ENVOY, &mut workspace);
+    match exchange.response_chunk(&vec![0; 2 << 20], false, &mut workspace) {
+        ResponseStep::Reply(reply) => assert_eq!(reply.status, 503),
+        step => panic!("{step:?}"),
+    }
+    assert_eq!(exchange.outcome().unwrap().code, Code::ResourceExhausted);
+    drop(waiting);
+    let mut exchange = begin(&mut workspace);
+    let step = exchange.request_chunk(&long_body(4 << 20, true), false, ENVOY, &mut workspace);
+    assert!(matches!(step, RequestStep::Drop), "{step:?}");
+}
+
+#[test]
+fn a_large_message_leaves_no_memory_behind() {
+    for good in [true, false] {
+        let mut workspace = Workspace::default();
+        let mut exchange = Exchange::new(plugin(json!({})));
+        exchange.request_headers(request("POST", "/unary", &[]), false, ENVOY, &mut workspace);
+        exchange.request_chunk(&long_body(8 << 20, good), true, ENVOY, &mut workspace);
+        workspace.trim();
+        let mut next = Exchange::new(plugin(json!({})));
+        next.request_headers(request("POST", "/unary", &[]), false, ENVOY, &mut workspace);
+        assert!(next.footprint() < 100_000, "{}", next.footprint());
+        assert!(exchange.footprint() < 100_000, "{}", exchange.footprint());
+    }
+    // A chat that has seen one, and goes on.
+    let mut workspace = Workspace::default();
+    let mut exchange = Exchange::new(plugin(json!({})));
+    let asked = request("POST", "/both", &[("accept", "application/x-ndjson")]);
+    exchange.request_headers(asked, false, ENVOY, &mut workspace);
+    exchange.response_headers(grpc_response(), false, None, ENVOY, &mut workspace);
+    for part in [&b"["[..], &long_body(8 << 20, true), b",", b"{}"].map(<[u8]>::to_vec) {
+        for piece in part.chunks(100_000) {
+            exchange.request_chunk(piece, false, ENVOY, &mut workspace);
+            workspace.trim();
+        }
+    }
+    let mut message = Vec::new();
+    frame::begin(&mut message);
+    message.extend_from_slice(&[0x0a, 0x80, 0x80, 0x80, 0x04]);
+    message.resize(message.len() + (8 << 20), b'x');
+    frame::finish(&mut message, 0);
+    for piece in message.chunks(100_000) {
+        exchange.response_chunk(piece, false, &mut workspace);
+        workspace.trim();
+    }
+    exchange.response_chunk(&framed(1), false, &mut workspace);
+    assert!(exchange.footprint() < 200_000, "{}", exchange.footprint());
+    let kept = [&workspace.body, &workspace.upload, &workspace.reply.body].map(Vec::capacity);
+    assert!(kept.iter().all(|kept| *kept <= 2 << 20), "{kept:?}");
 }

@@ -7,6 +7,7 @@ use super::matched::Matched;
 use super::workspace::Workspace;
 use crate::grpc::frame;
 use crate::http::elements::{ElementReader, Form};
+use crate::text::append::reserve_as_it_comes;
 
 /// The most bytes of a raw upload that one message carries.
 const MAX_RAW_MESSAGE: usize = 1 << 20;
@@ -32,22 +33,33 @@ enum Intake {
     Whole {
         body: Vec<u8>,
         content_type: Vec<u8>,
+        /// How many bytes there will be, where that is known.
+        length: Option<usize>,
         fills_mask: bool,
     },
-    /// The exchange has failed: what still comes goes nowhere.
+    /// All is sent, or the exchange has failed: what still comes goes nowhere.
     Closed,
 }
 
 impl Upload {
-    /// A body that is one message, with what path and query bind of it. `fills_mask`: neither gives the update mask.
-    pub fn whole(matched: Matched, parameters: Vec<u8>, content_type: &[u8], fills_mask: bool) -> Self {
+    /// A body that is one message, with what path and query bind of it, and what has come of it; `length`: by its
+    /// content-length. `fills_mask`: neither path nor query gives the update mask.
+    pub fn whole(
+        matched: Matched,
+        parameters: Vec<u8>,
+        content_type: &[u8],
+        body: Vec<u8>,
+        length: Option<usize>,
+        fills_mask: bool,
+    ) -> Self {
         Self {
             matched,
             first: parameters,
             later: Vec::new(),
             intake: Intake::Whole {
-                body: Vec::new(),
+                body,
                 content_type: content_type.to_vec(),
+                length: length.filter(|length| *length > 0),
                 fills_mask,
             },
             sent: false,
@@ -77,6 +89,16 @@ impl Upload {
         }
     }
 
+    /// How many bytes of memory it takes.
+    pub fn footprint(&self) -> usize {
+        let intake = match &self.intake {
+            Intake::Elements(reader) => reader.footprint(),
+            Intake::Whole { body, .. } => body.capacity(),
+            Intake::Raw(_) | Intake::Closed => 0,
+        };
+        self.first.capacity() + self.later.capacity() + intake
+    }
+
     /// Lets nothing more through.
     pub fn close(&mut self) {
         self.intake = Intake::Closed;
@@ -102,6 +124,7 @@ impl Upload {
             sent,
         } = self;
         let mut send = |content: Content<'_>| {
+            workspace.longest = workspace.longest.max(content.bytes.len());
             let parameters = if *sent { &*later } else { &*first };
             *sent = true;
             let at = frame::begin(out);
@@ -113,21 +136,27 @@ impl Upload {
             Intake::Whole {
                 body,
                 content_type,
+                length,
                 fills_mask,
             } => {
                 let limit = matched.plugin.settings.limits.max_request_bytes;
-                if body.len() + chunk.len() > limit {
-                    return Err(too_large(body.len() + chunk.len(), limit));
+                let size = body.len().saturating_add(chunk.len());
+                if size > limit {
+                    return Err(too_large(size, limit));
                 }
+                let missing = length.map_or(size, |length| length.max(size)) - body.len();
+                reserve_as_it_comes(body, chunk.len(), missing);
                 body.extend_from_slice(chunk);
-                match end {
-                    true => send(Content {
-                        content_type,
-                        bytes: body,
-                        fills_mask: *fills_mask,
-                    }),
-                    false => Ok(()),
+                if !end && length.is_none_or(|length| size < length) {
+                    return Ok(());
                 }
+                send(Content {
+                    content_type,
+                    bytes: body,
+                    fills_mask: *fills_mask,
+                })?;
+                *intake = Intake::Closed;
+                Ok(())
             }
             Intake::Raw(content_type) => {
                 for part in chunk.chunks(MAX_RAW_MESSAGE) {

@@ -7,6 +7,10 @@ use crate::config::Plugin;
 use crate::http::headers::{HeaderEdits, Headers};
 use crate::routing::{Binder, Captures};
 
+/// So much of each buffer stays for the next exchange, in bytes. An exchange takes its frame with it, and may wait for long.
+const KEPT: usize = 2 * 1024 * 1024;
+const KEPT_FRAME: usize = 64 * 1024;
+
 /// Memory that serves one exchange after the other. What a step borrows from it holds until the next event.
 #[derive(Debug, Default)]
 pub struct Workspace {
@@ -26,9 +30,47 @@ pub struct Workspace {
     pub(super) spare_frame: Vec<u8>,
     /// The frames of the last part of an upload.
     pub(super) upload: Vec<u8>,
+    /// The longest body that was read since the last [`Workspace::trim`].
+    pub(super) longest: usize,
 }
 
 impl Workspace {
+    /// Gives up what a large message has left. To be called behind each event, when its step is done.
+    #[inline]
+    pub fn trim(&mut self) {
+        let large = self.spare_frame.capacity() > KEPT_FRAME
+            || self
+                .body
+                .capacity()
+                .max(self.upload.capacity())
+                .max(self.reply.body.capacity())
+                > KEPT
+            || self.longest > KEPT;
+        if large {
+            self.cut_back();
+        }
+    }
+
+    #[cold]
+    fn cut_back(&mut self) {
+        if self.spare_frame.capacity() > KEPT_FRAME {
+            self.longest = self.longest.max(self.spare_frame.capacity());
+            self.spare_frame = Vec::new();
+        }
+        for buffer in [&mut self.body, &mut self.upload, &mut self.reply.body] {
+            if buffer.capacity() > KEPT {
+                self.longest = self.longest.max(buffer.capacity());
+                *buffer = Vec::new();
+            }
+        }
+        if self.longest > KEPT {
+            self.to_wire = JsonToWire::default();
+            self.to_json = WireToJson::default();
+            self.present = Present::default();
+        }
+        self.longest = 0;
+    }
+
     pub(super) fn set_content_type(&mut self, content_type: &[u8]) {
         self.content_type.clear();
         self.content_type.extend_from_slice(content_type);

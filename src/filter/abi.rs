@@ -3,6 +3,18 @@
 //! The SDK's own wrappers panic on a status they don't expect, on a value that isn't UTF-8, and on WasmX's answers.
 //! Here every call returns the host's status, values are bytes, and nothing is assumed of them.
 //! Statuses, map and buffer numbers: proxy-wasm ABI 0.2.1.
+//!
+//! The host may call this module while it carries out a host call, when the SDK, the exchange and the workspace are
+//! borrowed. Of Envoy's host calls (`source/extensions/common/wasm/context.cc`):
+//!
+//! | Host call | What it may call | And that is harmless, since |
+//! |---|---|---|
+//! | whatever returns bytes | `proxy_on_memory_allocate` | it allocates, and knows nothing of contexts |
+//! | replacing a body that Envoy has buffered by a longer one | the callbacks of Envoy's own answer, 413 or 500 | it is never done: `envoy::body` |
+//! | opening a gRPC stream to a cluster that fails at once | `proxy_on_grpc_receive_initial_metadata` | the SDK knows no such token yet, and returns; the stream's end is told behind the callback |
+//! | sending on a gRPC stream, ending and cancelling it | its end | Envoy tells that behind the callback, or, cancelled, never |
+//! | answering, continuing, resetting | all callbacks of what follows | Envoy does them behind the callback |
+//! | headers, properties, metrics, clock, timer, shared data | nothing | |
 
 use super::pairs::{decode_pairs, encode_pairs};
 use super::traffic::{self, Leg};
@@ -167,12 +179,12 @@ pub fn set_header(map: Map, name: &[u8], value: &[u8]) -> Result<(), HostStatus>
     })
 }
 
-/// The first `size` bytes of `buffer`; fewer where it holds fewer.
-pub fn buffer(buffer: Buffer, size: usize) -> Result<Vec<u8>, HostStatus> {
+/// Of `buffer`, `size` bytes from `start` on; fewer where it holds fewer.
+pub fn buffer(buffer: Buffer, start: usize, size: usize) -> Result<Vec<u8>, HostStatus> {
     if size == 0 {
         return Ok(Vec::new());
     }
-    let bytes = buffer_from(buffer, 0, size);
+    let bytes = buffer_from(buffer, start, size);
     let length = bytes.as_ref().map_or(0, Vec::len);
     match buffer {
         Buffer::RequestBody => traffic::went(Leg::FromClient, length),
@@ -199,6 +211,15 @@ pub fn replace_buffer(buffer: Buffer, size: usize, bytes: &[u8]) -> Result<(), H
         Buffer::RequestBody => traffic::went(Leg::ToUpstream, bytes.len()),
         _ => traffic::went(Leg::ToClient, bytes.len()),
     }
+    write_buffer(buffer, size, bytes)
+}
+
+/// Replaces the first `size` bytes of `buffer` by `room` bytes that mean nothing, and go nowhere.
+pub fn fill_buffer(buffer: Buffer, size: usize, room: usize) -> Result<(), HostStatus> {
+    write_buffer(buffer, size, &vec![b' '; room])
+}
+
+fn write_buffer(buffer: Buffer, size: usize, bytes: &[u8]) -> Result<(), HostStatus> {
     // SAFETY: pointer and length are of a live slice.
     HostStatus::check(unsafe { raw::proxy_set_buffer_bytes(buffer as u32, 0, size, bytes.as_ptr(), bytes.len()) })
 }

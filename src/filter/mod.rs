@@ -3,7 +3,7 @@
 //!
 //! - This file: the root context, with one plugin configuration, which makes a context for each exchange.
 //! - [`abi`]: host calls that answer instead of panicking. `traffic`: the bytes that they move. [`pairs`]: the form of a
-//!   header map.
+//!   header map. `exports`: what the host calls, where the SDK's own functions don't suffice.
 //! - `host_profile`: which host this is. Each has a room of its own: [`envoy`] and [`wasmx`].
 //! - `shared`: what all exchanges share on any host. `observe`: what an operator sees of them.
 //! - `wrapped`: a context around another.
@@ -13,6 +13,8 @@
 #[cfg(target_arch = "wasm32")]
 mod abi;
 mod envoy;
+#[cfg(target_arch = "wasm32")]
+mod exports;
 #[cfg(target_arch = "wasm32")]
 mod host_profile;
 #[cfg(target_arch = "wasm32")]

@@ -95,7 +95,7 @@ impl RootContext for Root {
 
 /// The configuration, and the bytes that it is made of.
 fn load(size: usize) -> Result<(Plugin, Vec<u8>), String> {
-    let configuration = abi::buffer(Buffer::PluginConfiguration, size)
+    let configuration = abi::buffer(Buffer::PluginConfiguration, 0, size)
         .map_err(|status| format!("cannot read the plugin configuration: {status}"))?;
     // Field names are hashed with a seed that a client cannot know.
     let seed = RandomState::new().hash_one(0);

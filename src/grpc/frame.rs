@@ -5,6 +5,8 @@ use std::fmt;
 
 use memchr::memchr;
 
+use crate::text::append::reserve_as_it_comes;
+
 /// How many bytes come before a message.
 pub const PREFIX_LENGTH: usize = 5;
 
@@ -59,6 +61,11 @@ impl FrameReader {
         }
     }
 
+    /// How many bytes of memory the beginning of a frame takes.
+    pub fn footprint(&self) -> usize {
+        self.carry.capacity()
+    }
+
     /// What has come of a message that is not whole yet, without its prefix; `None` when no message is under way.
     pub fn message_so_far(&self) -> Option<&[u8]> {
         match self.carry.get(self.carry_start..)? {
@@ -104,6 +111,9 @@ struct Prefix {
 const COMPRESSED: u8 = 0x01;
 const TRAILERS: u8 = 0x80;
 const COMPRESSED_TRAILERS: u8 = 0x81;
+
+/// So much memory stays for the next frame.
+const KEPT: usize = 64 * 1024;
 
 /// A trailers frame may be this long even where messages may not.
 const MAX_TRAILERS_BYTES: usize = 64 * 1024;
@@ -202,7 +212,7 @@ impl<'a> Frames<'a> {
             // What was handed out makes room first; that happens once a frame at most.
             self.reader.carry.drain(..self.reader.carry_start);
             self.reader.carry_start = 0;
-            self.reader.carry.reserve(missing);
+            reserve_as_it_comes(&mut self.reader.carry, missing.min(self.chunk.len()), missing);
         }
         let (moved, rest) = self.chunk.split_at_checked(missing).unwrap_or((self.chunk, &[]));
         self.reader.carry.extend_from_slice(moved);
@@ -212,6 +222,12 @@ impl<'a> Frames<'a> {
 
 impl Drop for Frames<'_> {
     fn drop(&mut self) {
+        let FrameReader { carry, carry_start, .. } = self.reader;
+        // A long frame that was handed out leaves no memory behind.
+        if *carry_start >= carry.len() && carry.capacity() > KEPT {
+            *carry = Vec::new();
+            *carry_start = 0;
+        }
         if self.reader.failed.is_none() {
             self.reader.carry.extend_from_slice(self.chunk);
         }

@@ -5,6 +5,9 @@
 
 use std::fmt;
 
+/// So much memory stays for the next element.
+const KEPT: usize = 64 * 1024;
+
 /// How a request body holds many messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
@@ -87,9 +90,18 @@ impl ElementReader {
         }
     }
 
+    /// How many bytes of memory the beginning of an element takes.
+    pub fn footprint(&self) -> usize {
+        self.carry.capacity()
+    }
+
     fn drop_spent(&mut self) {
         if std::mem::take(&mut self.spent) {
             self.carry.clear();
+            // A long element leaves no memory behind.
+            if self.carry.capacity() > KEPT {
+                self.carry = Vec::new();
+            }
         }
     }
 

@@ -34,6 +34,11 @@ impl Headers {
         self.fields.clear();
     }
 
+    /// How many bytes of memory they take.
+    pub fn footprint(&self) -> usize {
+        self.bytes.capacity() + self.fields.capacity() * size_of::<(Range<usize>, Range<usize>)>()
+    }
+
     /// How many fields there are.
     pub fn len(&self) -> usize {
         self.fields.len()

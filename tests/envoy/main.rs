@@ -14,6 +14,7 @@ mod expectations;
 mod exposure;
 mod faults;
 mod holding;
+mod hostile;
 mod memory;
 mod metadata;
 mod native;

@@ -21,7 +21,6 @@ fn bench() -> &'static Bench {
                 "max_request_bytes": 16_777_216,
                 "max_response_bytes": 16_777_216,
                 "max_message_bytes": 16_777_216,
-                "gateway_buffer_bytes": 33_554_432,
             },
         });
         Bench::start(&[

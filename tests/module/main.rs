@@ -21,6 +21,7 @@ mod json;
 mod kong;
 mod kong_headers;
 mod matching;
+mod memory;
 mod metadata;
 mod observability;
 mod path_bound;

@@ -9,7 +9,7 @@ use protobridge::http::headers::Headers;
 use crate::letters::Letters;
 
 /// Events by these letters; `headers`, `bytes` and `trailers` make what comes with one. There is at most one answer:
-/// a reply, a response in place that is rewritten, or one that begins in parts; and at most one request goes on.
+/// a reply, or a response in place that begins in parts; and at most one request goes on.
 pub fn run<'i>(
     plugin: Rc<Plugin>,
     asked: Headers,
@@ -30,6 +30,7 @@ pub fn run<'i>(
             streams_requests: letters.flag(),
             continues: letters.flag(),
             holds_response: letters.flag(),
+            replaces_bodies: letters.flag(),
             trailers_with_body: letters.flag(),
             original_path: None,
             obstacle: None,
@@ -41,9 +42,8 @@ pub fn run<'i>(
         let request = match event {
             0 => exchange.request_headers(asked.take().unwrap_or_default(), end, abilities, workspace),
             1 => exchange.release_request_headers(abilities, workspace),
-            2 => exchange.request_body_grew(chunk.len(), workspace),
-            3 => exchange.request_body(end.then_some(&chunk), abilities, workspace),
-            4 => exchange.request_chunk(&chunk, end, workspace),
+            2 | 3 => exchange.request_chunk(&chunk, end, abilities, workspace),
+            4 => exchange.request_without_body(abilities, workspace),
             _ => RequestStep::Await,
         };
         match request {
@@ -54,13 +54,12 @@ pub fn run<'i>(
         let response = match event {
             5 => exchange.response_headers(fields(letters), end, host_reply, abilities, workspace),
             6 | 7 => exchange.response_chunk(&chunk, end, workspace),
-            8 => exchange.response_complete(&chunk, end.then(|| fields(letters)), workspace),
-            9 => exchange.response_chunks_ended(fields(letters), workspace),
-            10 => exchange.response_body_grew(chunk.len(), workspace),
+            8 | 9 => exchange.response_chunks_ended(fields(letters), workspace),
+            10 => exchange.release_response(workspace),
             _ => ResponseStep::Await,
         };
         match response {
-            ResponseStep::Reply(_) | ResponseStep::Rewrite { .. } => answers += 1,
+            ResponseStep::Reply(_) => answers += 1,
             ResponseStep::Chunk { edits: Some(_), .. } => parts += 1,
             _ => {}
         }

@@ -25,12 +25,16 @@ pub struct Envoy<'w> {
     /// Whether the next tick lets the headers go.
     waits: bool,
     request_ended: bool,
-    request: Vec<u8>,
+    /// Whether the request's body can be replaced when trailers come: Envoy holds something in its place.
+    filler: bool,
     initial: Headers,
     response_began: bool,
     /// The response's headers went on in front of its body.
     released: bool,
-    response: Vec<u8>,
+    /// What Envoy holds of the response's body.
+    held: Vec<u8>,
+    /// How much room there is for what takes its place.
+    reserved: Option<usize>,
     response_ended: bool,
 }
 
@@ -46,11 +50,12 @@ impl<'w> Envoy<'w> {
             holding,
             waits: false,
             request_ended: false,
-            request: Vec::new(),
+            filler: false,
             initial: Headers::default(),
             response_began: false,
             released: false,
-            response: Vec::new(),
+            held: Vec::new(),
+            reserved: None,
             response_ended: false,
         }
     }
@@ -83,18 +88,11 @@ impl<'w> Envoy<'w> {
         self.after_reply();
     }
 
-    fn complete_request(&mut self) {
-        let body = std::mem::take(&mut self.request);
-        let body = (!body.is_empty()).then_some(body.as_slice());
+    fn request_chunk(&mut self, bytes: &[u8], end: bool) {
         let abilities = self.abilities();
-        let step = self.exchange.request_body(body, abilities, self.workspace);
+        let step = self.exchange.request_chunk(bytes, end, abilities, self.workspace);
         self.ends.request(step, true);
         self.after_reply();
-        let upstream = &self.ends.upstream;
-        assert!(
-            self.is_over() || upstream.complete || upstream.called,
-            "the request is lost"
-        );
     }
 
     fn is_over(&self) -> bool {
@@ -118,17 +116,15 @@ impl<'w> Envoy<'w> {
         self.after_reply();
     }
 
-    /// Does what a step about the response asks for; what then waits, where that is not what came. `bytes`: it came with
-    /// some.
-    fn follow(
-        ends: &mut Ends,
-        initial: &Headers,
-        released: &mut bool,
-        step: ResponseStep<'_>,
+    /// Does what a step about the response asks for. `bytes`: it came with some. `end`: nothing comes behind it.
+    fn respond(
+        &mut self,
         bytes: bool,
-    ) -> (Flow, Option<Vec<u8>>) {
-        let client = &mut ends.client;
-        let flow = match step {
+        end: bool,
+        event: impl for<'x> FnOnce(&'x mut Exchange, &'x mut Workspace) -> ResponseStep<'x>,
+    ) {
+        let client = &mut self.ends.client;
+        let flow = match event(&mut self.exchange, self.workspace) {
             ResponseStep::PassThrough => {
                 assert!(!bytes, "raw bytes pass");
                 Flow::Continue
@@ -136,34 +132,55 @@ impl<'w> Envoy<'w> {
             ResponseStep::Await => Flow::Hold,
             ResponseStep::Drop => Flow::Drop,
             ResponseStep::RewriteHeaders(edits) => {
-                client.headers(initial, edits);
-                *released = true;
+                let length = edits.sets().find(|(name, _)| *name == b"content-length");
+                assert!(length.is_none_or(|(_, length)| length == self.held.len().to_string().as_bytes()));
+                client.headers(&self.initial, edits);
+                self.released = true;
                 Flow::Continue
             }
-            ResponseStep::Rewrite { edits, body } => {
-                if !*released {
-                    let length = edits.sets().find(|(name, _)| *name == b"content-length");
-                    assert!(length.is_none_or(|(_, length)| length == body.len().to_string().as_bytes()));
-                    client.headers(initial, edits);
-                }
-                client.bytes(body);
-                Flow::Continue
+            ResponseStep::Hold(body) => {
+                self.held.extend_from_slice(body);
+                Flow::Hold
             }
-            ResponseStep::Chunk { edits, body, hold } => {
+            ResponseStep::Chunk {
+                edits,
+                body,
+                whole,
+                hold,
+            } => {
                 if let Some(edits) = edits {
-                    client.headers(initial, edits);
+                    let length = edits.sets().find(|(name, _)| *name == b"content-length");
+                    let all = self.held.len() + body.len();
+                    assert!(!whole || length.is_none_or(|(_, length)| length == all.to_string().as_bytes()));
+                    client.headers(&self.initial, edits);
+                    self.released = true;
                 }
-                if hold {
-                    return (Flow::Hold, Some(body.to_vec()));
+                self.held.extend_from_slice(body);
+                self.reserved = None;
+                match hold {
+                    true => Flow::Hold,
+                    false => Flow::Continue,
                 }
-                client.bytes(body);
-                Flow::Continue
             }
+            ResponseStep::Reserve(room) => {
+                self.reserved = Some(room);
+                Flow::Drop
+            }
+            ResponseStep::Fill(body) => match self.reserved {
+                Some(room) if body.len() <= room => {
+                    self.held.extend_from_slice(body);
+                    Flow::Continue
+                }
+                _ => {
+                    client.ends(End::CutOff);
+                    Flow::Drop
+                }
+            },
             ResponseStep::Reset => {
                 client.ends(End::CutOff);
                 Flow::Drop
             }
-            ResponseStep::Reply(_) if *released => {
+            ResponseStep::Reply(_) if self.released => {
                 client.ends(End::CutOff);
                 Flow::Drop
             }
@@ -172,17 +189,10 @@ impl<'w> Envoy<'w> {
                 Flow::Drop
             }
         };
-        (flow, None)
-    }
-
-    /// What is at hand goes on, waits, or is gone; and if nothing comes behind it, the client has an answer.
-    fn settle(&mut self, (flow, held): (Flow, Option<Vec<u8>>), end: bool) {
-        self.after_reply();
-        match (flow, held) {
-            (Flow::Hold, Some(held)) => self.response = held,
-            (Flow::Hold, None) => {}
-            (Flow::Continue | Flow::Drop, _) => self.response.clear(),
+        if flow == Flow::Continue {
+            client.bytes(&std::mem::take(&mut self.held));
         }
+        self.after_reply();
         if end && !self.is_over() {
             assert_eq!(flow, Flow::Continue, "the answer is lost");
             assert!(self.ends.client.has_headers(), "the headers go out as they are");
@@ -201,29 +211,28 @@ impl Host for Envoy<'_> {
             return;
         }
         self.request_ended = end;
-        self.request.extend_from_slice(bytes);
         if self.exchange.uploads() {
-            let chunk = std::mem::take(&mut self.request);
-            let step = self.exchange.request_chunk(&chunk, end, self.workspace);
-            self.ends.request(step, true);
-            self.after_reply();
+            self.request_chunk(bytes, end);
             if end && !self.is_over() {
                 self.ends.upstream.ends();
             }
+            return;
+        }
+        if self.ends.upstream.complete || self.ends.upstream.called {
+            // It is complete by its content-length, and nothing more goes on.
             return;
         }
         assert!(self.exchange.awaits_body(), "the body passes");
         if std::mem::take(&mut self.waits) {
             self.holding = Holding::Yes;
         }
-        if end {
-            return self.complete_request();
-        }
-        let step = self.exchange.request_body_grew(self.request.len(), self.workspace);
-        if self.ends.request(step, true) == Flow::Drop {
-            self.request.clear();
-        }
-        self.after_reply();
+        self.filler = true;
+        self.request_chunk(bytes, end);
+        let upstream = &self.ends.upstream;
+        assert!(
+            !end || self.is_over() || upstream.complete || upstream.called,
+            "the request is lost"
+        );
     }
 
     fn client_trailers(&mut self) {
@@ -235,10 +244,20 @@ impl Host for Envoy<'_> {
             self.holding = Holding::Yes;
         }
         if !self.exchange.uploads() {
+            if self.ends.upstream.complete || self.ends.upstream.called {
+                return;
+            }
             assert!(self.exchange.awaits_body(), "the trailers pass");
-            return self.complete_request();
+            if self.filler {
+                return self.request_chunk(b"", true);
+            }
+            let abilities = self.abilities();
+            let step = self.exchange.request_without_body(abilities, self.workspace);
+            self.ends.request(step, true);
+            return self.after_reply();
         }
-        let step = self.exchange.request_chunk(b"", true, self.workspace);
+        let abilities = self.abilities();
+        let step = self.exchange.request_chunk(b"", true, abilities, self.workspace);
         if matches!(step, protobridge::exchange::RequestStep::Chunk(frames) if !frames.is_empty()) {
             // They can go nowhere any more.
             return self.fail();
@@ -264,11 +283,9 @@ impl Host for Envoy<'_> {
         (self.response_began, self.response_ended) = (true, end);
         self.initial = headers.clone();
         let abilities = self.abilities();
-        let step = self
-            .exchange
-            .response_headers(headers, end, None, abilities, self.workspace);
-        let followed = Self::follow(&mut self.ends, &self.initial, &mut self.released, step, false);
-        self.settle(followed, end);
+        self.respond(false, end, |exchange, workspace| {
+            exchange.response_headers(headers, end, None, abilities, workspace)
+        });
     }
 
     fn upstream_bytes(&mut self, bytes: &[u8], end: bool) {
@@ -291,22 +308,9 @@ impl Host for Envoy<'_> {
         }
         assert!(self.exchange.awaits_response(), "raw bytes pass");
         self.response_ended = end;
-        self.response.extend_from_slice(bytes);
-        let body = std::mem::take(&mut self.response);
-        let step = match (self.exchange.response_flows(), end) {
-            (true, end) => self.exchange.response_chunk(&body, end, self.workspace),
-            (false, true) => self.exchange.response_complete(&body, None, self.workspace),
-            (false, false) => self.exchange.response_body_grew(body.len(), self.workspace),
-        };
-        let followed = Self::follow(
-            &mut self.ends,
-            &self.initial,
-            &mut self.released,
-            step,
-            !body.is_empty(),
-        );
-        self.response = body;
-        self.settle(followed, end);
+        self.respond(!bytes.is_empty(), end, |exchange, workspace| {
+            exchange.response_chunk(bytes, end, workspace)
+        });
     }
 
     fn upstream_trailers(&mut self, trailers: Headers) {
@@ -321,17 +325,9 @@ impl Host for Envoy<'_> {
         }
         assert!(self.exchange.awaits_response(), "raw bytes pass");
         self.response_ended = true;
-        let body = std::mem::take(&mut self.response);
-        let step = match self.exchange.response_flows() {
-            true => {
-                // What a step held goes on with them.
-                self.ends.client.bytes(&body);
-                self.exchange.response_chunks_ended(trailers, self.workspace)
-            }
-            false => self.exchange.response_complete(&body, Some(trailers), self.workspace),
-        };
-        let followed = Self::follow(&mut self.ends, &self.initial, &mut self.released, step, false);
-        self.settle(followed, true);
+        self.respond(false, true, |exchange, workspace| {
+            exchange.response_chunks_ended(trailers, workspace)
+        });
     }
 
     fn host_answers(&mut self, headers: Headers, end: bool, host_reply: Option<HostReply>) {
@@ -350,11 +346,9 @@ impl Host for Envoy<'_> {
         let abilities = self.abilities();
         (self.response_began, self.response_ended) = (true, end);
         self.initial = headers.clone();
-        let step = self
-            .exchange
-            .response_headers(headers, end, host_reply, abilities, self.workspace);
-        let followed = Self::follow(&mut self.ends, &self.initial, &mut self.released, step, false);
-        self.settle(followed, end);
+        self.respond(false, end, |exchange, workspace| {
+            exchange.response_headers(headers, end, host_reply, abilities, workspace)
+        });
     }
 
     fn call_closed(&mut self, code: u32, message: &[u8], host_reply: Option<HostReply>) {
@@ -370,10 +364,15 @@ impl Host for Envoy<'_> {
     }
 
     fn tick(&mut self) {
-        if self.is_over() || !std::mem::take(&mut self.waits) {
+        if self.is_over() {
             return;
         }
-        self.release();
+        if self.exchange.response_may_stall() {
+            self.respond(false, false, |exchange, workspace| exchange.release_response(workspace));
+        }
+        if std::mem::take(&mut self.waits) {
+            self.release();
+        }
     }
 
     fn refuses(&mut self) {

@@ -23,7 +23,6 @@ enum Response {
     Awaited,
     Passes,
     Flows,
-    Gathers(Vec<u8>),
     Replaced(Vec<u8>),
     Ended,
 }
@@ -84,7 +83,11 @@ impl<'w> Kong<'w> {
     }
 
     fn complete_request(&mut self, body: Option<&[u8]>) {
-        let step = self.exchange.request_body(body, Abilities::wasmx(None), self.workspace);
+        let abilities = Abilities::wasmx(None);
+        let step = match body {
+            Some(body) => self.exchange.request_chunk(body, true, abilities, self.workspace),
+            None => self.exchange.request_without_body(abilities, self.workspace),
+        };
         Self::follow(&mut self.ends, step, true);
         self.after_reply();
         assert!(self.is_over() || self.ends.upstream.complete, "the request is lost");
@@ -120,8 +123,13 @@ impl<'w> Kong<'w> {
                         edits: None,
                         body,
                         hold: false,
+                        ..
                     } => body.to_vec(),
                     ResponseStep::Drop => Vec::new(),
+                    ResponseStep::Reply(reply) => {
+                        self.response = Response::Replaced(reply.body.clone());
+                        self.replacement(end)
+                    }
                     // There is no reset to be had: what ends so is cut short.
                     ResponseStep::Reset => {
                         self.ends.client.ends(End::CutOff);
@@ -130,33 +138,6 @@ impl<'w> Kong<'w> {
                     }
                     step => panic!("{step:?}"),
                 }
-            }
-            Response::Gathers(gathered) => {
-                gathered.extend_from_slice(chunk);
-                let body = std::mem::take(gathered);
-                let trailers = &mut self.trailers;
-                let step = match end {
-                    true => self
-                        .exchange
-                        .response_complete(&body, Some(std::mem::take(trailers)), self.workspace),
-                    false => self.exchange.response_body_grew(body.len(), self.workspace),
-                };
-                let answer = match step {
-                    ResponseStep::Await => {
-                        self.response = Response::Gathers(body);
-                        return Vec::new();
-                    }
-                    ResponseStep::Rewrite { body, .. } => body.to_vec(),
-                    ResponseStep::Reply(reply) => reply.body.clone(),
-                    // An error behind headers that promise no content.
-                    ResponseStep::Reset => {
-                        self.ends.client.ends(End::CutOff);
-                        return Vec::new();
-                    }
-                    step => panic!("{step:?}"),
-                };
-                self.response = Response::Replaced(answer);
-                self.replacement(end)
             }
             Response::Replaced(_) => self.replacement(end),
             Response::Awaited | Response::Passes | Response::Ended => panic!("raw bytes pass"),
@@ -224,10 +205,7 @@ impl Host for Kong<'_> {
         match step {
             ResponseStep::RewriteHeaders(edits) => {
                 self.ends.client.headers(&headers, edits);
-                self.response = match self.exchange.response_flows() {
-                    true => Response::Flows,
-                    false => Response::Gathers(Vec::new()),
-                };
+                self.response = Response::Flows;
             }
             // It takes the place of the upstream's answer; only what comes is different from a reply elsewhere.
             ResponseStep::Reply(reply) => {

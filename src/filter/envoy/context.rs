@@ -6,6 +6,8 @@ use std::rc::Rc;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
+use super::body::Body;
+use super::held;
 use super::hold::{self, Verdict, Waiting};
 use super::local_reply::{call_host_reply, host_reply, may_be_made_up};
 use super::replies::{Disguised, send_through};
@@ -15,8 +17,15 @@ use crate::exchange::{
     Abilities, CallStep, Exchange, Failure, HostReply, RequestStep, ResponseStep, Workspace, is_trailers_frame,
 };
 use crate::filter::abi::{self, Buffer, HostStatus, Map, send_reply};
+use crate::filter::exports;
 use crate::filter::observe::metrics;
 use crate::http::headers::{HeaderEdits, Headers};
+
+/// The longest body of a request that may turn out to end with trailers.
+const MAX_SHORT: usize = 1024;
+
+/// Room for the gRPC message that such a body becomes.
+const ROOM_FOR_SHORT: usize = 8 * 1024;
 
 /// One HTTP exchange.
 pub struct EnvoyContext {
@@ -24,10 +33,8 @@ pub struct EnvoyContext {
     shared: Rc<Shared>,
     exchange: Rc<RefCell<Exchange>>,
     phase: Phase,
-    /// How much of the request's body Envoy has buffered.
-    request_size: usize,
-    /// How much of the response's.
-    response_size: usize,
+    request_body: Body,
+    response_body: Body,
     /// When the time for a streamed answer or a call is up, if it has a bound; nanoseconds.
     deadline: Option<u64>,
     /// The gRPC stream in flight.
@@ -55,8 +62,8 @@ impl EnvoyContext {
             exchange: Rc::new(RefCell::new(Exchange::new(Rc::clone(shared.plugin())))),
             shared,
             phase: Phase::Request,
-            request_size: 0,
-            response_size: 0,
+            request_body: Body::new(Buffer::RequestBody),
+            response_body: Body::new(Buffer::ResponseBody),
             deadline: None,
             call: None,
             disguised: None,
@@ -99,31 +106,33 @@ impl HttpContext for EnvoyContext {
     }
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
-        if self.phase == Phase::Answered {
-            return match abi::replace_buffer(Buffer::RequestBody, size, b"") {
-                Ok(()) => Action::Pause,
-                Err(status) => self.fail(&status.refused("to drop the request body")),
-            };
-        }
-        if self.exchange.borrow().uploads() {
-            self.shared.holding.more_came(self.context);
-            self.request_size = size;
-            return match abi::buffer(Buffer::RequestBody, size) {
-                Ok(chunk) => {
-                    self.request(|exchange, _, workspace| exchange.request_chunk(&chunk, end_of_stream, workspace))
-                }
-                Err(status) => self.fail(&status.refused("to show the request body")),
-            };
-        }
-        if !self.exchange.borrow().awaits_body() {
+        let exchange = self.exchange.borrow();
+        let (uploads, awaited) = (exchange.uploads(), exchange.awaits_body());
+        if exchange.passes_through() {
             return Action::Continue;
         }
-        self.shared.holding.more_came(self.context);
-        self.request_size = size;
-        if end_of_stream {
-            return self.complete_request();
+        drop(exchange);
+        let chunk = match self.request_body.take(size) {
+            Ok(chunk) => chunk,
+            Err(status) => return self.fail(&status.refused("to show the request body")),
+        };
+        if self.phase == Phase::Answered || !uploads && !awaited {
+            return self.drop_request_part(&chunk);
         }
-        self.request(|exchange, _, workspace| exchange.request_body_grew(size, workspace))
+        self.shared.holding.more_came(self.context);
+        let action = self.request(|exchange, abilities, workspace| {
+            exchange.request_chunk(&chunk, end_of_stream, abilities, workspace)
+        });
+        if action == Action::Continue {
+            return self.request_body.go_on();
+        }
+        if !end_of_stream && self.may_end_with_trailers(chunk.len()) {
+            return match self.request_body.reserve(ROOM_FOR_SHORT) {
+                Ok(action) => action,
+                Err(status) => self.fail(&status.refused("to change the request body")),
+            };
+        }
+        self.hold_request_empty()
     }
 
     fn on_http_request_trailers(&mut self, _: usize) -> Action {
@@ -132,17 +141,35 @@ impl HttpContext for EnvoyContext {
         }
         // They may be the first thing behind the headers.
         self.shared.holding.more_came(self.context);
-        if self.exchange.borrow().uploads() {
-            return self.end_upload();
-        }
-        if !self.exchange.borrow().awaits_body() {
+        let exchange = self.exchange.borrow();
+        let (uploads, awaited) = (exchange.uploads(), exchange.awaits_body());
+        if exchange.passes_through() {
             return Action::Continue;
         }
-        // The body never said that it had ended. A gRPC request has no trailers.
-        match abi::clear_headers(Map::RequestTrailers) {
-            Ok(()) => self.complete_request(),
-            Err(status) => self.fail(&status.refused("to drop the request trailers")),
+        drop(exchange);
+        if uploads {
+            return self.end_upload();
         }
+        // A gRPC request has no trailers.
+        if let Err(status) = abi::clear_headers(Map::RequestTrailers) {
+            return self.fail(&status.refused("to drop the request trailers"));
+        }
+        if !awaited {
+            return self.behind_the_request();
+        }
+        // The body never said that it had ended.
+        self.request_body.trailers();
+        let action = if self.request_body.seen == 0 {
+            self.request(|exchange, abilities, workspace| exchange.request_without_body(abilities, workspace))
+        } else if self.request_body.has_filler() || self.exchange.borrow().is_refused() {
+            self.request(|exchange, abilities, workspace| exchange.request_chunk(b"", true, abilities, workspace))
+        } else {
+            self.fail(&with_trailers())
+        };
+        if action == Action::Continue {
+            return self.request_body.go_on();
+        }
+        action
     }
 
     fn on_http_response_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
@@ -167,7 +194,6 @@ impl HttpContext for EnvoyContext {
             Err(status) => return self.fail(&status.refused("to show the response headers")),
         };
         let host_reply = made_up(&headers, end_of_stream);
-        self.response_size = 0;
         self.phase = Phase::Response { headers_gone: false };
         self.look_at_the_time();
         self.response(|exchange, abilities, workspace| {
@@ -179,22 +205,21 @@ impl HttpContext for EnvoyContext {
         if !self.exchange.borrow().awaits_response() {
             return Action::Continue;
         }
-        self.response_size = size;
-        if self.exchange.borrow().response_flows() {
-            return match abi::buffer(Buffer::ResponseBody, size) {
-                Ok(chunk) => {
-                    if end_of_stream || is_trailers_frame(&chunk) {
-                        self.look_at_the_time();
-                    }
-                    self.response(|exchange, _, workspace| exchange.response_chunk(&chunk, end_of_stream, workspace))
-                }
-                Err(status) => self.fail(&status.refused("to show the response body")),
-            };
+        let chunk = match self.response_body.take(size) {
+            Ok(chunk) => chunk,
+            Err(status) => return self.fail(&status.refused("to show the response body")),
+        };
+        if end_of_stream || is_trailers_frame(&chunk) {
+            self.look_at_the_time();
         }
-        if end_of_stream {
-            return self.complete_response(None);
+        let action = self.response(|exchange, _, workspace| exchange.response_chunk(&chunk, end_of_stream, workspace));
+        if exports::has_watermark() && self.exchange.borrow().response_may_stall() {
+            self.shared.held.add(self.context, &self.exchange);
+            if let Err(status) = self.shared.ticker.within(held::TICK) {
+                log::error!("cannot set a timer: {status}");
+            }
         }
-        self.response(|exchange, _, workspace| exchange.response_body_grew(size, workspace))
+        action
     }
 
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
@@ -202,12 +227,11 @@ impl HttpContext for EnvoyContext {
             return Action::Continue;
         }
         self.look_at_the_time();
+        self.shared.held.forget(self.context);
+        self.response_body.trailers();
         // gRPC's trailers never reach an HTTP client.
         match abi::take_headers(Map::ResponseTrailers) {
-            Ok(trailers) if self.exchange.borrow().response_flows() => {
-                self.response(|exchange, _, workspace| exchange.response_chunks_ended(trailers, workspace))
-            }
-            Ok(trailers) => self.complete_response(Some(trailers)),
+            Ok(trailers) => self.response(|exchange, _, workspace| exchange.response_chunks_ended(trailers, workspace)),
             Err(status) => self.fail(&status.refused("to take the response trailers")),
         }
     }
@@ -230,7 +254,7 @@ impl Context for EnvoyContext {
         if self.call != Some(token) {
             return;
         }
-        match abi::buffer(Buffer::GrpcMessage, size) {
+        match abi::buffer(Buffer::GrpcMessage, 0, size) {
             Ok(message) => self.called(|exchange, workspace| exchange.call_message(message, workspace)),
             Err(status) => {
                 self.fail(&status.refused("to show a message"));
@@ -264,6 +288,7 @@ impl Context for EnvoyContext {
         self.cancel_call();
         self.shared.holding.forget(self.context);
         self.shared.replies.forget(self.context);
+        self.shared.held.forget(self.context);
         let observer = self.shared.observer();
         if observer.ended(&self.exchange.borrow())
             && let Err(status) = self.shared.ticker.within(metrics::MAX_WAIT)
@@ -298,7 +323,10 @@ impl EnvoyContext {
             let mut exchange = self.exchange.borrow_mut();
             let mut workspace = self.shared.any.workspace.borrow_mut();
             let step = event(&mut exchange, self.shared.abilities(), &mut workspace);
-            self.shared.request(self.context).follow(step, self.request_size)
+            let request = self.shared.request(self.context);
+            let followed = request.follow(step, &mut self.request_body);
+            workspace.trim();
+            followed
         };
         if self.deadline.is_none()
             && let Some(timeout) = self.exchange.borrow().watched_timeout()
@@ -335,15 +363,15 @@ impl EnvoyContext {
     /// The trailers after a request whose headers have gone on: what is left of its body can go nowhere any more.
     fn end_upload(&mut self) -> Action {
         let mut left = false;
-        let action = self.request(
-            |exchange, _, workspace| match exchange.request_chunk(b"", true, workspace) {
+        let action = self.request(|exchange, abilities, workspace| {
+            match exchange.request_chunk(b"", true, abilities, workspace) {
                 RequestStep::Chunk(frames) => {
                     left = !frames.is_empty();
                     RequestStep::PassThrough
                 }
                 step => step,
-            },
-        );
+            }
+        });
         if left {
             return self.fail(&Failure::unimplemented(
                 "a request with trailers cannot be carried here: send it without, end its last line, or set \
@@ -356,16 +384,44 @@ impl EnvoyContext {
         }
     }
 
-    fn complete_request(&mut self) -> Action {
-        // Without a body the host has no buffer to put one into.
-        let body = match self.request_size {
-            0 => None,
-            size => match abi::buffer(Buffer::RequestBody, size) {
-                Ok(body) => Some(body),
-                Err(status) => return self.fail(&status.refused("to show the request body")),
-            },
-        };
-        self.request(|exchange, abilities, workspace| exchange.request_body(body.as_deref(), abilities, workspace))
+    /// What is answered or complete goes no further: `chunk` is behind the length that the request has said.
+    fn drop_request_part(&mut self, chunk: &[u8]) -> Action {
+        if self.phase != Phase::Answered && !chunk.is_empty() {
+            log::warn!("a request has more bytes than its content-length says: they are dropped");
+        }
+        let action = self.hold_request_empty();
+        match self.behind_the_request() {
+            Action::Continue => self.request_body.go_on(),
+            _ => action,
+        }
+    }
+
+    /// Ends a callback about the request's body: what it shows is dropped, and nothing goes on.
+    fn hold_request_empty(&mut self) -> Action {
+        match self.request_body.drop_all() {
+            Ok(()) => self.request_body.hold(),
+            Err(status) => self.fail(&status.refused("to drop the request body")),
+        }
+    }
+
+    /// What becomes of the end of a request that is complete already.
+    fn behind_the_request(&self) -> Action {
+        match self.call.is_some() || self.phase == Phase::Answered {
+            true => Action::Pause,
+            false => Action::Continue,
+        }
+    }
+
+    /// Whether a request of which `length` bytes have come by now, the last `new` of them in this part, may end with trailers
+    /// that nothing tells beforehand: a body that Envoy doesn't hold is out of reach then. Where it says its length, or is
+    /// longer, its end is found otherwise; and in HTTP/1.1 the next part may be longer than what Envoy buffers.
+    fn may_end_with_trailers(&self, new: usize) -> bool {
+        let length = self.request_body.seen;
+        length <= MAX_SHORT
+            && self.exchange.borrow().lacks_length()
+            && (self.request_body.has_filler()
+                || length == new
+                    && !abi::property(&["request", "protocol"]).is_ok_and(|protocol| protocol.starts_with(b"HTTP/1")))
     }
 
     /// Tells the exchange of something about the response in place, and does what it asks for.
@@ -381,16 +437,11 @@ impl EnvoyContext {
                 self.phase = Phase::Response { headers_gone: true };
             }
             let headers_gone = self.phase == Phase::Response { headers_gone: true };
-            follow_response(step, headers_gone, self.response_size, &self.shared.plugin().settings)
+            let followed = follow_response(step, headers_gone, &mut self.response_body);
+            workspace.trim();
+            followed
         };
         followed.unwrap_or_else(|failure| self.fail(&failure))
-    }
-
-    fn complete_response(&mut self, trailers: Option<Headers>) -> Action {
-        match abi::buffer(Buffer::ResponseBody, self.response_size) {
-            Ok(body) => self.response(|exchange, _, workspace| exchange.response_complete(&body, trailers, workspace)),
-            Err(status) => self.fail(&status.refused("to show the response body")),
-        }
     }
 
     /// Tells the exchange of something about the gRPC call, and does what it asks for.
@@ -398,7 +449,7 @@ impl EnvoyContext {
         let cancel = {
             let mut exchange = self.exchange.borrow_mut();
             let mut workspace = self.shared.any.workspace.borrow_mut();
-            match event(&mut exchange, &mut workspace) {
+            let cancel = match event(&mut exchange, &mut workspace) {
                 CallStep::Await => false,
                 CallStep::Reply(reply) => {
                     self.disguised = send_through(reply);
@@ -408,7 +459,9 @@ impl EnvoyContext {
                     self.disguised = send_through(reply);
                     true
                 }
-            }
+            };
+            workspace.trim();
+            cancel
         };
         if cancel {
             self.cancel_call();
@@ -442,6 +495,14 @@ impl EnvoyContext {
         }
         Action::Pause
     }
+}
+
+/// 501: the request has ended by trailers, where its body is out of reach.
+fn with_trailers() -> Failure {
+    Failure::unimplemented(
+        "a request with trailers cannot be carried here unless it says its content-length: send it with that, or without \
+         trailers",
+    )
 }
 
 /// What Envoy says by a response that it made up.

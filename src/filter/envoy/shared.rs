@@ -3,14 +3,17 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use super::body::Body;
+use super::held::{self, AllHeld, Held};
 use super::hold::{self, Holding, Verdict, Waiting};
 use super::names::ORIGINAL_PATH_HEADER;
 use super::replies::Replies;
 use super::steps::{Followed, Request};
 use super::ticker::Ticker;
 use crate::config::Plugin;
-use crate::exchange::{Abilities, Exchange, RequestStep};
-use crate::filter::abi::{self, Stream};
+use crate::exchange::{Abilities, Exchange, RequestStep, ResponseStep};
+use crate::filter::abi::{self, Buffer, Map, Stream};
+use crate::filter::exports;
 use crate::filter::host_profile::HostProfile;
 use crate::filter::observe::Observer;
 use crate::filter::shared::Shared as AnyShared;
@@ -23,6 +26,8 @@ pub struct Shared {
     pub holding: Holding,
     /// Answers that wait for a tick.
     pub replies: Replies,
+    /// Answers that wait for their status.
+    pub held: AllHeld,
     /// The timer.
     pub ticker: Ticker,
 }
@@ -34,6 +39,7 @@ impl Shared {
             holding: Holding::new(any.plugin.settings.hold_headers),
             any,
             replies: Replies::default(),
+            held: AllHeld::default(),
             ticker: Ticker::default(),
         }
     }
@@ -51,10 +57,13 @@ impl Shared {
     /// What Envoy can do with an exchange, as far as is known now.
     pub fn abilities(&self) -> Abilities {
         let logged = self.plugin().settings.access_log;
-        Abilities::envoy(
-            self.holding.verdict() == Verdict::Holds,
-            logged.then_some(ORIGINAL_PATH_HEADER),
-        )
+        Abilities {
+            replaces_bodies: exports::has_watermark(),
+            ..Abilities::envoy(
+                self.holding.verdict() == Verdict::Holds,
+                logged.then_some(ORIGINAL_PATH_HEADER),
+            )
+        }
     }
 
     /// The request of `context`, for which a step is to be done.
@@ -72,10 +81,32 @@ impl Shared {
         self.replies.flush();
         self.any.flush();
         self.release_waiting();
-        self.ticker.next(match self.holding.waits() {
-            true => hold::TICK,
-            false => 0,
+        self.release_held();
+        self.ticker.next(match (self.holding.waits(), self.held.is_empty()) {
+            (true, _) => hold::TICK,
+            (false, false) => held::TICK,
+            (false, true) => 0,
         });
+    }
+
+    /// Lets go on the answers for whose status nobody waits any longer.
+    fn release_held(&self) {
+        for Held { context, exchange, .. } in self.held.take_due() {
+            if let Err(status) = abi::set_effective_context(context) {
+                log::error!("cannot reach context {context}: {status}");
+                continue;
+            }
+            let workspace = &mut *self.any.workspace.borrow_mut();
+            let released = match exchange.borrow_mut().release_response(workspace) {
+                ResponseStep::RewriteHeaders(edits) => {
+                    abi::edit_headers(Map::ResponseHeaders, edits).and_then(|()| abi::continue_stream(Stream::Response))
+                }
+                _ => Ok(()),
+            };
+            if let Err(status) = released {
+                log::error!("cannot continue a response: {status}");
+            }
+        }
     }
 
     /// Lets go on what waits while it isn't known whether headers are held.
@@ -106,7 +137,8 @@ impl Shared {
             abi::send_reply(reply, reply.status);
             return false;
         }
-        let failure = match self.request(context).follow(step, 0) {
+        // Nothing of a body is shown here.
+        let failure = match self.request(context).follow(step, &mut Body::new(Buffer::RequestBody)) {
             Ok(Followed::Continue) => return true,
             Ok(_) => return false,
             Err(failure) => failure,

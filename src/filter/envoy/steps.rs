@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use proxy_wasm::types::Action;
 
+use super::body::Body;
 use super::call;
 use super::names::DURATION_HEADER;
 use super::replies::{Disguised, Replies, send_past_grpc_web, send_through};
@@ -11,7 +12,7 @@ use super::ticker::Ticker;
 use super::upstream::{TIMEOUT_HEADER, timeout_value};
 use crate::config::Settings;
 use crate::exchange::{Failure, Reply, RequestStep, ResponseStep};
-use crate::filter::abi::{self, Buffer, HostStatus, Map, Stream};
+use crate::filter::abi::{self, HostStatus, Map, Stream};
 use crate::http::headers::{HeaderEdits, Headers};
 
 /// What became of a step about the request.
@@ -39,12 +40,12 @@ pub struct Request<'s> {
 }
 
 impl Request<'_> {
-    /// Does what `step` asks for. Envoy has `body_size` bytes of the body.
-    pub fn follow(&self, step: RequestStep<'_>, body_size: usize) -> Result<Followed, Failure> {
+    /// Does what `step` asks for, about the part of the body that `body` shows.
+    pub fn follow(&self, step: RequestStep<'_>, body: &mut Body) -> Result<Followed, Failure> {
         match step {
             RequestStep::PassThrough => Ok(Followed::Continue),
-            RequestStep::Await => Ok(Followed::Pause),
-            RequestStep::Drop => replace_body(body_size, b"").map(|()| Followed::Pause),
+            // What is shown of a body that is awaited is dropped with the end of the callback.
+            RequestStep::Await | RequestStep::Drop => Ok(Followed::Pause),
             RequestStep::Reply(reply) => Ok(Followed::Answered(self.replies.send(self.context, reply, self.ticker))),
             RequestStep::BreakOff(reply) => Ok(Followed::Answered(self.break_off(reply))),
             // This answer goes past all filters, this one too: nothing would undo a disguise.
@@ -53,14 +54,14 @@ impl Request<'_> {
                 Ok(Followed::Answered(None))
             }
             RequestStep::Reset => reset_response().map(|_| Followed::Answered(None)),
-            RequestStep::Chunk(body) => replace_body(body_size, body).map(|()| Followed::Continue),
+            RequestStep::Chunk(frames) => replace_body(body, frames).map(|()| Followed::Continue),
             RequestStep::ForwardHeaders { edits, timeout } => {
                 edit_headers(edits, timeout, &[TIMEOUT_HEADER, DURATION_HEADER])?;
                 Ok(Followed::Continue)
             }
             RequestStep::Forward(forward) => {
                 edit_headers(forward.edits, forward.timeout, &[TIMEOUT_HEADER])?;
-                replace_body(body_size, forward.body).map(|()| Followed::Continue)
+                replace_body(body, forward.body).map(|()| Followed::Continue)
             }
             RequestStep::Call(call) => call::start(&call).map(Followed::Called),
         }
@@ -89,33 +90,54 @@ fn edit_headers(edits: &HeaderEdits, timeout: Option<Duration>, timeout_headers:
     edited.map_err(|status| status.refused("to change the request headers"))
 }
 
-fn replace_body(size: usize, body: &[u8]) -> Result<(), Failure> {
-    abi::replace_buffer(Buffer::RequestBody, size, body).map_err(|status| status.refused("to change the request body"))
+fn replace_body(body: &mut Body, bytes: &[u8]) -> Result<(), Failure> {
+    if bytes.len() > body.room() {
+        return Err(Failure::too_large(format!(
+            "the request has become larger, as a gRPC message of {} bytes, than the gateway surely holds",
+            bytes.len()
+        )));
+    }
+    body.replace(bytes)
+        .map_err(|status| status.refused("to change the request body"))
 }
 
-/// Does what a step about the response asks for. `headers_gone`: they went on before the body. Envoy has `body_size` bytes
-/// of it.
-pub fn follow_response(
-    step: ResponseStep<'_>,
-    headers_gone: bool,
-    body_size: usize,
-    settings: &Settings,
-) -> Result<Action, Failure> {
+/// Does what a step about the response asks for, about the part of the body that `body` shows. `headers_gone`: they went on
+/// before the body.
+pub fn follow_response(step: ResponseStep<'_>, headers_gone: bool, body: &mut Body) -> Result<Action, Failure> {
     match step {
-        ResponseStep::PassThrough => Ok(Action::Continue),
+        _ if body.is_lost() => reset_response(),
+        ResponseStep::PassThrough => Ok(body.go_on()),
         ResponseStep::Await => Ok(Action::Pause),
-        ResponseStep::RewriteHeaders(edits) => edit_response_headers(edits).map(|()| Action::Continue),
-        ResponseStep::Rewrite { edits, body } => {
-            let room = body_size.max(settings.limits.gateway_buffer_bytes);
-            rewrite_response(edits, body, headers_gone, body_size, room)
+        ResponseStep::RewriteHeaders(edits) => edit_response_headers(edits).map(|()| body.go_on()),
+        ResponseStep::Hold(bytes) => replace_response_body(body, bytes).map(|()| body.hold()),
+        ResponseStep::Chunk {
+            edits,
+            body: bytes,
+            whole,
+            hold,
+        } if bytes.len() > body.room() => {
+            let edits = edits.filter(|_| whole && !headers_gone);
+            match hold {
+                true => replace_response_body(body, b"").map(|()| body.lose()),
+                false => outgrow(edits, bytes),
+            }
         }
-        ResponseStep::Chunk { edits, body, hold } => {
+        ResponseStep::Chunk {
+            edits,
+            body: bytes,
+            hold,
+            ..
+        } => {
             if let Some(edits) = edits {
                 edit_response_headers(edits)?;
             }
-            replace_response_body(body_size, body).map(|()| if hold { Action::Pause } else { Action::Continue })
+            replace_response_body(body, bytes)?;
+            Ok(if hold { body.hold() } else { body.go_on() })
         }
-        ResponseStep::Drop => replace_response_body(body_size, b"").map(|()| Action::Pause),
+        ResponseStep::Drop => replace_response_body(body, b"").map(|()| body.hold()),
+        ResponseStep::Reserve(size) => body.reserve(size).map_err(no_response_body),
+        ResponseStep::Fill(bytes) if bytes.len() > body.room() || !body.has_filler() => reset_response(),
+        ResponseStep::Fill(bytes) => replace_response_body(body, bytes).map(|()| body.go_on()),
         ResponseStep::Reset => reset_response(),
         // With the headers gone and no body to rewrite, breaking off is the one way left not to look complete.
         ResponseStep::Reply(_) if headers_gone => reset_response(),
@@ -126,28 +148,17 @@ pub fn follow_response(
     }
 }
 
-/// Changes a response that is held back, of which the host has `held` bytes and room for `room`.
-///
-/// Should it become more than that, Envoy would answer 500 in the midst of this, go on with both, and crash: such a body
-/// goes out as an answer of the filter's own.
-fn rewrite_response(
-    edits: &HeaderEdits,
-    body: &[u8],
-    headers_gone: bool,
-    held: usize,
-    room: usize,
-) -> Result<Action, Failure> {
-    if !headers_gone {
-        edit_response_headers(edits)?;
-    }
-    if body.len() <= room {
-        return replace_response_body(held, body).map(|()| Action::Continue);
-    }
-    if headers_gone {
-        let length = body.len();
-        log::error!("an answer of {length} bytes is broken off: it is over limits.gateway_buffer_bytes");
+/// Answers with a body that is more than Envoy surely holds, which comes about in a module as cargo alone makes it: by an
+/// answer of the filter's own, as long as nothing has gone out and this is all of it. `edits`: if so.
+fn outgrow(edits: Option<&HeaderEdits>, bytes: &[u8]) -> Result<Action, Failure> {
+    let Some(edits) = edits else {
+        let length = bytes.len();
+        log::error!(
+            "an answer of {length} bytes is broken off: this module lacks the step behind the link (make build)"
+        );
         return reset_response();
-    }
+    };
+    edit_response_headers(edits)?;
     let headers = abi::headers(Map::ResponseHeaders).map_err(no_response_headers)?;
     let status = headers.status().unwrap_or(200);
     let mut kept = Headers::default();
@@ -158,7 +169,7 @@ fn rewrite_response(
             kept.push(name, value);
         }
     }
-    abi::send_local_response(status, &kept, body)
+    abi::send_local_response(status, &kept, bytes)
         .map(|()| Action::Pause)
         .map_err(|status| status.refused("to answer"))
 }
@@ -171,9 +182,12 @@ fn no_response_headers(status: HostStatus) -> Failure {
     status.refused("to change the response headers")
 }
 
-fn replace_response_body(size: usize, body: &[u8]) -> Result<(), Failure> {
-    abi::replace_buffer(Buffer::ResponseBody, size, body)
-        .map_err(|status| status.refused("to change the response body"))
+fn replace_response_body(body: &mut Body, bytes: &[u8]) -> Result<(), Failure> {
+    body.replace(bytes).map_err(no_response_body)
+}
+
+fn no_response_body(status: HostStatus) -> Failure {
+    status.refused("to change the response body")
 }
 
 fn reset_response() -> Result<Action, Failure> {

@@ -89,6 +89,7 @@ impl HttpContext for WasmxContext {
 
     fn on_http_request_body(&mut self, size: usize, _: bool) -> Action {
         let action = self.take_request_body(size);
+        self.shared.workspace.borrow_mut().trim();
         self.show_outcome();
         action
     }
@@ -101,6 +102,7 @@ impl HttpContext for WasmxContext {
 
     fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
         let action = self.take_response_body(size, end_of_stream);
+        self.shared.workspace.borrow_mut().trim();
         self.show_outcome();
         action
     }
@@ -166,7 +168,7 @@ impl WasmxContext {
         if !self.exchange.awaits_body() {
             return Action::Continue;
         }
-        match abi::buffer(Buffer::RequestBody, size) {
+        match abi::buffer(Buffer::RequestBody, 0, size) {
             Ok(body) if body.len() == size => self.complete_request(Some(&body), HasBody::Yes, size),
             // A body in a temporary file has a size and no bytes.
             _ => self.fail_request(&Failure::too_large(format!(
@@ -209,7 +211,7 @@ impl WasmxContext {
         }
         self.seen = self.seen.saturating_add(size);
         let end = end_of_stream || self.length.is_some_and(|length| self.seen >= length);
-        let mut body = match abi::buffer(Buffer::ResponseBody, size) {
+        let mut body = match abi::buffer(Buffer::ResponseBody, 0, size) {
             Ok(chunk) => self.convert(chunk, end),
             Err(status) => {
                 let failure = status.refused("to show the response body");
@@ -240,7 +242,12 @@ impl WasmxContext {
         let action = {
             let workspace = &mut shared.workspace.borrow_mut();
             follow(
-                self.exchange.request_body(body, Abilities::wasmx(None), workspace),
+                match body {
+                    Some(body) => self
+                        .exchange
+                        .request_chunk(body, true, Abilities::wasmx(None), workspace),
+                    None => self.exchange.request_without_body(Abilities::wasmx(None), workspace),
+                },
                 has_body,
                 size,
                 &self.repeated,
@@ -283,8 +290,7 @@ impl WasmxContext {
         }
         self.response = match replacement {
             Some(body) => Response::Replaced(body),
-            None if self.exchange.response_flows() => Response::Flows,
-            None => Response::Gathers(Vec::new()),
+            None => Response::Flows,
         };
     }
 
@@ -305,11 +311,6 @@ impl WasmxContext {
     fn convert(&mut self, chunk: Vec<u8>, end: bool) -> Vec<u8> {
         match &mut self.response {
             Response::Flows => self.convert_part(&chunk, end),
-            Response::Gathers(gathered) => {
-                gathered.extend_from_slice(&chunk);
-                let body = std::mem::take(gathered);
-                self.convert_whole(body, end)
-            }
             Response::Replaced(_) => self.take_replacement(end),
             Response::Awaited => {
                 // The headers came to a context that a trap took away. The client must not wait for the end to be told.
@@ -328,7 +329,7 @@ impl WasmxContext {
         }
         let workspace = &mut self.shared.workspace.borrow_mut();
         match self.exchange.response_chunk(chunk, end, workspace) {
-            ResponseStep::Chunk { body, .. } | ResponseStep::Rewrite { body, .. } => body.to_vec(),
+            ResponseStep::Chunk { body, .. } => body.to_vec(),
             ResponseStep::Reply(reply) => {
                 self.response = Response::Replaced(Vec::new());
                 reply.body.clone()
@@ -341,29 +342,6 @@ impl WasmxContext {
                 Vec::new()
             }
         }
-    }
-
-    fn convert_whole(&mut self, gathered: Vec<u8>, end: bool) -> Vec<u8> {
-        let shared = Rc::clone(&self.shared);
-        let workspace = &mut shared.workspace.borrow_mut();
-        let step = match end {
-            true => self.exchange.response_complete(&gathered, Some(trailers()), workspace),
-            false => self.exchange.response_body_grew(gathered.len(), workspace),
-        };
-        let answer = match step {
-            ResponseStep::Await => {
-                self.response = Response::Gathers(gathered);
-                return Vec::new();
-            }
-            ResponseStep::Rewrite { body, .. } => body.to_vec(),
-            ResponseStep::Reply(reply) => reply.body.clone(),
-            step => {
-                log::error!("unexpected step for a response: {step:?}");
-                Vec::new()
-            }
-        };
-        self.response = Response::Replaced(answer);
-        self.take_replacement(end)
     }
 
     /// What replaces a body goes out with its last part, which must not be empty.

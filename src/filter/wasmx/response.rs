@@ -28,10 +28,8 @@ pub enum Response {
     Awaited,
     /// It is left alone.
     Passes,
-    /// Messages go out as they come.
+    /// It becomes the client's, part by part.
     Flows,
-    /// All of it becomes one answer; so much has come.
-    Gathers(Vec<u8>),
     /// This takes its place.
     Replaced(Vec<u8>),
     /// The last of it has been written.

@@ -33,6 +33,11 @@ pub const REMOVED_HEADER: &str = "x-user";
 /// A server behind HTTP/1.1 that changes to any protocol it is asked for, and says everything back.
 pub const PARROT: &str = "parrot";
 
+/// A server behind HTTP/1.1 that answers everything with an empty 200: it authorizes every request.
+pub const AUTHORIZER: &str = "authorizer";
+/// The gRPC server again: as an external processor, it gives back what it is shown.
+pub const PROCESSOR: &str = "processor";
+
 /// How much of an HTTP/2 stream is taken in, and held back, where that is bounded as envoy.yaml does it.
 const WINDOW: u32 = 1 << 20;
 
@@ -65,6 +70,9 @@ pub struct Listener {
     denied_in_front: Option<&'static str>,
     denied_behind: Option<&'static str>,
     normalizes: bool,
+    in_front: Vec<Value>,
+    behind: Vec<Value>,
+    module: &'static str,
 }
 
 impl Listener {
@@ -128,6 +136,9 @@ impl Listener {
             denied_in_front: None,
             denied_behind: None,
             normalizes: false,
+            in_front: Vec::new(),
+            behind: Vec::new(),
+            module: SHIPPED,
         }
     }
 
@@ -268,6 +279,24 @@ impl Listener {
         self
     }
 
+    /// Puts a filter in front of the module.
+    pub fn in_front(mut self, filter: Value) -> Self {
+        self.in_front.push(filter);
+        self
+    }
+
+    /// Puts a filter right in front of the router, behind Envoy's gRPC-Web filter if that is there.
+    pub fn behind(mut self, filter: Value) -> Self {
+        self.behind.push(filter);
+        self
+    }
+
+    /// Takes the module as cargo alone makes it, without the step behind the link, in a virtual machine of its own.
+    pub fn unlinked(mut self) -> Self {
+        self.module = UNLINKED;
+        self.vm("unlinked")
+    }
+
     /// Gives the module a virtual machine of this name, which it shares with others of the name alone.
     pub fn vm(mut self, name: &str) -> Self {
         self.vm = name.to_owned();
@@ -305,7 +334,7 @@ impl Listener {
             "vm_config": {
                 "vm_id": self.vm,
                 "runtime": "envoy.wasm.runtime.v8",
-                "code": { "local": { "filename": module() } },
+                "code": { "local": { "filename": module(self.module) } },
             },
             "configuration": self.plugin,
             "failure_policy": "FAIL_RELOAD",
@@ -325,6 +354,7 @@ impl Listener {
     fn to_json(&self) -> Value {
         let mut filters = Vec::new();
         filters.extend(self.denied_in_front.map(denial));
+        filters.extend(self.in_front.iter().cloned());
         if self.lua {
             filters.push(json!({
                 "name": "envoy.filters.http.lua",
@@ -367,6 +397,7 @@ impl Listener {
                 "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.cors.v3.Cors" },
             }));
         }
+        filters.extend(self.behind.iter().cloned());
         filters.push(json!({
             "name": "envoy.filters.http.router",
             "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.router.v3.Router" },
@@ -560,6 +591,8 @@ pub fn bootstrap(listeners: &[Listener], upstream: &Addresses) -> Value {
         (FAULTY, upstream.faulty),
         (PLAYED, upstream.faulty),
         (PARROT, upstream.parrot),
+        (AUTHORIZER, upstream.authorizer),
+        (PROCESSOR, upstream.grpc),
     ];
     json!({
         "admin": { "address": loopback(0) },
@@ -593,6 +626,8 @@ pub struct Addresses {
     pub faulty: SocketAddr,
     /// A server that says everything back.
     pub parrot: SocketAddr,
+    /// A server that authorizes every request.
+    pub authorizer: SocketAddr,
 }
 
 fn cluster(name: &str, address: SocketAddr) -> Value {
@@ -605,7 +640,7 @@ fn cluster(name: &str, address: SocketAddr) -> Value {
         _ => json!({}),
     };
     let explicit = match name {
-        PARROT => json!({ "http_protocol_options": {} }),
+        PARROT | AUTHORIZER => json!({ "http_protocol_options": {} }),
         _ => json!({ "http2_protocol_options": http2 }),
     };
     json!({
@@ -665,8 +700,12 @@ fn loopback(port: u16) -> Value {
 }
 
 /// The module as it is shipped.
-fn module() -> PathBuf {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/wasm32-wasip1/release/protobridge.wasm");
+const SHIPPED: &str = "target/wasm32-wasip1/release/protobridge.wasm";
+/// The module as cargo alone makes it.
+const UNLINKED: &str = "target/wasm32-wasip1/release/deps/protobridge.wasm";
+
+fn module(path: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     assert!(
         path.exists(),
         "{} does not exist: make it with `make build`",

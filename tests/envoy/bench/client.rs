@@ -88,7 +88,8 @@ impl Request {
         self
     }
 
-    /// Leaves the body open: what is in it goes out part by part, by a [`Live`].
+    /// Leaves the body open: what is in it goes out part by part, by a [`Live`]. HTTP/1.1: chunked, unless there is a header
+    /// `content-length`.
     pub fn open(mut self) -> Self {
         self.open = true;
         self
@@ -137,7 +138,10 @@ impl Request {
             out.extend_from_slice(b"\r\n");
         }
         if self.open {
-            out.extend_from_slice(b"transfer-encoding: chunked\r\n\r\n");
+            if self.is_chunked() {
+                out.extend_from_slice(b"transfer-encoding: chunked\r\n");
+            }
+            out.extend_from_slice(b"\r\n");
             return out;
         }
         let body = self.body.clone().unwrap_or_default();
@@ -161,6 +165,11 @@ impl Request {
         }
         out.extend_from_slice(b"\r\n");
         out
+    }
+
+    /// Whether an open body is sent in HTTP/1.1 chunks.
+    fn is_chunked(&self) -> bool {
+        self.headers.iter().all(|(name, _)| name != "content-length")
     }
 
     fn to_http2(&self) -> http::Request<()> {
@@ -395,6 +404,7 @@ pub async fn start_http2(
     request: &Request,
 ) -> Result<(h2::client::ResponseFuture, Resetter), String> {
     let stream = TcpStream::connect(address).await.unwrap();
+    stream.set_nodelay(true).unwrap();
     let (client, connection) = h2::client::Builder::new()
         .initial_window_size(1 << 30)
         .initial_connection_window_size(1 << 30)
@@ -572,6 +582,7 @@ enum Wire {
     One {
         connection: Connection,
         method: String,
+        chunked: bool,
     },
     Two {
         sender: h2::SendStream<Bytes>,
@@ -587,8 +598,11 @@ impl Live {
             Http::One => {
                 let mut connection = Connection::open(address).await;
                 connection.send(&request.to_http1()).await;
-                let method = request.method.clone();
-                Wire::One { connection, method }
+                Wire::One {
+                    connection,
+                    method: request.method.clone(),
+                    chunked: request.is_chunked(),
+                }
             }
             Http::Two => {
                 // The default window: a client that does not read takes in no more than 64 KiB.
@@ -619,6 +633,11 @@ impl Live {
     pub async fn send(&mut self, part: impl Into<Bytes>) {
         let part = part.into();
         match &mut self.wire {
+            Wire::One {
+                connection,
+                chunked: false,
+                ..
+            } => connection.send(&part).await,
             Wire::One { connection, .. } => {
                 let mut chunk = format!("{:x}\r\n", part.len()).into_bytes();
                 chunk.extend_from_slice(&part);
@@ -632,6 +651,7 @@ impl Live {
     /// Ends the body.
     pub async fn end(&mut self) {
         match &mut self.wire {
+            Wire::One { chunked: false, .. } => {}
             Wire::One { connection, .. } => connection.send(b"0\r\n\r\n").await,
             Wire::Two { sender, .. } => {
                 let _ = sender.send_data(Bytes::new(), true);
@@ -719,7 +739,7 @@ impl Live {
     /// # Errors
     /// What is wrong with it, when it is not whole.
     pub async fn answer(mut self) -> Result<Answer, String> {
-        if let Wire::One { connection, method } = &mut self.wire {
+        if let Wire::One { connection, method, .. } = &mut self.wire {
             return connection.answer(method).await;
         }
         let (status, headers) = self.head().await?;

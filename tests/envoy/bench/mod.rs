@@ -13,6 +13,7 @@ pub mod bootstrap;
 pub mod chromium;
 pub mod client;
 pub mod faulty;
+pub mod filters;
 pub mod process;
 pub mod schema;
 pub mod turn;

@@ -1,5 +1,5 @@
 //! The servers behind Envoy: a gRPC server that does what a test tells it and reports what it received, one that breaks
-//! as it is told (faulty.rs), and two that are no gRPC servers.
+//! as it is told (faulty.rs), those that other filters ask (filters.rs), and two that are no gRPC servers.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -27,7 +27,7 @@ use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::bootstrap::Addresses;
 use super::faulty::{Act, Play, Plays};
-use super::schema;
+use super::{filters, schema};
 
 /// The metadata key, or the name of a cookie, that names the script of a call.
 pub const SCRIPT_KEY: &str = "x-script";
@@ -64,6 +64,7 @@ impl Upstream {
         let (garbage_listener, garbage) = listen();
         let (faulty_listener, faulty) = listen();
         let (parrot_listener, parrot) = listen();
+        let (authorizer_listener, authorizer) = listen();
         let refused_socket = TcpSocket::new_v4().unwrap();
         refused_socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
         let refused = refused_socket.local_addr().unwrap();
@@ -84,6 +85,7 @@ impl Upstream {
         });
         runtime.spawn(serve_garbage(garbage_listener));
         runtime.spawn(serve_parrot(parrot_listener));
+        runtime.spawn(filters::authorize(authorizer_listener));
         let plays = Plays::default();
         runtime.spawn(plays.clone().serve(faulty_listener));
         let addresses = Addresses {
@@ -92,6 +94,7 @@ impl Upstream {
             garbage,
             faulty,
             parrot,
+            authorizer,
         };
         drop(_entered);
         Self {
@@ -562,12 +565,12 @@ struct Registered {
     sent: Arc<AtomicUsize>,
 }
 
-type HttpRequest = http::Request<tonic::body::Body>;
-type HttpResponse = http::Response<tonic::body::Body>;
-type Answering<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+pub type HttpRequest = http::Request<tonic::body::Body>;
+pub type HttpResponse = http::Response<tonic::body::Body>;
+pub type Answering<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 type HttpService = Arc<dyn Fn(HttpRequest) -> Answering<HttpResponse> + Send + Sync>;
 
-/// The gRPC server: reflection, health, and scripts for all other paths.
+/// The gRPC server: reflection, health, external processing, and scripts for all other paths.
 #[derive(Clone)]
 struct Dispatcher {
     scripts: Scripts,
@@ -601,10 +604,12 @@ impl Service<HttpRequest> for Dispatcher {
 
     fn call(&mut self, request: HttpRequest) -> Self::Future {
         let path = request.uri().path();
-        let answer = if path.starts_with("/grpc.reflection.") {
+        let answer: Answering<HttpResponse> = if path.starts_with("/grpc.reflection.") {
             (self.reflection)(request)
         } else if path.starts_with("/grpc.health.") {
             (self.health)(request)
+        } else if path.starts_with("/envoy.service.ext_proc.") {
+            Box::pin(filters::process(request))
         } else {
             Box::pin(scripted(self.scripts.clone(), request))
         };

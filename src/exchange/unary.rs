@@ -1,0 +1,215 @@
+//! The one message of a unary answer in place, as the upstream's body comes.
+
+use super::answer::{Answer, Whole, more_messages, no_message, too_large};
+use super::failure::Failure;
+use super::matched::{BodyType, Matched};
+use super::server_stream::bad_frame;
+use super::workspace::Workspace;
+use crate::grpc::Code;
+use crate::grpc::frame::{Frame, FrameError, FrameReader};
+use crate::http::media_type::{JSON, OCTET_STREAM};
+
+/// The one message of a unary answer in place.
+#[derive(Debug)]
+pub struct Unary {
+    frames: FrameReader,
+    message: Message,
+    /// More came behind the message.
+    more: bool,
+    /// How many bytes have come.
+    seen: usize,
+    /// Why the body is no sequence of frames.
+    bad_frame: Option<FrameError>,
+    /// gRPC-Web's last frame came: the status is known.
+    has_trailers: bool,
+    /// The content-type of a raw message.
+    content_type: Vec<u8>,
+    /// The client's whole body is written.
+    ended: bool,
+}
+
+/// What there is of the message.
+#[derive(Debug)]
+enum Message {
+    /// Its end has not come.
+    Awaited,
+    /// It is no message of its type, or too large. An error of the upstream's own would say more: it is waited for.
+    Unfit(Failure),
+    /// As the client gets it.
+    Kept(Vec<u8>),
+    /// The host has it, of this length.
+    Given(usize),
+}
+
+impl Unary {
+    /// Nothing has come.
+    pub fn new(matched: &Matched) -> Self {
+        Self {
+            frames: matched.frame_reader(),
+            message: Message::Awaited,
+            more: false,
+            seen: 0,
+            bad_frame: None,
+            has_trailers: false,
+            content_type: Vec::new(),
+            ended: false,
+        }
+    }
+
+    /// Reads the next bytes of the upstream's body. Whether they complete the message, which then is in the workspace's body
+    /// and is to be kept or given; trailers among them become the answer's.
+    pub fn feed(&mut self, answer: &mut Answer, chunk: &[u8], workspace: &mut Workspace) -> bool {
+        let Self {
+            frames,
+            message,
+            more,
+            bad_frame,
+            has_trailers,
+            content_type,
+            seen,
+            ..
+        } = self;
+        *seen = seen.saturating_add(chunk.len());
+        let mut complete = false;
+        let mut frames = frames.push(chunk);
+        loop {
+            match frames.next_frame() {
+                Ok(None) => return complete,
+                Ok(Some(Frame::Message(wire))) if matches!(message, Message::Awaited) && !complete => {
+                    match answer.convert(wire, workspace) {
+                        Ok(()) => {
+                            complete = true;
+                            if answer.matched.response_type() == BodyType::Raw {
+                                content_type.clone_from(&workspace.content_type);
+                            }
+                        }
+                        Err(failure) => *message = Message::Unfit(failure),
+                    }
+                }
+                Ok(Some(Frame::Message(_))) => *more = true,
+                Ok(Some(Frame::Trailers(block))) => {
+                    *has_trailers = true;
+                    for (name, value) in block.iter() {
+                        answer.trailing.push(&name.to_ascii_lowercase(), value);
+                    }
+                }
+                Err(error) => {
+                    *bad_frame = Some(error);
+                    return complete;
+                }
+            }
+        }
+    }
+
+    /// Why the answer is none, where the status is not waited for: it is too much, or more came behind the message, or there
+    /// is no later moment to say it (`now`). `complete`: as [`Unary::feed`] said.
+    pub fn misfit(&mut self, answer: &Answer, complete: bool, now: bool) -> Option<Failure> {
+        let limit = answer.matched.plugin.settings.limits.max_response_bytes;
+        let has_message = complete || matches!(self.message, Message::Kept(_) | Message::Given(_));
+        match self.bad_frame {
+            Some(error @ FrameError::TooLarge { .. }) => Some(bad_frame(error)),
+            Some(error) if has_message || now => Some(bad_frame(error)),
+            None if has_message && self.more => Some(more_messages()),
+            _ if self.seen > limit => Some(too_large(self.seen, limit)),
+            _ => match std::mem::replace(&mut self.message, Message::Awaited) {
+                Message::Unfit(failure) if now => Some(failure),
+                message => {
+                    self.message = message;
+                    None
+                }
+            },
+        }
+    }
+
+    /// Keeps the message in the workspace's body until the status is known.
+    pub fn keep(&mut self, workspace: &mut Workspace) {
+        self.message = Message::Kept(std::mem::take(&mut workspace.body));
+    }
+
+    /// The host has the message that is in the workspace's body.
+    pub fn give(&mut self, workspace: &Workspace) {
+        self.message = Message::Given(workspace.body.len());
+    }
+
+    /// How many bytes of memory it takes.
+    pub fn footprint(&self) -> usize {
+        let kept = match &self.message {
+            Message::Kept(kept) => kept.capacity(),
+            _ => 0,
+        };
+        self.frames.footprint() + kept
+    }
+
+    /// How many bytes are kept of the message; `None`: it isn't.
+    pub fn kept(&self) -> Option<usize> {
+        match &self.message {
+            Message::Kept(kept) => Some(kept.len()),
+            _ => None,
+        }
+    }
+
+    /// How many bytes the host has got of the message; `None`: it has got none.
+    pub fn given(&self) -> Option<usize> {
+        match self.message {
+            Message::Given(length) => Some(length),
+            _ => None,
+        }
+    }
+
+    /// Whether the status came with the body.
+    pub fn has_trailers(&self) -> bool {
+        self.has_trailers
+    }
+
+    /// The content-type of the answer.
+    pub fn content_type(&self, answer: &Answer) -> &[u8] {
+        match answer.matched.response_type() {
+            BodyType::Json => JSON,
+            BodyType::Raw if self.content_type.is_empty() => OCTET_STREAM,
+            BodyType::Raw => &self.content_type,
+        }
+    }
+
+    /// The status is known, as `answer` has it. `complete`: the message came with it, and is in the workspace's body; else a
+    /// message that was kept is put there.
+    ///
+    /// # Errors
+    ///
+    /// The upstream's, or 502 for a body that is not one message.
+    pub fn finish(&mut self, answer: &Answer, complete: bool, workspace: &mut Workspace) -> Result<Whole, Failure> {
+        let frames = match self.bad_frame {
+            Some(error) => Err(error),
+            None => self.frames.finish(),
+        };
+        match answer.status() {
+            // An error of the upstream's own says more than what its body looks like.
+            Ok(status) if status.code != Code::Ok => return Err(answer.deadline.judge(Failure::of(status))),
+            Err(failure) => return Err(frames.map_or_else(bad_frame, |()| failure)),
+            Ok(_) => frames.map_err(bad_frame)?,
+        }
+        if self.more {
+            return Err(more_messages());
+        }
+        match std::mem::replace(&mut self.message, Message::Awaited) {
+            Message::Unfit(failure) => return Err(failure),
+            Message::Kept(mut kept) => std::mem::swap(&mut kept, &mut workspace.body),
+            Message::Given(length) => {
+                self.message = Message::Given(length);
+                workspace.body.clear();
+            }
+            Message::Awaited if complete => {}
+            Message::Awaited => return Err(no_message()),
+        }
+        Ok(answer.succeed(workspace))
+    }
+
+    /// Whether the client's whole body is written.
+    pub fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// The client's whole body is written.
+    pub fn end(&mut self) {
+        self.ended = true;
+    }
+}
