@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 use tonic::Code;
 
-use crate::bench::bootstrap::{AWKWARD, GARBAGE, LONG, Listener, REFUSED, REMOVED_HEADER};
+use crate::bench::bootstrap::{AWKWARD, EMPTY, GARBAGE, LONG, Listener, REFUSED, REMOVED_HEADER};
 use crate::bench::client::{self, Answer, Connection, Http, Request};
 use crate::bench::upstream::{Gate, RawAnswer, Script, frame};
 use crate::bench::{Bench, schema, script};
@@ -44,6 +44,8 @@ fn bench() -> &'static Bench {
             Listener::new("missing-call", &with("call", json!({ "cluster": "missing" }))),
             Listener::new("refused-auto", &with("auto", json!({}))).cluster(REFUSED),
             Listener::new("refused-call", &with("call", json!({}))).cluster(REFUSED),
+            Listener::new("empty-auto", &with("auto", json!({}))).cluster(EMPTY),
+            Listener::new("empty-call", &with("call", json!({}))).cluster(EMPTY),
             Listener::new("garbage-auto", &with("auto", json!({}))).cluster(GARBAGE),
             Listener::new("garbage-call", &with("call", json!({}))).cluster(GARBAGE),
             Listener::new("slow-auto", &with("auto", json!({ "timeout": "0.3s" }))),
@@ -153,8 +155,9 @@ async fn a_cluster_that_does_not_exist_is_503() {
 }
 
 #[tokio::test]
-async fn an_upstream_that_refuses_connections_is_503() {
-    for listener in ["refused-auto", "refused-call"] {
+async fn an_upstream_that_is_not_there_is_503() {
+    // Where there is no server at all, Envoy tells of a call's end while the call is being made.
+    for listener in ["refused-auto", "refused-call", "empty-auto", "empty-call"] {
         for version in Http::BOTH {
             for request in [post(), get()] {
                 let answer = bench().at(listener).refuse(version, request.clone()).await;
@@ -162,6 +165,7 @@ async fn an_upstream_that_refuses_connections_is_503() {
             }
         }
     }
+    assert_eq!(bench().traps(), "");
 }
 
 #[tokio::test]

@@ -17,6 +17,8 @@ pub const LONG: &str = "backend-with-a-name-of-more-than-127-bytes-0123456789-01
 const NARROW: &str = "narrow";
 /// A cluster whose port refuses connections.
 pub const REFUSED: &str = "refused";
+/// A cluster without a single server: what goes there fails before it has left.
+pub const EMPTY: &str = "empty";
 /// A cluster whose server answers with bytes that are no HTTP.
 pub const GARBAGE: &str = "garbage";
 /// The server that breaks as it is told, each call on a connection of its own that takes in [`WINDOW`] bytes.
@@ -587,6 +589,7 @@ pub fn bootstrap(listeners: &[Listener], upstream: &Addresses) -> Value {
         (LONG, upstream.grpc),
         (NARROW, upstream.grpc),
         (REFUSED, upstream.refused),
+        (EMPTY, upstream.refused),
         (GARBAGE, upstream.garbage),
         (FAULTY, upstream.faulty),
         (PLAYED, upstream.faulty),
@@ -643,6 +646,8 @@ fn cluster(name: &str, address: SocketAddr) -> Value {
         PARROT | AUTHORIZER => json!({ "http_protocol_options": {} }),
         _ => json!({ "http2_protocol_options": http2 }),
     };
+    let endpoint = json!({ "lb_endpoints": [{ "endpoint": { "address": loopback(address.port()) } }] });
+    let endpoints = if name == EMPTY { json!([]) } else { json!([endpoint]) };
     json!({
         "name": name,
         "type": "STATIC",
@@ -656,7 +661,7 @@ fn cluster(name: &str, address: SocketAddr) -> Value {
         },
         "load_assignment": {
             "cluster_name": name,
-            "endpoints": [{ "lb_endpoints": [{ "endpoint": { "address": loopback(address.port()) } }] }],
+            "endpoints": endpoints,
         },
     })
 }
