@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Gateway, Request, Response};
+use crate::harness::{Gateway, Host, Request, Response};
 use crate::kit::{WAYS, call_of, error, everything, gateway, works};
 
 #[test]
@@ -129,3 +129,35 @@ const EVERYTHING: &str = r#"{
     "timestamps": ["1970-01-01T00:00:00Z"], "values": [null, 1.5], "stringWrappers": ["a"],
     "anotherName": "renamed", "self": { "self": {} }
 }"#;
+
+/// Each field's JSON name is the other's own name.
+#[test]
+fn a_json_name_goes_before_another_fields_own_name() {
+    let proto = r#"
+        syntax = "proto3";
+        package swapped;
+        import "google/api/annotations.proto";
+        service S {
+          rpc Echo(M) returns (M) {
+            option (google.api.http) = { post: "/m" body: "*" additional_bindings { get: "/m" } };
+          }
+        }
+        message M { int32 a = 1 [json_name = "b"]; int32 b = 2 [json_name = "a"]; }
+    "#;
+    let configuration = json!({ "proto": proto, "bodyless": "call", "upstream": { "cluster": "upstream" } });
+    let gateway = Host::envoy().load(&configuration.to_string()).unwrap();
+    // Field 1 is 7, and field 2 is 8.
+    let expected = [0x08, 7, 0x10, 8];
+    let same = |message: &[u8]| message == expected || message == [0x10, 8, 0x08, 7];
+    for body in [r#"{"b":7,"a":8}"#, r#"{"a":8,"b":7}"#, r#"{ "b" : 7, "a" : 8 }"#] {
+        let exchange = gateway.request(Request::post("/m").json(body));
+        let messages = exchange.forwarded().messages();
+        assert!(messages.len() == 1 && same(&messages[0]), "{body}: {messages:?}");
+        exchange.respond(Response::ok(expected));
+        let answer = exchange.answer().text();
+        assert_eq!(answer, r#"{"b":7,"a":8}"#);
+    }
+    let exchange = gateway.request(Request::get("/m?b=7&a=8"));
+    let messages = exchange.call().messages;
+    assert!(messages.len() == 1 && same(&messages[0]), "{messages:?}");
+}

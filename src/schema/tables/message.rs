@@ -86,22 +86,27 @@ impl MessageTable {
 
     fn fill_names(&mut self) {
         let mask = self.names.len() - 1;
-        for (field, index) in self.fields.iter().zip(0..) {
-            for name in [&field.json_name, &field.name] {
-                let hash = hash_name(self.seed, name.as_bytes());
-                let mut at = hash as usize & mask;
-                // Half of the slots stay free, so the probe ends.
-                while let Some(slot) = self.names.get_mut(at) {
-                    if slot.field == NONE {
-                        *slot = NameSlot { hash, field: index };
-                        break;
-                    }
-                    // The same name twice; not merely another name of the field in the way.
-                    if slot.field == index && slot.hash == hash {
-                        break;
-                    }
-                    at = (at + 1) & mask;
+        // What comes first is found first: where one field's JSON name is another's own, the former has it.
+        let json_names = self
+            .fields
+            .iter()
+            .zip(0..)
+            .map(|(field, index)| (&field.json_name, index));
+        let own_names = self.fields.iter().zip(0..).map(|(field, index)| (&field.name, index));
+        for (name, index) in json_names.chain(own_names) {
+            let hash = hash_name(self.seed, name.as_bytes());
+            let mut at = hash as usize & mask;
+            // Half of the slots stay free, so the probe ends.
+            while let Some(slot) = self.names.get_mut(at) {
+                if slot.field == NONE {
+                    *slot = NameSlot { hash, field: index };
+                    break;
                 }
+                // The same name twice; not merely another name of the field in the way.
+                if slot.field == index && slot.hash == hash {
+                    break;
+                }
+                at = (at + 1) & mask;
             }
         }
     }
@@ -152,7 +157,8 @@ impl MessageTable {
         (field.common_tag == tag).then_some((FieldIndex(index), field))
     }
 
-    /// The field that JSON calls `name`: its JSON name, its name in the `.proto`, or `[full.name]` of an extension.
+    /// The field that JSON calls `name`: by its JSON name, or `[full.name]` of an extension, and else by its name in the
+    /// `.proto`.
     #[inline]
     pub fn field_by_name(&self, name: &[u8]) -> Option<FieldIndex> {
         let hash = hash_name(self.seed, name);
