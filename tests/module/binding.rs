@@ -169,6 +169,10 @@ fn a_field_as_body_leaves_the_rest_to_the_query() {
         ("enum", r#""BLUE""#, json!({ "color": "BLUE" })),
         ("value", r#"[1, null]"#, json!({ "value": [1, null] })),
         ("value", "null", json!({ "value": null })),
+        // Nothing is there, whatever the type.
+        ("timestamp", "null", json!({})),
+        ("list", "null", json!({})),
+        ("scalar", "null", json!({})),
         (
             "timestamp",
             r#""1970-01-01T00:00:01Z""#,
@@ -350,6 +354,7 @@ fn response_body_prints_one_field() {
         ("map", json!({ "a": "b" }), json!({})),
         ("string", json!("text"), json!("")),
         ("int64", json!("7"), json!("0")),
+        ("timestamp", json!("1970-01-01T00:00:01Z"), json!(null)),
     ];
     for (path, set, unset) in cases {
         for (message, expected) in [(whole.clone(), set), (json!({}), unset)] {
@@ -359,9 +364,6 @@ fn response_body_prints_one_field() {
             assert_eq!((answer.status(), answer.json()), (200, expected), "{path}");
         }
     }
-    let exchange = gateway.request(Request::post("/v1/part/timestamp").json("{}"));
-    exchange.respond(Response::ok(everything(whole)));
-    assert_eq!(exchange.answer().json(), json!("1970-01-01T00:00:01Z"));
     let exchange = gateway.request(Request::post("/v1/part/raw").json("{}"));
     let raw = json!({ "raw": { "contentType": "text/plain", "data": "aGk=" } });
     exchange.respond(Response::ok(schema::from_json(

@@ -69,7 +69,7 @@ impl WireToJson {
     }
 
     /// Appends the JSON form of one field of a message to `out`, the value alone. An absent field prints its default:
-    /// `""`, `0`, `[]`, `{}`, or what its type prints when nothing in it is set.
+    /// `""`, `0`, `[]`, `{}`, and `null` where its type has a JSON form that is no object.
     ///
     /// Fails as [`message`](Self::message) does, but looks at the other fields only as far as it must to step over
     /// them. A field that the message doesn't have is an error too.

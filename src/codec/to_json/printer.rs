@@ -349,7 +349,23 @@ impl<'a> Printer<'a> {
             // An empty list or map is a level too.
             (Cardinality::Repeated | Cardinality::Map, _) if self.depth >= DEPTH_LIMIT => Err(self.too_deep()),
             (Cardinality::Singular, Kind::Message(below) | Kind::Group(below)) => {
-                self.message(below, Body::Whole(Span { start: 0, end: 0 }))
+                match self.tables.message(below).well_known() {
+                    // An empty one of these would be a value that nobody has set: 1970, 0, "".
+                    Some(
+                        WellKnown::Timestamp
+                        | WellKnown::Duration
+                        | WellKnown::FieldMask
+                        | WellKnown::Wrapper
+                        | WellKnown::Value
+                        | WellKnown::ListValue,
+                    ) => {
+                        self.out.extend_from_slice(b"null");
+                        Ok(())
+                    }
+                    Some(WellKnown::Any | WellKnown::Empty | WellKnown::Struct) | None => {
+                        self.message(below, Body::Whole(Span { start: 0, end: 0 }))
+                    }
+                }
             }
             _ => {
                 self.default_value(field);

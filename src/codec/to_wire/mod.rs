@@ -81,9 +81,9 @@ impl JsonToWire {
 
     /// Appends one field of `message`, with its tags, from the JSON value that the input is (`body: "field"`).
     ///
-    /// Blank JSON is the empty message for a singular message field, and so is `null` unless the message is
-    /// `google.protobuf.Value`; the field is then present. What the input calls bound is bound below the field, and the
-    /// paths of an update mask are relative to the field's message.
+    /// Blank JSON is the empty message for a singular message field, which is then present; `null` leaves any field unset of
+    /// which it is no value. What the input calls bound is bound below the field, and the paths of an update mask are relative
+    /// to the field's message.
     ///
     /// # Errors
     ///
@@ -107,8 +107,8 @@ impl JsonToWire {
             let Some(table) = holder.field(field) else {
                 return Ok(());
             };
-            if let (Cardinality::Singular, Kind::Message(index) | Kind::Group(index)) = (table.cardinality, table.kind)
-                && (parser.scan.is_at_end() || parser.is_null_for_nothing(tables.message(index)))
+            if let (Cardinality::Singular, Kind::Message(_) | Kind::Group(_)) = (table.cardinality, table.kind)
+                && parser.scan.is_at_end()
             {
                 table.tag.append_to(&mut parser.out);
                 match table.kind {

@@ -175,7 +175,8 @@ fn one_field_is_read_with_its_tags() {
             "i32,child.u32",
         ),
         ("child", "", r#"{"child":{}}"#, ""),
-        ("child", "null", r#"{"child":{}}"#, ""),
+        ("child", "null", "{}", ""),
+        ("time", "null", "{}", ""),
         ("value", "null", r#"{"value":null}"#, ""),
         (
             "any",
