@@ -65,6 +65,8 @@ enum Body {
         message: Unary,
         /// The status comes while the body can still be written.
         ends_in_body: bool,
+        /// What the body becomes may be longer than the part in whose place it is put.
+        replaces: bool,
     },
     /// Messages that go out as they come.
     Flow(ServerStream),
@@ -121,7 +123,8 @@ impl InPlace {
         let body = match matched.method().server_streaming {
             false => Body::Unary {
                 message: Unary::new(&matched),
-                ends_in_body: abilities.replaces_bodies && ends_in_body,
+                ends_in_body,
+                replaces: abilities.replaces_bodies,
             },
             true => match ServerStream::new(&matched, accept) {
                 stream if ends_in_body || !stream.needs_end() => Body::Flow(stream),
@@ -203,6 +206,31 @@ impl InPlace {
             _ => None,
         };
         matches!(self.state, State::Held) && given > Some(SMALLEST_BUFFER)
+    }
+
+    /// Gives up what is kept of a body of which nothing is wanted any more.
+    pub fn forget_what_is_over(&mut self) {
+        if self.is_open() {
+            return;
+        }
+        let matched = &self.answer.matched;
+        match &mut self.body {
+            Body::Unary { message, .. } => message.forget(matched),
+            Body::Flow(stream) => stream.forget(matched),
+            Body::Gathered { stream, array } => {
+                stream.forget(matched);
+                *array = Vec::new();
+            }
+        }
+    }
+
+    /// Whether it holds more than what has come, since that is kept as the client gets it.
+    pub fn multiplies(&self) -> bool {
+        match &self.body {
+            Body::Unary { message, .. } => message.kept().is_some(),
+            Body::Flow(_) => false,
+            Body::Gathered { .. } => true,
+        }
     }
 
     /// Whether the upstream's answer still decides what the client gets.
@@ -306,36 +334,54 @@ impl InPlace {
         ending: &mut Ending,
         workspace: &'w mut Workspace,
     ) -> ResponseStep<'w> {
-        let Body::Unary { message, ends_in_body } = &mut self.body else {
+        let Body::Unary {
+            message,
+            ends_in_body,
+            replaces,
+        } = &mut self.body
+        else {
             return ResponseStep::PassThrough;
         };
+        if matches!(self.state, State::Held) && message.is_given(part.bytes) {
+            workspace.body.extend_from_slice(part.bytes);
+            return ResponseStep::Hold(&workspace.body);
+        }
         let complete = message.feed(&mut self.answer, part.bytes, workspace);
-        if part.end || message.has_trailers() {
-            let whole = message.finish(&self.answer, complete, workspace);
-            return self.end_unary(whole, part, ending, workspace);
-        }
-        let now = matches!(self.state, State::Begun) && !*ends_in_body;
-        if !part.amid_trailers
-            && let Some(failure) = message.misfit(&self.answer, complete, now)
-        {
-            return self.break_unary(failure, part, ending, workspace);
-        }
-        if *ends_in_body {
+        if part.amid_trailers && !*replaces && matches!(self.state, State::Unsent) {
+            // The trailers that come next tell the same, and an answer may take the place of this one then.
             if complete {
                 message.keep(workspace);
             }
             return ResponseStep::Drop;
         }
+        if part.end || message.has_trailers() {
+            let whole = message.finish(&self.answer, complete, workspace);
+            return self.end_unary(whole, part, ending, workspace);
+        }
+        // Whether the message waits here for the status.
+        let waits = *ends_in_body && *replaces;
+        let now = matches!(self.state, State::Begun) && !waits;
+        if !part.amid_trailers
+            && let Some(failure) = message.misfit(&self.answer, complete, now)
+        {
+            return self.break_unary(failure, part, ending, workspace);
+        }
+        if !complete {
+            return match (&self.state, message.kept()) {
+                (State::Begun, Some(kept)) if !waits => ResponseStep::Reserve(ERROR_ROOM + kept),
+                _ => ResponseStep::Drop,
+            };
+        }
+        if waits || !*replaces && matches!(self.state, State::Unsent) {
+            message.keep(workspace);
+            return ResponseStep::Drop;
+        }
+        if is_without_content(self.answer.success_status()) {
+            workspace.body.clear();
+        }
         let length = workspace.body.len();
         match self.state {
-            State::Begun if message.kept().is_some() => {
-                ResponseStep::Reserve(ERROR_ROOM + message.kept().unwrap_or_default())
-            }
-            _ if !complete => ResponseStep::Drop,
             State::Unsent if length <= MAX_HELD => {
-                if is_without_content(self.answer.success_status()) {
-                    workspace.body.clear();
-                }
                 message.give(workspace);
                 self.state = State::Held;
                 ResponseStep::Hold(&workspace.body)
@@ -363,6 +409,14 @@ impl InPlace {
             return ResponseStep::PassThrough;
         };
         match whole {
+            // There can be no body any more, and the host has one.
+            Ok(whole)
+                if is_without_content(whole.http_status)
+                    && message.given() > Some(0)
+                    && matches!(self.state, State::Held) =>
+            {
+                self.succeed(whole, ending, workspace)
+            }
             Ok(whole) => {
                 ending.add(whole.outcome);
                 let length = message.given().unwrap_or(workspace.body.len());
@@ -585,11 +639,11 @@ impl InPlace {
             amid_trailers: false,
         };
         workspace.body.clear();
-        match (&self.state, &self.body) {
+        match &self.body {
             _ if !self.is_open() || self.has_answered() => self.chunk(b"", end, ending, workspace),
-            (_, Body::Unary { .. }) => self.break_unary(failure, part, ending, workspace),
-            (_, Body::Flow(_)) => self.fail_stream(failure, part, ending, workspace),
-            (_, Body::Gathered { .. }) => self.fail(&failure, ending, workspace),
+            Body::Unary { .. } => self.break_unary(failure, part, ending, workspace),
+            Body::Flow(_) => self.fail_stream(failure, part, ending, workspace),
+            Body::Gathered { .. } => self.fail(&failure, ending, workspace),
         }
     }
 

@@ -43,6 +43,7 @@ use crate::http::headers::Headers;
 use crate::http::media_type::GrpcProtocol;
 use crate::http::stream_format::{StreamFormat, StreamWriter};
 use crate::routing::Method;
+use body::too_large;
 use by_call::ByCall;
 pub use failure::Failure;
 pub use in_place::is_trailers_frame;
@@ -67,6 +68,8 @@ pub struct Exchange {
     /// A request whose body goes on as it comes, beside the response.
     upload: Option<Upload>,
     share: Share,
+    /// The client's method is HEAD.
+    head: bool,
 }
 
 /// Where an exchange is.
@@ -99,6 +102,7 @@ impl Exchange {
             ending: Ending::default(),
             upload: None,
             share: Share::default(),
+            head: false,
         }
     }
 }
@@ -124,6 +128,7 @@ impl Exchange {
             return self.pass_through();
         }
         let waits = head.expects_continue() && !end_of_stream && !abilities.continues;
+        self.head = head.method() == b"HEAD";
         let found = Matched::find(&self.plugin, head.method(), head.path(), &mut workspace.captures);
         let pending = match found {
             Ok(None) => return self.pass_through(),
@@ -190,7 +195,7 @@ impl Exchange {
             return self.fail_request(&Failure::unimplemented(obstacle), workspace);
         }
         let footprint = pending.footprint();
-        if let Err(failure) = self.share.admit(footprint, self.plugin.settings.limits.max_total_bytes) {
+        if let Err(failure) = self.share.admit(footprint, &self.plugin.settings.limits) {
             return self.fail_request(&failure, workspace);
         }
         self.share.set(footprint);
@@ -263,9 +268,8 @@ impl Exchange {
         abilities: Abilities,
         workspace: &'w mut Workspace,
     ) -> RequestStep<'w> {
-        let admitted = self.admit(chunk.len());
         if self.upload.is_some() {
-            return self.upload_chunk(chunk, end, admitted, workspace);
+            return self.upload_chunk(chunk, end, workspace);
         }
         let limit = self.plugin.settings.limits.max_request_bytes;
         match &mut self.state {
@@ -274,7 +278,11 @@ impl Exchange {
                 RequestStep::Drop
             }
             State::Refused(..) => self.refuse(workspace),
-            State::Receiving(pending) => match admitted.and_then(|()| pending.keep(chunk, end)) {
+            State::Receiving(pending) => match self
+                .share
+                .takes(chunk.len(), &self.plugin.settings.limits)
+                .and_then(|()| pending.keep(chunk, end))
+            {
                 Ok(false) => {
                     self.account();
                     RequestStep::Drop
@@ -317,13 +325,8 @@ impl Exchange {
         }
     }
 
-    fn upload_chunk<'w>(
-        &mut self,
-        chunk: &[u8],
-        end: bool,
-        admitted: Result<(), Failure>,
-        workspace: &'w mut Workspace,
-    ) -> RequestStep<'w> {
+    fn upload_chunk<'w>(&mut self, chunk: &[u8], end: bool, workspace: &'w mut Workspace) -> RequestStep<'w> {
+        let admitted = self.share.takes(chunk.len(), &self.plugin.settings.limits);
         let Some(upload) = &mut self.upload else {
             return RequestStep::PassThrough;
         };
@@ -336,17 +339,17 @@ impl Exchange {
             State::InPlace(in_place) => in_place.has_answered(),
             _ => false,
         };
-        self.account();
         match written {
-            Ok(()) => RequestStep::Chunk(&workspace.upload),
+            Ok(()) => {}
             // The client has its answer: what it still sends is nobody's any more.
             Err(_) if answered => {
                 self.close_upload();
                 workspace.upload.clear();
-                RequestStep::Chunk(&workspace.upload)
             }
-            Err(failure) => self.fail_request(&failure, workspace),
+            Err(failure) => return self.fail_request(&failure, workspace),
         }
+        self.account();
+        RequestStep::Chunk(&workspace.upload)
     }
 
     /// Whether a request body is awaited.
@@ -359,9 +362,34 @@ impl Exchange {
         matches!(&self.state, State::Receiving(pending) if pending.way() == Way::ByCall)
     }
 
-    /// Whether the body that is awaited doesn't say how long it is.
-    pub fn lacks_length(&self) -> bool {
-        matches!(&self.state, State::Receiving(pending) if pending.lacks_length())
+    /// How long the message is that path and query make of the body that is awaited, where that doesn't say its own length.
+    pub fn begun_without_length(&self) -> Option<usize> {
+        match &self.state {
+            State::Receiving(pending) if pending.lacks_length() => Some(pending.begun()),
+            _ => None,
+        }
+    }
+
+    /// The most bytes of a part of the request body that are worth looking at, where it isn't streamed.
+    pub fn longest_part(&self) -> usize {
+        match self.awaits_body() {
+            true => self.plugin.settings.limits.max_request_bytes,
+            false => usize::MAX,
+        }
+    }
+
+    /// Ends the exchange, of whose request so many bytes come in one part: see [`Exchange::longest_part`].
+    pub fn request_part_too_long<'w>(&mut self, size: usize, workspace: &'w mut Workspace) -> RequestStep<'w> {
+        let limit = self.plugin.settings.limits.max_request_bytes;
+        match self.state {
+            State::Refused(..) => self.refuse(workspace),
+            _ => self.fail_request(&too_large(size, limit), workspace),
+        }
+    }
+
+    /// Whether the answer has headers alone, whatever its content-length says (RFC 9110, section 9.3.2).
+    pub fn answers_head(&self) -> bool {
+        self.head
     }
 
     /// Whether nothing of the exchange is touched.
@@ -488,7 +516,10 @@ impl Exchange {
 
     /// The next bytes of the response body. `end`: they are the last, and no trailers follow.
     pub fn response_chunk<'w>(&mut self, chunk: &[u8], end: bool, workspace: &'w mut Workspace) -> ResponseStep<'w> {
-        let admitted = self.admit(chunk.len());
+        let admitted = match self.awaits_response() {
+            true => self.share.takes(chunk.len(), &self.plugin.settings.limits),
+            false => Ok(()),
+        };
         self.respond(|in_place, ending| match admitted {
             Err(failure) if !is_trailers_frame(chunk) => in_place.refuse(failure, end, ending, workspace),
             _ => in_place.chunk(chunk, end, ending, workspace),
@@ -501,7 +532,7 @@ impl Exchange {
     }
 
     /// The response is held no longer, whatever its status will be: a host may have stopped reading what it holds too much
-    /// of, and its trailers would not come.
+    /// of, and its trailers would not come. Gives [`ResponseStep::RewriteHeaders`], or nothing to do.
     pub fn release_response<'w>(&mut self, workspace: &'w mut Workspace) -> ResponseStep<'w> {
         self.respond(|in_place, _| in_place.release(workspace))
     }
@@ -510,6 +541,7 @@ impl Exchange {
         match &mut self.state {
             State::InPlace(in_place) => {
                 let step = event(in_place, &mut self.ending);
+                in_place.forget_what_is_over();
                 self.account();
                 step
             }
@@ -529,9 +561,9 @@ impl Exchange {
 
     /// A message of the call came.
     pub fn call_message<'w>(&mut self, message: Vec<u8>, workspace: &'w mut Workspace) -> CallStep<'w> {
-        let admitted = self.admit(message.len());
         match &mut self.state {
             State::ByCall(by_call) => {
+                let admitted = self.share.takes(message.len(), &self.plugin.settings.limits);
                 let step = by_call.message(message, admitted, &mut self.ending, workspace);
                 self.account();
                 step
@@ -556,7 +588,11 @@ impl Exchange {
         workspace: &'w mut Workspace,
     ) -> CallStep<'w> {
         match &mut self.state {
-            State::ByCall(by_call) => by_call.closed(code, message, host_reply, &mut self.ending, workspace),
+            State::ByCall(by_call) => {
+                let step = by_call.closed(code, message, host_reply, &mut self.ending, workspace);
+                self.account();
+                step
+            }
             _ => CallStep::Await,
         }
     }
@@ -600,19 +636,15 @@ impl Exchange {
         }
     }
 
-    /// Whether so many bytes that come may be held.
-    #[inline]
-    fn admit(&mut self, bytes: usize) -> Result<(), Failure> {
-        match self.share.takes_little(bytes) {
-            true => Ok(()),
-            false => self.share.admit(bytes, self.plugin.settings.limits.max_total_bytes),
-        }
-    }
-
-    /// Looks at what is held now, unless it is little all the same.
+    /// Looks at what is held now, unless it is next to nothing all the same.
     #[inline]
     fn account(&mut self) {
-        if !self.share.takes_little(0) {
+        let multiplies = match &self.state {
+            State::InPlace(in_place) => in_place.multiplies(),
+            State::ByCall(_) => true,
+            _ => false,
+        };
+        if multiplies || !self.share.is_next_to_nothing(0) {
             self.share.set(self.footprint());
         }
     }
@@ -648,6 +680,8 @@ impl Exchange {
     pub fn answered_elsewhere(&mut self, http_status: Option<u16>) {
         if !matches!(self.state, State::Untouched) {
             self.state = State::Finished;
+            self.close_upload();
+            self.account();
         }
         if let Some(http_status) = http_status {
             self.ending.add(Outcome {

@@ -251,7 +251,7 @@ impl Pending {
     ///
     /// # Errors
     ///
-    /// 413 where it is too much, 400 where more comes than the content-length says.
+    /// 413 where it is too much.
     pub fn keep(&mut self, chunk: &[u8], end: bool) -> Result<bool, Failure> {
         let size = self.kept.len().saturating_add(chunk.len());
         let limit = self.matched.plugin.settings.limits.max_request_bytes;
@@ -270,6 +270,11 @@ impl Pending {
             self.kept.extend_from_slice(chunk);
         }
         Ok(complete)
+    }
+
+    /// How long the message is by now: what path and query make of it.
+    pub fn begun(&self) -> usize {
+        self.frame.len()
     }
 
     /// Whether the body doesn't say how long it is.

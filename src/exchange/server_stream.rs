@@ -108,6 +108,13 @@ impl ServerStream {
         self.frames.footprint()
     }
 
+    /// Gives up what has come of a message: nothing of it is wanted any more.
+    pub fn forget(&mut self, matched: &Matched) {
+        if self.footprint() > 0 {
+            self.frames = matched.frame_reader();
+        }
+    }
+
     /// Whether the last of it is written.
     pub fn has_ended(&self) -> bool {
         self.ended

@@ -2,17 +2,19 @@
 //!
 //! A host gives a virtual machine so much memory (V8 1 GiB), and past that it is lost with all that it holds. So an exchange
 //! that wants more than there is to have is refused, by `limits.max_total_bytes`. The last eighth of it is for those that
-//! hold little: clients that send a lot, or read nothing of what they are sent, leave the others that.
+//! hold little, and the last sixteenth for those that hold next to nothing: clients that send a lot, or read nothing of what
+//! they are sent, leave the others that.
 
 use std::cell::Cell;
 
 use super::failure::Failure;
+use crate::config::Limits;
 
 /// An exchange that holds no more than so many bytes holds little.
 const LITTLE: usize = 64 * 1024;
 
-/// What an exchange takes in before it is looked at what that makes it hold, in bytes.
-const TOO_FEW: usize = 8 * 1024;
+/// And next to nothing: what comes up to here is not looked at one by one.
+const NEXT_TO_NOTHING: usize = 8 * 1024;
 
 thread_local! {
     /// How many bytes all exchanges hold. A virtual machine is one thread.
@@ -25,28 +27,46 @@ thread_local! {
 #[derive(Debug, Default)]
 pub struct Share {
     bytes: usize,
-    /// What came since that was looked at.
+    /// How many bytes came since that was looked at.
     unseen: usize,
 }
 
 impl Share {
-    /// Whether so many bytes that come, with those before them, are too few to be looked at.
+    /// So many bytes come: whether they, and those before them, are too few to be looked at.
     #[inline]
-    pub fn takes_little(&mut self, bytes: usize) -> bool {
+    pub fn is_next_to_nothing(&mut self, bytes: usize) -> bool {
         self.unseen = self.unseen.saturating_add(bytes);
-        self.unseen <= TOO_FEW && self.bytes <= TOO_FEW
+        self.unseen <= NEXT_TO_NOTHING && self.bytes <= NEXT_TO_NOTHING
     }
 
-    /// Whether the exchange may hold so many bytes `more`, where all together may hold `limit`.
+    /// Whether the exchange may hold so many bytes that come.
     ///
     /// # Errors
     ///
-    /// 503 where it may not.
-    pub fn admit(&self, more: usize, limit: usize) -> Result<(), Failure> {
+    /// As [`Share::admit`].
+    #[inline]
+    pub fn takes(&mut self, bytes: usize, limits: &Limits) -> Result<(), Failure> {
+        match self.is_next_to_nothing(bytes) {
+            true => Ok(()),
+            false => self.admit(bytes, limits),
+        }
+    }
+
+    /// Whether the exchange may hold so many bytes `more`.
+    ///
+    /// # Errors
+    ///
+    /// 503 where all together would hold more than they may.
+    pub fn admit(&self, more: usize, limits: &Limits) -> Result<(), Failure> {
+        let limit = limits.max_total_bytes;
         let total = TOTAL.get().saturating_add(more);
-        let bound = match self.bytes.saturating_add(more) {
-            ..=LITTLE => limit,
-            _ => limit - limit / 8,
+        let own = self.bytes.saturating_add(more);
+        let bound = if own <= NEXT_TO_NOTHING {
+            limit
+        } else if own <= LITTLE {
+            limit - limit / 16
+        } else {
+            limit - limit / 8
         };
         if total <= bound {
             if total <= limit / 2 {
@@ -83,24 +103,37 @@ mod tests {
 
     #[test]
     fn the_last_eighth_is_for_those_that_hold_little() {
-        const LIMIT: usize = 8 << 20;
+        let limits = Limits {
+            max_proto_bytes: 1,
+            max_request_bytes: 1,
+            max_response_bytes: 1,
+            max_message_bytes: 1,
+            max_total_bytes: 8 << 20,
+        };
         let mut large = Share::default();
-        assert!(large.admit(7 << 20, LIMIT).is_ok());
+        assert!(large.admit(7 << 20, &limits).is_ok());
         large.set(7 << 20);
-        assert!(large.admit(1, LIMIT).is_err());
+        assert!(large.admit(1, &limits).is_err());
         let mut others: Vec<Share> = Vec::new();
         loop {
             let mut little = Share::default();
-            if little.admit(LITTLE, LIMIT).is_err() {
+            if little.admit(LITTLE, &limits).is_err() {
                 break;
             }
             little.set(LITTLE);
-            assert!(little.admit(1, LIMIT).is_err());
+            assert!(little.admit(1, &limits).is_err());
             others.push(little);
         }
-        assert_eq!(others.len(), (1 << 20) / LITTLE);
+        assert_eq!(others.len(), (1 << 19) / LITTLE);
+        // And so there is room for a hundred that hold next to nothing.
+        for _ in 0..(1 << 19) / NEXT_TO_NOTHING {
+            let mut next_to_nothing = Share::default();
+            assert!(next_to_nothing.admit(NEXT_TO_NOTHING, &limits).is_ok());
+            next_to_nothing.set(NEXT_TO_NOTHING);
+            others.push(next_to_nothing);
+        }
         drop(large);
-        assert!(Share::default().admit(6 << 20, LIMIT).is_ok());
+        assert!(Share::default().admit(6 << 20, &limits).is_ok());
         drop(others);
         assert_eq!(TOTAL.get(), 0);
     }

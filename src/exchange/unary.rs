@@ -37,8 +37,33 @@ enum Message {
     Unfit(Failure),
     /// As the client gets it.
     Kept(Vec<u8>),
-    /// The host has it, of this length.
-    Given(usize),
+    /// The host has it.
+    Given(Given),
+}
+
+/// What the host has got of a message, as far as it is known again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Given {
+    length: usize,
+    /// Its first bytes and its last ones.
+    ends: [[u8; 8]; 2],
+}
+
+impl Given {
+    fn of(bytes: &[u8]) -> Self {
+        let mut ends = [[0; 8]; 2];
+        let [first, last] = &mut ends;
+        for (to, from) in first.iter_mut().zip(bytes) {
+            *to = *from;
+        }
+        for (to, from) in last.iter_mut().zip(bytes.iter().rev()) {
+            *to = *from;
+        }
+        Self {
+            length: bytes.len(),
+            ends,
+        }
+    }
 }
 
 impl Unary {
@@ -123,12 +148,27 @@ impl Unary {
 
     /// Keeps the message in the workspace's body until the status is known.
     pub fn keep(&mut self, workspace: &mut Workspace) {
+        workspace.longest = workspace.longest.max(workspace.body.len());
         self.message = Message::Kept(std::mem::take(&mut workspace.body));
     }
 
     /// The host has the message that is in the workspace's body.
     pub fn give(&mut self, workspace: &Workspace) {
-        self.message = Message::Given(workspace.body.len());
+        self.message = Message::Given(Given::of(&workspace.body));
+    }
+
+    /// Whether this part of the body is what the host was given: filters share what it holds, and one that goes on behind
+    /// this one brings it here once more.
+    pub fn is_given(&self, part: &[u8]) -> bool {
+        !part.is_empty() && matches!(self.message, Message::Given(given) if given == Given::of(part))
+    }
+
+    /// Gives up what is kept of the body: nothing of it is wanted any more.
+    pub fn forget(&mut self, matched: &Matched) {
+        if self.footprint() > 0 {
+            self.frames = matched.frame_reader();
+            self.message = Message::Awaited;
+        }
     }
 
     /// How many bytes of memory it takes.
@@ -137,7 +177,7 @@ impl Unary {
             Message::Kept(kept) => kept.capacity(),
             _ => 0,
         };
-        self.frames.footprint() + kept
+        self.frames.footprint() + self.content_type.capacity() + kept
     }
 
     /// How many bytes are kept of the message; `None`: it isn't.
@@ -150,8 +190,8 @@ impl Unary {
 
     /// How many bytes the host has got of the message; `None`: it has got none.
     pub fn given(&self) -> Option<usize> {
-        match self.message {
-            Message::Given(length) => Some(length),
+        match &self.message {
+            Message::Given(given) => Some(given.length),
             _ => None,
         }
     }
@@ -193,8 +233,8 @@ impl Unary {
         match std::mem::replace(&mut self.message, Message::Awaited) {
             Message::Unfit(failure) => return Err(failure),
             Message::Kept(mut kept) => std::mem::swap(&mut kept, &mut workspace.body),
-            Message::Given(length) => {
-                self.message = Message::Given(length);
+            given @ Message::Given(_) => {
+                self.message = given;
                 workspace.body.clear();
             }
             Message::Awaited if complete => {}

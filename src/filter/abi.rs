@@ -10,7 +10,7 @@
 //! | Host call | What it may call | And that is harmless, since |
 //! |---|---|---|
 //! | whatever returns bytes | `proxy_on_memory_allocate` | it allocates, and knows nothing of contexts |
-//! | replacing a body that Envoy has buffered by a longer one | the callbacks of Envoy's own answer, 413 or 500 | it is never done: `envoy::body` |
+//! | replacing a body that Envoy has buffered by a longer one | those of Envoy's own answer, 413 or 500, and of the end of the exchange | it is not done with a buffer that is known for one (`envoy::body`); with the part that another filter has buffered, `exports` keeps them from the SDK |
 //! | opening a gRPC stream to a cluster that fails at once | `proxy_on_grpc_receive_initial_metadata` | the SDK knows no such token yet, and returns; the stream's end is told behind the callback |
 //! | sending on a gRPC stream, ending and cancelling it | its end | Envoy tells that behind the callback, or, cancelled, never |
 //! | answering, continuing, resetting | all callbacks of what follows | Envoy does them behind the callback |

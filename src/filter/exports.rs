@@ -1,4 +1,5 @@
-//! The body callbacks as the host calls them, and the answer that the SDK has no word for.
+//! Callbacks as the host calls them, where the SDK's own functions don't suffice: an answer that the SDK has no word for, and
+//! calls in the midst of others.
 //!
 //! Envoy reads four answers from a body callback (`FilterDataStatus`), of which the SDK's `Action` has two: "continue" and
 //! "stop, and buffer", which has Envoy hold what it shows, and bounds it. With "stop, and watermark" it shows each part by
@@ -8,7 +9,11 @@
 //! asked for that. They get the exported names in a step behind the link (`link/`). In a module as cargo alone makes it
 //! nobody calls them: [`has_watermark`] then says so, and the filter makes do with the SDK's answers.
 
-use std::cell::Cell;
+//! The host may call this module while it carries out a host call of this module's (`filter::abi` has the list), when all that
+//! the SDK would look at is borrowed: a panic, by which Envoy is lost. Such a call is answered as by a filter that does
+//! nothing; what it told of the end of an exchange is told to the SDK behind the callback that is running.
+
+use std::cell::{Cell, RefCell};
 
 use proxy_wasm::types::Action;
 
@@ -20,6 +25,18 @@ thread_local! {
     static CALLED: Cell<bool> = const { Cell::new(false) };
     /// Whether the callback that is running is to end with "stop, and watermark".
     static WATERMARK: Cell<bool> = const { Cell::new(false) };
+    /// Whether a callback is running in which the host may call another.
+    static RUNNING: Cell<bool> = const { Cell::new(false) };
+    /// What the SDK is still to be told of the ends of exchanges, in this order.
+    static ENDS: RefCell<Vec<(End, u32)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The last callbacks of an exchange.
+#[derive(Clone, Copy)]
+enum End {
+    Done,
+    Log,
+    Delete,
 }
 
 /// Whether a body callback can end with "stop, and watermark". Known from `on_configure` on.
@@ -34,37 +51,101 @@ pub fn stop_and_watermark() -> Action {
     Action::Pause
 }
 
-/// Runs a body callback of the SDK's, and answers as it does or as the filter asked for.
+/// Runs a callback of the SDK's about a body or trailers, and answers as it does or as the filter asked for. Within another,
+/// what comes goes on.
 fn around(callback: impl FnOnce() -> u32) -> u32 {
+    if RUNNING.replace(true) {
+        return Action::Continue as u32;
+    }
     WATERMARK.set(false);
-    match callback() {
+    let answer = callback();
+    RUNNING.set(false);
+    for (end, context) in ENDS.take() {
+        // SAFETY: the SDK defines these functions with this argument, for any caller.
+        unsafe {
+            match end {
+                End::Done => _ = proxy_on_done(context),
+                End::Log => proxy_on_log(context),
+                End::Delete => proxy_on_delete(context),
+            }
+        }
+    }
+    match answer {
         answer if answer == Action::Pause as u32 && WATERMARK.get() => STOP_AND_WATERMARK,
         answer => answer,
     }
 }
 
-// `Action`, which the SDK's functions return, is a `u32` by its representation.
+/// Whether the end of an exchange is to be told to the SDK later, since a callback is running.
+fn waits(end: End, context: u32) -> bool {
+    let running = RUNNING.get();
+    if running {
+        ENDS.with_borrow_mut(|ends| ends.push((end, context)));
+    }
+    running
+}
+
+// `Action`, which some of the SDK's functions return, is a `u32` by its representation.
 unsafe extern "C" {
     fn proxy_on_configure(context: u32, size: usize) -> bool;
     fn proxy_on_request_body(context: u32, size: usize, end_of_stream: bool) -> u32;
+    fn proxy_on_request_trailers(context: u32, count: usize) -> u32;
+    fn proxy_on_response_headers(context: u32, count: usize, end_of_stream: bool) -> u32;
     fn proxy_on_response_body(context: u32, size: usize, end_of_stream: bool) -> u32;
+    fn proxy_on_response_trailers(context: u32, count: usize) -> u32;
+    fn proxy_on_done(context: u32) -> bool;
+    fn proxy_on_log(context: u32);
+    fn proxy_on_delete(context: u32);
 }
+
+// SAFETY, of all calls below: the SDK defines these functions with these arguments, for any caller.
 
 #[unsafe(no_mangle)]
 extern "C" fn protobridge_on_configure(context: u32, size: usize) -> bool {
     CALLED.set(true);
-    // SAFETY: the SDK defines this function with these arguments, for any caller.
     unsafe { proxy_on_configure(context, size) }
 }
 
 #[unsafe(no_mangle)]
 extern "C" fn protobridge_on_request_body(context: u32, size: usize, end_of_stream: bool) -> u32 {
-    // SAFETY: as above.
     around(|| unsafe { proxy_on_request_body(context, size, end_of_stream) })
 }
 
 #[unsafe(no_mangle)]
+extern "C" fn protobridge_on_request_trailers(context: u32, count: usize) -> u32 {
+    around(|| unsafe { proxy_on_request_trailers(context, count) })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn protobridge_on_response_headers(context: u32, count: usize, end_of_stream: bool) -> u32 {
+    around(|| unsafe { proxy_on_response_headers(context, count, end_of_stream) })
+}
+
+#[unsafe(no_mangle)]
 extern "C" fn protobridge_on_response_body(context: u32, size: usize, end_of_stream: bool) -> u32 {
-    // SAFETY: as above.
     around(|| unsafe { proxy_on_response_body(context, size, end_of_stream) })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn protobridge_on_response_trailers(context: u32, count: usize) -> u32 {
+    around(|| unsafe { proxy_on_response_trailers(context, count) })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn protobridge_on_done(context: u32) -> bool {
+    waits(End::Done, context) || unsafe { proxy_on_done(context) }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn protobridge_on_log(context: u32) {
+    if !waits(End::Log, context) {
+        unsafe { proxy_on_log(context) }
+    }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn protobridge_on_delete(context: u32) {
+    if !waits(End::Delete, context) {
+        unsafe { proxy_on_delete(context) }
+    }
 }

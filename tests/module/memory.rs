@@ -86,6 +86,29 @@ fn requests_whose_bodies_never_end_are_refused_and_others_served() {
 }
 
 #[test]
+fn many_that_hold_little_leave_room_for_those_that_hold_next_to_nothing() {
+    let gateway = gateway(json!({ "limits": { "max_total_bytes": 8 * MB } }));
+    let mut waiting = Vec::new();
+    for _ in 0..300 {
+        let exchange = gateway.request(
+            Request::post("/v1/echo")
+                .header("content-type", "application/json")
+                .open(),
+        );
+        exchange.send("{\"stringValue\": \"", false);
+        for _ in 0..4 {
+            exchange.send(vec![b'x'; 14_000], false);
+        }
+        waiting.push(exchange);
+    }
+    for _ in 0..100 {
+        serves(&gateway);
+    }
+    let refused = assert_refused(&gateway, &waiting);
+    assert!((100..250).contains(&refused), "{refused}");
+}
+
+#[test]
 fn answers_that_are_held_are_refused_and_others_served() {
     // 6 MiB of JSON for 1 MiB of wire format.
     let wire = everything(json!({ "stringValue": "\u{1}".repeat(MB) }));

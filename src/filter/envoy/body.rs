@@ -1,10 +1,14 @@
-//! One direction's body as Envoy shows it, part by part, and what may be put in its place.
+//! One direction's body as Envoy shows it, part by part, and what may be put in its place. Functions that call the host fail
+//! with its status.
 //!
 //! What a callback shows depends on how the one before it ended. Behind "stop, and watermark" or "continue" it is the new
 //! part alone: a buffer without bounds, which is gone when the callback ends. Behind "stop, and buffer" it is Envoy's own
 //! buffer, with what was left there at the beginning; that is in reach in the trailers callback too. Made longer than its
-//! bounds, which nothing tells, it has Envoy answer in the midst of the host call, call this module while it is running, and
-//! crash. So it never grows here: what Envoy shows is a length that it has.
+//! bounds, which nothing tells, it has Envoy answer in the midst of the host call, and call this module while it is running. So
+//! it never grows here: what Envoy shows of it is a length that it has.
+//!
+//! A new part that another filter has buffered first is such a buffer too, and nothing shows it. Where it outgrows its bounds,
+//! Envoy answers 500; `filter::exports` keeps the module whole then.
 
 use proxy_wasm::types::Action;
 
@@ -51,6 +55,11 @@ impl Body {
         let new = abi::buffer(self.buffer, self.left, size.saturating_sub(self.left))?;
         self.seen = self.seen.saturating_add(new.len());
         Ok(new)
+    }
+
+    /// A body callback shows `size` bytes, which nobody wants to see.
+    pub fn show(&mut self, size: usize) {
+        self.shown = size;
     }
 
     /// A trailers callback: what Envoy has buffered is all that is in reach.

@@ -12,7 +12,7 @@ use super::hold::{self, Verdict, Waiting};
 use super::local_reply::{call_host_reply, host_reply, may_be_made_up};
 use super::replies::{Disguised, send_through};
 use super::shared::Shared;
-use super::steps::{Followed, follow_response};
+use super::steps::{Followed, follow_response, without_body};
 use crate::exchange::{
     Abilities, CallStep, Exchange, Failure, HostReply, RequestStep, ResponseStep, Workspace, is_trailers_frame,
 };
@@ -111,7 +111,16 @@ impl HttpContext for EnvoyContext {
         if exchange.passes_through() {
             return Action::Continue;
         }
+        let too_long = size > exchange.longest_part();
         drop(exchange);
+        if too_long {
+            let action = self.request(|exchange, _, workspace| exchange.request_part_too_long(size, workspace));
+            self.request_body.show(size);
+            return match action {
+                Action::Continue => action,
+                _ => self.hold_request_empty(),
+            };
+        }
         let chunk = match self.request_body.take(size) {
             Ok(chunk) => chunk,
             Err(status) => return self.fail(&status.refused("to show the request body")),
@@ -126,8 +135,8 @@ impl HttpContext for EnvoyContext {
         if action == Action::Continue {
             return self.request_body.go_on();
         }
-        if !end_of_stream && self.may_end_with_trailers(chunk.len()) {
-            return match self.request_body.reserve(ROOM_FOR_SHORT) {
+        if !end_of_stream && let Some(begun) = self.may_end_with_trailers(chunk.len()) {
+            return match self.request_body.reserve(ROOM_FOR_SHORT + begun) {
                 Ok(action) => action,
                 Err(status) => self.fail(&status.refused("to change the request body")),
             };
@@ -415,13 +424,13 @@ impl EnvoyContext {
     /// Whether a request of which `length` bytes have come by now, the last `new` of them in this part, may end with trailers
     /// that nothing tells beforehand: a body that Envoy doesn't hold is out of reach then. Where it says its length, or is
     /// longer, its end is found otherwise; and in HTTP/1.1 the next part may be longer than what Envoy buffers.
-    fn may_end_with_trailers(&self, new: usize) -> bool {
+    /// Returns how long the message is by now.
+    fn may_end_with_trailers(&self, new: usize) -> Option<usize> {
         let length = self.request_body.seen;
-        length <= MAX_SHORT
-            && self.exchange.borrow().lacks_length()
-            && (self.request_body.has_filler()
-                || length == new
-                    && !abi::property(&["request", "protocol"]).is_ok_and(|protocol| protocol.starts_with(b"HTTP/1")))
+        let begun = self.exchange.borrow().begun_without_length()?;
+        let http1 = || abi::property(&["request", "protocol"]).is_ok_and(|protocol| protocol.starts_with(b"HTTP/1"));
+        let may = length <= MAX_SHORT && (self.request_body.has_filler() || length == new && !http1());
+        may.then_some(begun)
     }
 
     /// Tells the exchange of something about the response in place, and does what it asks for.
@@ -432,11 +441,13 @@ impl EnvoyContext {
         let followed = {
             let mut exchange = self.exchange.borrow_mut();
             let mut workspace = self.shared.any.workspace.borrow_mut();
+            let head = exchange.answers_head();
             let step = event(&mut exchange, self.shared.abilities(), &mut workspace);
             if matches!(step, ResponseStep::RewriteHeaders(_)) {
                 self.phase = Phase::Response { headers_gone: true };
             }
             let headers_gone = self.phase == Phase::Response { headers_gone: true };
+            let step = if head { without_body(step) } else { step };
             let followed = follow_response(step, headers_gone, &mut self.response_body);
             workspace.trim();
             followed

@@ -5,6 +5,7 @@
 //! without them, and then what is behind it is read. The shortest are over no mark, and wait.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use crate::exchange::Exchange;
@@ -17,38 +18,28 @@ pub const TICK: u32 = 50;
 const WAIT: u64 = (TICK as u64 - 1) * 1_000_000;
 
 /// An answer that is held.
-pub struct Held {
-    /// Its context.
-    pub context: u32,
-    /// Its exchange.
-    pub exchange: Rc<RefCell<Exchange>>,
+struct Held {
+    exchange: Rc<RefCell<Exchange>>,
     /// The first tick that found it, in nanoseconds; looking at the clock for each would cost more than all the rest.
     since: Option<u64>,
 }
 
-/// All that are held.
+/// All that are held, by their contexts.
 #[derive(Default)]
-pub struct AllHeld(RefCell<Vec<Held>>);
+pub struct AllHeld(RefCell<BTreeMap<u32, Held>>);
 
 impl AllHeld {
     /// The answer of `context` is held from now on.
     pub fn add(&self, context: u32, exchange: &Rc<RefCell<Exchange>>) {
-        let mut held = self.0.borrow_mut();
-        if held.iter().all(|held| held.context != context) {
-            held.push(Held {
-                context,
-                exchange: Rc::clone(exchange),
-                since: None,
-            });
-        }
+        self.0.borrow_mut().entry(context).or_insert_with(|| Held {
+            exchange: Rc::clone(exchange),
+            since: None,
+        });
     }
 
     /// That of `context` is held no longer.
     pub fn forget(&self, context: u32) {
-        let mut held = self.0.borrow_mut();
-        if let Some(at) = held.iter().rposition(|held| held.context == context) {
-            held.swap_remove(at);
-        }
+        self.0.borrow_mut().remove(&context);
     }
 
     /// Whether there is any.
@@ -56,21 +47,24 @@ impl AllHeld {
         self.0.borrow().is_empty()
     }
 
-    /// A tick: those that have waited for long enough.
-    pub fn take_due(&self) -> Vec<Held> {
+    /// A tick: takes those that have waited for long enough, with their contexts.
+    pub fn take_due(&self) -> Vec<(u32, Rc<RefCell<Exchange>>)> {
         if self.is_empty() {
             return Vec::new();
         }
         let now = abi::now().unwrap_or(u64::MAX);
-        let (due, waiting) = self
-            .0
-            .take()
-            .into_iter()
-            .partition(|held: &Held| held.since.is_some_and(|since| now.saturating_sub(since) >= WAIT));
-        self.0.replace(waiting);
-        for held in self.0.borrow_mut().iter_mut() {
-            held.since.get_or_insert(now);
-        }
+        let mut due = Vec::new();
+        self.0.borrow_mut().retain(|context, held| match held.since {
+            Some(since) if now.saturating_sub(since) >= WAIT => {
+                due.push((*context, Rc::clone(&held.exchange)));
+                false
+            }
+            Some(_) => true,
+            None => {
+                held.since = Some(now);
+                true
+            }
+        });
         due
     }
 }

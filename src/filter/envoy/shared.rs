@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::body::Body;
-use super::held::{self, AllHeld, Held};
+use super::held::{self, AllHeld};
 use super::hold::{self, Holding, Verdict, Waiting};
 use super::names::ORIGINAL_PATH_HEADER;
 use super::replies::Replies;
@@ -91,20 +91,25 @@ impl Shared {
 
     /// Lets go on the answers for whose status nobody waits any longer.
     fn release_held(&self) {
-        for Held { context, exchange, .. } in self.held.take_due() {
+        for (context, exchange) in self.held.take_due() {
             if let Err(status) = abi::set_effective_context(context) {
                 log::error!("cannot reach context {context}: {status}");
                 continue;
             }
             let workspace = &mut *self.any.workspace.borrow_mut();
             let released = match exchange.borrow_mut().release_response(workspace) {
+                // From here on the exchange asks for nothing that its context would have to know this for.
                 ResponseStep::RewriteHeaders(edits) => {
                     abi::edit_headers(Map::ResponseHeaders, edits).and_then(|()| abi::continue_stream(Stream::Response))
                 }
+                // It has ended meanwhile.
                 _ => Ok(()),
             };
             if let Err(status) = released {
                 log::error!("cannot continue a response: {status}");
+                if let Err(status) = abi::close_stream(Stream::Response) {
+                    log::error!("cannot reset a response: {status}");
+                }
             }
         }
     }

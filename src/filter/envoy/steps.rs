@@ -101,10 +101,27 @@ fn replace_body(body: &mut Body, bytes: &[u8]) -> Result<(), Failure> {
         .map_err(|status| status.refused("to change the request body"))
 }
 
+/// The same step without the bytes, for an answer to HEAD: Envoy would send them, and an HTTP/1.1 client take them for the
+/// next answer.
+pub fn without_body(step: ResponseStep<'_>) -> ResponseStep<'_> {
+    match step {
+        ResponseStep::Hold(_) => ResponseStep::Hold(b""),
+        ResponseStep::Chunk { edits, whole, hold, .. } => ResponseStep::Chunk {
+            edits,
+            body: b"",
+            whole,
+            hold,
+        },
+        ResponseStep::Fill(_) => ResponseStep::Fill(b""),
+        step => step,
+    }
+}
+
 /// Does what a step about the response asks for, about the part of the body that `body` shows. `headers_gone`: they went on
 /// before the body.
 pub fn follow_response(step: ResponseStep<'_>, headers_gone: bool, body: &mut Body) -> Result<Action, Failure> {
     match step {
+        ResponseStep::Hold(bytes) if bytes.len() > body.room() => reset_response(),
         _ if body.is_lost() => reset_response(),
         ResponseStep::PassThrough => Ok(body.go_on()),
         ResponseStep::Await => Ok(Action::Pause),
@@ -148,14 +165,12 @@ pub fn follow_response(step: ResponseStep<'_>, headers_gone: bool, body: &mut Bo
     }
 }
 
-/// Answers with a body that is more than Envoy surely holds, which comes about in a module as cargo alone makes it: by an
-/// answer of the filter's own, as long as nothing has gone out and this is all of it. `edits`: if so.
+/// Answers with a body that is more than Envoy surely holds: by an answer of the filter's own, as long as nothing has gone out
+/// and this is all of it. `edits`: if so. A module as cargo alone makes it comes here, and one that had to reserve room.
 fn outgrow(edits: Option<&HeaderEdits>, bytes: &[u8]) -> Result<Action, Failure> {
     let Some(edits) = edits else {
         let length = bytes.len();
-        log::error!(
-            "an answer of {length} bytes is broken off: this module lacks the step behind the link (make build)"
-        );
+        log::error!("an answer of {length} bytes is broken off: there is no room for it any more");
         return reset_response();
     };
     edit_response_headers(edits)?;

@@ -24,6 +24,17 @@ pub fn buffer(max_request_bytes: u32) -> Value {
     })
 }
 
+/// Holds the whole of a response.
+pub fn reads_responses() -> Value {
+    json!({
+        "name": "envoy.filters.http.lua",
+        "typed_config": {
+            "@type": "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua",
+            "default_source_code": { "inline_string": "function envoy_on_response(handle) handle:body() end" },
+        },
+    })
+}
+
 /// Asks [`authorize`] whether a request may pass, and shows it so much of the body. `partial`: a longer one passes too.
 pub fn authorization(max_request_bytes: u32, partial: bool) -> Value {
     json!({

@@ -4,7 +4,11 @@
 use super::*;
 use crate::bench::client;
 
-const SETUPS: [Setup; 8] = [
+const SETUPS: [Setup; 12] = [
+    Setup::new("plain-1k", Some(KIB), false, true),
+    Setup::new("web-1k", Some(KIB), true, true),
+    Setup::new("plain-no-stop-1k", Some(KIB), false, false),
+    Setup::new("web-no-stop-1k", Some(KIB), true, false),
     Setup::new("plain-32k", Some(32 * KIB), false, true),
     Setup::new("web-32k", Some(32 * KIB), true, true),
     Setup::new("plain-no-stop-32k", Some(32 * KIB), false, false),
@@ -101,7 +105,9 @@ async fn a_stream_is_right_or_none() {
                     let request = Request::post("/v1/streams/x", &json!({})).header("accept", accept);
                     let answer = client::send(bench().at(setup.name).address, version, &request.script(&call)).await;
                     let is_whole = |answer: &Answer| answer.status == 200 && answer.body == body;
-                    let may_fail = body.len() > MAX_HELD && is_refused(&answer);
+                    // The array's room may be more than the buffer.
+                    let lacks_room = !setup.holds && !setup.web && setup.buffer == Some(KIB) && body.starts_with(b"[");
+                    let may_fail = (body.len() > MAX_HELD || lacks_room) && is_refused(&answer);
                     if !answer.as_ref().is_ok_and(is_whole) && !may_fail {
                         wrong.push((
                             format!("{} {version:?} {accept} {length}", setup.name),
