@@ -34,16 +34,23 @@ impl Room {
 /// become what stands in `out` from `start` on.
 #[inline]
 pub(super) fn keep_up(done: usize, input: usize, start: usize, out: &mut Vec<u8>) {
-    if out.capacity() - out.len() < SPARE {
-        grow(done, input, start, out);
+    if is_short(out) {
+        grow(done, input, start, usize::MAX, out);
     }
 }
 
+/// Whether there is little room left.
+#[inline]
+pub(super) fn is_short(out: &Vec<u8>) -> bool {
+    out.capacity() - out.len() < SPARE
+}
+
+/// Makes room for the rest, as [`keep_up`] does, for `limit` bytes in all at the most.
 #[cold]
 #[inline(never)]
-fn grow(done: usize, input: usize, start: usize, out: &mut Vec<u8>) {
+pub(super) fn grow(done: usize, input: usize, start: usize, limit: usize, out: &mut Vec<u8>) {
     let written = out.len() - start;
-    let expected = with_slack(scaled(input, written, done.max(1))) + SPARE * 2;
+    let expected = with_slack(scaled(input, written, done.max(1)).min(limit)) + SPARE * 2;
     // The beginning may not be like the rest.
     let most = out.capacity().saturating_mul(16);
     out.reserve_exact(expected.min(most).saturating_sub(written).max(SPARE * 2));

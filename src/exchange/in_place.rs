@@ -224,15 +224,6 @@ impl InPlace {
         }
     }
 
-    /// Whether it holds more than what has come, since that is kept as the client gets it.
-    pub fn multiplies(&self) -> bool {
-        match &self.body {
-            Body::Unary { message, .. } => message.kept().is_some(),
-            Body::Flow(_) => false,
-            Body::Gathered { .. } => true,
-        }
-    }
-
     /// Whether the upstream's answer still decides what the client gets.
     fn is_open(&self) -> bool {
         matches!(self.state, State::Unsent | State::Held | State::Begun)
@@ -593,7 +584,7 @@ impl InPlace {
         let Body::Flow(stream) = &mut self.body else {
             return ResponseStep::PassThrough;
         };
-        if matches!(self.state, State::Unsent) && stream.is_empty() {
+        if matches!(self.state, State::Unsent) && (stream.is_empty() || stream.is_raw()) {
             return match part.amid_trailers || part.end {
                 true => self.fail_in_place(&failure, part, ending, workspace),
                 false => self.fail(&failure, ending, workspace),

@@ -11,7 +11,7 @@ use crate::wire::{Reader, WireType};
 ///
 /// # Errors
 ///
-/// 502 where it is malformed; `out` is then as it was.
+/// 502 where it is malformed, or becomes too long; `out` is then as it was.
 pub fn write_json(
     matched: &Matched,
     message: &[u8],
@@ -20,11 +20,19 @@ pub fn write_json(
     out: &mut Vec<u8>,
 ) -> Result<(), Failure> {
     let (tables, output) = (matched.tables(), matched.method().output);
+    let limit = matched.plugin.settings.limits.max_response_bytes;
+    to_json.limit(limit);
     match matched.route.binding.response_body {
         None => to_json.message(tables, output, message, print, out),
         Some(field) => to_json.field(tables, output, field, message, print, out),
     }
-    .map_err(|error| malformed(&error))
+    .map_err(|error| match to_json.has_outgrown() {
+        true => Failure::answer_too_large(format!(
+            "a message of the response {}, the limit (limits.max_response_bytes)",
+            error.message
+        )),
+        false => malformed(&error),
+    })
 }
 
 /// Appends the bytes of a `google.api.HttpBody` in wire form to `out`, and replaces `content_type` by their type.

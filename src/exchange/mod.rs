@@ -57,6 +57,9 @@ pub use steps::{Abilities, Call, CallStep, Forward, HostReply, RequestStep, Resp
 use upload::Upload;
 pub use workspace::Workspace;
 
+/// What an exchange takes beside what it holds, with its host's part of it, in bytes.
+const ITSELF: usize = 2048;
+
 /// One HTTP exchange.
 #[derive(Debug)]
 pub struct Exchange {
@@ -194,7 +197,7 @@ impl Exchange {
         if let Some(obstacle) = abilities.obstacle {
             return self.fail_request(&Failure::unimplemented(obstacle), workspace);
         }
-        let footprint = pending.footprint();
+        let footprint = ITSELF + pending.footprint();
         if let Err(failure) = self.share.admit(footprint, &self.plugin.settings.limits) {
             return self.fail_request(&failure, workspace);
         }
@@ -280,8 +283,8 @@ impl Exchange {
             State::Refused(..) => self.refuse(workspace),
             State::Receiving(pending) => match self
                 .share
-                .takes(chunk.len(), &self.plugin.settings.limits)
-                .and_then(|()| pending.keep(chunk, end))
+                .admit(chunk.len(), &self.plugin.settings.limits)
+                .and_then(|()| pending.keep(chunk, end, abilities))
             {
                 Ok(false) => {
                     self.account();
@@ -326,7 +329,7 @@ impl Exchange {
     }
 
     fn upload_chunk<'w>(&mut self, chunk: &[u8], end: bool, workspace: &'w mut Workspace) -> RequestStep<'w> {
-        let admitted = self.share.takes(chunk.len(), &self.plugin.settings.limits);
+        let admitted = self.share.admit(chunk.len(), &self.plugin.settings.limits);
         let Some(upload) = &mut self.upload else {
             return RequestStep::PassThrough;
         };
@@ -362,7 +365,8 @@ impl Exchange {
         matches!(&self.state, State::Receiving(pending) if pending.way() == Way::ByCall)
     }
 
-    /// How long the message is that path and query make of the body that is awaited, where that doesn't say its own length.
+    /// How long the message is that path and query make of the request whose body is awaited, where that doesn't say its own
+    /// length.
     pub fn begun_without_length(&self) -> Option<usize> {
         match &self.state {
             State::Receiving(pending) if pending.lacks_length() => Some(pending.begun()),
@@ -517,7 +521,7 @@ impl Exchange {
     /// The next bytes of the response body. `end`: they are the last, and no trailers follow.
     pub fn response_chunk<'w>(&mut self, chunk: &[u8], end: bool, workspace: &'w mut Workspace) -> ResponseStep<'w> {
         let admitted = match self.awaits_response() {
-            true => self.share.takes(chunk.len(), &self.plugin.settings.limits),
+            true => self.share.admit(chunk.len(), &self.plugin.settings.limits),
             false => Ok(()),
         };
         self.respond(|in_place, ending| match admitted {
@@ -563,7 +567,7 @@ impl Exchange {
     pub fn call_message<'w>(&mut self, message: Vec<u8>, workspace: &'w mut Workspace) -> CallStep<'w> {
         match &mut self.state {
             State::ByCall(by_call) => {
-                let admitted = self.share.takes(message.len(), &self.plugin.settings.limits);
+                let admitted = self.share.admit(message.len(), &self.plugin.settings.limits);
                 let step = by_call.message(message, admitted, &mut self.ending, workspace);
                 self.account();
                 step
@@ -636,17 +640,9 @@ impl Exchange {
         }
     }
 
-    /// Looks at what is held now, unless it is next to nothing all the same.
-    #[inline]
+    /// Looks at what is held now.
     fn account(&mut self) {
-        let multiplies = match &self.state {
-            State::InPlace(in_place) => in_place.multiplies(),
-            State::ByCall(_) => true,
-            _ => false,
-        };
-        if multiplies || !self.share.is_next_to_nothing(0) {
-            self.share.set(self.footprint());
-        }
+        self.share.set(self.footprint());
     }
 
     /// How many bytes of memory it takes.
@@ -657,7 +653,7 @@ impl Exchange {
             State::ByCall(by_call) => by_call.footprint(),
             State::New | State::Untouched | State::Refused(..) | State::Finished => 0,
         };
-        state + self.upload.as_ref().map_or(0, Upload::footprint)
+        ITSELF + state + self.upload.as_ref().map_or(0, Upload::footprint)
     }
 
     /// Closes a response whose headers went to an instance that is lost: only the content-type that went out is known.

@@ -246,23 +246,26 @@ impl Pending {
         self.head.value(self.head.accept)
     }
 
-    /// Keeps the next bytes of the body, but for the last where they are all of it. Returns whether all of it has come: with
-    /// the `end`, or by its content-length.
+    /// Keeps the next bytes of the body, but for the last where they are all of it. Returns whether all of it has come.
+    ///
+    /// That is mostly not taken from its content-length: what goes on without the end may stop at a filter behind that waits
+    /// for that, when the gateway reads no more. A host that holds to what is left of a body knows no other way.
     ///
     /// # Errors
     ///
     /// 413 where it is too much.
-    pub fn keep(&mut self, chunk: &[u8], end: bool) -> Result<bool, Failure> {
+    pub fn keep(&mut self, chunk: &[u8], end: bool, abilities: Abilities) -> Result<bool, Failure> {
         let size = self.kept.len().saturating_add(chunk.len());
         let limit = self.matched.plugin.settings.limits.max_request_bytes;
         if size > limit {
             return Err(too_large(size, limit));
         }
-        let complete = end
-            || self
-                .head
+        let by_length = || {
+            self.head
                 .content_length
-                .is_some_and(|length| 0 < length && length <= size);
+                .is_some_and(|length| 0 < length && length <= size)
+        };
+        let complete = end || !abilities.replaces_bodies && by_length();
         if !self.kept.is_empty() || !complete {
             let expected = self.head.content_length.map_or(size, |length| length.max(size));
             let missing = expected.saturating_sub(self.kept.len());
@@ -272,14 +275,14 @@ impl Pending {
         Ok(complete)
     }
 
-    /// How long the message is by now: what path and query make of it.
-    pub fn begun(&self) -> usize {
-        self.frame.len()
-    }
-
     /// Whether the body doesn't say how long it is.
     pub fn lacks_length(&self) -> bool {
         self.head.content_length.is_none()
+    }
+
+    /// How long the message is by now: what path and query make of it.
+    pub fn begun(&self) -> usize {
+        self.frame.len()
     }
 
     /// What was kept of the body.

@@ -82,6 +82,11 @@ impl ServerStream {
         )
     }
 
+    /// Whether its messages are raw bytes, among which there is no place for an error.
+    pub fn is_raw(&self) -> bool {
+        matches!(self.output, Output::Raw { .. })
+    }
+
     /// Whether no message has come.
     pub fn is_empty(&self) -> bool {
         self.messages == 0

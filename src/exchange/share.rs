@@ -13,7 +13,7 @@ use crate::config::Limits;
 /// An exchange that holds no more than so many bytes holds little.
 const LITTLE: usize = 64 * 1024;
 
-/// And next to nothing: what comes up to here is not looked at one by one.
+/// And next to nothing.
 const NEXT_TO_NOTHING: usize = 8 * 1024;
 
 thread_local! {
@@ -27,31 +27,9 @@ thread_local! {
 #[derive(Debug, Default)]
 pub struct Share {
     bytes: usize,
-    /// How many bytes came since that was looked at.
-    unseen: usize,
 }
 
 impl Share {
-    /// So many bytes come: whether they, and those before them, are too few to be looked at.
-    #[inline]
-    pub fn is_next_to_nothing(&mut self, bytes: usize) -> bool {
-        self.unseen = self.unseen.saturating_add(bytes);
-        self.unseen <= NEXT_TO_NOTHING && self.bytes <= NEXT_TO_NOTHING
-    }
-
-    /// Whether the exchange may hold so many bytes that come.
-    ///
-    /// # Errors
-    ///
-    /// As [`Share::admit`].
-    #[inline]
-    pub fn takes(&mut self, bytes: usize, limits: &Limits) -> Result<(), Failure> {
-        match self.is_next_to_nothing(bytes) {
-            true => Ok(()),
-            false => self.admit(bytes, limits),
-        }
-    }
-
     /// Whether the exchange may hold so many bytes `more`.
     ///
     /// # Errors
@@ -87,7 +65,6 @@ impl Share {
         let others = TOTAL.get().saturating_sub(self.bytes);
         TOTAL.set(others.saturating_add(bytes));
         self.bytes = bytes;
-        self.unseen = 0;
     }
 }
 

@@ -203,10 +203,8 @@ fn eight_digits(number: u64) -> u64 {
 /// Makes room for `now` more bytes, and for those that are `expected` behind them as far as that is no more than there is
 /// already: what a peer announces costs it nothing, and so it is believed as it comes true.
 pub fn reserve_as_it_comes(out: &mut Vec<u8>, now: usize, expected: usize) {
-    /// So much is believed at once.
-    const AT_ONCE: usize = 256 * 1024;
     if out.capacity() - out.len() < now {
-        let believed = expected.min(AT_ONCE.max(out.len()));
+        let believed = expected.min(out.len() + now);
         out.reserve_exact(now.max(believed));
     }
 }

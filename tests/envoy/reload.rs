@@ -498,9 +498,11 @@ async fn virtual_machines_that_are_replaced_are_freed() {
         assert!(Instant::now() < deadline, "{} instead of {active}", envoy.stat(ACTIVE));
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    // One of them has 12 MB beside what is the module's.
-    let held_now = envoy.held();
-    assert!(held_now < held + GROWTH, "{held} bytes, then {held_now}");
+    // One of them has 12 MB beside what is the module's, and is gone a moment before these are.
+    while envoy.held() >= held + GROWTH {
+        assert!(Instant::now() < deadline, "{held} bytes, then {}", envoy.held());
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
     gateway.served(3).await;
     assert_eq!(gateway.bench.traps(), "");
 }

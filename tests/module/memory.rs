@@ -192,3 +192,60 @@ fn on_kong_too_what_is_held_is_bounded() {
     let answer = exchange.answer();
     assert_eq!(answer.json()["code"], json!(8), "{answer:?}");
 }
+
+#[test]
+fn bodies_that_have_hardly_begun_take_no_more_than_has_come() {
+    let gateway = gateway(json!({ "limits": { "max_total_bytes": 64 * MB } }));
+    let mut waiting = Vec::new();
+    for _ in 0..5_000 {
+        let request = Request::post("/v1/echo").header("content-length", "1000000").open();
+        let exchange = gateway.request(request);
+        exchange.send("{", false);
+        waiting.push(exchange);
+    }
+    // Nor do answers.
+    for _ in 0..1_000 {
+        let exchange = gateway.request(Request::post("/v1/echo").json("{}"));
+        exchange.respond_headers(&Response::grpc().chunk(""));
+        exchange.respond_data(b"\0\0\xf0\0\0x", false);
+        waiting.push(exchange);
+    }
+    serves(&gateway);
+    assert_eq!(assert_refused(&gateway, &waiting), 0);
+}
+
+#[test]
+fn an_answer_that_becomes_too_long_is_given_up_as_it_is_written() {
+    let name = "A_VALUE_WITH_A_NAME_THAT_IS_A_HUNDRED_TIMES_AS_LONG_AS_IT_IS_ON_THE_WIRE_".repeat(2);
+    let proto = format!(
+        r#"syntax = "proto3"; package t;
+        service S {{ rpc Get(M) returns (M); rpc List(M) returns (stream M); }}
+        message M {{ repeated E e = 1; repeated F f = 2; }}
+        message F {{ int32 a_field_that_is_printed = 1; int32 another_field_that_is_printed = 2; }}
+        enum E {{ {name} = 0; }}"#
+    );
+    let configuration = json!({
+        "proto": proto,
+        "upstream": { "grpc_web": true },
+        "json": { "always_print_fields_with_no_presence": true },
+    });
+    let gateway = crate::harness::Host::envoy().load(&configuration.to_string()).unwrap();
+    let length = 12 * MB;
+    let packed = [&b"\x0a\x80\x80\x80\x06"[..], &vec![0; length]].concat();
+    let empty = b"\x12\x00".repeat(length / 2);
+    for message in [packed, empty] {
+        for path in ["/t.S/Get", "/t.S/List"] {
+            let exchange = gateway.request(Request::post(path).json("{}"));
+            exchange.respond_headers(&Response::grpc().chunk(""));
+            for part in frame(0, &message).chunks(MB) {
+                exchange.respond_data(part, false);
+            }
+            exchange.respond_data(frame(0x80, b"grpc-status:0\r\n"), false);
+            exchange.respond_trailers(&[]);
+            let answer = exchange.answer();
+            let body = answer.json();
+            let error = if path == "/t.S/Get" { &body } else { &body[0]["error"] };
+            assert_eq!(error["code"], json!(8), "{path}: {}", answer.text().len());
+        }
+    }
+}

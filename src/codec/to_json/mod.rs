@@ -50,6 +50,17 @@ pub struct WireToJson {
 }
 
 impl WireToJson {
+    /// Bounds what a message may become, in bytes, from now on: over it, printing fails, and [`WireToJson::has_outgrown`]
+    /// says so. It is looked at between elements, and so not kept to the byte.
+    pub fn limit(&mut self, max_bytes: usize) {
+        self.scratch.limit = Some(max_bytes);
+    }
+
+    /// Whether the last message failed since it became too long.
+    pub fn has_outgrown(&self) -> bool {
+        self.scratch.outgrown
+    }
+
     /// Appends the JSON form of one message to `out`.
     ///
     /// Required fields are not looked at. Fails when `wire` is no such message, when a value has no JSON form (a

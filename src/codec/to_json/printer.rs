@@ -118,7 +118,7 @@ impl<'a> Printer<'a> {
         wire_type: WireType,
         count: &mut usize,
     ) -> Result<(), Box<Stop>> {
-        self.keep_up(reader);
+        self.keep_up(reader)?;
         let element_type = field.kind.wire_type();
         if let Kind::Message(below) | Kind::Group(below) = field.kind
             && wire_type == element_type
@@ -147,7 +147,7 @@ impl<'a> Printer<'a> {
             let contents = self.contents(reader, field.number, wire_type)?;
             let mut packed = self.reader(contents);
             while !packed.is_empty() {
-                self.keep_up(&packed);
+                self.keep_up(&packed)?;
                 if *count > 0 && self.compact && self.common_number(field.kind, &mut packed) {
                     *count += 1;
                     continue;
@@ -166,12 +166,29 @@ impl<'a> Printer<'a> {
         self.skip(reader, field.number, wire_type)
     }
 
-    /// Between elements: makes room for the rest. From an index, the position doesn't say how much that is.
+    /// Between elements: makes room for the rest, as far as there may be as much.
     #[inline]
-    pub(super) fn keep_up(&mut self, reader: &Reader<'a>) {
-        if let Redo::Within(_) = self.redo {
-            room::keep_up(reader.position(), self.wire.len(), self.start, self.out);
+    pub(super) fn keep_up(&mut self, reader: &Reader<'a>) -> Result<(), Box<Stop>> {
+        match room::is_short(self.out) {
+            false => Ok(()),
+            true => self.make_room(reader.position()),
         }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn make_room(&mut self, position: usize) -> Result<(), Box<Stop>> {
+        let limit = self.scratch.limit.unwrap_or(usize::MAX);
+        if self.out.len() - self.start > limit {
+            self.scratch.outgrown = true;
+            return Err(Stop::new(position, format!("becomes more than {limit} bytes of JSON")));
+        }
+        match self.redo {
+            Redo::Within(_) => room::grow(position, self.wire.len(), self.start, limit, self.out),
+            // From an index, the position doesn't say how much comes.
+            _ => self.out.reserve(1),
+        }
+        Ok(())
     }
 
     /// What stands before an element: the key and the bracket, or a comma.
@@ -629,6 +646,10 @@ pub(super) struct Scratch {
     /// The slots from 64 on of the messages being printed: one bit each, set when taken.
     wide_slots: Vec<u64>,
     pub(super) room: Room,
+    /// How many bytes a message may become; `None`: as many as it does.
+    pub(super) limit: Option<usize>,
+    /// The message has become more.
+    pub(super) outgrown: bool,
     /// Where the groups of the input end.
     groups: Groups,
     #[cfg(test)]
@@ -644,6 +665,7 @@ impl Scratch {
         self.digests.clear();
         self.wide_slots.clear();
         self.groups.clear();
+        self.outgrown = false;
     }
 }
 

@@ -162,7 +162,7 @@ impl<'a> Printer<'a> {
         wire_type: WireType,
         empty: &mut bool,
     ) -> Result<(), Box<Stop>> {
-        self.keep_up(reader);
+        self.keep_up(reader)?;
         let Some(entry) = self.map_entry(field, reader, wire_type)? else {
             return Ok(());
         };

@@ -24,8 +24,8 @@ use crate::http::headers::{HeaderEdits, Headers};
 /// The longest body of a request that may turn out to end with trailers.
 const MAX_SHORT: usize = 1024;
 
-/// Room for the gRPC message that such a body becomes.
-const ROOM_FOR_SHORT: usize = 8 * 1024;
+/// Room for a gRPC message beside what its body takes, which is six times as much in JSON's shortest forms, and less mostly.
+const SPARE_ROOM: usize = 64;
 
 /// One HTTP exchange.
 pub struct EnvoyContext {
@@ -126,7 +126,7 @@ impl HttpContext for EnvoyContext {
             Err(status) => return self.fail(&status.refused("to show the request body")),
         };
         if self.phase == Phase::Answered || !uploads && !awaited {
-            return self.drop_request_part(&chunk);
+            return self.drop_request_part();
         }
         self.shared.holding.more_came(self.context);
         let action = self.request(|exchange, abilities, workspace| {
@@ -135,8 +135,8 @@ impl HttpContext for EnvoyContext {
         if action == Action::Continue {
             return self.request_body.go_on();
         }
-        if !end_of_stream && let Some(begun) = self.may_end_with_trailers(chunk.len()) {
-            return match self.request_body.reserve(ROOM_FOR_SHORT + begun) {
+        if !end_of_stream && let Some(room) = self.room_before_trailers(chunk.len()) {
+            return match self.request_body.reserve(room) {
                 Ok(action) => action,
                 Err(status) => self.fail(&status.refused("to change the request body")),
             };
@@ -393,11 +393,8 @@ impl EnvoyContext {
         }
     }
 
-    /// What is answered or complete goes no further: `chunk` is behind the length that the request has said.
-    fn drop_request_part(&mut self, chunk: &[u8]) -> Action {
-        if self.phase != Phase::Answered && !chunk.is_empty() {
-            log::warn!("a request has more bytes than its content-length says: they are dropped");
-        }
+    /// What is answered or complete goes no further.
+    fn drop_request_part(&mut self) -> Action {
         let action = self.hold_request_empty();
         match self.behind_the_request() {
             Action::Continue => self.request_body.go_on(),
@@ -421,16 +418,16 @@ impl EnvoyContext {
         }
     }
 
-    /// Whether a request of which `length` bytes have come by now, the last `new` of them in this part, may end with trailers
-    /// that nothing tells beforehand: a body that Envoy doesn't hold is out of reach then. Where it says its length, or is
-    /// longer, its end is found otherwise; and in HTTP/1.1 the next part may be longer than what Envoy buffers.
-    /// Returns how long the message is by now.
-    fn may_end_with_trailers(&self, new: usize) -> Option<usize> {
+    /// How much room to have Envoy hold for a request that may end with trailers, of which nothing tells beforehand: a body
+    /// that Envoy doesn't hold is out of reach then. The last `new` of its bytes are in this part. `None`: such requests are
+    /// rare, and this one says its length, so that it is none mostly; or it is longer than what is carried so; or its next
+    /// part may be longer than what Envoy buffers, as in HTTP/1.1.
+    fn room_before_trailers(&self, new: usize) -> Option<usize> {
         let length = self.request_body.seen;
         let begun = self.exchange.borrow().begun_without_length()?;
         let http1 = || abi::property(&["request", "protocol"]).is_ok_and(|protocol| protocol.starts_with(b"HTTP/1"));
         let may = length <= MAX_SHORT && (self.request_body.has_filler() || length == new && !http1());
-        may.then_some(begun)
+        may.then_some(begun + 6 * length + SPARE_ROOM)
     }
 
     /// Tells the exchange of something about the response in place, and does what it asks for.
@@ -510,10 +507,7 @@ impl EnvoyContext {
 
 /// 501: the request has ended by trailers, where its body is out of reach.
 fn with_trailers() -> Failure {
-    Failure::unimplemented(
-        "a request with trailers cannot be carried here unless it says its content-length: send it with that, or without \
-         trailers",
-    )
+    Failure::unimplemented("a request with trailers cannot be carried here: send it without")
 }
 
 /// What Envoy says by a response that it made up.

@@ -483,20 +483,6 @@ pub const CLASSES: &[Class] = &[
         },
     },
     Class {
-        name: "null or nothing for the body field",
-        rule: "An empty or blank body where a message is bound is the empty message […] A bare `null` for a message \
-               other than Value is the empty message",
-        native: "leaves the field unset",
-        explains: |exchange, difference| {
-            let Aspect::Field(field) = &difference.aspect else {
-                return false;
-            };
-            (exchange.body(BodyOddity::Null) || exchange.body(BodyOddity::Empty) || exchange.body(BodyOddity::Blank))
-                && exchange.route().body == Body::Field(field.clone())
-                && (&*difference.ours, &*difference.native) == ("{}", "unset")
-        },
-    },
-    Class {
         name: "ListValue as the request",
         rule: "`body: \"*\"`: all other fields from the body",
         native: "can't begin a message with `[`",
@@ -590,7 +576,7 @@ pub const CLASSES: &[Class] = &[
     },
     Class {
         name: "null for the whole request",
-        rule: "A bare `null` for a message other than Value is the empty message",
+        rule: "A bare `null` for the whole request is the empty message",
         native: "asks for a message",
         explains: |exchange, difference| {
             exchange.body(BodyOddity::Null)

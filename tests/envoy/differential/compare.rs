@@ -269,14 +269,8 @@ fn default(kind: &Kind) -> Json {
         Kind::Enum(of) if of.full_name() == "google.protobuf.NullValue" => Json::Null,
         Kind::Enum(of) => Json::String(of.default_value().name().to_owned()),
         Kind::Message(message) => match message.full_name() {
-            "google.protobuf.Timestamp" => Json::String("1970-01-01T00:00:00Z".to_owned()),
-            "google.protobuf.Duration" => Json::String("0s".to_owned()),
-            "google.protobuf.FieldMask" => Json::String(String::new()),
-            "google.protobuf.ListValue" => Json::Array(Vec::new()),
-            "google.protobuf.Value" => Json::Null,
-            name if name.starts_with("google.protobuf.") && name.ends_with("Value") => {
-                default(&message.get_field_by_name("value").unwrap().kind())
-            }
+            "google.protobuf.Timestamp" | "google.protobuf.Duration" | "google.protobuf.FieldMask" => Json::Null,
+            name if name.starts_with("google.protobuf.") && name.ends_with("Value") => Json::Null,
             _ => Json::Object(Vec::new()),
         },
         _ => Json::Number("0".to_owned()),

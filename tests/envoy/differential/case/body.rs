@@ -83,18 +83,18 @@ impl Builder<'_> {
         text.into()
     }
 
-    /// The body of a rule with a body field, and what the field then is.
+    /// The body of a rule with a body field, and what the field then is; `None`: unset.
     pub(super) fn field_body(
         &mut self,
         message: &DynamicMessage,
         field: &FieldDescriptor,
         bound: &[Bound],
-    ) -> (Vec<u8>, Value) {
+    ) -> (Vec<u8>, Option<Value>) {
         let mut value = message.get_field(field).into_owned();
         if let Value::Message(below) = &value
             && below.descriptor().full_name() == "google.api.HttpBody"
         {
-            return (raw_body(below), value);
+            return (raw_body(below), Some(value));
         }
         if let Value::Message(below) = &mut value
             && self.odd(12)
@@ -102,11 +102,12 @@ impl Builder<'_> {
         {
             let descriptor = below.descriptor();
             let text = self.empty_body(below, &descriptor, &[]);
-            return (text, value);
+            let unset = text == b"null" && descriptor.full_name() != "google.protobuf.Value";
+            return (text, (!unset).then_some(value));
         }
         let json = self.json(|writer| writer.value(field, &value));
         let json = self.spoilt(json);
-        (json, value)
+        (json, Some(value))
     }
 
     pub(super) fn stream_body(&mut self, messages: &[DynamicMessage]) -> Vec<u8> {

@@ -235,7 +235,10 @@ impl Builder<'_> {
                 let (text, value) = self.field_body(&messages[0], field, &bound);
                 body = Some(text);
                 messages[0] = self.query(&mut target, &messages[0], Some(field), &bound);
-                messages[0].set_field(field, value);
+                match value {
+                    Some(value) => messages[0].set_field(field, value),
+                    None => messages[0].clear_field(field),
+                }
                 self.mask(
                     &route.kind,
                     &mut messages[0],
