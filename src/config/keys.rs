@@ -248,9 +248,9 @@ pub const KEYS: &[Key] = &[
     key("errors", Kind::Object, Some("{}"), "How errors are written."),
     key(
         "errors.format",
-        Kind::Choice(&["status", "google"]),
+        Kind::Choice(&["status", "google", "problem"]),
         Some("\"status\""),
-        "google.rpc.Status as it is, or in AIP-193's \"error\" object.",
+        "google.rpc.Status as it is, in AIP-193's \"error\" object, or as a problem of RFC 9457.",
     ),
     key("streaming", Kind::Object, Some("{}"), "How streams are written."),
     key(

@@ -376,7 +376,7 @@ fn each_wrong_configuration_has_an_error_that_names_its_key() {
         ),
         (
             json!({ "errors": { "format": "json" } }),
-            "errors.format: expected \"status\" or \"google\", but found \"json\"",
+            "errors.format: expected \"status\" or \"google\" or \"problem\", but found \"json\"",
         ),
         (
             json!({ "protos": {} }),

@@ -37,7 +37,7 @@ use crate::grpc::Code;
 use crate::grpc::frame::PREFIX_LENGTH;
 use crate::grpc::metadata::{self, ConnectionOptions};
 use crate::http::headers::{HeaderEdits, Headers};
-use crate::http::media_type::{GRPC, JSON};
+use crate::http::media_type::GRPC;
 
 /// The longest body of a unary answer that the host holds until the status is known, in bytes: less than what gateways
 /// usually buffer, which is 32 KiB at the least.
@@ -809,8 +809,15 @@ impl InPlace {
             return ResponseStep::Reset;
         }
         failure.write_body(&self.answer.matched.plugin, &mut workspace.to_json, &mut workspace.body);
+        let content_type = self.answer.matched.plugin.settings.errors.content_type();
         let length = workspace.body.len();
-        edit_headers(&self.answer, failure.http_status, JSON, length, &mut workspace.edits);
+        edit_headers(
+            &self.answer,
+            failure.http_status,
+            content_type,
+            length,
+            &mut workspace.edits,
+        );
         workspace.edits.set(NO_SNIFFING.0, NO_SNIFFING.1);
         let step = self.replace(part, workspace);
         if !part.end {
