@@ -26,6 +26,8 @@ pub enum Kind {
     FlagOrAuto,
     /// A whole number of bytes, from 1 to [`MAX_SIZE`].
     Size,
+    /// A whole number from 200 to 299.
+    SuccessStatus,
     /// protobuf's JSON form of a duration: seconds, at most nine decimals, and an `s`.
     Duration,
     /// One of these strings.
@@ -170,6 +172,24 @@ pub const KEYS: &[Key] = &[
         Some("\"auto\""),
         "Whether Envoy holds headers until the body is there, as by allow_on_headers_stop_iteration; auto: each request \
          waits up to 20 ms to see, until one has shown it.",
+    ),
+    key(
+        "success_status",
+        Kind::Objects,
+        Some("[]"),
+        "The HTTP status of successes, for services that choose none by x-http-code.",
+    ),
+    key(
+        "success_status[].selector",
+        Kind::Text,
+        None,
+        "The full name of a method, or a prefix that ends in .* for all below it; the last rule that selects a method holds.",
+    ),
+    key(
+        "success_status[].status",
+        Kind::SuccessStatus,
+        None,
+        "The status, from 200 to 299; 204 and 205 have no body.",
     ),
     key(
         "unmatched",

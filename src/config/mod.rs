@@ -8,6 +8,7 @@
 //! - `settings`: the values that are neither schema nor routing, each in its own type.
 //! - `source`: the compiled schema, and which of its services are served.
 //! - `rules`: `http_rules` as HTTP rules.
+//! - `success`: `success_status`, by method.
 //! - `error`: why a configuration cannot be used.
 
 use self::check::Checked;
@@ -15,7 +16,8 @@ pub use self::error::ConfigError;
 use self::rules::http_rules;
 pub use self::settings::{Dispatch, Limits, NativeGrpc, Settings, Streaming, Unmatched, Upstream};
 use self::source::{compile_schema, served};
-use crate::routing::{AutoMapping, Router};
+use self::success::SuccessStatuses;
+use crate::routing::{AutoMapping, Methods, Router};
 use crate::schema::tables::Tables;
 
 mod check;
@@ -26,6 +28,7 @@ mod kong_metadata;
 mod rules;
 mod settings;
 mod source;
+mod success;
 mod value;
 
 /// A configuration, compiled and ready for requests. Nothing of it changes afterwards.
@@ -37,6 +40,8 @@ pub struct Plugin {
     pub tables: Tables,
     /// Finds the method for a request, among the HTTP bindings of the served services.
     pub router: Router,
+    /// The HTTP status of each method's successes.
+    pub success_statuses: SuccessStatuses,
 }
 
 impl Plugin {
@@ -63,10 +68,12 @@ impl Plugin {
                 format!("{method}{}", error.message),
             )
         })?;
+        let success_statuses = SuccessStatuses::read(&checked, &Methods::of(&services))?;
         Ok(Self {
             settings,
             tables,
             router,
+            success_statuses,
         })
     }
 }

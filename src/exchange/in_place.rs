@@ -28,7 +28,7 @@ use super::deadline::Deadline;
 use super::failure::{Failure, Reason};
 use super::matched::Matched;
 use super::outcome::{Ending, Outcome};
-use super::reply::{NO_CONTENT, NO_SNIFFING, is_without_content};
+use super::reply::NO_SNIFFING;
 use super::server_stream::{Progress, ServerStream};
 use super::steps::{Abilities, HostReply, ResponseStep};
 use super::unary::Unary;
@@ -38,6 +38,7 @@ use crate::grpc::frame::PREFIX_LENGTH;
 use crate::grpc::metadata::{self, ConnectionOptions};
 use crate::http::headers::{HeaderEdits, Headers};
 use crate::http::media_type::GRPC;
+use crate::http::status::{NO_CONTENT, is_without_content};
 
 /// The longest body of a unary answer that the host holds until the status is known, in bytes: less than what gateways
 /// usually buffer, which is 32 KiB at the least.
@@ -332,7 +333,7 @@ impl InPlace {
                 ResponseStep::Reserve(ERROR_ROOM + message.kept().unwrap_or_default())
             }
             _ if !complete => ResponseStep::Drop,
-            State::Unsent if length <= MAX_HELD => {
+            State::Unsent if length <= MAX_HELD || is_without_content(self.answer.success_status()) => {
                 if is_without_content(self.answer.success_status()) {
                     workspace.body.clear();
                 }

@@ -8,17 +8,10 @@ use crate::grpc::status::encode_message;
 use crate::grpc::{ErrorFormat, Status};
 use crate::http::headers::Headers;
 use crate::http::media_type::GrpcProtocol;
+use crate::http::status::is_without_content;
 
 /// An error's body repeats what a client sent: it is what its content-type says, and nothing else.
 pub const NO_SNIFFING: (&[u8], &[u8]) = (b"x-content-type-options", b"nosniff");
-
-/// The status of a success that has nothing to show, and must not even have a content-length.
-pub const NO_CONTENT: u16 = 204;
-
-/// Whether an answer with this status has no body: 204, and 205 (RFC 9110, sections 15.3.5 and 15.3.6).
-pub fn is_without_content(http_status: u16) -> bool {
-    matches!(http_status, NO_CONTENT | 205)
-}
 
 /// A whole HTTP response.
 #[derive(Clone, Debug, Default)]
