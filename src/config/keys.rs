@@ -246,6 +246,12 @@ pub const KEYS: &[Key] = &[
         Some("false"),
         "Whether enum names match whatever their case.",
     ),
+    key(
+        "json.strip_enum_prefix",
+        Kind::Flag,
+        Some("false"),
+        "Whether enum values go by their names without the enum's in front; both are read.",
+    ),
     key("query", Kind::Object, Some("{}"), "How query parameters are bound."),
     key(
         "query.unknown",

@@ -55,7 +55,10 @@ impl Plugin {
         let rules = http_rules(&checked)?;
         let (source_key, schema) = compile_schema(&checked, settings.limits.max_proto_bytes)?;
         let services = served(&checked, source_key, &schema)?;
-        let tables = Tables::build(schema.pool(), schema.features(), seed);
+        let mut tables = Tables::build(schema.pool(), schema.features(), seed);
+        if checked.flag("json.strip_enum_prefix") {
+            tables = tables.without_enum_prefixes();
+        }
         let auto_mapping = match checked.flag_or_auto("auto_mapping") {
             None => AutoMapping::Unruled,
             Some(true) => AutoMapping::All,

@@ -113,6 +113,7 @@ fn everything() -> Value {
             "unknown_fields": "reject",
             "unknown_enum_names": "ignore",
             "case_insensitive_enums": true,
+            "strip_enum_prefix": true,
         },
         "query": { "unknown": "reject", "ignored": ["key", "api_key"] },
         "update_mask_from_body": false,
