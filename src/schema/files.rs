@@ -10,15 +10,15 @@ use super::editions::Features;
 use super::error::SchemaError;
 use super::imports::{self, Imports};
 use super::raw::RawFile;
-use super::{bundled, descriptor_set, link, proto_text};
+use super::{bundled, descriptor_set, link, proto_text, well_known};
 
 /// The files on their way to a pool.
 pub(super) struct Files<'a> {
-    /// `google/protobuf` alone, to begin with.
+    /// To begin with, those files of `google/protobuf` that neither are given nor import one that is.
     pub(super) pool: DescriptorPool,
     /// Given or bundled.
     texts: Vec<TextFile<'a>>,
-    /// Of a descriptor set.
+    /// Of a descriptor set, or of `google/protobuf`.
     compiled: Vec<RawFile>,
     pub(super) features: Features,
     /// The names of the files whose services are served.
@@ -55,33 +55,38 @@ impl<'a> Files<'a> {
         if given.is_empty() {
             return Err(SchemaError::new("expected at least one file, but found none"));
         }
-        let mut files = Self {
-            pool: DescriptorPool::global(),
-            texts: Vec::with_capacity(given.len()),
-            compiled: Vec::new(),
-            features: Features::default(),
-            given: given.iter().map(|(name, _)| (*name).to_owned()).collect(),
-        };
+        let mut files = Vec::with_capacity(given.len());
         let mut names = HashSet::new();
         for (name, text) in given {
             check_import_path(name)?;
             if !names.insert(*name) {
                 return Err(SchemaError::in_file(name, "the file is given twice"));
             }
-            if !files.is_well_known(name) {
-                files.texts.push(TextFile::parse(name, text)?);
+            match TextFile::parse(name, text) {
+                Ok(file) => files.push(file),
+                // protox does not read all that is in newer ones, and few need what these have more.
+                Err(error) if *name == DESCRIPTOR => log::warn!("the bundled {DESCRIPTOR} is used: {error}"),
+                Err(error) => return Err(error),
             }
         }
-        Ok(files)
+        let (pool, compiled) = well_known::beside(files.iter().map(|file| &*file.name))?;
+        Ok(Self {
+            pool,
+            texts: files,
+            compiled,
+            features: Features::default(),
+            given: given.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        })
     }
 
     pub(super) fn from_descriptor_set(bytes: &[u8]) -> Result<Self, SchemaError> {
-        let pool = DescriptorPool::global();
         let mut features = Features::default();
         let mut compiled = descriptor_set::read(bytes, &mut features)?;
-        compiled.retain(|file| pool.get_file_by_name(file.name()).is_none());
+        let given: Vec<_> = compiled.iter().map(|file| file.name().to_owned()).collect();
+        let (pool, mut others) = well_known::beside(compiled.iter().map(RawFile::name))?;
+        compiled.append(&mut others);
         Ok(Self {
-            given: compiled.iter().map(|file| file.name().to_owned()).collect(),
+            given,
             pool,
             texts: Vec::new(),
             compiled,
@@ -285,6 +290,17 @@ impl<'a> Files<'a> {
         Ok(())
     }
 
+    /// Given files of `google/protobuf` must not contradict what the codec and prost-reflect know of them.
+    pub(super) fn check_well_known(&self) -> Result<(), SchemaError> {
+        for file in self.texts.iter().filter(|file| well_known::is_one(&file.name)) {
+            well_known::check(&file.name, &file.descriptor.encode_to_vec())?;
+        }
+        for file in self.compiled.iter().filter(|file| well_known::is_one(file.name())) {
+            well_known::check(file.name(), &file.encode_to_vec())?;
+        }
+        Ok(())
+    }
+
     /// Adds the files to the pool; the services of the given ones.
     pub(super) fn build(&mut self) -> Result<Vec<ServiceDescriptor>, SchemaError> {
         let built = if self.compiled.is_empty() {
@@ -325,11 +341,10 @@ impl<'a> Files<'a> {
             None => SchemaError::in_file(file, message),
         }
     }
-
-    fn is_well_known(&self, name: &str) -> bool {
-        self.pool.get_file_by_name(name).is_some()
-    }
 }
+
+/// protobuf's own description of `.proto` files.
+const DESCRIPTOR: &str = "google/protobuf/descriptor.proto";
 
 /// What each file sees.
 struct Visible {
