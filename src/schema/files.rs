@@ -158,6 +158,7 @@ impl<'a> Files<'a> {
 
     /// What each file sees: of the texts, the compiled files and the well-known ones, in this order.
     fn visible(&self, well_known: &[FileDescriptor]) -> Result<Visible, SchemaError> {
+        let given: HashSet<&str> = self.given.iter().map(String::as_str).collect();
         let imports: Vec<_> = self
             .texts
             .iter()
@@ -165,11 +166,13 @@ impl<'a> Files<'a> {
                 name: file.descriptor.name(),
                 dependency: &file.descriptor.dependency,
                 public: &file.descriptor.public_dependency,
+                given: given.contains(&*file.name),
             })
             .chain(self.compiled.iter().map(|file| Imports {
                 name: file.name(),
                 dependency: &file.dependency,
                 public: &file.public_dependency,
+                given: given.contains(file.name()),
             }))
             .chain(well_known.iter().map(|file| {
                 let descriptor = file.file_descriptor_proto();
@@ -177,6 +180,7 @@ impl<'a> Files<'a> {
                     name: descriptor.name(),
                     dependency: &descriptor.dependency,
                     public: &descriptor.public_dependency,
+                    given: false,
                 }
             }))
             .collect();
@@ -231,7 +235,13 @@ impl<'a> Files<'a> {
         }
         linked.map_err(|error| {
             let name = self.texts.get(error.file).map_or("", |file| &*file.name).to_owned();
-            self.error_at(&name, &error.path, error.message)
+            let bundled = error.unknown.and_then(|(unknown, expected)| {
+                let file = bundled_with(&unknown)?;
+                Some(format!(
+                    "'{unknown}' is not defined here, expected {expected}; it is in {file}, which is not imported"
+                ))
+            });
+            self.error_at(&name, &error.path, bundled.unwrap_or(error.message))
         })
     }
 
@@ -368,6 +378,22 @@ fn extensions<'f, F, M>(
         pending.extend(nested);
     }
     found
+}
+
+/// The bundled file that has this name in it: an extension, or a type, or one below it.
+fn bundled_with(full_name: &str) -> Option<&'static str> {
+    bundled::names().find(|name| {
+        let file = bundled::text(name).and_then(|text| TextFile::parse(name, text).ok());
+        file.is_some_and(|TextFile { descriptor, .. }| {
+            let within = full_name.strip_prefix(descriptor.package());
+            let element = within.and_then(|rest| rest.strip_prefix('.')?.split('.').next());
+            let messages = descriptor.message_type.iter().map(|message| message.name());
+            let enums = descriptor.enum_type.iter().map(|enumeration| enumeration.name());
+            let extensions = descriptor.extension.iter().map(|extension| extension.name());
+            let mut elements = messages.chain(enums).chain(extensions);
+            element.is_some_and(|element| elements.any(|known| known == element))
+        })
+    })
 }
 
 /// Import paths are relative and in their simplest form, so that an `import` can only be written one way.

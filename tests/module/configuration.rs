@@ -160,6 +160,18 @@ fn what_is_wrong_is_refused_with_its_place_and_what_was_expected() {
             &["service.proto:2:13", "Missing"],
         ),
         (
+            json!({ "proto": "syntax = \"proto3\";\nmessage M {}\nservice S { rpc R(M) returns (M) { option (google.api.http).get = \"/\"; } }" }),
+            &[
+                "service.proto:3:36",
+                "google.api.http",
+                "google/api/annotations.proto, which is not imported",
+            ],
+        ),
+        (
+            json!({ "protos": { "google/type/mine.proto": "syntax = \"proto3\"; import \"other.proto\";" } }),
+            &["other.proto", "(given: google/type/mine.proto;"],
+        ),
+        (
             json!({ "protos": {
                 "google/protobuf/timestamp.proto": "syntax = \"proto3\"; package google.protobuf; message Timestamp { string text = 1; }"
             } }),

@@ -402,6 +402,20 @@ fn errors_name_file_line_and_column_and_what_was_expected() {
              in google/protobuf/timestamp.proto, which is not imported",
         ),
         (
+            "syntax = \"proto3\";\nmessage M {}\nservice S {\n  rpc R(M) returns (M) { option (google.api.http) = { get: \"/\" }; }\n}",
+            "service.proto:4:26: 'google.api.http' is not defined here, expected an extension; it is in \
+             google/api/annotations.proto, which is not imported",
+        ),
+        (
+            "syntax = \"proto3\";\nmessage M {\n  google.type.Money price = 1;\n}",
+            "service.proto:3:3: 'google.type.Money' is not defined here, expected a message or enum type; it is in \
+             google/type/money.proto, which is not imported",
+        ),
+        (
+            "syntax = \"proto3\";\nmessage M {\n  google.type.Monye price = 1;\n}",
+            "service.proto:3:3: 'google.type.Monye' is not defined, expected a message or enum type",
+        ),
+        (
             "syntax = \"proto3\";\npackage a.b;\nmessage a { message T {} }\nmessage M { a.b.M m = 1; }",
             "service.proto:4:13: 'a.b.M' is not defined, expected a message or enum type (the innermost 'a' is \
              searched, 'a.b.a.b.M'; a leading dot starts at the top)",
@@ -486,6 +500,30 @@ fn errors_name_the_file_among_several() {
         ]),
         "c.proto:2:1: imports go in a circle: a.proto -> b.proto -> c.proto -> a.proto"
     );
+}
+
+#[test]
+fn a_missing_import_tells_what_is_given_whatever_that_is() {
+    let text = "syntax = \"proto3\"; import \"other.proto\";";
+    for (given, expected) in [
+        (&["google/type/mine.proto"][..], "google/type/mine.proto"),
+        (
+            &["google/type/mine.proto", "z.proto"][..],
+            "z.proto, google/type/mine.proto",
+        ),
+    ] {
+        let texts: Vec<_> = given.iter().map(|name| (*name, text)).collect();
+        let error = compile_all(&texts).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!(
+                "google/type/mine.proto:1:20: import \"other.proto\" is not there (given: {expected}; bundled: \
+                 google/api, google/protobuf, google/rpc, google/type)"
+            )
+        );
+    }
+    let error = compile(text).unwrap_err().to_string();
+    assert!(error.contains("(given: service.proto; "), "{error}");
 }
 
 #[test]
