@@ -135,6 +135,7 @@ fn kind(kind: Kind) -> String {
         Kind::FlagOrAuto => "`auto`, `true`, `false`".to_owned(),
         Kind::Size => "bytes".to_owned(),
         Kind::Duration => "duration".to_owned(),
+        Kind::SuccessStatus => "status".to_owned(),
         Kind::Choice(choices) => format!("`{}`", choices.join("`, `")),
         Kind::Texts => "list of strings".to_owned(),
         Kind::TextMap => "object of strings".to_owned(),

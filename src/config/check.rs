@@ -132,6 +132,10 @@ fn check_value(key: &Key, path: &str, value: &Value) -> Result<(), ConfigError> 
             &format!("a whole number of bytes from 1 to {MAX_SIZE}"),
             value,
         ),
+        (Kind::SuccessStatus, value) if whole_number(value).is_some_and(|status| (200..=299).contains(&status)) => {
+            Ok(())
+        }
+        (Kind::SuccessStatus, _) => wrong(path.to_owned(), "a whole number from 200 to 299", value),
         (Kind::Duration, value) if value.as_str().and_then(duration).is_some() => Ok(()),
         (Kind::Duration, _) => wrong(
             path.to_owned(),
@@ -237,7 +241,7 @@ pub(super) fn describe(value: &Value) -> String {
 }
 
 /// A number without a fraction, also in the forms 1.0 and 1e6: a Struct has doubles only.
-fn whole_number(value: &Value) -> Option<u64> {
+pub(super) fn whole_number(value: &Value) -> Option<u64> {
     if let Some(number) = value.as_u64() {
         return Some(number);
     }

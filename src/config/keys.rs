@@ -26,6 +26,8 @@ pub enum Kind {
     FlagOrAuto,
     /// A whole number of bytes, from 1 to [`MAX_SIZE`].
     Size,
+    /// A whole number from 200 to 299.
+    SuccessStatus,
     /// protobuf's JSON form of a duration: seconds, at most nine decimals, and an `s`.
     Duration,
     /// One of these strings.
@@ -172,6 +174,24 @@ pub const KEYS: &[Key] = &[
          waits up to 20 ms to see, until one has shown it.",
     ),
     key(
+        "success_status",
+        Kind::Objects,
+        Some("[]"),
+        "The HTTP status of successes, for services that choose none by x-http-code.",
+    ),
+    key(
+        "success_status[].selector",
+        Kind::Text,
+        None,
+        "The full name of a method, or a prefix that ends in .* for all below it; the last rule that selects a method holds.",
+    ),
+    key(
+        "success_status[].status",
+        Kind::SuccessStatus,
+        None,
+        "The status, from 200 to 299; 204 and 205 have no body.",
+    ),
+    key(
         "unmatched",
         Kind::Choice(&["reject", "pass_through"]),
         Some("\"reject\""),
@@ -226,6 +246,12 @@ pub const KEYS: &[Key] = &[
         Some("false"),
         "Whether enum names match whatever their case.",
     ),
+    key(
+        "json.strip_enum_prefix",
+        Kind::Flag,
+        Some("false"),
+        "Whether enum values go by their names without the enum's in front; both are read.",
+    ),
     key("query", Kind::Object, Some("{}"), "How query parameters are bound."),
     key(
         "query.unknown",
@@ -248,9 +274,9 @@ pub const KEYS: &[Key] = &[
     key("errors", Kind::Object, Some("{}"), "How errors are written."),
     key(
         "errors.format",
-        Kind::Choice(&["status", "google"]),
+        Kind::Choice(&["status", "google", "problem"]),
         Some("\"status\""),
-        "google.rpc.Status as it is, or in AIP-193's \"error\" object.",
+        "google.rpc.Status as it is, in AIP-193's \"error\" object, or as a problem of RFC 9457.",
     ),
     key("streaming", Kind::Object, Some("{}"), "How streams are written."),
     key(

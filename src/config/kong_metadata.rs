@@ -67,6 +67,7 @@ fn property(key: &Key) -> Value {
         Kind::Flag => json!({ "type": "boolean" }),
         Kind::FlagOrAuto => json!({ "enum": ["auto", true, false] }),
         Kind::Size => json!({ "type": "integer", "minimum": 1, "maximum": MAX_SIZE }),
+        Kind::SuccessStatus => json!({ "type": "integer", "minimum": 200, "maximum": 299 }),
         Kind::Duration => json!({ "type": "string", "pattern": "^[0-9]{1,10}(\\.[0-9]{1,9})?s$" }),
         Kind::Choice(choices) => {
             // There are no calls in Kong.

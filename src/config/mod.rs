@@ -8,6 +8,7 @@
 //! - `settings`: the values that are neither schema nor routing, each in its own type.
 //! - `source`: the compiled schema, and which of its services are served.
 //! - `rules`: `http_rules` as HTTP rules.
+//! - `success`: `success_status`, by method.
 //! - `error`: why a configuration cannot be used.
 
 use self::check::Checked;
@@ -15,7 +16,8 @@ pub use self::error::ConfigError;
 use self::rules::http_rules;
 pub use self::settings::{Dispatch, Limits, NativeGrpc, Settings, Streaming, Unmatched, Upstream};
 use self::source::{compile_schema, served};
-use crate::routing::{AutoMapping, Router};
+use self::success::SuccessStatuses;
+use crate::routing::{AutoMapping, Methods, Router};
 use crate::schema::tables::Tables;
 
 mod check;
@@ -26,6 +28,7 @@ mod kong_metadata;
 mod rules;
 mod settings;
 mod source;
+mod success;
 mod value;
 
 /// A configuration, compiled and ready for requests. Nothing of it changes afterwards.
@@ -37,6 +40,8 @@ pub struct Plugin {
     pub tables: Tables,
     /// Finds the method for a request, among the HTTP bindings of the served services.
     pub router: Router,
+    /// The HTTP status of each method's successes.
+    pub success_statuses: SuccessStatuses,
 }
 
 impl Plugin {
@@ -50,7 +55,10 @@ impl Plugin {
         let rules = http_rules(&checked)?;
         let (source_key, schema) = compile_schema(&checked, settings.limits.max_proto_bytes)?;
         let services = served(&checked, source_key, &schema)?;
-        let tables = Tables::build(schema.pool(), schema.features(), seed);
+        let mut tables = Tables::build(schema.pool(), schema.features(), seed);
+        if checked.flag("json.strip_enum_prefix") {
+            tables = tables.without_enum_prefixes();
+        }
         let auto_mapping = match checked.flag_or_auto("auto_mapping") {
             None => AutoMapping::Unruled,
             Some(true) => AutoMapping::All,
@@ -63,10 +71,12 @@ impl Plugin {
                 format!("{method}{}", error.message),
             )
         })?;
+        let success_statuses = SuccessStatuses::read(&checked, &Methods::of(&services))?;
         Ok(Self {
             settings,
             tables,
             router,
+            success_statuses,
         })
     }
 }

@@ -98,6 +98,7 @@ impl Settings {
             update_mask_from_body: checked.flag("update_mask_from_body"),
             errors: match checked.choice("errors.format").as_str() {
                 "google" => ErrorFormat::Google,
+                "problem" => ErrorFormat::Problem,
                 _ => ErrorFormat::Status,
             },
             streaming: Streaming {

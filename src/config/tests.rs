@@ -102,6 +102,7 @@ fn everything() -> Value {
         "native_grpc": "served",
         "upstream": { "cluster": "c", "authority": "a", "timeout": "1.5s", "grpc_web": false },
         "hold_headers": false,
+        "success_status": [{ "selector": "shop.Books.Put", "status": 201 }],
         "unmatched": "pass_through",
         "json": {
             "always_print_fields_with_no_presence": true,
@@ -112,6 +113,7 @@ fn everything() -> Value {
             "unknown_fields": "reject",
             "unknown_enum_names": "ignore",
             "case_insensitive_enums": true,
+            "strip_enum_prefix": true,
         },
         "query": { "unknown": "reject", "ignored": ["key", "api_key"] },
         "update_mask_from_body": false,
@@ -245,7 +247,7 @@ fn each_wrong_configuration_has_an_error_that_names_its_key() {
         (
             json!({ "servces": [] }),
             "servces: unknown key; did you mean \"services\"? (known here: proto, protos, \
-          descriptor_set, services, http_rules, auto_mapping, dispatch, bodyless, native_grpc, upstream, hold_headers, unmatched, \
+          descriptor_set, services, http_rules, auto_mapping, dispatch, bodyless, native_grpc, upstream, hold_headers, success_status, unmatched, \
           json, query, update_mask_from_body, errors, streaming, metrics, access_log, log_level, limits)",
         ),
         (
@@ -257,7 +259,7 @@ fn each_wrong_configuration_has_an_error_that_names_its_key() {
         (
             json!({ "timeout": "1s" }),
             "timeout: unknown key; did you mean \"upstream.timeout\"? (known here: proto, \
-          protos, descriptor_set, services, http_rules, auto_mapping, dispatch, bodyless, native_grpc, upstream, hold_headers, unmatched, \
+          protos, descriptor_set, services, http_rules, auto_mapping, dispatch, bodyless, native_grpc, upstream, hold_headers, success_status, unmatched, \
           json, query, update_mask_from_body, errors, streaming, metrics, access_log, log_level, limits)",
         ),
         (
@@ -376,7 +378,7 @@ fn each_wrong_configuration_has_an_error_that_names_its_key() {
         ),
         (
             json!({ "errors": { "format": "json" } }),
-            "errors.format: expected \"status\" or \"google\", but found \"json\"",
+            "errors.format: expected \"status\" or \"google\" or \"problem\", but found \"json\"",
         ),
         (
             json!({ "protos": {} }),
@@ -448,6 +450,86 @@ fn each_wrong_configuration_has_an_error_that_names_its_key() {
     ];
     for (keys, expected) in cases {
         assert_eq!(error_with(keys.clone()), expected, "{keys}");
+    }
+}
+
+const SHELVES: &str = r#"syntax = "proto3";
+package shop;
+message Book { string name = 1; }
+service Books { rpc Get(Book) returns (Book); rpc Put(Book) returns (Book); rpc Watch(Book) returns (stream Book); }
+"#;
+
+#[test]
+fn the_last_rule_that_selects_a_method_gives_its_success_status() {
+    let statuses = |rules: Value| {
+        let plugin = load(json!({ "proto": SHELVES, "success_status": rules })).unwrap();
+        ["Get", "Put", "Watch"].map(|name| {
+            let path = format!("/shop.Books/{name}");
+            match plugin.router.find("POST", path.as_bytes(), &mut Default::default()) {
+                crate::routing::Match::Route(route) => plugin.success_statuses.of(&route.method),
+                other => panic!("{other:?}"),
+            }
+        })
+    };
+    let rule = |selector: &str, status: Value| json!({ "selector": selector, "status": status });
+    for (rules, expected) in [
+        (json!([]), [200, 200, 200]),
+        (json!({}), [200, 200, 200]),
+        (json!([rule("shop.Books.Put", json!(201))]), [200, 201, 200]),
+        (json!([rule("shop.Books.Put", json!(204.0))]), [200, 204, 200]),
+        (
+            json!([rule("shop.*", json!(202)), rule("shop.Books.Get", json!(200))]),
+            [200, 202, 202],
+        ),
+        (
+            json!([rule("shop.Books.*", json!(204)), rule("shop.Books.Watch", json!(299))]),
+            [204, 204, 299],
+        ),
+    ] {
+        assert_eq!(statuses(rules.clone()), expected, "{rules}");
+    }
+}
+
+#[test]
+fn errors_of_success_status_name_the_rule() {
+    for (rule, expected) in [
+        (
+            json!({ "status": 201 }),
+            "selector: expected the full name of a method, but found nothing",
+        ),
+        (
+            json!({ "selector": "shop.Books.Get" }),
+            "status: expected a whole number from 200 to 299, but found nothing",
+        ),
+        (
+            json!({ "selector": "shop.Books.Get", "status": 304 }),
+            "status: expected a whole number from 200 to 299, but found 304",
+        ),
+        (
+            json!({ "selector": "shop.Books.Get", "status": "201" }),
+            "status: expected a whole number from 200 to 299, but found \"201\"",
+        ),
+        (
+            json!({ "selector": "shop.Books.Gte", "status": 201 }),
+            "selector: `shop.Books.Gte` selects no method: did you mean `shop.Books.Get`?",
+        ),
+        (
+            json!({ "selector": "store.*", "status": 201 }),
+            "selector: `store.*` selects no method: expected the full name of a method of the configured services, \
+             `package.Service.Method`, or such a name's beginning with `.*` after it",
+        ),
+        (
+            json!({ "selector": "shop.Books.*", "status": 205 }),
+            "status: expected a status with content for shop.Books.Watch, which streams its response, but found 205; a \
+             later rule may give this method another",
+        ),
+    ] {
+        let rules = json!([{ "selector": "shop.Books.Get", "status": 202 }, rule]);
+        let error = load(json!({ "proto": SHELVES, "success_status": rules })).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!("configuration: success_status[1].{expected}")
+        );
     }
 }
 

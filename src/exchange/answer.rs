@@ -6,13 +6,13 @@ use super::failure::Failure;
 use super::matched::{BodyType, Matched};
 use super::message::{write_json, write_raw};
 use super::outcome::Outcome;
-use super::reply::is_without_content;
 use super::server_stream::{Progress, ServerStream};
 use super::steps::HostReply;
 use super::workspace::Workspace;
 use crate::grpc::{Code, Status, metadata};
 use crate::http::headers::Headers;
 use crate::http::media_type::JSON;
+use crate::http::status::is_without_content;
 use crate::text::shown::{NAME, shown};
 
 /// The answer to a request that the upstream has, as far as it is known.
@@ -84,22 +84,36 @@ impl Answer {
             .filter(move |(name, value)| metadata::is_response_header(name, value, &connection))
     }
 
-    /// The HTTP status of a success: 200, unless the service chose another. A stream has content, if only its error.
+    /// The HTTP status of a success: the one that the service chose, else the configuration's.
     pub fn success_status(&self) -> u16 {
+        self.sent_status
+            .or_else(|| self.chosen_status())
+            .unwrap_or_else(|| self.configured_status())
+    }
+
+    /// The HTTP status that the service chose. A stream has content, if only its error.
+    fn chosen_status(&self) -> Option<u16> {
         let streams = self.matched.method().server_streaming;
-        self.sent_status.unwrap_or_else(|| {
-            self.initial
-                .iter()
-                .chain(self.trailing.iter())
-                .find_map(|(name, value)| metadata::success_status(name, value))
-                .filter(|status| !streams || !is_without_content(*status))
-                .unwrap_or(200)
-        })
+        self.initial
+            .iter()
+            .chain(self.trailing.iter())
+            .find_map(|(name, value)| metadata::success_status(name, value))
+            .filter(|status| !streams || !is_without_content(*status))
+    }
+
+    fn configured_status(&self) -> u16 {
+        self.matched.plugin.success_statuses.of(self.matched.method())
     }
 
     /// The headers go on now: what comes in trailers changes their status no more. Returns that status.
+    ///
+    /// Behind a status without content there is no place for an error that comes later, and a service that knows nothing of
+    /// HTTP has not said that there will be none: it is 200 then, with the message as body.
     pub fn send_status(&mut self) -> u16 {
-        let status = self.success_status();
+        let status = self.chosen_status().unwrap_or_else(|| match self.configured_status() {
+            status if is_without_content(status) => 200,
+            status => status,
+        });
         self.sent_status = Some(status);
         status
     }

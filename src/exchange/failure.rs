@@ -200,7 +200,7 @@ impl Failure {
         Self::new(Reason::Internal, 500, Code::Internal, message)
     }
 
-    /// The object that ends a stream with this error: `{"error": …}` in either format.
+    /// The object that ends a stream with this error: `{"error": …}` in every format.
     pub fn element(&self, plugin: &Plugin, to_json: &mut WireToJson) -> Vec<u8> {
         let mut element = Vec::new();
         if plugin.settings.errors == ErrorFormat::Google {

@@ -28,7 +28,7 @@ use super::deadline::Deadline;
 use super::failure::{Failure, Reason};
 use super::matched::Matched;
 use super::outcome::{Ending, Outcome};
-use super::reply::{NO_CONTENT, NO_SNIFFING, is_without_content};
+use super::reply::NO_SNIFFING;
 use super::server_stream::{Progress, ServerStream};
 use super::steps::{Abilities, HostReply, ResponseStep};
 use super::unary::Unary;
@@ -37,7 +37,8 @@ use crate::grpc::Code;
 use crate::grpc::frame::PREFIX_LENGTH;
 use crate::grpc::metadata::{self, ConnectionOptions};
 use crate::http::headers::{HeaderEdits, Headers};
-use crate::http::media_type::{GRPC, JSON};
+use crate::http::media_type::GRPC;
+use crate::http::status::{NO_CONTENT, is_without_content};
 
 /// The longest body of a unary answer that the host holds until the status is known, in bytes: less than what gateways
 /// usually buffer, which is 32 KiB at the least.
@@ -854,8 +855,15 @@ impl InPlace {
             return ResponseStep::Reset;
         }
         failure.write_body(&self.answer.matched.plugin, &mut workspace.to_json, &mut workspace.body);
+        let content_type = self.answer.matched.plugin.settings.errors.content_type();
         let length = workspace.body.len();
-        edit_headers(&self.answer, failure.http_status, JSON, length, &mut workspace.edits);
+        edit_headers(
+            &self.answer,
+            failure.http_status,
+            content_type,
+            length,
+            &mut workspace.edits,
+        );
         workspace.edits.set(NO_SNIFFING.0, NO_SNIFFING.1);
         let step = self.replace(part, workspace);
         if !part.end {

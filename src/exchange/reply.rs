@@ -7,18 +7,11 @@ use crate::grpc::error_body::write_error;
 use crate::grpc::status::encode_message;
 use crate::grpc::{ErrorFormat, Status};
 use crate::http::headers::Headers;
-use crate::http::media_type::{GrpcProtocol, JSON};
+use crate::http::media_type::GrpcProtocol;
+use crate::http::status::is_without_content;
 
 /// An error's body repeats what a client sent: it is what its content-type says, and nothing else.
 pub const NO_SNIFFING: (&[u8], &[u8]) = (b"x-content-type-options", b"nosniff");
-
-/// The status of a success that has nothing to show, and must not even have a content-length.
-pub const NO_CONTENT: u16 = 204;
-
-/// Whether an answer with this status has no body: 204, and 205 (RFC 9110, sections 15.3.5 and 15.3.6).
-pub fn is_without_content(http_status: u16) -> bool {
-    matches!(http_status, NO_CONTENT | 205)
-}
 
 /// A whole HTTP response.
 #[derive(Clone, Debug, Default)]
@@ -35,8 +28,8 @@ impl Reply {
     /// The error of an exchange that has no valid configuration, and so no format for errors: the default one.
     pub fn unconfigured(failure: &Failure) -> Self {
         let mut reply = Self::default();
-        reply.set_error_head(failure, std::iter::empty());
         let (format, no_detail) = (ErrorFormat::default(), |_: &[u8], _: &mut Vec<u8>| false);
+        reply.set_error_head(failure, format, std::iter::empty());
         write_error(&failure.status, failure.http_status, format, &mut reply.body, no_detail);
         reply
     }
@@ -49,17 +42,22 @@ impl Reply {
         metadata: impl Iterator<Item = (&'m [u8], &'m [u8])>,
         to_json: &mut WireToJson,
     ) {
-        self.set_error_head(failure, metadata);
+        self.set_error_head(failure, plugin.settings.errors, metadata);
         failure.write_body(plugin, to_json, &mut self.body);
     }
 
-    fn set_error_head<'m>(&mut self, failure: &Failure, metadata: impl Iterator<Item = (&'m [u8], &'m [u8])>) {
+    fn set_error_head<'m>(
+        &mut self,
+        failure: &Failure,
+        format: ErrorFormat,
+        metadata: impl Iterator<Item = (&'m [u8], &'m [u8])>,
+    ) {
         self.clear(failure.http_status);
         let (no_sniffing, value) = NO_SNIFFING;
         for (name, value) in metadata.filter(|(name, _)| !name.eq_ignore_ascii_case(no_sniffing)) {
             self.headers.push(name, value);
         }
-        self.headers.push(b"content-type", JSON);
+        self.headers.push(b"content-type", format.content_type());
         self.headers.push(no_sniffing, value);
         if let Some(allow) = &failure.allow {
             self.headers.push(b"allow", allow.as_bytes());

@@ -1,9 +1,10 @@
-//! The JSON body of an error, in both formats, and the detail that names the field of a request that is wrong.
+//! The JSON body of an error, in each format, and the detail that names the field of a request that is wrong.
 //!
 //! Which errors there are, and what else belongs to their HTTP responses, is decided where replies are made; this
 //! writes the body alone.
 
 use super::status::Status;
+use crate::http::media_type::{JSON, PROBLEM};
 use crate::wire::write_record;
 
 /// The shape of an error body (`errors: { format }` in the plugin configuration).
@@ -16,6 +17,20 @@ pub enum ErrorFormat {
     /// AIP-193: `{"error":{"code":404,"status":"NOT_FOUND","message":"…","details":[…]}}`. The code is the HTTP
     /// status. Only an empty list of details is left out.
     Google,
+    /// RFC 9457: `{"type":"about:blank","title":"NOT_FOUND","status":404,"detail":"…","code":5,"details":[…]}`. The status
+    /// is the HTTP status; code and details are those of `google.rpc.Status`. An empty message and an empty list are left
+    /// out.
+    Problem,
+}
+
+impl ErrorFormat {
+    /// The content-type of a response whose body is an error.
+    pub fn content_type(self) -> &'static [u8] {
+        match self {
+            Self::Status | Self::Google => JSON,
+            Self::Problem => PROBLEM,
+        }
+    }
 }
 
 /// Appends the error body for `status` to `out`: JSON without whitespace.
@@ -35,7 +50,7 @@ pub fn write_error(
             out.extend_from_slice(b"{\"code\":");
             out.extend_from_slice(itoa::Buffer::new().format(status.code.number()).as_bytes());
             if !status.message.is_empty() {
-                write_message(&status.message, out);
+                write_text(b",\"message\":", &status.message, out);
             }
             write_details(status, out, &mut print_detail);
             out.push(b'}');
@@ -46,9 +61,22 @@ pub fn write_error(
             out.extend_from_slice(b",\"status\":\"");
             out.extend_from_slice(status.code.name().as_bytes());
             out.push(b'"');
-            write_message(&status.message, out);
+            write_text(b",\"message\":", &status.message, out);
             write_details(status, out, &mut print_detail);
             out.extend_from_slice(b"}}");
+        }
+        ErrorFormat::Problem => {
+            out.extend_from_slice(b"{\"type\":\"about:blank\",\"title\":\"");
+            out.extend_from_slice(status.code.name().as_bytes());
+            out.extend_from_slice(b"\",\"status\":");
+            out.extend_from_slice(itoa::Buffer::new().format(http_status).as_bytes());
+            if !status.message.is_empty() {
+                write_text(b",\"detail\":", &status.message, out);
+            }
+            out.extend_from_slice(b",\"code\":");
+            out.extend_from_slice(itoa::Buffer::new().format(status.code.number()).as_bytes());
+            write_details(status, out, &mut print_detail);
+            out.push(b'}');
         }
     }
     escape_controls(start, out);
@@ -80,9 +108,9 @@ fn escape_controls(start: usize, out: &mut Vec<u8>) {
     }
 }
 
-fn write_message(message: &str, out: &mut Vec<u8>) {
-    out.extend_from_slice(b",\"message\":");
-    out.extend_from_slice(serde_json::Value::from(message).to_string().as_bytes());
+fn write_text(member: &[u8], text: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(member);
+    out.extend_from_slice(serde_json::Value::from(text).to_string().as_bytes());
 }
 
 fn write_details(status: &Status, out: &mut Vec<u8>, print_detail: &mut impl FnMut(&[u8], &mut Vec<u8>) -> bool) {
@@ -147,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn both_formats_hold_code_message_and_details() {
+    fn every_format_holds_code_message_and_details() {
         let plain = Status::new(Code::NotFound, "no such book");
         let one = plain.clone().with_detail(b"a");
         let table = [
@@ -155,26 +183,31 @@ mod tests {
                 plain.clone(),
                 r#"{"code":5,"message":"no such book"}"#,
                 r#"{"error":{"code":404,"status":"NOT_FOUND","message":"no such book"}}"#,
+                r#"{"type":"about:blank","title":"NOT_FOUND","status":404,"detail":"no such book","code":5}"#,
             ),
             (
                 one.clone(),
                 r#"{"code":5,"message":"no such book","details":["a"]}"#,
                 r#"{"error":{"code":404,"status":"NOT_FOUND","message":"no such book","details":["a"]}}"#,
+                r#"{"type":"about:blank","title":"NOT_FOUND","status":404,"detail":"no such book","code":5,"details":["a"]}"#,
             ),
             (
                 one.with_detail(b"b"),
                 r#"{"code":5,"message":"no such book","details":["a","b"]}"#,
                 r#"{"error":{"code":404,"status":"NOT_FOUND","message":"no such book","details":["a","b"]}}"#,
+                r#"{"type":"about:blank","title":"NOT_FOUND","status":404,"detail":"no such book","code":5,"details":["a","b"]}"#,
             ),
             (
                 Status::new(Code::Internal, ""),
                 r#"{"code":13}"#,
                 r#"{"error":{"code":500,"status":"INTERNAL","message":""}}"#,
+                r#"{"type":"about:blank","title":"INTERNAL","status":500,"code":13}"#,
             ),
         ];
-        for (status, expected, expected_google) in table {
+        for (status, expected, expected_google, expected_problem) in table {
             assert_eq!(body(&status, ErrorFormat::Status), expected);
             assert_eq!(body(&status, ErrorFormat::Google), expected_google);
+            assert_eq!(body(&status, ErrorFormat::Problem), expected_problem);
         }
     }
 
@@ -197,12 +230,17 @@ mod tests {
     #[test]
     fn messages_are_escaped() {
         let message = "\"quoted\" \\ \r\n\0 \u{7f}\u{80}\u{9b}\u{9f}\u{a0} é \u{2028}";
-        for format in [ErrorFormat::Status, ErrorFormat::Google] {
+        for format in [ErrorFormat::Status, ErrorFormat::Google, ErrorFormat::Problem] {
             let body = body(&Status::new(Code::Unknown, message), format);
             assert!(!body.chars().any(char::is_control), "{body:?}");
             let value: serde_json::Value = serde_json::from_str(&body).unwrap();
             let error = value.get("error").unwrap_or(&value);
-            assert_eq!(error["message"], message);
+            let member = if format == ErrorFormat::Problem {
+                "detail"
+            } else {
+                "message"
+            };
+            assert_eq!(error[member], message);
         }
     }
 
@@ -227,14 +265,22 @@ mod tests {
     }
 
     #[test]
-    fn the_http_status_of_the_google_format_is_the_one_sent() {
-        let mut out = Vec::new();
-        let status = Status::new(Code::Unimplemented, "use POST");
-        write_error(&status, 405, ErrorFormat::Google, &mut out, quote);
-        assert_eq!(
-            String::from_utf8(out).unwrap(),
-            r#"{"error":{"code":405,"status":"UNIMPLEMENTED","message":"use POST"}}"#
-        );
+    fn the_http_status_in_a_body_is_the_one_sent() {
+        for (format, expected) in [
+            (
+                ErrorFormat::Google,
+                r#"{"error":{"code":405,"status":"UNIMPLEMENTED","message":"use POST"}}"#,
+            ),
+            (
+                ErrorFormat::Problem,
+                r#"{"type":"about:blank","title":"UNIMPLEMENTED","status":405,"detail":"use POST","code":12}"#,
+            ),
+        ] {
+            let mut out = Vec::new();
+            let status = Status::new(Code::Unimplemented, "use POST");
+            write_error(&status, 405, format, &mut out, quote);
+            assert_eq!(String::from_utf8(out).unwrap(), expected);
+        }
     }
 
     #[test]

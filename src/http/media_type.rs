@@ -5,6 +5,9 @@ use std::borrow::Cow;
 /// One JSON value.
 pub const JSON: &[u8] = b"application/json";
 
+/// A problem of RFC 9457.
+pub const PROBLEM: &[u8] = b"application/problem+json";
+
 /// Bytes of which no more is known.
 pub const OCTET_STREAM: &[u8] = b"application/octet-stream";
 

@@ -1,14 +1,14 @@
 //! Which HTTP rules each method has: its `google.api.http` annotation, or the plugin configuration's rule that replaces
 //! it, and the automatic `POST /pkg.Service/Method`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use prost_reflect::{DynamicMessage, MethodDescriptor, ServiceDescriptor, Value};
 
 use super::error::{Origin, RoutingError, RulePart};
 use super::method::{HttpRule, Method};
-use crate::schema::nearest;
+use super::selector::Methods;
 use crate::schema::tables::Tables;
 
 /// One way to a method, and where it is declared. `additional_bindings` of the rule are empty: each is a `Declared` of
@@ -34,36 +34,24 @@ pub enum AutoMapping {
 /// All ways to the methods of `services`: first those of rules, method by method, then by `auto_mapping` the
 /// automatic ones.
 ///
-/// `rules` are the plugin configuration's. A rule's selector is the full name of a method, or a prefix of full names
-/// that ends in a dot, followed by `*`. A rule replaces the annotation of each method that it selects; of several rules
-/// that select one method the last wins (google/api/http.proto, `Http.rules`). A rule that selects none is an error.
+/// `rules` are the plugin configuration's. A rule replaces the annotation of each method that it selects
+/// ([`Methods::select`]); of several rules that select one method the last wins (google/api/http.proto, `Http.rules`). A
+/// rule that selects none is an error.
 pub(super) fn declared(
     tables: &Tables,
     services: &[ServiceDescriptor],
     rules: &[HttpRule],
     auto_mapping: AutoMapping,
 ) -> Result<Vec<Declared>, RoutingError> {
-    let mut seen = HashSet::new();
-    let descriptors: Vec<_> = services
-        .iter()
-        .flat_map(ServiceDescriptor::methods)
-        .filter(|method| seen.insert(method.full_name().to_owned()))
-        .collect();
-    let by_name: HashMap<_, _> = descriptors.iter().map(MethodDescriptor::full_name).zip(0..).collect();
+    let methods = Methods::of(services);
+    let descriptors = methods.descriptors();
     let mut replaced: Vec<Option<usize>> = vec![None; descriptors.len()];
     for (rule, index) in rules.iter().zip(0..) {
-        let selected: Vec<usize> = match rule.selector.strip_suffix('*') {
-            Some(prefix) if prefix.ends_with('.') => descriptors
-                .iter()
-                .zip(0..)
-                .filter(|(descriptor, _)| descriptor.full_name().starts_with(prefix))
-                .map(|(_, position)| position)
-                .collect(),
-            _ => by_name.get(rule.selector.as_str()).copied().into_iter().collect(),
-        };
-        if selected.is_empty() {
-            return Err(selects_nothing(index, &rule.selector, &descriptors));
-        }
+        let selected = methods.select(&rule.selector).map_err(|message| RoutingError {
+            key: Some(format!("http_rules[{index}].selector")),
+            method: None,
+            message,
+        })?;
         for position in selected {
             if let Some(by) = replaced.get_mut(position) {
                 *by = Some(index);
@@ -109,20 +97,6 @@ pub(super) fn declared(
     }
     declared.append(&mut automatic);
     Ok(declared)
-}
-
-fn selects_nothing(index: usize, selector: &str, methods: &[MethodDescriptor]) -> RoutingError {
-    let meant = match nearest(selector, methods.iter().map(MethodDescriptor::full_name)) {
-        Some(meant) => format!("did you mean `{meant}`?"),
-        None => "expected the full name of a method of the configured services, `package.Service.Method`, or such \
-                 a name's beginning with `.*` after it"
-            .into(),
-    };
-    RoutingError {
-        key: Some(format!("http_rules[{index}].selector")),
-        method: None,
-        message: format!("`{selector}` selects no method: {meant}"),
-    }
 }
 
 /// Compiles a method. `index` is its position among the served methods.

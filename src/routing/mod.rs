@@ -3,6 +3,7 @@
 //! At configuration, [`Router::build`] compiles the HTTP rules of all methods and refuses those that are wrong:
 //!
 //! - `method`: a gRPC method, and an [`HttpRule`].
+//! - `selector`: which methods a selector means.
 //! - `declared`: which rules each method has.
 //! - [`template`]: the grammar of their paths.
 //! - [`binding`]: which fields of the request message path, query and body fill.
@@ -21,6 +22,7 @@ mod error;
 mod matcher;
 mod method;
 pub mod query;
+mod selector;
 pub mod template;
 
 use std::collections::{HashMap, HashSet};
@@ -37,6 +39,7 @@ use self::error::{Origin, RulePart};
 use self::matcher::{Found, Matcher};
 pub use self::method::{HttpRule, Method};
 pub use self::query::{BindError, BindOptions, Binder, Bound, Parameters, QueryOptions, UnknownParameters};
+pub use self::selector::Methods;
 use self::template::Template;
 use crate::schema::tables::Tables;
 

@@ -10,15 +10,15 @@ use super::editions::Features;
 use super::error::SchemaError;
 use super::imports::{self, Imports};
 use super::raw::RawFile;
-use super::{bundled, descriptor_set, link, proto_text};
+use super::{bundled, descriptor_set, link, proto_text, well_known};
 
 /// The files on their way to a pool.
 pub(super) struct Files<'a> {
-    /// `google/protobuf` alone, to begin with.
+    /// To begin with, those files of `google/protobuf` that neither are given nor import one that is.
     pub(super) pool: DescriptorPool,
     /// Given or bundled.
     texts: Vec<TextFile<'a>>,
-    /// Of a descriptor set.
+    /// Of a descriptor set, or of `google/protobuf`.
     compiled: Vec<RawFile>,
     pub(super) features: Features,
     /// The names of the files whose services are served.
@@ -55,33 +55,38 @@ impl<'a> Files<'a> {
         if given.is_empty() {
             return Err(SchemaError::new("expected at least one file, but found none"));
         }
-        let mut files = Self {
-            pool: DescriptorPool::global(),
-            texts: Vec::with_capacity(given.len()),
-            compiled: Vec::new(),
-            features: Features::default(),
-            given: given.iter().map(|(name, _)| (*name).to_owned()).collect(),
-        };
+        let mut files = Vec::with_capacity(given.len());
         let mut names = HashSet::new();
         for (name, text) in given {
             check_import_path(name)?;
             if !names.insert(*name) {
                 return Err(SchemaError::in_file(name, "the file is given twice"));
             }
-            if !files.is_well_known(name) {
-                files.texts.push(TextFile::parse(name, text)?);
+            match TextFile::parse(name, text) {
+                Ok(file) => files.push(file),
+                // protox does not read all that is in newer ones, and few need what these have more.
+                Err(error) if *name == DESCRIPTOR => log::warn!("the bundled {DESCRIPTOR} is used: {error}"),
+                Err(error) => return Err(error),
             }
         }
-        Ok(files)
+        let (pool, compiled) = well_known::beside(files.iter().map(|file| &*file.name))?;
+        Ok(Self {
+            pool,
+            texts: files,
+            compiled,
+            features: Features::default(),
+            given: given.iter().map(|(name, _)| (*name).to_owned()).collect(),
+        })
     }
 
     pub(super) fn from_descriptor_set(bytes: &[u8]) -> Result<Self, SchemaError> {
-        let pool = DescriptorPool::global();
         let mut features = Features::default();
         let mut compiled = descriptor_set::read(bytes, &mut features)?;
-        compiled.retain(|file| pool.get_file_by_name(file.name()).is_none());
+        let given: Vec<_> = compiled.iter().map(|file| file.name().to_owned()).collect();
+        let (pool, mut others) = well_known::beside(compiled.iter().map(RawFile::name))?;
+        compiled.append(&mut others);
         Ok(Self {
-            given: compiled.iter().map(|file| file.name().to_owned()).collect(),
+            given,
             pool,
             texts: Vec::new(),
             compiled,
@@ -153,6 +158,7 @@ impl<'a> Files<'a> {
 
     /// What each file sees: of the texts, the compiled files and the well-known ones, in this order.
     fn visible(&self, well_known: &[FileDescriptor]) -> Result<Visible, SchemaError> {
+        let given: HashSet<&str> = self.given.iter().map(String::as_str).collect();
         let imports: Vec<_> = self
             .texts
             .iter()
@@ -160,11 +166,13 @@ impl<'a> Files<'a> {
                 name: file.descriptor.name(),
                 dependency: &file.descriptor.dependency,
                 public: &file.descriptor.public_dependency,
+                given: given.contains(&*file.name),
             })
             .chain(self.compiled.iter().map(|file| Imports {
                 name: file.name(),
                 dependency: &file.dependency,
                 public: &file.public_dependency,
+                given: given.contains(file.name()),
             }))
             .chain(well_known.iter().map(|file| {
                 let descriptor = file.file_descriptor_proto();
@@ -172,6 +180,7 @@ impl<'a> Files<'a> {
                     name: descriptor.name(),
                     dependency: &descriptor.dependency,
                     public: &descriptor.public_dependency,
+                    given: false,
                 }
             }))
             .collect();
@@ -226,7 +235,13 @@ impl<'a> Files<'a> {
         }
         linked.map_err(|error| {
             let name = self.texts.get(error.file).map_or("", |file| &*file.name).to_owned();
-            self.error_at(&name, &error.path, error.message)
+            let bundled = error.unknown.and_then(|(unknown, expected)| {
+                let file = bundled_with(&unknown)?;
+                Some(format!(
+                    "'{unknown}' is not defined here, expected {expected}; it is in {file}, which is not imported"
+                ))
+            });
+            self.error_at(&name, &error.path, bundled.unwrap_or(error.message))
         })
     }
 
@@ -285,6 +300,17 @@ impl<'a> Files<'a> {
         Ok(())
     }
 
+    /// Given files of `google/protobuf` must not contradict what the codec and prost-reflect know of them.
+    pub(super) fn check_well_known(&self) -> Result<(), SchemaError> {
+        for file in self.texts.iter().filter(|file| well_known::is_one(&file.name)) {
+            well_known::check(&file.name, &file.descriptor.encode_to_vec())?;
+        }
+        for file in self.compiled.iter().filter(|file| well_known::is_one(file.name())) {
+            well_known::check(file.name(), &file.encode_to_vec())?;
+        }
+        Ok(())
+    }
+
     /// Adds the files to the pool; the services of the given ones.
     pub(super) fn build(&mut self) -> Result<Vec<ServiceDescriptor>, SchemaError> {
         let built = if self.compiled.is_empty() {
@@ -325,11 +351,10 @@ impl<'a> Files<'a> {
             None => SchemaError::in_file(file, message),
         }
     }
-
-    fn is_well_known(&self, name: &str) -> bool {
-        self.pool.get_file_by_name(name).is_some()
-    }
 }
+
+/// protobuf's own description of `.proto` files.
+const DESCRIPTOR: &str = "google/protobuf/descriptor.proto";
 
 /// What each file sees.
 struct Visible {
@@ -353,6 +378,22 @@ fn extensions<'f, F, M>(
         pending.extend(nested);
     }
     found
+}
+
+/// The bundled file that has this name in it: an extension, or a type, or one below it.
+fn bundled_with(full_name: &str) -> Option<&'static str> {
+    bundled::names().find(|name| {
+        let file = bundled::text(name).and_then(|text| TextFile::parse(name, text).ok());
+        file.is_some_and(|TextFile { descriptor, .. }| {
+            let within = full_name.strip_prefix(descriptor.package());
+            let element = within.and_then(|rest| rest.strip_prefix('.')?.split('.').next());
+            let messages = descriptor.message_type.iter().map(|message| message.name());
+            let enums = descriptor.enum_type.iter().map(|enumeration| enumeration.name());
+            let extensions = descriptor.extension.iter().map(|extension| extension.name());
+            let mut elements = messages.chain(enums).chain(extensions);
+            element.is_some_and(|element| elements.any(|known| known == element))
+        })
+    })
 }
 
 /// Import paths are relative and in their simplest form, so that an `import` can only be written one way.

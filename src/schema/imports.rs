@@ -11,6 +11,8 @@ pub(super) struct Imports<'f> {
     pub(super) dependency: &'f [String],
     /// Positions in `dependency`.
     pub(super) public: &'f [i32],
+    /// Whether the configuration has it; else it is bundled.
+    pub(super) given: bool,
 }
 
 /// An import that cannot be followed.
@@ -87,12 +89,9 @@ pub(super) fn visible(files: &[Imports<'_>]) -> Result<Vec<Vec<usize>>, ImportEr
 }
 
 fn missing(name: &str, files: &[Imports<'_>]) -> String {
-    let mut given: Vec<_> = files
-        .iter()
-        .map(|file| file.name)
-        .filter(|name| !name.starts_with("google/"))
-        .collect();
-    given.sort_unstable();
+    let mut given: Vec<_> = files.iter().filter(|file| file.given).map(|file| file.name).collect();
+    // One's own files first: a descriptor set may have many of Google's.
+    given.sort_unstable_by_key(|name| (name.starts_with("google/"), *name));
     let more = match given.len().saturating_sub(20) {
         0 => String::new(),
         more => format!(" and {more} more"),

@@ -52,11 +52,13 @@ pub(super) fn link(
                 .flat_map(|package| prefixes(package))
                 .collect(),
             path: Vec::new(),
+            unknown: None,
         };
         linker.file(file).map_err(|message| LinkError {
             file: position,
             path: linker.path,
             message,
+            unknown: linker.unknown,
         })?;
     }
     Ok(())
@@ -69,6 +71,8 @@ pub(super) struct LinkError {
     /// The element, as in `google.protobuf.SourceCodeInfo.Location`.
     pub(super) path: Vec<i32>,
     pub(super) message: String,
+    /// The name, and what was expected of it, where no file has it.
+    pub(super) unknown: Option<(String, &'static str)>,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -117,6 +121,7 @@ struct Linker<'s> {
     packages: HashSet<&'s str>,
     /// The element at hand; stays where it is when an error is found.
     path: Vec<i32>,
+    unknown: Option<(String, &'static str)>,
 }
 
 type Linked = Result<(), String>;
@@ -341,7 +346,7 @@ impl Linker<'_> {
         symbol.filter(|symbol| !self.sees.contains(&symbol.file))
     }
 
-    fn unresolved(&self, name: &str, found: Option<Symbol>, wanted: Wanted) -> String {
+    fn unresolved(&mut self, name: &str, found: Option<Symbol>, wanted: Wanted) -> String {
         let expected = wanted.text();
         match found.or_else(|| self.unseen(name)) {
             Some(symbol) if self.sees.contains(&symbol.file) => format!("'{name}' is not {expected}"),
@@ -350,6 +355,7 @@ impl Linker<'_> {
                 format!("'{name}' is not defined here, expected {expected}; it is in {unseen}, which is not imported")
             }
             None => {
+                self.unknown = Some((without_dot(name).to_owned(), expected));
                 let short = name.rsplit('.').next().unwrap_or(name);
                 let mut known: Vec<_> = self
                     .symbols

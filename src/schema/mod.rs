@@ -7,7 +7,7 @@
 //!
 //! 1. `proto_text` parses a `.proto` text; or `descriptor_set` reads a set into the messages of `raw`, checks them, and has
 //!    `editions` lower them.
-//! 2. `files` completes them with what is `bundled`, has `imports` say which file sees which, and `link` make names absolute.
+//! 2. `files` completes them with what is `bundled`, and with the `well_known` files beside given ones of these, has `imports` say which file sees which, and `link` make names absolute.
 //! 3. prost-reflect's pool, with the services of the given files, becomes the [`Schema`] of this file.
 //! 4. [`tables`] compiles it into what the codec reads.
 //!
@@ -26,6 +26,7 @@ mod raw;
 pub mod tables;
 #[cfg(test)]
 mod tests;
+mod well_known;
 
 use prost_reflect::{DescriptorPool, ServiceDescriptor};
 
@@ -60,7 +61,8 @@ pub struct Schema {
 impl Schema {
     /// Compiles `source`. `max_proto_bytes` bounds the sum of its texts; a descriptor set isn't bounded by it.
     ///
-    /// Files of `google/protobuf` are never taken from `source`; other bundled files are, when they are given.
+    /// A given file takes the place of a bundled one. Those of `google/protobuf` may say more there, but must agree with
+    /// protobuf on its options and on the messages that have a JSON form of their own.
     pub fn compile(source: Source<'_>, max_proto_bytes: usize) -> Result<Self, SchemaError> {
         let mut files = match source {
             Source::Proto(text) => Files::from_texts(&[(SINGLE_FILE, text)], max_proto_bytes)?,
@@ -75,6 +77,7 @@ impl Schema {
         };
         files.add_bundled()?;
         files.link()?;
+        files.check_well_known()?;
         let services = files.build()?;
         Ok(Self {
             pool: files.pool,

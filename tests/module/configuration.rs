@@ -2,9 +2,10 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use serde_json::{Value, json};
+use protobridge::schema::{Schema, Source};
+use serde_json::{Map, Value, json};
 
-use crate::harness::{Host, Request};
+use crate::harness::{Host, Request, Response};
 use crate::kit::{call_of, configuration, gateway, works};
 use crate::schema;
 
@@ -51,6 +52,43 @@ fn a_descriptor_set_is_a_schema_too() {
         404,
         "a service that is not chosen"
     );
+}
+
+#[test]
+fn a_given_file_of_googles_takes_the_place_of_the_bundled_one() {
+    // Newer than the bundled one: `edition` is there.
+    let api = r#"syntax = "proto3";
+        package google.protobuf;
+        import "google/protobuf/source_context.proto";
+        import "google/protobuf/type.proto";
+        message Api {
+          string name = 1;
+          repeated Option options = 3;
+          string version = 4;
+          SourceContext source_context = 5;
+          Syntax syntax = 7;
+          string edition = 8;
+        }"#;
+    let service = r#"syntax = "proto3";
+        package b;
+        import "google/protobuf/api.proto";
+        import "google/protobuf/timestamp.proto";
+        message M { google.protobuf.Api api = 1; google.protobuf.Timestamp at = 2; }
+        service S { rpc Do(M) returns (M); }"#;
+    let texts = [("b.proto", service), ("google/protobuf/api.proto", api)];
+    let texts = texts.map(|(name, text)| (name.to_owned(), text.to_owned()));
+    let compiled = Schema::compile(Source::Protos(&texts), 1 << 20).unwrap();
+    let set = STANDARD.encode(compiled.pool().encode_to_vec());
+    let protos: Map<_, _> = texts.into_iter().map(|(name, text)| (name, json!(text))).collect();
+    let message = r#"{"api":{"name":"x","edition":"2023"},"at":"1970-01-01T00:00:01Z"}"#;
+    let wire = b"\x0a\x09\x0a\x01x\x42\x042023\x12\x02\x08\x01";
+    for configuration in [json!({ "protos": protos }), json!({ "descriptor_set": set })] {
+        let gateway = Host::envoy().load(&configuration.to_string()).unwrap();
+        let exchange = gateway.request(Request::post("/b.S/Do").json(message));
+        assert_eq!(exchange.forwarded().messages(), [wire]);
+        exchange.respond(Response::ok(wire));
+        assert_eq!(exchange.answer().text(), message);
+    }
 }
 
 #[test]
@@ -120,6 +158,28 @@ fn what_is_wrong_is_refused_with_its_place_and_what_was_expected() {
         (
             json!({ "proto": "syntax = \"proto3\";\nmessage M { Missing m = 1; }" }),
             &["service.proto:2:13", "Missing"],
+        ),
+        (
+            json!({ "proto": "syntax = \"proto3\";\nmessage M {}\nservice S { rpc R(M) returns (M) { option (google.api.http).get = \"/\"; } }" }),
+            &[
+                "service.proto:3:36",
+                "google.api.http",
+                "google/api/annotations.proto, which is not imported",
+            ],
+        ),
+        (
+            json!({ "protos": { "google/type/mine.proto": "syntax = \"proto3\"; import \"other.proto\";" } }),
+            &["other.proto", "(given: google/type/mine.proto;"],
+        ),
+        (
+            json!({ "protos": {
+                "google/protobuf/timestamp.proto": "syntax = \"proto3\"; package google.protobuf; message Timestamp { string text = 1; }"
+            } }),
+            &[
+                "google/protobuf/timestamp.proto",
+                "google.protobuf.Timestamp",
+                "field 1",
+            ],
         ),
         (
             rule("test.everything.Nothing.Pong", json!({ "get": "/x" })),

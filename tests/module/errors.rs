@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::harness::{Request, Response, frame};
+use crate::harness::{Host, Request, Response, frame};
 use crate::kit::{WAYS, error, everything, gateway, message, works};
 
 #[test]
@@ -104,6 +104,7 @@ fn details_are_decoded_with_the_schema_and_the_bundled_types() {
         for (format, expected) in [
             ("status", expected.clone()),
             ("google", google(400, "FAILED_PRECONDITION", &expected)),
+            ("problem", problem(400, "FAILED_PRECONDITION", &expected)),
         ] {
             let gateway = gateway(json!({ "dispatch": way, "errors": { "format": format } }));
             for trailers_only in [true, false] {
@@ -154,6 +155,126 @@ fn the_modules_own_errors_take_the_google_form_too() {
         (&json!(404), &json!("NOT_FOUND"))
     );
     assert!(body["error"]["message"].is_string());
+}
+
+#[test]
+fn a_problem_says_that_it_is_one_wherever_an_error_is_the_whole_answer() {
+    let errors = json!({ "format": "problem" });
+    let kong = json!({ "proto": crate::schema::PROTO, "errors": errors });
+    let mut gateways = vec![Host::kong().load(&kong.to_string()).unwrap()];
+    gateways.extend(WAYS.map(|way| gateway(json!({ "dispatch": way, "errors": errors }))));
+    let problem = |title: &str, status: u16, code: u8| json!({ "type": "about:blank", "title": title, "status": status, "code": code });
+    for gateway in &gateways {
+        let stream = || Request::post("/v1/streams/a").json("{}");
+        let echo = || Request::post("/v1/echo").json("{}");
+        let cases = [
+            (Request::get("/nowhere"), None, problem("NOT_FOUND", 404, 5)),
+            (
+                Request::post("/v1/echo").json("{"),
+                None,
+                problem("INVALID_ARGUMENT", 400, 3),
+            ),
+            (
+                echo(),
+                Some(Response::error(5, "no book")),
+                problem("NOT_FOUND", 404, 5),
+            ),
+            (
+                echo(),
+                Some(Response::new(503).header("content-type", "text/html").chunk("<p>")),
+                problem("UNAVAILABLE", 503, 14),
+            ),
+            (
+                stream().header("accept", "text/event-stream"),
+                Some(Response::error(5, "no book")),
+                problem("NOT_FOUND", 404, 5),
+            ),
+        ];
+        for (request, response, expected) in cases {
+            let exchange = gateway.request(request.clone());
+            if let Some(response) = response {
+                exchange.respond(response);
+            }
+            let answer = exchange.answer();
+            let mut found = answer.json();
+            let detail = found.as_object_mut().unwrap().remove("detail");
+            found.as_object_mut().unwrap().remove("details");
+            assert!(detail.is_some_and(|detail| detail.is_string()), "{request:?}");
+            assert_eq!(found, expected, "{request:?}");
+            assert_eq!(
+                Some(u64::from(answer.status())),
+                expected["status"].as_u64(),
+                "{request:?}"
+            );
+            assert_eq!(
+                (
+                    answer.headers.get("content-type"),
+                    answer.headers.get("x-content-type-options")
+                ),
+                (Some("application/problem+json"), Some("nosniff")),
+                "{request:?}"
+            );
+        }
+        works(gateway);
+    }
+}
+
+#[test]
+fn a_problem_behind_the_status_line_has_the_place_that_an_error_has() {
+    let problem = json!({
+        "type": "about:blank", "title": "RESOURCE_EXHAUSTED", "status": 429, "detail": "enough", "code": 8
+    });
+    let last = json!({ "error": problem });
+    let message = everything(json!({ "int32Value": 1 }));
+    let failing = || {
+        Response::grpc()
+            .message(&message)
+            .trailer("grpc-status", "8")
+            .trailer("grpc-message", "enough")
+    };
+    let errors = json!({ "format": "problem" });
+    let kong = json!({ "proto": crate::schema::PROTO, "errors": errors });
+    let kong = Host::kong().load(&kong.to_string()).unwrap();
+    let calls = gateway(json!({ "dispatch": "call", "errors": errors }));
+    for (way, gateway) in [("kong", &kong), ("call", &calls)] {
+        for (accept, expected) in [
+            ("application/json", format!("[{{\"int32Value\":1}},{last}]")),
+            ("application/x-ndjson", format!("{{\"int32Value\":1}}\n{last}\n")),
+            (
+                "text/event-stream",
+                format!("data: {{\"int32Value\":1}}\n\nevent: error\ndata: {last}\n\n"),
+            ),
+        ] {
+            let exchange = gateway.request(Request::post("/v1/streams/a").json("{}").header("accept", accept));
+            exchange.respond(failing());
+            let answer = exchange.answer();
+            assert_eq!(answer.headers.get("content-type"), Some(accept), "{way}");
+            assert_eq!(answer.text(), expected, "{way} {accept}");
+        }
+    }
+    // A gateway that cannot hold headers says 200 and JSON before the error is there.
+    let exchange = kong.request(Request::post("/v1/echo").json("{}"));
+    exchange.respond(failing());
+    let answer = exchange.answer();
+    assert_eq!((answer.status(), answer.json()), (200, problem));
+}
+
+#[test]
+fn a_grpc_client_gets_no_problem() {
+    let gateway = gateway(json!({ "native_grpc": "reject", "errors": { "format": "problem" } }));
+    let request = Request::post("/test.everything.Echo/Post")
+        .header("content-type", "application/grpc")
+        .chunk("\0\0\0\0\0");
+    let answer = gateway.request(request).answer();
+    assert_eq!(
+        (
+            answer.status(),
+            answer.headers.get("content-type"),
+            answer.headers.get("grpc-status")
+        ),
+        (200, Some("application/grpc"), Some("12"))
+    );
+    assert_eq!(answer.text(), "");
 }
 
 #[test]
@@ -285,6 +406,18 @@ fn a_request_over_a_limit_is_413() {
         }
         works(&gateway);
     }
+}
+
+/// The same error as RFC 9457 writes it.
+fn problem(http: u16, title: &str, error: &Value) -> Value {
+    json!({
+        "type": "about:blank",
+        "title": title,
+        "status": http,
+        "detail": error["message"],
+        "code": error["code"],
+        "details": error["details"],
+    })
 }
 
 /// The same error as AIP-193 writes it.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::{Gateway, Host, Request, Response};
+use crate::harness::{Gateway, Host, Progress, Request, Response};
 use crate::kit::{WAYS, call_of, error, everything, gateway, works};
 
 #[test]
@@ -67,6 +67,83 @@ fn parse_options_do_what_they_say() {
         call_of(&post(&any_case, r#"{"color": "bLuE"}"#)).1,
         json!({ "color": "BLUE" })
     );
+}
+
+#[test]
+fn enum_names_go_without_the_prefix_of_their_enum_when_told_so() {
+    const PROTO: &str = r#"
+        syntax = "proto3";
+        package shop;
+        import "google/api/annotations.proto";
+        message Book {
+          enum Genre { GENRE_UNSPECIFIED = 0; GENRE_FANTASY = 1; GENRE_NOVEL = 2; NOVEL = 3; GENRE_1 = 4; }
+          Genre genre = 1;
+          repeated Genre genres = 2;
+          map<string, Genre> by_name = 3;
+          Book child = 4;
+        }
+        service Books {
+          rpc Put(Book) returns (Book) { option (google.api.http) = { post: "/books" body: "*" }; }
+          rpc Find(Book) returns (Book) { option (google.api.http) = { post: "/books/{genre}" }; }
+        }
+    "#;
+    let load = |json: Value| {
+        Host::envoy()
+            .load(&json!({ "proto": PROTO, "json": json }).to_string())
+            .unwrap()
+    };
+    let put = |gateway: &Gateway, path: &str, body: &str| {
+        let exchange = gateway.request(Request::post(path).json(body));
+        match exchange.progress() {
+            Progress::WaitsForUpstream => Ok(exchange.forwarded().messages().concat()),
+            _ => Err(exchange.answer().status()),
+        }
+    };
+    let wire = b"\x08\x01\x12\x02\x01\x02\x1a\x05\x0a\x01a\x10\x01\x22\x02\x08\x04";
+    let whole = r#"{"genre":"GENRE_FANTASY","genres":["GENRE_FANTASY","GENRE_NOVEL"],"byName":{"a":"GENRE_FANTASY"},"child":{"genre":"GENRE_1"}}"#;
+    let short = r#"{"genre":"FANTASY","genres":["FANTASY","GENRE_NOVEL"],"byName":{"a":"FANTASY"},"child":{"genre":"GENRE_1"}}"#;
+    let ints = r#"{"genre":1,"genres":[1,2],"byName":{"a":1},"child":{"genre":4}}"#;
+    let query = b"\x08\x01\x10\x01\x10\x03\x22\x02\x08\x01".to_vec();
+    let bound = "/books/FANTASY?genres=FANTASY&genres=NOVEL&child.genre=GENRE_FANTASY";
+    for (options, printed) in [
+        (json!({}), whole),
+        (json!({ "strip_enum_prefix": true }), short),
+        (
+            json!({ "strip_enum_prefix": true, "always_print_enums_as_ints": true }),
+            ints,
+        ),
+        (
+            json!({ "strip_enum_prefix": true, "case_insensitive_enums": true }),
+            short,
+        ),
+    ] {
+        let gateway = load(options.clone());
+        let exchange = gateway.request(Request::post("/books").json("{}"));
+        exchange.respond(Response::ok(wire));
+        assert_eq!(exchange.answer().text(), printed, "{options}");
+        let strips = options["strip_enum_prefix"] == json!(true);
+        assert_eq!(put(&gateway, "/books", whole), Ok(wire.to_vec()), "{options}");
+        assert_eq!(put(&gateway, "/books", short).is_ok(), strips, "{options}");
+        if strips {
+            assert_eq!(put(&gateway, "/books", short), Ok(wire.to_vec()), "{options}");
+            assert_eq!(put(&gateway, bound, "{}").as_ref(), Ok(&query), "{options}");
+        }
+        let folds = options["case_insensitive_enums"] == json!(true);
+        for (text, expected) in [
+            ("faNTasy", Ok(vec![8, 1])),
+            ("noVel", Ok(vec![8, 3])),
+            ("poem", Err(400)),
+        ] {
+            let expected = if folds { expected } else { Err(400) };
+            let body = format!(r#"{{"genre":"{text}"}}"#);
+            assert_eq!(put(&gateway, "/books", &body), expected, "{options} {text}");
+            assert_eq!(
+                put(&gateway, &format!("/books/{text}"), "{}"),
+                expected,
+                "{options} {text}"
+            );
+        }
+    }
 }
 
 #[test]

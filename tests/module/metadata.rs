@@ -184,6 +184,76 @@ fn x_http_code_chooses_a_success_status_and_is_removed() {
 }
 
 #[test]
+fn a_success_has_the_configured_status_unless_the_service_chooses_another() {
+    let statuses = json!([
+        { "selector": "test.everything.Streams.*", "status": 202 },
+        { "selector": "test.everything.Echo.Post", "status": 201 },
+    ]);
+    for way in WAYS {
+        let gateway = gateway(json!({ "dispatch": way, "success_status": statuses }));
+        for (path, response, expected) in [
+            ("/v1/echo", Response::ok(b""), 201),
+            ("/v1/echo", Response::ok(b"").header("x-http-code", "203"), 203),
+            ("/v1/echo", Response::ok(b"").trailer("x-http-code", "200"), 200),
+            ("/v1/echo", Response::ok(b"").header("x-http-code", "404"), 201),
+            ("/v1/echo", Response::error(5, "gone"), 404),
+            ("/v1/message-body/x", Response::ok(b""), 200),
+            ("/v1/streams/x", Response::ok(b""), 202),
+            ("/v1/streams/x", Response::grpc().trailer("grpc-status", "0"), 202),
+            ("/v1/streams/x", Response::ok(b"").header("x-http-code", "204"), 202),
+            ("/v1/streams/x", Response::error(5, "gone"), 404),
+        ] {
+            let exchange = gateway.request(Request::post(path).json("{}"));
+            exchange.respond(response.clone());
+            assert_eq!(exchange.answer().status(), expected, "{way} {path} {response:?}");
+        }
+    }
+    let kong = Host::kong()
+        .load(&json!({ "proto": crate::schema::PROTO, "success_status": statuses }).to_string())
+        .unwrap();
+    let exchange = kong.request(Request::post("/v1/echo").json("{}"));
+    exchange.respond(Response::ok(b""));
+    assert_eq!(
+        (exchange.answer().status(), exchange.answer().text()),
+        (201, "{}".to_owned())
+    );
+}
+
+#[test]
+fn a_configured_status_without_content_has_no_body_and_leaves_errors_theirs() {
+    let long = everything(json!({ "stringValue": "x".repeat(40_000) }));
+    for status in [204, 205] {
+        let statuses = json!([{ "selector": "test.everything.Echo.*", "status": status }]);
+        for way in WAYS {
+            let gateway = gateway(json!({ "dispatch": way, "success_status": statuses }));
+            for message in [&b""[..], &long] {
+                let exchange = gateway.request(Request::post("/v1/echo").json("{}"));
+                exchange.respond(Response::ok(message));
+                let answer = exchange.answer();
+                assert_eq!((answer.status(), answer.body().len()), (status, 0), "{way}");
+                assert_eq!(answer.headers.get("content-type"), None, "{way}");
+                let exchange = gateway.request(Request::post("/v1/echo").json("{}"));
+                let failing = Response::grpc().message(message).trailer("grpc-status", "8");
+                exchange.respond(failing);
+                assert_eq!((error(&exchange).0, error(&exchange).1), (429, 8), "{way}");
+            }
+        }
+        // Where the status line goes out before the outcome is known, an error must still have a place.
+        let kong = json!({ "proto": crate::schema::PROTO, "success_status": statuses });
+        let kong = Host::kong().load(&kong.to_string()).unwrap();
+        let exchange = kong.request(Request::post("/v1/echo").json("{}"));
+        exchange.respond(Response::ok(b""));
+        assert_eq!(
+            (exchange.answer().status(), exchange.answer().text()),
+            (200, "{}".to_owned())
+        );
+        let exchange = kong.request(Request::post("/v1/echo").json("{}"));
+        exchange.respond(Response::grpc().message(b"").trailer("grpc-status", "8"));
+        assert_eq!((error(&exchange).0, error(&exchange).1), (200, 8));
+    }
+}
+
+#[test]
 fn x_http_code_says_nothing_about_an_error() {
     let gateway = gateway(json!({}));
     let exchange = gateway.request(Request::post("/v1/echo").json("{}"));

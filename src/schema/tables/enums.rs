@@ -42,6 +42,12 @@ impl EnumName {
             length,
         }
     }
+
+    /// Whether it is this name.
+    fn is(&self, name: &str) -> bool {
+        let quoted = self.padded.get(..self.length).unwrap_or_default();
+        quoted.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")) == Some(name.as_bytes())
+    }
 }
 
 impl EnumTable {
@@ -74,6 +80,44 @@ impl EnumTable {
             seed,
             by_folded_name,
         }
+    }
+
+    /// Has values go by their names without the name of the enum in front: `FANTASY` for `GENRE_FANTASY` of `Genre`. Both
+    /// are read. A name stays as it is where another value has the rest of it, and where that is none.
+    pub(super) fn strip_prefix(&mut self) {
+        let enum_name = self.full_name.rsplit('.').next().unwrap_or_default();
+        let rests: Vec<_> = self.names.iter().map(|(name, _)| rest_of(name, enum_name)).collect();
+        let mut bearers = HashMap::<&str, usize>::new();
+        for name in self
+            .names
+            .iter()
+            .map(|(name, _)| &**name)
+            .chain(rests.iter().copied().flatten())
+        {
+            *bearers.entry(name).or_default() += 1;
+        }
+        let short: Vec<(Box<str>, Box<str>, i32)> = (self.names.iter().zip(rests))
+            .filter_map(|((name, number), rest)| {
+                let rest = rest.filter(|rest| bearers.get(rest) == Some(&1))?;
+                Some((name.clone(), rest.into(), *number))
+            })
+            .collect();
+        let mut names = std::mem::take(&mut self.names).into_vec();
+        for (name, rest, number) in short {
+            if let Ok(at) = self.by_number.binary_search_by_key(&number, |(known, _)| *known)
+                && let Some((_, printed)) = self.by_number.get_mut(at)
+                && printed.is(&name)
+            {
+                *printed = EnumName::new(&rest);
+            }
+            // Whole names come first, also where their case doesn't count.
+            self.by_folded_name
+                .entry(rest.to_ascii_lowercase().into())
+                .or_insert(number);
+            names.push((rest, number));
+        }
+        self.slots = name_slots(names.iter().map(|(name, _)| name.as_bytes()), self.seed);
+        self.names = names.into();
     }
 
     /// The full name, without a leading dot.
@@ -149,5 +193,114 @@ impl EnumTable {
         }
         let name = std::str::from_utf8(name).ok()?;
         self.by_folded_name.get(name.to_ascii_lowercase().as_str()).copied()
+    }
+}
+
+/// What `name` has behind the name of its enum and underscores, if that is a name. Neither case nor underscores of the
+/// prefix count, so that `HTTP_METHOD_GET` has that of `HttpMethod`, as protobuf itself compares them
+/// (descriptor.cc, `PrefixRemover`).
+fn rest_of<'n>(name: &'n str, enum_name: &str) -> Option<&'n str> {
+    let mut rest = name;
+    for letter in enum_name.chars().filter(|letter| *letter != '_') {
+        rest = rest.trim_start_matches('_');
+        let first = rest
+            .chars()
+            .next()
+            .filter(|first| first.eq_ignore_ascii_case(&letter))?;
+        rest = rest.get(first.len_utf8()..)?;
+    }
+    let rest = rest.strip_prefix('_')?.trim_start_matches('_');
+    rest.starts_with(|first: char| first.is_ascii_alphabetic())
+        .then_some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::schema::{Schema, Source};
+
+    /// The table of `enum Genre` with these values, without prefixes.
+    fn stripped(name: &str, values: &str) -> EnumTable {
+        let text = format!("syntax = \"proto3\"; package p; message M {{ enum {name} {{ {values} }} }}");
+        let schema = Schema::compile(Source::Proto(&text), 1 << 20).unwrap();
+        let descriptor = schema.pool().get_enum_by_name(&format!("p.M.{name}")).unwrap();
+        let mut table = EnumTable::build(&descriptor, schema.features(), 7);
+        table.strip_prefix();
+        table
+    }
+
+    #[test]
+    fn a_value_goes_by_what_is_behind_the_name_of_its_enum() {
+        for (name, value, expected) in [
+            ("Genre", "GENRE_FANTASY", "FANTASY"),
+            ("Genre", "GENRE_NON_FICTION", "NON_FICTION"),
+            ("Genre", "genre_fantasy", "fantasy"),
+            ("Genre", "GENRE__FANTASY", "FANTASY"),
+            ("BookGenre", "BOOK_GENRE_FANTASY", "FANTASY"),
+            ("BookGenre", "BOOKGENRE_FANTASY", "FANTASY"),
+            ("Book_Genre", "BOOK_GENRE_FANTASY", "FANTASY"),
+            ("HTTPMethod", "HTTP_METHOD_GET", "GET"),
+            // Nothing of the prefix, or not all of it.
+            ("Genre", "FANTASY", "FANTASY"),
+            ("BookGenre", "BOOK_FANTASY", "BOOK_FANTASY"),
+            ("Genre", "GENRES_FANTASY", "GENRES_FANTASY"),
+            ("Genre", "GENREFANTASY", "GENREFANTASY"),
+            // Nothing is left, or no name.
+            ("Genre", "GENRE", "GENRE"),
+            ("Genre", "GENRE_", "GENRE_"),
+            ("Version", "VERSION_1", "VERSION_1"),
+        ] {
+            let table = stripped(name, &format!("{value} = 0;"));
+            assert_eq!(
+                table.quoted_name(0),
+                Some(format!("\"{expected}\"").as_bytes()),
+                "{value}"
+            );
+            for read in [value, expected] {
+                assert_eq!(table.number(read, false), Some(0), "{read}");
+                assert_eq!(table.number(&read.to_lowercase(), true), Some(0), "{read}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_that_would_be_anothers_stay_as_they_are() {
+        let table = stripped(
+            "Genre",
+            "option allow_alias = true; GENRE_A = 0; A = 1; GENRE_B = 2; Genre_B = 3; GENRE_C = 4; GENRE_D = 4; GENRE_red = 5;
+             RED = 6; GENRE_GENRE_E = 7; GENRE_E = 8;",
+        );
+        let printed = [0, 1, 2, 3, 4, 5, 6, 7, 8].map(|number| {
+            let name = table.quoted_name(number).unwrap();
+            String::from_utf8(name.to_vec()).unwrap().replace('"', "")
+        });
+        assert_eq!(
+            printed,
+            [
+                "GENRE_A",
+                "A",
+                "GENRE_B",
+                "Genre_B",
+                "C",
+                "red",
+                "RED",
+                "GENRE_GENRE_E",
+                "E"
+            ]
+        );
+        for (name, fold_case, expected) in [
+            ("A", false, Some(1)),
+            ("GENRE_A", false, Some(0)),
+            ("B", false, None),
+            ("D", false, Some(4)),
+            ("red", false, Some(5)),
+            ("red", true, Some(5)),
+            ("Red", true, Some(6)),
+            ("GENRE_E", false, Some(8)),
+            ("E", false, Some(8)),
+            ("e", true, Some(8)),
+        ] {
+            assert_eq!(table.number(name, fold_case), expected, "{name} {fold_case}");
+        }
     }
 }

@@ -96,7 +96,7 @@ pub enum WellKnown {
 }
 
 impl WellKnown {
-    pub(super) fn of(full_name: &str) -> Option<Self> {
+    pub(in crate::schema) fn of(full_name: &str) -> Option<Self> {
         Some(match full_name.strip_prefix("google.protobuf.")? {
             "Any" => Self::Any,
             "Duration" => Self::Duration,

@@ -76,6 +76,14 @@ impl Tables {
         }
     }
 
+    /// These tables, with enum values that go by their names without the name of the enum in front, both of which are read.
+    pub fn without_enum_prefixes(mut self) -> Self {
+        for enumeration in &mut self.enums {
+            enumeration.strip_prefix();
+        }
+        self
+    }
+
     /// The message with this full name, without a leading dot.
     pub fn message_index(&self, full_name: &str) -> Option<MessageIndex> {
         self.by_name.get(full_name).copied()

@@ -76,20 +76,20 @@ fn every_pool_holds_what_error_details_and_raw_bodies_need() {
 }
 
 #[test]
-fn a_given_file_takes_the_place_of_a_bundled_one_but_not_of_google_protobuf() {
+fn a_given_file_takes_the_place_of_a_bundled_one() {
     let schema = compile_all(&[
         (
             "google/type/money.proto",
             "syntax = \"proto3\"; package google.type; message Money { string mine = 1; }",
         ),
         (
-            "google/protobuf/timestamp.proto",
-            "syntax = \"proto3\"; package google.protobuf; message Timestamp { string mine = 1; }",
+            "google/protobuf/source_context.proto",
+            "syntax = \"proto3\"; package google.protobuf; message SourceContext { string mine = 5; }",
         ),
         (
             "a.proto",
-            "syntax = \"proto3\"; import \"google/type/money.proto\"; import \"google/protobuf/timestamp.proto\";
-             message A { google.type.Money m = 1; google.protobuf.Timestamp t = 2; }",
+            "syntax = \"proto3\"; import \"google/type/money.proto\"; import \"google/protobuf/api.proto\";
+             message A { google.type.Money m = 1; google.protobuf.Api a = 2; }",
         ),
     ])
     .unwrap();
@@ -98,8 +98,138 @@ fn a_given_file_takes_the_place_of_a_bundled_one_but_not_of_google_protobuf() {
         message.get_field_by_name(field).is_some()
     };
     assert!(has("google.type.Money", "mine"));
-    assert!(!has("google.protobuf.Timestamp", "mine"));
+    assert!(has("google.protobuf.SourceContext", "mine"));
+    assert!(!has("google.protobuf.SourceContext", "file_name"));
+    // Its own file is bundled, and imports the given one.
+    let api = schema.pool().get_message_by_name("google.protobuf.Api").unwrap();
+    let context = api.get_field_by_name("source_context").unwrap().kind();
+    assert!(context.as_message().unwrap().get_field_by_name("mine").is_some());
     assert!(has("google.protobuf.Timestamp", "seconds"));
+}
+
+/// protobuf's own files, as a set has them; `change` changes the messages of one of them.
+fn own_files(name: &str, change: impl Fn(&mut Vec<RawMessage>)) -> Vec<RawFile> {
+    let set = DescriptorPool::global().encode_to_vec();
+    let mut files = descriptor_set::read(&set, &mut Features::default()).unwrap();
+    let file = files.iter_mut().find(|file| file.name() == name).unwrap();
+    change(&mut file.message_type);
+    files
+}
+
+#[test]
+fn all_files_of_google_protobuf_may_be_given() {
+    let options = |messages: &mut Vec<RawMessage>| {
+        let options = messages.iter_mut().find(|message| message.name() == "MethodOptions");
+        options.unwrap().field.push(field("more", 77, OPTIONAL, STRING, ""));
+    };
+    let mut files = own_files("google/protobuf/descriptor.proto", options);
+    let rich = descriptor_set::read(&rich_set(), &mut Features::default()).unwrap();
+    files.extend(
+        rich.into_iter()
+            .filter(|file| !file.name().starts_with("google/protobuf/")),
+    );
+    let schema = compile_set(&files).unwrap();
+    let options = schema
+        .pool()
+        .get_message_by_name("google.protobuf.MethodOptions")
+        .unwrap();
+    assert!(options.get_field(77).is_some());
+    // What is read by these options is read as before.
+    let method = schema.services()[0].methods().next().unwrap();
+    let extension = schema.pool().get_extension_by_name("google.api.http").unwrap();
+    assert!(method.options().has_extension(&extension));
+    let rich = schema.pool().get_message_by_name("rich.Rich").unwrap();
+    assert!(!rich.get_field(8).unwrap().is_packed());
+    assert!(rich.get_field(2).unwrap().is_map());
+}
+
+#[test]
+fn text_of_a_descriptor_proto_that_cannot_be_read_is_left_out() {
+    // A single number with options, as in protobuf's own.
+    let text = "syntax = \"proto2\"; package google.protobuf; message FileDescriptorSet { extensions 5 [verification = UNVERIFIED]; }";
+    let schema = compile_all(&[("google/protobuf/descriptor.proto", text), ("rich.proto", RICH)]).unwrap();
+    let options = schema.pool().get_message_by_name("google.protobuf.MethodOptions");
+    assert!(options.is_some());
+}
+
+#[test]
+fn a_given_file_may_not_contradict_what_is_known_of_its_messages() {
+    let in_message = |name: &'static str, change: fn(&mut RawMessage)| {
+        move |messages: &mut Vec<RawMessage>| {
+            change(messages.iter_mut().find(|message| message.name() == name).unwrap());
+        }
+    };
+    type Change = Box<dyn Fn(&mut Vec<RawMessage>)>;
+    let cases: Vec<(&str, Change, &str)> = vec![
+        (
+            "timestamp",
+            Box::new(in_message("Timestamp", |message| {
+                message.field[0].r#type = Some(STRING)
+            })),
+            "Timestamp, but found another: field 1 is another",
+        ),
+        (
+            "timestamp",
+            Box::new(in_message("Timestamp", |message| message.field.push(int(3)))),
+            "Timestamp, but found another: field 3 is more",
+        ),
+        (
+            "timestamp",
+            Box::new(|messages| messages.clear()),
+            "Timestamp, but found another: it is missing",
+        ),
+        (
+            "struct",
+            Box::new(in_message("Struct", |message| message.nested_type[0].options = None)),
+            "Struct, but found another: FieldsEntry is no map entry in one of them",
+        ),
+        (
+            "wrappers",
+            Box::new(in_message("BoolValue", |message| message.field.clear())),
+            "BoolValue, but found another: field 1 is missing",
+        ),
+        (
+            "descriptor",
+            Box::new(in_message("MethodOptions", |message| {
+                message.field[0].r#type = Some(STRING)
+            })),
+            "MethodOptions, but found another: field 33 is another",
+        ),
+        (
+            "descriptor",
+            Box::new(in_message("MessageOptions", |message| {
+                message.field[0].name = Some("x".to_owned())
+            })),
+            "MessageOptions, but found another: field 1 is another",
+        ),
+        (
+            "descriptor",
+            Box::new(in_message("FieldOptions", |message| {
+                message.extension_range[0].start = Some(3)
+            })),
+            "FieldOptions, but found another: it may be extended from number 3 on",
+        ),
+        (
+            "descriptor",
+            Box::new(|messages| messages.retain(|message| message.name() != "UninterpretedOption")),
+            "UninterpretedOption, but found another: it is missing",
+        ),
+    ];
+    for (name, change, expected) in cases {
+        let path = format!("google/protobuf/{name}.proto");
+        let error = compile_set(&own_files(&path, change)).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!(
+                "{path}: expected protobuf's own google.protobuf.{expected}; without this file the bundled one is used"
+            )
+        );
+    }
+    let text = "syntax = \"proto3\"; package google.protobuf; message Timestamp { string mine = 1; }";
+    let error = compile_all(&[("google/protobuf/timestamp.proto", text)])
+        .unwrap_err()
+        .to_string();
+    assert!(error.contains("field 1 is another"), "{error}");
 }
 
 #[test]
@@ -272,6 +402,20 @@ fn errors_name_file_line_and_column_and_what_was_expected() {
              in google/protobuf/timestamp.proto, which is not imported",
         ),
         (
+            "syntax = \"proto3\";\nmessage M {}\nservice S {\n  rpc R(M) returns (M) { option (google.api.http) = { get: \"/\" }; }\n}",
+            "service.proto:4:26: 'google.api.http' is not defined here, expected an extension; it is in \
+             google/api/annotations.proto, which is not imported",
+        ),
+        (
+            "syntax = \"proto3\";\nmessage M {\n  google.type.Money price = 1;\n}",
+            "service.proto:3:3: 'google.type.Money' is not defined here, expected a message or enum type; it is in \
+             google/type/money.proto, which is not imported",
+        ),
+        (
+            "syntax = \"proto3\";\nmessage M {\n  google.type.Monye price = 1;\n}",
+            "service.proto:3:3: 'google.type.Monye' is not defined, expected a message or enum type",
+        ),
+        (
             "syntax = \"proto3\";\npackage a.b;\nmessage a { message T {} }\nmessage M { a.b.M m = 1; }",
             "service.proto:4:13: 'a.b.M' is not defined, expected a message or enum type (the innermost 'a' is \
              searched, 'a.b.a.b.M'; a leading dot starts at the top)",
@@ -356,6 +500,30 @@ fn errors_name_the_file_among_several() {
         ]),
         "c.proto:2:1: imports go in a circle: a.proto -> b.proto -> c.proto -> a.proto"
     );
+}
+
+#[test]
+fn a_missing_import_tells_what_is_given_whatever_that_is() {
+    let text = "syntax = \"proto3\"; import \"other.proto\";";
+    for (given, expected) in [
+        (&["google/type/mine.proto"][..], "google/type/mine.proto"),
+        (
+            &["google/type/mine.proto", "z.proto"][..],
+            "z.proto, google/type/mine.proto",
+        ),
+    ] {
+        let texts: Vec<_> = given.iter().map(|name| (*name, text)).collect();
+        let error = compile_all(&texts).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!(
+                "google/type/mine.proto:1:20: import \"other.proto\" is not there (given: {expected}; bundled: \
+                 google/api, google/protobuf, google/rpc, google/type)"
+            )
+        );
+    }
+    let error = compile(text).unwrap_err().to_string();
+    assert!(error.contains("(given: service.proto; "), "{error}");
 }
 
 #[test]
