@@ -106,8 +106,8 @@ impl Router {
     pub fn find<'r>(&'r self, http_method: &str, path: &[u8], captures: &mut Captures) -> Match<'r> {
         captures.clear();
         match self.matcher.find(http_method, path, &mut captures.scratch) {
-            Found::Route { route, with_verb } => match self.routes.get(route as usize) {
-                Some(route) => match captures.fill(&route.binding, path, with_verb) {
+            Found::Route(route) => match self.routes.get(route as usize) {
+                Some(route) => match captures.fill(&route.binding, path) {
                     Ok(()) => Match::Route(route),
                     Err(message) => Match::Malformed(message),
                 },

@@ -122,9 +122,12 @@ impl<'t> Parser<'t> {
             let verb = self.literal("a verb")?;
             self.template.verb = Some(verb);
             if self.peek().is_some() {
-                return Err(
-                    self.expected("the end of the template after its verb (a `:` inside a segment is written `%3A`)")
-                );
+                // An escaped colon in the verb would be found only where clients escape it too.
+                return Err(self.expected(if self.ends_in_own_literal() {
+                    "the end of the template after its verb (a `:` before the verb, in a literal, is written `%3A`)"
+                } else {
+                    "the end of the template after its verb, which has no `:` and comes after the last segment"
+                }));
             }
         }
         match self.peek() {
@@ -235,6 +238,15 @@ impl<'t> Parser<'t> {
         } else {
             Err(self.expected("`/`, `:` or the end after a variable, which is a segment of its own"))
         }
+    }
+
+    /// Whether the last segment is a literal outside of variables.
+    fn ends_in_own_literal(&self) -> bool {
+        let Template {
+            segments, variables, ..
+        } = &self.template;
+        matches!(segments.last(), Some(Segment::Literal(_)))
+            && variables.last().is_none_or(|variable| variable.end < segments.len())
     }
 
     fn identifier(&mut self) -> Result<Box<str>, TemplateError> {
@@ -380,8 +392,25 @@ mod tests {
             ("/a//b", 3, "expected a segment"),
             ("/:verb", 1, "expected a segment"),
             ("/a:", 3, "expected a verb, found the end"),
-            ("/a:b/c", 4, "expected the end of the template after its verb"),
-            ("/a:b:c", 4, "expected the end of the template after its verb"),
+            (
+                "/a:b/c",
+                4,
+                "expected the end of the template after its verb (a `:` before the verb, in a literal, is written \
+                 `%3A`), found `/`",
+            ),
+            ("/a:b:c", 4, "in a literal, is written `%3A`), found `:`"),
+            (
+                "/{a}:b:c",
+                6,
+                "expected the end of the template after its verb, which has no `:` and comes after the last segment, \
+                 found `:`",
+            ),
+            ("/{a=x}:b:c", 8, "which has no `:` and comes after the last segment"),
+            (
+                "/*:b/c",
+                4,
+                "which has no `:` and comes after the last segment, found `/`",
+            ),
             ("/***", 3, "a segment of its own"),
             ("/a*", 2, "expected `/`, `:` or the end of the template, found `*`"),
             ("/*a", 2, "a segment of its own"),

@@ -419,7 +419,7 @@ fn escapes_are_decoded_once_and_by_the_kind_of_capture() {
 }
 
 #[test]
-fn a_colon_is_a_verb_where_the_node_has_that_verb() {
+fn a_colon_is_a_verb_where_a_template_with_that_verb_matches() {
     let tables: &[RoutingTable] = &[
         (
             &["GET /a/{id}", "POST /a/{id}:cancel", "POST /a:batch", "GET /a"],
@@ -443,8 +443,9 @@ fn a_colon_is_a_verb_where_the_node_has_that_verb() {
                 ("GET /a:batch", "405 POST"),
                 ("GET /a:other", "404"),
                 ("GET /a", "M3"),
-                ("POST /a/:cancel", "404"),
-                ("GET /a/:cancel", "404"),
+                // `*` matches nothing empty, so no template with the verb matches.
+                ("POST /a/:cancel", "405 GET"),
+                ("GET /a/:cancel", "M0 :cancel"),
                 ("GET /a/:other", "M0 :other"),
                 ("GET /a/x:", "M0 x:"),
                 ("POST /a/x:cancel/", "404"),
@@ -464,12 +465,33 @@ fn a_colon_is_a_verb_where_the_node_has_that_verb() {
             ],
         ),
         (
-            // Another node doesn't have the verb: there the colon is data.
+            // What is meant is the verb, for other HTTP methods too.
             &["POST /a/*:cancel", "GET /a/{id=**}", "GET /a/b"],
             &[
-                ("GET /a/x:cancel", "M1 x:cancel"),
-                ("GET /a/b:cancel", "M1 b:cancel"),
+                ("GET /a/x:cancel", "405 POST"),
+                ("GET /a/b:cancel", "405 POST"),
                 ("POST /a/b:cancel", "M0"),
+                ("GET /a/x/y:cancel", "M1 x/y:cancel"),
+                ("GET /a/x:other", "M1 x:other"),
+                ("GET /a/x%3Acancel", "M1 x:cancel"),
+            ],
+        ),
+        (
+            // A template with the verb before a more specific one without it.
+            &[
+                "POST /v1/{name=rooms/*}",
+                "POST /v1/{name=**}:getIamPolicy",
+                "POST /v1/{name=rooms/*/beds/*}:getIamPolicy",
+                "GET /v1/rooms/5%3AgetIamPolicy",
+            ],
+            &[
+                ("POST /v1/rooms/5:getIamPolicy", "M1 rooms/5"),
+                ("POST /v1/rooms/5/beds/6:getIamPolicy", "M2 rooms/5/beds/6"),
+                ("POST /v1/rooms/5:other", "M0 rooms/5:other"),
+                ("POST /v1/rooms/5%3AgetIamPolicy", "M0 rooms/5:getIamPolicy"),
+                ("POST /v1/rooms/a:b:getIamPolicy", "M1 rooms/a:b"),
+                ("GET /v1/rooms/5:getIamPolicy", "405 POST"),
+                ("GET /v1/rooms/5%3AgetIamPolicy", "M3"),
             ],
         ),
         (
@@ -477,7 +499,7 @@ fn a_colon_is_a_verb_where_the_node_has_that_verb() {
             &["GET /a/b", "GET /a/b:x", "GET /a/{id}:y", "GET /a/b%3Ay"],
             &[
                 ("GET /a/b:x", "M1"),
-                ("GET /a/b:y", "M3"),
+                ("GET /a/b:y", "M2 b"),
                 ("GET /a/c:y", "M2 c"),
                 ("GET /a/b", "M0"),
                 ("GET /a/b%3Ay", "M3"),
@@ -494,6 +516,11 @@ fn a_colon_is_a_verb_where_the_node_has_that_verb() {
                 ("GET /z:v", "M2"),
                 ("GET /z:w", "404"),
             ],
+        ),
+        (
+            // What the refusal of `/a:b:c` and `/a:b/c` says to write.
+            &["GET /a%3Ab:c", "GET /a%3Ab/c"],
+            &[("GET /a:b:c", "M0"), ("GET /a:b/c", "M1"), ("GET /a%3Ab:c", "M0")],
         ),
     ];
     for (templates, requests) in tables {
@@ -979,9 +1006,19 @@ mod reference {
     /// The most specific of the templates that `path` matches, among those that have the method.
     pub(super) fn find(templates: &[(&str, Template)], http_method: &str, path: &str) -> Result<usize, Vec<String>> {
         let path: Vec<_> = path.strip_prefix('/').unwrap().split('/').collect();
-        let matching: Vec<_> = (0..templates.len())
-            .filter(|index| matches(templates, &templates[*index].1, &path))
-            .collect();
+        let matching = |verb, path: &[&str]| -> Vec<usize> {
+            let templates = templates.iter().zip(0..);
+            let matching = templates.filter(|((_, template), _)| matches(template, verb, path));
+            matching.map(|(_, index)| index).collect()
+        };
+        let (last, before) = path.split_last().unwrap();
+        let by_verb = last
+            .rsplit_once(':')
+            .map(|(base, verb)| matching(Some(verb), &[before, &[base]].concat()));
+        let matching = match by_verb {
+            Some(by_verb) if !by_verb.is_empty() => by_verb,
+            _ => matching(None, &path),
+        };
         matching
             .iter()
             .copied()
@@ -995,45 +1032,24 @@ mod reference {
             })
     }
 
-    fn matches(templates: &[(&str, Template)], template: &Template, path: &[&str]) -> bool {
-        let (last, before) = path.split_last().unwrap();
-        let cut = last.rsplit_once(':');
-        if let Some(verb) = &template.verb {
-            return cut.is_some_and(|(base, name)| {
-                let mut path = before.to_vec();
-                path.push(base);
-                name.as_bytes() == &**verb && consume(&template.segments, &path).is_some()
-            });
-        }
-        let Some(by_wildcard) = consume(&template.segments, path) else {
-            return false;
-        };
-        // A verb of the same node isn't data.
-        !(by_wildcard
-            && templates.iter().any(|(_, other)| {
-                other.segments == template.segments
-                    && cut.is_some_and(|(_, name)| other.verb.as_deref() == Some(name.as_bytes()))
-            }))
+    /// Whether the template matches the path; with a verb, what precedes it.
+    fn matches(template: &Template, verb: Option<&str>, path: &[&str]) -> bool {
+        template.verb.as_deref() == verb.map(str::as_bytes) && consume(&template.segments, path)
     }
 
-    /// Whether the segments match, and then whether a wildcard took the last one of the path.
-    fn consume(segments: &[Segment], path: &[&str]) -> Option<bool> {
+    fn consume(segments: &[Segment], path: &[&str]) -> bool {
         match (segments.split_first(), path.split_first()) {
-            (None, None) => Some(false),
+            (None, None) => true,
             (Some((Segment::Literal(text), segments)), Some((first, path))) if first.as_bytes() == &**text => {
                 consume(segments, path)
             }
-            (Some((Segment::Single, segments)), Some((first, rest))) if !first.is_empty() => {
-                consume(segments, rest).map(|by_wildcard| by_wildcard || rest.is_empty())
-            }
-            (Some((Segment::Multi, segments)), _) => (0..=path.len()).find_map(|taken| {
-                consume(segments, &path[taken..]).map(|by_wildcard| by_wildcard || (taken > 0 && taken == path.len()))
-            }),
-            _ => None,
+            (Some((Segment::Single, segments)), Some((first, path))) if !first.is_empty() => consume(segments, path),
+            (Some((Segment::Multi, segments)), _) => (0..=path.len()).any(|taken| consume(segments, &path[taken..])),
+            _ => false,
         }
     }
 
-    /// Less is more specific: literal, the end, `*`, `**` (and there, the longer tail).
+    /// Less is more specific: literal, the end, `*`, `**` (and there, the longer tail first).
     fn rank(template: &Template) -> Vec<usize> {
         let mut rank = Vec::new();
         for (segment, at) in template.segments.iter().zip(1..) {
@@ -1043,7 +1059,6 @@ mod reference {
                 Segment::Multi => {
                     rank.push(3);
                     rank.push(usize::MAX - (template.segments.len() - at));
-                    return rank;
                 }
             }
         }

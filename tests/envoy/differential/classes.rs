@@ -660,7 +660,7 @@ pub const CLASSES: &[Class] = &[
     },
     Class {
         name: "a colon in a value",
-        rule: "`x:y` where `y` is no registered verb of that node: a value containing a colon",
+        rule: "`x:y` is read with its verb first […]. Only then is it a value containing a colon",
         native: "takes it for a verb if any rule has that verb: 404",
         explains: |exchange, difference| {
             exchange.path(PathOddity::Colon) && exchange.native_refuses(difference, 404, "Could not resolve /")
