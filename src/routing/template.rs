@@ -9,8 +9,9 @@
 //! Verb      = ":" LITERAL ;
 //! ```
 //!
-//! with three rules that the grammar leaves to prose: variables don't nest, a variable occurs once, and after `**`
-//! come only literals. One form is accepted beyond it: `/` alone, which is the path `/`.
+//! with rules that the grammar leaves to prose: variables don't nest, a variable occurs once, and so does `**`, so that
+//! what follows it has a fixed number of segments. Google's text has `**` at the end alone; rules in use have segments
+//! after it (Firestore, Bazel). One form is accepted beyond the grammar: `/` alone, which is the path `/`.
 
 use std::fmt;
 
@@ -70,7 +71,6 @@ impl Template {
                 verb: None,
                 variables: Vec::new(),
             },
-            multi: None,
         };
         parser.template()?;
         Ok(parser.template)
@@ -104,8 +104,6 @@ struct Parser<'t> {
     /// Always on a character boundary of `text`.
     at: usize,
     template: Template,
-    /// Where `**` was.
-    multi: Option<usize>,
 }
 
 impl<'t> Parser<'t> {
@@ -158,14 +156,13 @@ impl<'t> Parser<'t> {
                 if !matches!(self.peek(), None | Some('/' | ':' | '}')) {
                     return Err(self.expected("`/`, `:` or the end after a wildcard, which is a segment of its own"));
                 }
-                if self.multi.is_some() {
+                if segment == Segment::Multi && self.template.multi().is_some() {
                     return Err(TemplateError {
                         position: start,
-                        message: "expected a literal: only literals may follow `**`".into(),
+                        message: "expected `**` once, found it again: what follows it is a literal, `*` or a variable \
+                                  without `**`"
+                            .into(),
                     });
-                }
-                if segment == Segment::Multi {
-                    self.multi = Some(start);
                 }
                 self.template.segments.push(segment);
                 Ok(())
@@ -194,12 +191,6 @@ impl<'t> Parser<'t> {
                 return Err(self.expected("`/` or `}`"));
             }
         } else if self.take('}') {
-            if self.multi.is_some() {
-                return Err(TemplateError {
-                    position: opening,
-                    message: "expected a literal: only literals may follow `**`".into(),
-                });
-            }
             self.template.segments.push(Segment::Single);
         } else {
             return Err(self.expected("`.`, `=` or `}`"));
@@ -363,6 +354,9 @@ mod tests {
             ("/v1/{kind=literal}", "'v1' 'literal' kind=1..2"),
             ("/{a}/{b.c_1.d=x/**}/y/z", "* 'x' ** 'y' 'z' a=0..1 b.c_1.d=1..3+"),
             ("/{a=**}/{b=tail}", "** 'tail' a=0..1+ b=1..2"),
+            ("/**/*", "** *"),
+            ("/x/{a=y/**}/{b}", "'x' 'y' ** * a=1..3+ b=3..4"),
+            ("/{a=**/x/*}/{b=y/*}/*:v", "** 'x' * 'y' * * :v a=0..3+ b=3..5+"),
             ("/v1/{id}:cancel", "'v1' * :cancel id=1..2"),
             ("/v1:batchGet", "'v1' :batchGet"),
             ("/v1/**:verb", "'v1' ** :verb"),
@@ -414,11 +408,10 @@ mod tests {
             ("/***", 3, "a segment of its own"),
             ("/a*", 2, "expected `/`, `:` or the end of the template, found `*`"),
             ("/*a", 2, "a segment of its own"),
-            ("/**/*", 4, "only literals may follow `**`"),
-            ("/**/**", 4, "only literals may follow `**`"),
-            ("/**/{a}", 4, "only literals may follow `**`"),
-            ("/{a=**}/{b=*}", 11, "only literals may follow `**`"),
-            ("/{a=**/**}", 7, "only literals may follow `**`"),
+            ("/**/**", 4, "expected `**` once, found it again: what follows it is"),
+            ("/**/a/*/**", 8, "expected `**` once"),
+            ("/{a=**}/{b=**}", 11, "expected `**` once"),
+            ("/{a=**/**}", 7, "expected `**` once"),
             ("/{", 2, "expected a field name, found the end"),
             ("/{}", 2, "expected a field name, found `}`"),
             ("/{1a}", 2, "expected a field name"),

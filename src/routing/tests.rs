@@ -254,6 +254,40 @@ fn a_path_finds_its_most_specific_template_whatever_the_order() {
             ],
         ),
         (
+            // The longest tail, and of equally long ones a literal before `*` from the left.
+            &[
+                "GET /a/**",
+                "GET /a/**/*",
+                "GET /a/**/z",
+                "GET /a/**/y/*",
+                "GET /a/**/*/z",
+                "GET /a/**/*/*/*",
+            ],
+            &[
+                ("GET /a", "0"),
+                ("GET /a/", "0"),
+                ("GET /a/1/", "0"),
+                ("GET /a/1", "1"),
+                ("GET /a/z", "2"),
+                ("GET /a/y/z", "3"),
+                ("GET /a/y/1", "3"),
+                ("GET /a/1/z", "4"),
+                ("GET /a/1/2", "1"),
+                ("GET /a/1/y/z", "5"),
+                ("GET /a/1//z", "2"),
+            ],
+        ),
+        (
+            // `*` before `**`, wherever the segments after it.
+            &["GET /a/*", "GET /a/**/*", "GET /**/b", "GET /a/*/**/*"],
+            &[
+                ("GET /a/b", "0"),
+                ("GET /c/b", "2"),
+                ("GET /a/c/b", "3"),
+                ("GET /c/d", "404"),
+            ],
+        ),
+        (
             &["GET /**/z", "GET /a/**/z"],
             &[
                 ("GET /z", "0"),
@@ -352,6 +386,22 @@ fn wildcards_capture_what_they_should() {
         ("/a/{id=b/**/y}/z", "/a/b/1/y/z", "M0 b/1/y"),
         ("/a/{id=b/**}/{name=z}", "/a/b/1/z", "M0 b/1|z"),
         ("/{id}/**/{name=z}", "/1/z", "M0 1|z"),
+        ("/a/{id=**}/{name}", "/a/x", "M0 |x"),
+        ("/a/{id=**}/{name}", "/a/1/2/x%2Fy", "M0 1/2|x/y"),
+        ("/a/{id=**}/{name}", "/a", "404"),
+        ("/a/{id=**}/{name}", "/a/1/", "404"),
+        ("/a/{id=**}/*/{name}:v", "/a/1/2/3:v", "M0 1|3"),
+        ("/a/{id=**/x/*}/{name=z/*}", "/a/0/x/1/z/2", "M0 0/x/1|z/2"),
+        (
+            "/v1/{name=projects/*/databases/*/documents/**}/{id}",
+            "/v1/projects/p/databases/d/documents/rooms/1/beds",
+            "M0 projects/p/databases/d/documents/rooms/1|beds",
+        ),
+        (
+            "/v1/{name=projects/*/databases/*/documents/**}/{id}",
+            "/v1/projects/p/databases/d/documents/rooms",
+            "M0 projects/p/databases/d/documents|rooms",
+        ),
         ("/{id=a}/b", "/a/b", "M0 a"),
         ("/a/*/{id}", "/a/x/y", "M0 y"),
     ];
@@ -549,6 +599,10 @@ fn hostile_paths_and_templates_cost_no_more_than_their_length() {
         templates.push(format!("GET {}/*/x{at}", "/a".repeat(at)));
         templates.push(format!("GET {}/**/b/x{at}", "/a".repeat(at)));
         templates.push(format!("GET {}/a/y{at}", "/*".repeat(at)));
+        // From the end as well.
+        templates.push(format!("GET /**/x{at}/*{}", "/a".repeat(at)));
+        templates.push(format!("GET /**/x{at}/a{}", "/*".repeat(at)));
+        templates.push(format!("GET /a/**/y{at}{}", "/a/*".repeat(at / 2)));
     }
     let router = router(&templates.iter().map(String::as_str).collect::<Vec<_>>());
     let mut captures = Captures::default();
@@ -567,7 +621,7 @@ fn hostile_paths_and_templates_cost_no_more_than_their_length() {
     }
     let path = format!("{}/b/x150", "/a".repeat(20_000));
     assert!(
-        matches!(router.find("GET", path.as_bytes(), &mut captures), Match::Route(route) if format!("GET {}", route.binding.template) == templates[451])
+        matches!(router.find("GET", path.as_bytes(), &mut captures), Match::Route(route) if format!("GET {}", route.binding.template) == templates[6 * 150 + 1])
     );
 }
 
@@ -973,6 +1027,9 @@ fn equivalent_templates_are_refused_and_different_ones_are_not() {
         ("GET /a/{id=b/*}", "GET /{name=a/b}/{id}", false),
         ("GET /a/%62", "GET /a/b", false),
         ("GET /**/x", "GET /{id=**/x}", false),
+        ("GET /**/{id}", "GET /{id=**}/*", false),
+        ("GET /**/x/{id}", "GET /**/{id}/x", true),
+        ("GET /**/{id}", "GET /**", true),
         ("GET /a:v", "GET /a:%76", false),
         ("GET /a/*", "POST /a/*", true),
         ("GET /a/*", "* /a/*", true),
@@ -1082,7 +1139,7 @@ fn the_trie_agrees_with_a_plain_reading_of_random_templates() {
             for at in 0..=random.below(4) {
                 text += match at {
                     _ if at == multi => "/**",
-                    _ if at > multi => ["/a", "/b"][random.below(2)],
+                    _ if at > multi => ["/a", "/b", "/*"][random.below(3)],
                     _ => ["/a", "/b", "/*", "/*"][random.below(4)],
                 };
             }

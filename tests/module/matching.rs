@@ -75,6 +75,49 @@ fn a_path_is_read_with_its_verb_first() {
 }
 
 #[test]
+fn segments_may_follow_a_double_star() {
+    let gateway = gateway(json!({ "http_rules": [
+        { "selector": "test.everything.Paths.Named", "get": "/v2/{name=documents/**}/{id}" },
+        { "selector": "test.everything.Paths.Rooms", "get": "/v2/{name=documents/**}/{id}/{kind=pages/*}" },
+        { "selector": "test.everything.Paths.Suffix", "get": "/v2/{name=documents/**}/{id}/*:count" },
+    ] }));
+    let cases = [
+        (
+            "/v2/documents/a",
+            "Paths/Named",
+            json!({ "name": "documents", "id": "a" }),
+        ),
+        (
+            "/v2/documents/a/b/c%2Fd",
+            "Paths/Named",
+            json!({ "name": "documents/a/b", "id": "c/d" }),
+        ),
+        (
+            "/v2/documents/a/b/pages/c",
+            "Paths/Rooms",
+            json!({ "name": "documents/a", "id": "b", "kind": "pages/c" }),
+        ),
+        (
+            "/v2/documents/pages/c",
+            "Paths/Named",
+            json!({ "name": "documents/pages", "id": "c" }),
+        ),
+        (
+            "/v2/documents/a/b/c:count",
+            "Paths/Suffix",
+            json!({ "name": "documents/a", "id": "b" }),
+        ),
+    ];
+    for (path, method, message) in cases {
+        let exchange = gateway.request(Request::get(path));
+        assert_eq!(call_of(&exchange), (method.to_owned(), message), "{path}");
+    }
+    for path in ["/v2/documents", "/v2/documents/", "/v2/documents/a/"] {
+        assert_eq!(error(&gateway.request(Request::get(path))).0, 404, "{path}");
+    }
+}
+
+#[test]
 fn a_capture_of_every_kind_is_read_in_its_text_form() {
     let gateway = gateway(json!({}));
     let cases = [
