@@ -73,6 +73,10 @@ const MESSAGES: &str = r#"
       google.protobuf.Duration span = 25;
       repeated google.protobuf.Timestamp times = 26;
       optional string maybe = 27;
+      map<int32, Color> colors_by_number = 28;
+      map<bool, int64> counts = 29;
+      map<string, Book> books_by_name = 30;
+      map<string, google.protobuf.Timestamp> times_by_name = 31;
     }
     message Book {
       string title = 1;
@@ -80,6 +84,7 @@ const MESSAGES: &str = r#"
       int64 pages = 3;
       oneof kind { string paper = 4; string audio = 5; }
       repeated string words = 6;
+      map<string, string> notes = 7;
     }
     message Author { string full_name = 1; int32 born = 2; }
     enum Color { NONE = 0; RED = 1; BLUE = 2; }

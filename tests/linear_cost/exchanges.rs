@@ -260,6 +260,7 @@ fn queries_and_paths_cost_what_their_length_costs() {
         &[
             Shape::new("a list", 2000, query("ints=~&")),
             Shape::new("lists in turn", 2000, query("ints=~&words=a&")),
+            Shape::new("entries of maps", 2000, query("counts[~]=1&byNumber[~]=a&")),
             Shape::new("a list further down", 1000, query("left.left.words=~&right.words=~&")),
             Shape::new("a long name", 48, |n| get(format!("/m?{}text=a", "left.".repeat(n)))),
             Shape::new("long names", 500, |n| {

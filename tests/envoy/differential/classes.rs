@@ -345,7 +345,7 @@ pub const CLASSES: &[Class] = &[
     },
     Class {
         name: "a parameter for a map",
-        rule: "Maps and repeated messages: 400",
+        rule: "A map with scalar values by `field[key]=value`; other maps […]: 400",
         native: "ignores it",
         explains: |exchange, difference| exchange.query(QueryOddity::Map) && exchange.ours_refuses(difference, 400),
     },

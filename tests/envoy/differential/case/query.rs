@@ -174,10 +174,7 @@ impl Builder<'_> {
                 QueryOddity::ThroughScalar,
                 format!("{}.x", find(&is_scalar)?.json_name()),
             ),
-            5 => (QueryOddity::Unknown, {
-                let map = find(&FieldDescriptor::is_map)?;
-                format!("{}[a]", map.json_name())
-            }),
+            5 => (QueryOddity::Unknown, format!("{}[a]", string()?.json_name())),
             6 => {
                 let is_typed =
                     |field: &FieldDescriptor| field.kind() != Kind::String && !field.is_map() && is_leaf(field);
