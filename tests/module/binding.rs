@@ -44,6 +44,7 @@ fn the_query_binds_every_field_that_has_a_text_form() {
             json!({ "timestamp": "1970-01-01T00:00:01Z", "duration": "1s" }),
         ),
         ("mask=a,bC", json!({ "mask": "a,bC" })),
+        ("mask=a,b_c.d_e", json!({ "mask": "a,bC.dE" })),
         (
             "string_wrapper=&int64_wrapper=7",
             json!({ "stringWrapper": "", "int64Wrapper": "7" }),

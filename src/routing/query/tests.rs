@@ -174,6 +174,10 @@ fn query_parameters_fill_the_other_fields() {
             json!({"updateMask": "book.title,pageSize"}),
         ),
         (
+            "update_mask=book.author_info,page_size,pageSize",
+            json!({"updateMask": "book.authorInfo,pageSize,pageSize"}),
+        ),
+        (
             "book.title=x&book.pages=7",
             json!({"book": {"title": "x", "pages": "7"}}),
         ),
@@ -379,6 +383,10 @@ fn what_a_query_may_not_give_is_an_error_with_its_name() {
         ("flag=yes", "flag: "),
         ("time=x", "time: "),
         ("raw=*", "raw: "),
+        (
+            "update_mask=page_size,,id",
+            "update_mask: expected field paths such as display_name,owner.name, found",
+        ),
     ];
     for (query, expected) in cases {
         bench.assert_error(&format!("GET /a?{query}"), expected);
@@ -520,6 +528,11 @@ fn the_query_says_whether_it_sets_the_update_mask() {
 #[test]
 fn nested_records_are_written_byte_for_byte() {
     let bench = Bench::new(r#"get: "/a""#);
+    // A mask of either form arrives with the names of the .proto.
+    for mask in ["update_mask=page_size", "updateMask=pageSize"] {
+        let (wire, _) = bench.records(&format!("GET /a?{mask}")).unwrap();
+        assert_eq!(wire, b"\x92\x01\x0b\x0a\x09page_size", "{mask}");
+    }
     let (wire, _) = bench
         .records("GET /a?book.author_info.born=300&book.title=x&tags=y")
         .unwrap();

@@ -370,14 +370,6 @@ pub const CLASSES: &[Class] = &[
         explains: |exchange, difference| exchange.query(QueryOddity::Twice) && exchange.ours_refuses(difference, 400),
     },
     Class {
-        name: "a FieldMask in snake_case",
-        rule: "ProtoJSON, and the conformance suite: the paths of a FieldMask are in lowerCamelCase",
-        native: "takes them",
-        explains: |exchange, difference| {
-            difference.ours.contains("expected field paths in lowerCamelCase") && exchange.ours_refuses(difference, 400)
-        },
-    },
-    Class {
         name: "null or a list in a list",
         rule: "ProtoJSON exactly: null is no element of a list, but of ListValue and of Value, and neither is a list",
         native: "takes it for nothing",
