@@ -37,7 +37,7 @@ use self::error::{Origin, RulePart};
 use self::matcher::{Found, Matcher};
 pub use self::method::{HttpRule, Method};
 pub use self::query::{BindError, BindOptions, Binder, Bound, Parameters, QueryOptions, UnknownParameters};
-use self::template::Template;
+use self::template::{BasePath, Template};
 use crate::schema::tables::Tables;
 
 /// All routes of a configuration, ready to be searched.
@@ -66,7 +66,7 @@ impl Router {
     ///
     /// A method's rule is its `google.api.http` annotation, or one of `rules` (the plugin configuration's
     /// `http_rules`), which replaces the annotation. The methods of `auto_mapping` are also reached by a POST to
-    /// `/pkg.Service/Method`, with the request message as the body.
+    /// `/pkg.Service/Method`, with the request message as the body. All these paths are below `base_path`.
     ///
     /// Everything that can be wrong with a rule is found here, so that requests meet only rules that hold.
     pub fn build(
@@ -74,6 +74,7 @@ impl Router {
         services: &[ServiceDescriptor],
         rules: &[HttpRule],
         auto_mapping: AutoMapping,
+        base_path: &BasePath,
     ) -> Result<Self, RoutingError> {
         let mut router = Self {
             routes: Vec::new(),
@@ -84,7 +85,7 @@ impl Router {
         let mut origins = Vec::new();
         for declared in declared(tables, services, rules, auto_mapping)? {
             let origin = declared.origin;
-            if router.add(tables, declared, &origins)? {
+            if router.add(tables, declared, base_path, &origins)? {
                 origins.push(origin);
             }
         }
@@ -154,11 +155,18 @@ impl Router {
 
     /// Adds one route. Returns `false` for an automatic one whose path the method is bound to already. `origins` are
     /// those of the routes so far.
-    fn add(&mut self, tables: &Tables, declared: Declared, origins: &[Origin]) -> Result<bool, RoutingError> {
+    fn add(
+        &mut self,
+        tables: &Tables,
+        declared: Declared,
+        base_path: &BasePath,
+        origins: &[Origin],
+    ) -> Result<bool, RoutingError> {
         let Declared { method, origin, rule } = declared;
         let refuse = |part, message: String| RoutingError::new(origin, part, &rule.http_method, &method, message);
-        let template = Template::parse(&rule.template)
+        let mut template = Template::parse(&rule.template)
             .map_err(|error| refuse(RulePart::Path, format!("path `{}`: {error}", rule.template)))?;
+        template.put_under(base_path);
         if let Err(taken) = self
             .matcher
             .insert(&template, &rule.http_method, self.routes.len() as u32)

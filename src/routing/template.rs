@@ -76,9 +76,41 @@ impl Template {
         Ok(parser.template)
     }
 
+    /// Puts `base` before the template.
+    pub fn put_under(&mut self, base: &BasePath) {
+        let literals = base.0.iter().cloned().map(Segment::Literal);
+        self.segments.splice(0..0, literals);
+        for variable in &mut self.variables {
+            variable.start += base.0.len();
+            variable.end += base.0.len();
+        }
+    }
+
     /// The position of `**`, if there is one.
     pub fn multi(&self) -> Option<usize> {
         self.segments.iter().position(|segment| *segment == Segment::Multi)
+    }
+}
+
+/// A path that all templates are below: literal segments, decoded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BasePath(Vec<Box<[u8]>>);
+
+impl BasePath {
+    /// Parses `text`, which is a template of literals alone: `/api/v2`. Empty, it is no path, and templates stay as they
+    /// are. `None` if it doesn't begin with `/`, ends with one, or has an empty segment or what isn't a literal: variables,
+    /// wildcards, a verb, a query.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.is_empty() {
+            return Some(Self::default());
+        }
+        let template = Template::parse(text).ok()?;
+        let literal = |segment| match segment {
+            Segment::Literal(text) if !text.is_empty() => Some(text),
+            _ => None,
+        };
+        let literals = template.segments.into_iter().map(literal).collect::<Option<_>>()?;
+        (template.verb.is_none() && template.variables.is_empty()).then_some(Self(literals))
     }
 }
 
@@ -314,7 +346,10 @@ mod tests {
 
     /// A template written out from its parts, with variables as ranges.
     fn described(text: &str) -> Result<String, TemplateError> {
-        let template = Template::parse(text)?;
+        Template::parse(text).map(|template| written(&template))
+    }
+
+    fn written(template: &Template) -> String {
         let segments: Vec<_> = template
             .segments
             .iter()
@@ -332,7 +367,7 @@ mod tests {
             let multi = if variable.multi_segment { "+" } else { "" };
             out += &format!(" {}={}..{}{multi}", variable.name(), variable.start, variable.end);
         }
-        Ok(out)
+        out
     }
 
     #[test]
@@ -440,6 +475,26 @@ mod tests {
             let error = Template::parse(text).unwrap_err();
             assert_eq!(error.position, position, "{text}: {error}");
             assert!(error.message.contains(message), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_base_path_is_put_before_segments_and_variables() {
+        let cases = [
+            ("", "/v1/{id}:v", "'v1' * :v id=1..2"),
+            ("/api", "/v1/{id}:v", "'api' 'v1' * :v id=2..3"),
+            ("/a%20b/c", "/{id=x/**}/*", "'a b' 'c' 'x' ** * id=2..4+"),
+            ("/api", "/", "'api' ''"),
+        ];
+        for (base, text, expected) in cases {
+            let mut template = Template::parse(text).unwrap();
+            template.put_under(&BasePath::parse(base).unwrap());
+            assert_eq!(written(&template), expected, "{text} below {base}");
+        }
+        for text in [
+            "api", "/", "/api/", "//api", "/a//b", "/{a}", "/{a=b}", "/*", "/a/**", "/a:b", "/a?b", "/a#b", "/%",
+        ] {
+            assert!(BasePath::parse(text).is_none(), "{text}");
         }
     }
 

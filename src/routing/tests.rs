@@ -160,7 +160,17 @@ impl Fixture {
     }
 
     pub(super) fn router(&self, rules: &[HttpRule], auto_mapping: AutoMapping) -> Result<Router, RoutingError> {
-        Router::build(&self.tables, &self.services, rules, auto_mapping)
+        self.router_below("", rules, auto_mapping)
+    }
+
+    fn router_below(
+        &self,
+        base_path: &str,
+        rules: &[HttpRule],
+        auto_mapping: AutoMapping,
+    ) -> Result<Router, RoutingError> {
+        let base_path = BasePath::parse(base_path).unwrap();
+        Router::build(&self.tables, &self.services, rules, auto_mapping, &base_path)
     }
 }
 
@@ -723,6 +733,35 @@ fn auto_mapping_stands_beside_the_others_and_repeats_none() {
         panic!("no route");
     };
     assert_eq!(plain.binding.body, Body::Whole);
+}
+
+#[test]
+fn a_base_path_is_before_every_path_and_no_native_one() {
+    let fixture = Fixture::methods([
+        ("Get", r#"get: "/v1/{name=rooms/**}/{id}:v""#),
+        ("List", r#"get: "/""#),
+        ("Plain", ""),
+    ]);
+    let rules = [rule("t.S.Plain", "PUT", "/v2/{id}")];
+    let router = fixture.router_below("/api/x", &rules, AutoMapping::All).unwrap();
+    let cases = [
+        ("GET /api/x/v1/rooms/1/2/3:v", "Get rooms/1/2|3"),
+        ("GET /%61pi/x/v1/rooms/3:v", "Get rooms|3"),
+        ("GET /api/x/", "List"),
+        ("GET /api/x", "404"),
+        ("PUT /api/x/v2/5", "Plain 5"),
+        ("POST /api/x/v2/5", "405 PUT"),
+        ("POST /api/x/t.S/Plain", "Plain"),
+        ("POST /api/x/t.S/Get", "Get"),
+        ("GET /v1/rooms/3:v", "404"),
+        ("PUT /v2/5", "404"),
+        ("POST /t.S/Plain", "404"),
+    ];
+    for (request, expected) in cases {
+        assert_eq!(found(&router, request), expected, "{request}");
+    }
+    assert!(router.serves(b"/t.S/Plain"));
+    assert!(!router.serves(b"/api/x/t.S/Plain"));
 }
 
 #[test]
