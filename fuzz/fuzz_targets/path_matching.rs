@@ -13,7 +13,7 @@ use protobridge_fuzz::letters::{Letters, Random};
 use protobridge_fuzz::paths::{Outcome, Reference, find};
 
 /// Literals, captures and wildcards in each other's way, verbs where they are data elsewhere, tails behind `**`.
-const TEMPLATES: [(&str, &str); 50] = [
+const TEMPLATES: [(&str, &str); 57] = [
     ("GET", "/"),
     ("GET", "/a"),
     ("POST", "/a"),
@@ -64,6 +64,13 @@ const TEMPLATES: [(&str, &str); 50] = [
     ("POST", "/b/**/a/b"),
     ("GET", "/d/*/**"),
     ("POST", "/d/{a=*/**}:v"),
+    ("GET", "/d/**/{a}"),
+    ("GET", "/d/{a=**}/b/{b}"),
+    ("GET", "/d/{a=**}/*/b"),
+    ("PUT", "/d/{a=**}/{b}/*:v"),
+    ("GET", "/d/{a=b/**}/{b=a/*}"),
+    ("POST", "/**/*"),
+    ("GET", "/**/{a}/a/{b}:w"),
 ];
 
 const HTTP_METHODS: [&str; 7] = ["GET", "POST", "PUT", "DELETE", "HEAD", "*", "get"];

@@ -3,6 +3,7 @@
 use std::sync::LazyLock;
 
 use prost_reflect::MessageDescriptor;
+use protobridge::routing::template::BasePath;
 use protobridge::routing::{AutoMapping, HttpRule, Router, RoutingError};
 use protobridge::schema::tables::Tables;
 use protobridge::schema::{Schema, Source};
@@ -42,7 +43,7 @@ impl Edge {
             .pool()
             .get_service_by_name("edge.Edge")
             .expect("the service");
-        Router::build(&self.tables, &[service], rules, AutoMapping::None)
+        Router::build(&self.tables, &[service], rules, AutoMapping::None, &BasePath::default())
     }
 }
 

@@ -33,14 +33,13 @@ pub enum Outcome {
     Malformed,
 }
 
-/// How specific a match is, the best being the least: a rank for each segment of the template, then what tells matches of
-/// `**` apart.
-type Rank = (Vec<u8>, usize, bool);
+/// How specific a match is, the best being the least: a rank for each segment up to `**`, the more after that the less,
+/// and a rank for each of these.
+type Rank = (Vec<u8>, usize, Vec<u8>);
 
-const VERB_LITERAL: u8 = 0;
-const LITERAL: u8 = 1;
-const SINGLE: u8 = 2;
-const MULTI: u8 = 3;
+const LITERAL: u8 = 0;
+const SINGLE: u8 = 1;
+const MULTI: u8 = 2;
 
 impl Reference {
     /// `template` is one that the grammar allows, and its literals have no escapes.
@@ -86,12 +85,8 @@ impl Reference {
         }
     }
 
-    fn same_shape(&self, other: &Self) -> bool {
-        self.segments == other.segments
-    }
-
-    /// How well it matches these segments; `with_verb`: they are what precedes the verb of a path.
-    fn rank(&self, path: &[&[u8]], with_verb: bool) -> Option<Rank> {
+    /// How well it matches these segments.
+    fn rank(&self, path: &[&[u8]]) -> Option<Rank> {
         let multi = self.segments.iter().position(|segment| *segment == Piece::Multi);
         let (head, tail) = match multi {
             Some(at) => (&self.segments[..at], &self.segments[at + 1..]),
@@ -104,40 +99,23 @@ impl Reference {
         if !fits {
             return None;
         }
-        let mut ranks = Vec::new();
-        for (at, (piece, segment)) in head.iter().zip(path).enumerate() {
-            ranks.push(match piece {
-                Piece::Literal(text) if decoded(segment, true).is_some_and(|found| found == text.as_bytes()) => {
-                    match with_verb && at + 1 == path.len() {
-                        true => VERB_LITERAL,
-                        false => LITERAL,
-                    }
-                }
-                Piece::Single if !segment.is_empty() => SINGLE,
-                _ => return None,
-            });
-        }
-        let last = &path[path.len() - tail.len()..];
-        for (piece, segment) in tail.iter().zip(last) {
-            let Piece::Literal(text) = piece else { return None };
-            if decoded(segment, true)? != text.as_bytes() {
-                return None;
-            }
-        }
+        let mut ranks = rank_each(head, path)?;
         if multi.is_some() {
             ranks.push(MULTI);
         }
-        Some((ranks, usize::MAX - tail.len(), !with_verb))
+        let after = rank_each(tail, &path[path.len() - tail.len()..])?;
+        Some((ranks, usize::MAX - tail.len(), after))
     }
+}
 
-    /// Whether a wildcard takes the last of `length` segments.
-    fn ends_in_wildcard(&self, length: usize) -> bool {
-        match self.segments.as_slice() {
-            // `**` that takes nothing leaves the last segment to what stands in front of it.
-            [before @ .., Piece::Multi] if length < self.segments.len() => before.last() == Some(&Piece::Single),
-            segments => matches!(segments.last(), Some(Piece::Single | Piece::Multi)),
-        }
-    }
+/// A rank for each of `pieces`, if each matches its segment of the path.
+fn rank_each(pieces: &[Piece], path: &[&[u8]]) -> Option<Vec<u8>> {
+    let rank = |(piece, segment): (&Piece, &&[u8])| match piece {
+        Piece::Literal(text) if decoded(segment, true).is_some_and(|found| found == text.as_bytes()) => Some(LITERAL),
+        Piece::Single if !segment.is_empty() => Some(SINGLE),
+        _ => None,
+    };
+    pieces.iter().zip(path).map(rank).collect()
 }
 
 /// What `path` leads to, of these bindings.
@@ -156,37 +134,35 @@ pub fn find(bindings: &[&Reference], http_method: &str, path: &[u8]) -> Outcome 
     }
     let verb_is = |binding: &Reference| binding.verb.is_some() && binding.verb.map(str::as_bytes) == verb.as_deref();
 
-    let mut found: Vec<(Rank, &Reference, bool)> = Vec::new();
+    // The verb first: only where no template with it matches, the colon is data.
+    let with_verb = bindings
+        .iter()
+        .any(|binding| verb_is(binding) && binding.rank(&base).is_some());
+    let mut found: Vec<(Rank, &Reference)> = Vec::new();
     for binding in bindings {
-        let rank = match binding.verb {
-            Some(_) if verb_is(binding) => binding.rank(&base, true),
-            Some(_) => None,
-            // A registered verb is no data of a wildcard in front of it.
-            None if binding.ends_in_wildcard(whole.len())
-                && bindings.iter().any(|other| other.same_shape(binding) && verb_is(other)) =>
-            {
-                None
-            }
-            None => binding.rank(&whole, false),
+        let rank = match with_verb {
+            true if verb_is(binding) => binding.rank(&base),
+            false if binding.verb.is_none() => binding.rank(&whole),
+            _ => None,
         };
         if let Some(rank) = rank {
-            found.push((rank, binding, binding.verb.is_some()));
+            found.push((rank, binding));
         }
     }
     found.sort_by(|one, other| one.0.cmp(&other.0));
     let best = found
         .iter()
-        .filter(|(_, binding, _)| binding.http_method == http_method || binding.http_method == "*")
+        .filter(|(_, binding)| binding.http_method == http_method || binding.http_method == "*")
         // The method itself before any method, of the same template.
-        .min_by_key(|(rank, binding, _)| (rank.clone(), binding.http_method == "*"));
-    let Some((_, binding, with_verb)) = best else {
-        let allow: BTreeSet<_> = found.iter().map(|(_, binding, _)| binding.http_method).collect();
+        .min_by_key(|(rank, binding)| (rank.clone(), binding.http_method == "*"));
+    let Some((_, binding)) = best else {
+        let allow: BTreeSet<_> = found.iter().map(|(_, binding)| binding.http_method).collect();
         return match allow.is_empty() {
             true => Outcome::NoRoute,
             false => Outcome::WrongMethod(allow.into_iter().collect::<Vec<_>>().join(", ")),
         };
     };
-    let segments = if *with_verb { &base } else { &whole };
+    let segments = if with_verb { &base } else { &whole };
     captures(binding, segments).map_or(Outcome::Malformed, |captures| Outcome::Route {
         http_method: binding.http_method.to_owned(),
         template: binding.template.to_owned(),

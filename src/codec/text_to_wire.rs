@@ -2,7 +2,7 @@
 
 use super::to_wire::scalar::{self, Integer, expected_scalar, write_integer};
 use super::to_wire::well_known::{
-    EXPECTED_FIELD_MASK, parse_duration, parse_timestamp, write_field_mask, write_seconds_and_nanos,
+    MaskNames, parse_duration, parse_timestamp, write_field_mask, write_seconds_and_nanos,
 };
 use super::well_known::{EXPECTED_DURATION, EXPECTED_TIMESTAMP};
 use crate::codec::error::CodecError;
@@ -12,8 +12,8 @@ use crate::text::shown::{VALUE, shown};
 use crate::wire::{Tag, write_varint};
 
 /// Appends one record, tag included, for `field` from `text`, which is percent-decoded: the value as ProtoJSON writes it,
-/// without quotes. Booleans may be `1` and `0` as well, enum values numbers; well-known types have their string form. Of a
-/// repeated field it is one element, never packed.
+/// without quotes. Booleans may be `1` and `0` as well, enum values numbers; well-known types have their string form, and
+/// the paths of a field mask may have the names of the `.proto`. Of a repeated field it is one element, never packed.
 ///
 /// An enum name that isn't known appends nothing where the options ignore such names.
 ///
@@ -152,8 +152,8 @@ fn write_well_known(
             write_seconds_and_nanos(seconds, nanos, &mut contents);
         }
         Some(WellKnown::FieldMask) => {
-            if !write_field_mask(bytes, &mut contents) {
-                return Err(EXPECTED_FIELD_MASK.to_owned());
+            if !write_field_mask(bytes, MaskNames::JsonOrProto, &mut contents) {
+                return Err("field paths such as display_name,owner.name".to_owned());
             }
         }
         Some(WellKnown::Wrapper) => {
@@ -234,7 +234,8 @@ mod tests {
             ("du", "1", None),
             ("fm", "aB,c", Some(r#"{"fm":"aB,c"}"#)),
             ("fm", "", Some(r#"{"fm":""}"#)),
-            ("fm", "a_b", None),
+            ("fm", "a_b,cD.e_f", Some(r#"{"fm":"aB,cD.eF"}"#)),
+            ("fm", "a_b,", None),
             ("bv", "1", Some(r#"{"bv":true}"#)),
             ("sv", "x", Some(r#"{"sv":"x"}"#)),
             ("iv", "12", Some(r#"{"iv":"12"}"#)),

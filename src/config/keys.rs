@@ -115,6 +115,12 @@ pub const KEYS: &[Key] = &[
         "Further rules for the same method, without selector and additional_bindings.",
     ),
     key(
+        "base_path",
+        Kind::TextOrEmpty,
+        Some("\"\""),
+        "A path in front of every template and of auto-mapped paths, such as /api; not of native gRPC.",
+    ),
+    key(
         "auto_mapping",
         Kind::FlagOrAuto,
         Some("\"auto\""),

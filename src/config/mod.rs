@@ -13,7 +13,7 @@
 
 use self::check::Checked;
 pub use self::error::ConfigError;
-use self::rules::http_rules;
+use self::rules::{base_path, http_rules};
 pub use self::settings::{Dispatch, Limits, NativeGrpc, Settings, Streaming, Unmatched, Upstream};
 use self::source::{compile_schema, served};
 use self::success::SuccessStatuses;
@@ -53,6 +53,7 @@ impl Plugin {
         let checked = Checked::new(value::read(configuration)?)?;
         let settings = Settings::new(&checked);
         let rules = http_rules(&checked)?;
+        let base_path = base_path(&checked)?;
         let (source_key, schema) = compile_schema(&checked, settings.limits.max_proto_bytes)?;
         let services = served(&checked, source_key, &schema)?;
         let mut tables = Tables::build(schema.pool(), schema.features(), seed);
@@ -64,7 +65,7 @@ impl Plugin {
             Some(true) => AutoMapping::All,
             Some(false) => AutoMapping::None,
         };
-        let router = Router::build(&tables, &services, &rules, auto_mapping).map_err(|error| {
+        let router = Router::build(&tables, &services, &rules, auto_mapping, &base_path).map_err(|error| {
             let method = error.method.map(|method| format!("{method}: ")).unwrap_or_default();
             ConfigError::new(
                 error.key.unwrap_or_else(|| source_key.to_owned()),

@@ -1,13 +1,14 @@
-//! `http_rules` of a configuration, as [`HttpRule`]s.
+//! `http_rules` of a configuration, as [`HttpRule`]s, and the `base_path` that they are below.
 //!
-//! They have the fields of `google.api.HttpRule` (google/api/http.proto). Whether selectors select something and
+//! The rules have the fields of `google.api.HttpRule` (google/api/http.proto). Whether selectors select something and
 //! templates are well-formed is checked when the router is built.
 
 use serde_json::{Map, Value};
 
-use super::check::Checked;
+use super::check::{Checked, describe};
 use super::error::ConfigError;
 use crate::routing::HttpRule;
+use crate::routing::template::BasePath;
 
 /// The rules in the order of the configuration; none without the key.
 pub(super) fn http_rules(checked: &Checked) -> Result<Vec<HttpRule>, ConfigError> {
@@ -27,6 +28,21 @@ pub(super) fn http_rules(checked: &Checked) -> Result<Vec<HttpRule>, ConfigError
             http_rule(&key, rule)
         })
         .collect()
+}
+
+/// The path before all templates; none without the key.
+pub(super) fn base_path(checked: &Checked) -> Result<BasePath, ConfigError> {
+    let text = checked.text("base_path").unwrap_or_default();
+    BasePath::parse(&text).ok_or_else(|| {
+        let found = describe(&Value::String(text));
+        ConfigError::new(
+            "base_path",
+            format!(
+                "expected a path such as \"/api\" that begins with a slash, ends without one, and has no variables, \
+                 wildcards, verb or query, but found {found}"
+            ),
+        )
+    })
 }
 
 /// The rule at the key path `key`. Its additional bindings have none themselves, which bounds the recursion.

@@ -247,7 +247,7 @@ fn each_wrong_configuration_has_an_error_that_names_its_key() {
         (
             json!({ "servces": [] }),
             "servces: unknown key; did you mean \"services\"? (known here: proto, protos, \
-          descriptor_set, services, http_rules, auto_mapping, dispatch, bodyless, native_grpc, upstream, hold_headers, success_status, unmatched, \
+          descriptor_set, services, http_rules, base_path, auto_mapping, dispatch, bodyless, native_grpc, upstream, hold_headers, success_status, unmatched, \
           json, query, update_mask_from_body, errors, streaming, metrics, access_log, log_level, limits)",
         ),
         (
@@ -259,7 +259,7 @@ fn each_wrong_configuration_has_an_error_that_names_its_key() {
         (
             json!({ "timeout": "1s" }),
             "timeout: unknown key; did you mean \"upstream.timeout\"? (known here: proto, \
-          protos, descriptor_set, services, http_rules, auto_mapping, dispatch, bodyless, native_grpc, upstream, hold_headers, success_status, unmatched, \
+          protos, descriptor_set, services, http_rules, base_path, auto_mapping, dispatch, bodyless, native_grpc, upstream, hold_headers, success_status, unmatched, \
           json, query, update_mask_from_body, errors, streaming, metrics, access_log, log_level, limits)",
         ),
         (
@@ -290,6 +290,32 @@ fn each_wrong_configuration_has_an_error_that_names_its_key() {
             json!({ "unmatched": null }),
             "unmatched: expected \"reject\" or \"pass_through\", but found null",
         ),
+        (
+            json!({ "base_path": "api" }),
+            "base_path: expected a path such as \"/api\" that begins with a slash, ends without one, and has no \
+             variables, wildcards, verb or query, but found \"api\"",
+        ),
+        (
+            json!({ "base_path": "/api/" }),
+            "base_path: expected a path such as \"/api\" that begins with a slash, ends without one, and has no \
+             variables, wildcards, verb or query, but found \"/api/\"",
+        ),
+        (
+            json!({ "base_path": "/{tenant}" }),
+            "base_path: expected a path such as \"/api\" that begins with a slash, ends without one, and has no \
+             variables, wildcards, verb or query, but found \"/{tenant}\"",
+        ),
+        (
+            json!({ "base_path": "/api?x" }),
+            "base_path: expected a path such as \"/api\" that begins with a slash, ends without one, and has no \
+             variables, wildcards, verb or query, but found \"/api?x\"",
+        ),
+        (
+            json!({ "base_path": "/" }),
+            "base_path: expected a path such as \"/api\" that begins with a slash, ends without one, and has no \
+             variables, wildcards, verb or query, but found \"/\"",
+        ),
+        (json!({ "base_path": 1 }), "base_path: expected a string, but found 1"),
         (
             json!({ "auto_mapping": "yes" }),
             "auto_mapping: expected true, false or \"auto\", but found \"yes\"",

@@ -35,17 +35,10 @@ impl Captures {
         self.values.clear();
     }
 
-    /// Decodes what the variables of `binding` capture of `path`, whose segments are in [`Captures::scratch`].
-    /// `with_verb`: the template has a verb, so that the captures end before the path's. On error says what is
-    /// malformed.
-    pub(super) fn fill(&mut self, binding: &Binding, path: &[u8], with_verb: bool) -> Result<(), String> {
-        let segments = &mut self.scratch.segments;
-        if with_verb
-            && let Some(verb) = self.scratch.verb.take()
-            && let Some(last) = segments.last_mut()
-        {
-            *last = verb.base;
-        }
+    /// Decodes what the variables of `binding` capture of `path`, whose segments are in [`Captures::scratch`]. On error
+    /// says what is malformed.
+    pub(super) fn fill(&mut self, binding: &Binding, path: &[u8]) -> Result<(), String> {
+        let segments = &self.scratch.segments;
         if let Some(position) = segments.iter().find_map(PathSegment::malformed) {
             return Err(format!(
                 "malformed escape `{}` at byte {position} of the path: expected `%` and two hexadecimal digits",

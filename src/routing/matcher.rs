@@ -1,17 +1,19 @@
 //! Finds the most specific template that a path matches: a trie over path segments.
 //!
-//! Specificity is compared segment by segment from the left: a literal before `*` before `**`. With literals after
-//! `**`, more of them come first. Declaration order plays no part. A template that matches the path but isn't bound
-//! for the HTTP method doesn't end the search: the next less specific one is tried, and only when none has the
-//! method is the answer that the method is wrong.
+//! Specificity is compared segment by segment from the left: a literal before `*` before `**`. With segments after
+//! `**`, more of them come first, and of equally many again a literal before `*` from the left. Declaration order plays
+//! no part. A template that matches the path but isn't bound for the HTTP method doesn't end the search: the next less
+//! specific one is tried, and only when none has the method is the answer that the method is wrong.
 //!
-//! **Cost.** A node of the trie is visited at most once for a request, as its depth says which segment it is compared
-//! with; a look-up among a node's literals is a binary search. So the routes beside the path cost nothing, a longer
-//! path costs no more than its own length, and backtracking is bounded by the templates that share a prefix with the
-//! path. The stack is explicit and, like all scratch memory, reused from request to request.
+//! **Cost.** A node of the trie is visited at most once in a search, as its depth says which segment it is compared
+//! with: from the start of the path, or after `**` from its end. A look-up among a node's literals is a binary search.
+//! So the routes beside the path cost nothing, a longer path costs no more than its own length, and backtracking is
+//! bounded by the templates that share a prefix with the path. The stack is explicit and, like all scratch memory,
+//! reused from request to request.
 //!
-//! **Verbs.** What follows the last `:` of a path is a verb where the node reached has that verb; `*` and `**` then
-//! match what precedes it and never the whole. Elsewhere the colon is data. An escaped colon always is.
+//! **Verbs.** What follows the last `:` of a path is first read as a verb: when a template that has it matches what
+//! precedes the colon, the most specific of these is meant, and no template without the verb. Only when none does is the
+//! path searched as a whole, the colon being data. An escaped colon always is.
 
 use super::template::{Segment, Template};
 use crate::text::percent::{self, Decoding};
@@ -23,6 +25,8 @@ pub(super) type RouteIndex = u32;
 #[derive(Debug)]
 pub(super) struct Matcher {
     nodes: Vec<Node>,
+    /// Whether any template has a verb. Else a colon in a path costs no search of its own.
+    has_verbs: bool,
 }
 
 impl Matcher {
@@ -30,6 +34,7 @@ impl Matcher {
     pub(super) fn new() -> Self {
         Self {
             nodes: vec![Node::default()],
+            has_verbs: false,
         }
     }
 
@@ -47,20 +52,16 @@ impl Matcher {
             None => (template.segments.as_slice(), [].as_slice()),
         };
         for segment in before {
-            node = match segment {
-                Segment::Literal(text) => self.literal_child(node, text),
-                Segment::Single | Segment::Multi => self.wildcard_child(node, |node| &mut node.single),
-            };
+            node = self.child(node, segment);
         }
         if let Some((_, tail)) = after.split_first() {
             node = self.wildcard_child(node, |node| &mut node.multi);
             // What follows `**` is compared from the end of the path, so it is kept from its end.
             for segment in tail.iter().rev() {
-                if let Segment::Literal(text) = segment {
-                    node = self.literal_child(node, text);
-                }
+                node = self.child(node, segment);
             }
         }
+        self.has_verbs |= template.verb.is_some();
         let Some(node) = self.nodes.get_mut(node as usize) else {
             return Ok(());
         };
@@ -86,16 +87,29 @@ impl Matcher {
         if !scratch.split(path) {
             return Found::Nothing;
         }
+        if self.has_verbs && scratch.verb.is_some() {
+            scratch.swap_base();
+            match self.best(http_method, path, scratch, true) {
+                Found::Nothing => scratch.swap_base(),
+                found => return found,
+            }
+        }
+        self.best(http_method, path, scratch, false)
+    }
+
+    /// The most specific route of `http_method`, among the templates that have the verb of the path, or without
+    /// `with_verb` among those that have none.
+    fn best(&self, http_method: &str, path: &[u8], scratch: &mut Scratch, with_verb: bool) -> Found {
         let mut bound = false;
-        let hit = self.search(path, scratch, |methods, with_verb| {
+        let hit = self.search(path, scratch, with_verb, |methods| {
             bound = true;
-            methods.get(http_method).map(|route| Found::Route { route, with_verb })
+            methods.get(http_method).map(Found::Route)
         });
         match hit {
             Some(hit) => hit,
             None if bound => {
                 let mut allow = Vec::new();
-                self.search(path, scratch, |methods, _| {
+                self.search(path, scratch, with_verb, |methods| {
                     allow.extend(methods.0.iter().map(|(method, _)| &**method));
                     None::<()>
                 });
@@ -112,7 +126,8 @@ impl Matcher {
         &'m self,
         path: &[u8],
         scratch: &mut Scratch,
-        mut visit: impl FnMut(&'m Methods, bool) -> Option<T>,
+        with_verb: bool,
+        mut visit: impl FnMut(&'m Methods) -> Option<T>,
     ) -> Option<T> {
         let Scratch {
             segments,
@@ -122,22 +137,25 @@ impl Matcher {
             tail,
             ..
         } = scratch;
-        let texts = Texts {
+        let mut texts = Texts {
             path,
             decoded,
             segments,
-            verb: verb.as_ref(),
+            verb: None,
         };
+        if with_verb {
+            texts.verb = Some(texts.text(&verb.as_ref()?.name)?);
+        }
         stack.clear();
-        stack.push(Step::At(ROOT, 0, Ending::Whole));
+        stack.push(Step::At(ROOT, 0));
         while let Some(step) = stack.pop() {
             let hit = match step {
-                Step::At(node, depth, ending) => match (self.node(node), texts.segments.get(depth)) {
+                Step::At(node, depth) => match (self.node(node), texts.segments.get(depth)) {
                     (Some(node), Some(segment)) => {
                         texts.push_children(node, segment, depth, stack);
                         None
                     }
-                    (Some(node), None) => self.end_of_path(&texts, node, ending, &mut visit),
+                    (Some(node), None) => self.end_of_path(&texts, node, &mut visit),
                     (None, _) => None,
                 },
                 Step::Rest(multi, depth) => self.rest(&texts, multi, depth, tail, &mut visit),
@@ -155,13 +173,12 @@ impl Matcher {
         &'m self,
         texts: &Texts<'_>,
         node: &'m Node,
-        ending: Ending,
-        visit: &mut impl FnMut(&'m Methods, bool) -> Option<T>,
+        visit: &mut impl FnMut(&'m Methods) -> Option<T>,
     ) -> Option<T> {
-        if let Some(hit) = texts.end(node, ending, visit) {
+        if let Some(hit) = texts.end(node, visit) {
             return Some(hit);
         }
-        texts.end(self.node(node.multi?)?, ending, visit)
+        texts.end(self.node(node.multi?)?, visit)
     }
 
     /// Shows `visit` what ends after a `**` that starts at the segment `depth`. `multi` is the root of the tails,
@@ -171,54 +188,63 @@ impl Matcher {
         texts: &Texts<'_>,
         multi: u32,
         depth: usize,
-        tail: &mut Vec<(u32, bool, u32)>,
-        visit: &mut impl FnMut(&'m Methods, bool) -> Option<T>,
+        tail: &mut Vec<u32>,
+        visit: &mut impl FnMut(&'m Methods) -> Option<T>,
     ) -> Option<T> {
         let root = self.node(multi)?;
         self.find_tails(texts, root, depth, tail);
-        // The longest tail wins.
-        tail.sort_unstable();
-        for (_, with_verb, node) in tail.iter().rev() {
-            let ending = if *with_verb { Ending::Verb } else { Ending::Whole };
+        for node in tail.iter().rev() {
             if let Some(node) = self.node(*node)
-                && let Some(hit) = texts.end(node, ending, visit)
+                && let Some(hit) = texts.end(node, visit)
             {
                 return Some(hit);
             }
         }
-        texts.end(root, texts.end_of_wildcard(false), visit)
+        texts.end(root, visit)
     }
 
-    /// Sets `tail` to the nodes of the literals after `**`, from the end of the path towards the segment `depth`: with
-    /// the last segment as a whole, and without its verb.
-    fn find_tails(&self, texts: &Texts<'_>, root: &Node, depth: usize, tail: &mut Vec<(u32, bool, u32)>) {
+    /// Sets `tail` to the nodes of what may follow `**`, from the end of the path towards the segment `depth`: the most
+    /// specific last.
+    ///
+    /// Those of one length stand together. Each comes from one of the next shorter ones, so in the order of these, and
+    /// as it is a segment further to the left, the literals among them come after every `*`.
+    fn find_tails(&self, texts: &Texts<'_>, root: &Node, depth: usize, tail: &mut Vec<u32>) {
         tail.clear();
         let remaining = texts.segments.get(depth..).unwrap_or_default();
-        for ending in [Ending::Whole, Ending::Verb] {
-            let mut at = root;
-            for (segment, length) in remaining.iter().rev().zip(1u32..) {
-                let base = texts.verb.map(|verb| &verb.base);
-                let segment = match ending {
-                    Ending::Verb if length == 1 => match base {
-                        Some(base) => base,
-                        None => break,
-                    },
-                    _ => segment,
-                };
-                let Some(child) = texts.literal(at, segment) else {
-                    break;
-                };
-                let Some(node) = self.node(child) else {
-                    break;
-                };
-                tail.push((length, ending == Ending::Verb, child));
-                at = node;
+        let mut shorter = 0..0;
+        for (segment, length) in remaining.iter().rev().zip(0..) {
+            let from = tail.len();
+            if length == 0 {
+                tail.extend(texts.single(root, segment));
+                tail.extend(texts.literal(root, segment));
+            } else {
+                for single in [true, false] {
+                    for at in shorter.clone() {
+                        let node = tail.get(at).and_then(|node| self.node(*node));
+                        tail.extend(node.and_then(|node| match single {
+                            true => texts.single(node, segment),
+                            false => texts.literal(node, segment),
+                        }));
+                    }
+                }
+            }
+            shorter = from..tail.len();
+            if shorter.is_empty() {
+                break;
             }
         }
     }
 
     fn node(&self, index: u32) -> Option<&Node> {
         self.nodes.get(index as usize)
+    }
+
+    /// The child of `node` for a segment that isn't `**`, added if it isn't there.
+    fn child(&mut self, node: u32, segment: &Segment) -> u32 {
+        match segment {
+            Segment::Literal(text) => self.literal_child(node, text),
+            Segment::Single | Segment::Multi => self.wildcard_child(node, |node| &mut node.single),
+        }
     }
 
     fn literal_child(&mut self, node: u32, text: &[u8]) -> u32 {
@@ -261,8 +287,8 @@ const KEPT_SEGMENTS: usize = 1024;
 /// What [`Matcher::find`] says.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Found {
-    /// The route, and whether a verb ended the path: the captures then end before it.
-    Route { route: RouteIndex, with_verb: bool },
+    /// The route; the segments of the path are then in [`Scratch::segments`], without the verb that the template has.
+    Route(RouteIndex),
     /// The path is bound, for these methods alone: sorted, separated by a comma and a space.
     OtherMethods(String),
     /// No template matches the path.
@@ -272,15 +298,15 @@ pub(super) enum Found {
 /// Memory for one search, reused by the next.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
-    /// The segments of the path, the last one with its verb if it has any.
+    /// The segments of the path, the last one with its verb unless it is read as one.
     pub(super) segments: Vec<PathSegment>,
     /// How the last segment is cut into base and verb, if it has a colon.
-    pub(super) verb: Option<PathVerb>,
+    verb: Option<PathVerb>,
     /// The decoded text of what has an escape.
     decoded: Vec<u8>,
     stack: Vec<Step>,
-    /// Tails that match: length, whether before a verb, node.
-    tail: Vec<(u32, bool, u32)>,
+    /// The nodes of tails that match.
+    tail: Vec<u32>,
 }
 
 impl Scratch {
@@ -312,6 +338,13 @@ impl Scratch {
             self.verb = Some(PathVerb { base, name });
         }
         true
+    }
+
+    /// Puts what precedes the verb in the place of the last segment, or that back again.
+    fn swap_base(&mut self) {
+        if let (Some(last), Some(verb)) = (self.segments.last_mut(), &mut self.verb) {
+            std::mem::swap(last, &mut verb.base);
+        }
     }
 }
 
@@ -366,9 +399,9 @@ enum Form {
 
 /// The last segment of a path, cut at its last colon.
 #[derive(Clone, Debug)]
-pub(super) struct PathVerb {
+struct PathVerb {
     /// What precedes the colon.
-    pub(super) base: PathSegment,
+    base: PathSegment,
     name: PathSegment,
 }
 
@@ -415,23 +448,9 @@ impl Methods {
 #[derive(Clone, Copy, Debug)]
 enum Step {
     /// This node has been reached with so many segments used.
-    At(u32, usize, Ending),
+    At(u32, usize),
     /// `**` of which this is the root of the tails starts at this segment.
     Rest(u32, usize),
-}
-
-/// How the last segment was used on the way to a node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Ending {
-    /// All of it.
-    Whole,
-    /// Without its verb, which the node has to have.
-    Verb,
-    /// By a wildcard that may end before the verb: if the node has that verb it must, else the colon is data.
-    Either {
-        /// Whether the wildcard matches what precedes the verb.
-        with_verb: bool,
-    },
 }
 
 /// The texts of a path that is being matched.
@@ -439,47 +458,30 @@ struct Texts<'p> {
     path: &'p [u8],
     decoded: &'p [u8],
     segments: &'p [PathSegment],
-    verb: Option<&'p PathVerb>,
+    /// The verb that the template has to have.
+    verb: Option<&'p [u8]>,
 }
 
 impl<'p> Texts<'p> {
     /// Pushes where the search goes from `node` with `segment`, the one at `depth`.
     #[inline(always)]
     fn push_children(&self, node: &Node, segment: &PathSegment, depth: usize, stack: &mut Vec<Step>) {
-        let last = depth + 1 == self.segments.len();
         // Pushed in reverse: the most specific comes off the stack first.
         if let Some(multi) = node.multi {
             stack.push(Step::Rest(multi, depth));
         }
-        if let Some(single) = node.single
-            && !segment.is_empty()
-        {
-            let ending = if last {
-                self.end_of_wildcard(true)
-            } else {
-                Ending::Whole
-            };
-            stack.push(Step::At(single, depth + 1, ending));
+        if let Some(single) = self.single(node, segment) {
+            stack.push(Step::At(single, depth + 1));
         }
         if let Some(literal) = self.literal(node, segment) {
-            stack.push(Step::At(literal, depth + 1, Ending::Whole));
-        }
-        if last
-            && let Some(verb) = self.verb
-            && let Some(literal) = self.literal(node, &verb.base)
-        {
-            stack.push(Step::At(literal, depth + 1, Ending::Verb));
+            stack.push(Step::At(literal, depth + 1));
         }
     }
 
-    /// How a wildcard uses the last segment; `single`: it is `*`, which matches nothing empty.
-    fn end_of_wildcard(&self, single: bool) -> Ending {
-        match self.verb {
-            None => Ending::Whole,
-            Some(verb) => Ending::Either {
-                with_verb: !single || !verb.base.is_empty(),
-            },
-        }
+    /// The child of `node` for `*`, if `segment` is one that it matches.
+    #[inline]
+    fn single(&self, node: &Node, segment: &PathSegment) -> Option<u32> {
+        node.single.filter(|_| !segment.is_empty())
     }
 
     /// The child of `node` for a literal that equals `segment`.
@@ -493,28 +495,16 @@ impl<'p> Texts<'p> {
     }
 
     /// Shows `visit` what ends at `node`.
-    fn end<'m, T>(
-        &self,
-        node: &'m Node,
-        ending: Ending,
-        visit: &mut impl FnMut(&'m Methods, bool) -> Option<T>,
-    ) -> Option<T> {
-        let verb = || {
-            let name = self.text(&self.verb?.name)?;
-            let at = node.verbs.binary_search_by(|(known, _)| (**known).cmp(name)).ok()?;
-            node.verbs.get(at).map(|(_, methods)| methods)
+    fn end<'m, T>(&self, node: &'m Node, visit: &mut impl FnMut(&'m Methods) -> Option<T>) -> Option<T> {
+        let Some(verb) = self.verb else {
+            return if node.plain.0.is_empty() {
+                None
+            } else {
+                visit(&node.plain)
+            };
         };
-        let plain = (!node.plain.0.is_empty()).then_some((&node.plain, false));
-        let (methods, with_verb) = match ending {
-            Ending::Whole => plain?,
-            Ending::Verb => (verb()?, true),
-            Ending::Either { with_verb } => match verb() {
-                Some(methods) if with_verb => (methods, true),
-                Some(_) => return None,
-                None => plain?,
-            },
-        };
-        visit(methods, with_verb)
+        let at = node.verbs.binary_search_by(|(known, _)| (**known).cmp(verb)).ok()?;
+        node.verbs.get(at).and_then(|(_, methods)| visit(methods))
     }
 
     /// The decoded text, unless an escape is malformed.

@@ -40,7 +40,7 @@ use self::matcher::{Found, Matcher};
 pub use self::method::{HttpRule, Method};
 pub use self::query::{BindError, BindOptions, Binder, Bound, Parameters, QueryOptions, UnknownParameters};
 pub use self::selector::Methods;
-use self::template::Template;
+use self::template::{BasePath, Template};
 use crate::schema::tables::Tables;
 
 /// All routes of a configuration, ready to be searched.
@@ -69,7 +69,7 @@ impl Router {
     ///
     /// A method's rule is its `google.api.http` annotation, or one of `rules` (the plugin configuration's
     /// `http_rules`), which replaces the annotation. The methods of `auto_mapping` are also reached by a POST to
-    /// `/pkg.Service/Method`, with the request message as the body.
+    /// `/pkg.Service/Method`, with the request message as the body. All these paths are below `base_path`.
     ///
     /// Everything that can be wrong with a rule is found here, so that requests meet only rules that hold.
     pub fn build(
@@ -77,6 +77,7 @@ impl Router {
         services: &[ServiceDescriptor],
         rules: &[HttpRule],
         auto_mapping: AutoMapping,
+        base_path: &BasePath,
     ) -> Result<Self, RoutingError> {
         let mut router = Self {
             routes: Vec::new(),
@@ -87,7 +88,7 @@ impl Router {
         let mut origins = Vec::new();
         for declared in declared(tables, services, rules, auto_mapping)? {
             let origin = declared.origin;
-            if router.add(tables, declared, &origins)? {
+            if router.add(tables, declared, base_path, &origins)? {
                 origins.push(origin);
             }
         }
@@ -109,8 +110,8 @@ impl Router {
     pub fn find<'r>(&'r self, http_method: &str, path: &[u8], captures: &mut Captures) -> Match<'r> {
         captures.clear();
         match self.matcher.find(http_method, path, &mut captures.scratch) {
-            Found::Route { route, with_verb } => match self.routes.get(route as usize) {
-                Some(route) => match captures.fill(&route.binding, path, with_verb) {
+            Found::Route(route) => match self.routes.get(route as usize) {
+                Some(route) => match captures.fill(&route.binding, path) {
                     Ok(()) => Match::Route(route),
                     Err(message) => Match::Malformed(message),
                 },
@@ -157,11 +158,18 @@ impl Router {
 
     /// Adds one route. Returns `false` for an automatic one whose path the method is bound to already. `origins` are
     /// those of the routes so far.
-    fn add(&mut self, tables: &Tables, declared: Declared, origins: &[Origin]) -> Result<bool, RoutingError> {
+    fn add(
+        &mut self,
+        tables: &Tables,
+        declared: Declared,
+        base_path: &BasePath,
+        origins: &[Origin],
+    ) -> Result<bool, RoutingError> {
         let Declared { method, origin, rule } = declared;
         let refuse = |part, message: String| RoutingError::new(origin, part, &rule.http_method, &method, message);
-        let template = Template::parse(&rule.template)
+        let mut template = Template::parse(&rule.template)
             .map_err(|error| refuse(RulePart::Path, format!("path `{}`: {error}", rule.template)))?;
+        template.put_under(base_path);
         if let Err(taken) = self
             .matcher
             .insert(&template, &rule.http_method, self.routes.len() as u32)

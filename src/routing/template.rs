@@ -9,8 +9,9 @@
 //! Verb      = ":" LITERAL ;
 //! ```
 //!
-//! with three rules that the grammar leaves to prose: variables don't nest, a variable occurs once, and after `**`
-//! come only literals. One form is accepted beyond it: `/` alone, which is the path `/`.
+//! with rules that the grammar leaves to prose: variables don't nest, a variable occurs once, and so does `**`, so that
+//! what follows it has a fixed number of segments. Google's text has `**` at the end alone; rules in use have segments
+//! after it (Firestore, Bazel). One form is accepted beyond the grammar: `/` alone, which is the path `/`.
 
 use std::fmt;
 
@@ -70,15 +71,46 @@ impl Template {
                 verb: None,
                 variables: Vec::new(),
             },
-            multi: None,
         };
         parser.template()?;
         Ok(parser.template)
     }
 
+    /// Puts `base` before the template.
+    pub fn put_under(&mut self, base: &BasePath) {
+        let literals = base.0.iter().cloned().map(Segment::Literal);
+        self.segments.splice(0..0, literals);
+        for variable in &mut self.variables {
+            variable.start += base.0.len();
+            variable.end += base.0.len();
+        }
+    }
+
     /// The position of `**`, if there is one.
     pub fn multi(&self) -> Option<usize> {
         self.segments.iter().position(|segment| *segment == Segment::Multi)
+    }
+}
+
+/// A path that all templates are below: literal segments, decoded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BasePath(Vec<Box<[u8]>>);
+
+impl BasePath {
+    /// Parses `text`, which is a template of literals alone: `/api/v2`. Empty, it is no path, and templates stay as they
+    /// are. `None` if it doesn't begin with `/`, ends with one, or has an empty segment or what isn't a literal: variables,
+    /// wildcards, a verb, a query.
+    pub fn parse(text: &str) -> Option<Self> {
+        if text.is_empty() {
+            return Some(Self::default());
+        }
+        let template = Template::parse(text).ok()?;
+        let literal = |segment| match segment {
+            Segment::Literal(text) if !text.is_empty() => Some(text),
+            _ => None,
+        };
+        let literals = template.segments.into_iter().map(literal).collect::<Option<_>>()?;
+        (template.verb.is_none() && template.variables.is_empty()).then_some(Self(literals))
     }
 }
 
@@ -104,8 +136,6 @@ struct Parser<'t> {
     /// Always on a character boundary of `text`.
     at: usize,
     template: Template,
-    /// Where `**` was.
-    multi: Option<usize>,
 }
 
 impl<'t> Parser<'t> {
@@ -122,9 +152,12 @@ impl<'t> Parser<'t> {
             let verb = self.literal("a verb")?;
             self.template.verb = Some(verb);
             if self.peek().is_some() {
-                return Err(
-                    self.expected("the end of the template after its verb (a `:` inside a segment is written `%3A`)")
-                );
+                // An escaped colon in the verb would be found only where clients escape it too.
+                return Err(self.expected(if self.ends_in_own_literal() {
+                    "the end of the template after its verb (a `:` before the verb, in a literal, is written `%3A`)"
+                } else {
+                    "the end of the template after its verb, which has no `:` and comes after the last segment"
+                }));
             }
         }
         match self.peek() {
@@ -155,14 +188,13 @@ impl<'t> Parser<'t> {
                 if !matches!(self.peek(), None | Some('/' | ':' | '}')) {
                     return Err(self.expected("`/`, `:` or the end after a wildcard, which is a segment of its own"));
                 }
-                if self.multi.is_some() {
+                if segment == Segment::Multi && self.template.multi().is_some() {
                     return Err(TemplateError {
                         position: start,
-                        message: "expected a literal: only literals may follow `**`".into(),
+                        message: "expected `**` once, found it again: what follows it is a literal, `*` or a variable \
+                                  without `**`"
+                            .into(),
                     });
-                }
-                if segment == Segment::Multi {
-                    self.multi = Some(start);
                 }
                 self.template.segments.push(segment);
                 Ok(())
@@ -191,12 +223,6 @@ impl<'t> Parser<'t> {
                 return Err(self.expected("`/` or `}`"));
             }
         } else if self.take('}') {
-            if self.multi.is_some() {
-                return Err(TemplateError {
-                    position: opening,
-                    message: "expected a literal: only literals may follow `**`".into(),
-                });
-            }
             self.template.segments.push(Segment::Single);
         } else {
             return Err(self.expected("`.`, `=` or `}`"));
@@ -235,6 +261,15 @@ impl<'t> Parser<'t> {
         } else {
             Err(self.expected("`/`, `:` or the end after a variable, which is a segment of its own"))
         }
+    }
+
+    /// Whether the last segment is a literal outside of variables.
+    fn ends_in_own_literal(&self) -> bool {
+        let Template {
+            segments, variables, ..
+        } = &self.template;
+        matches!(segments.last(), Some(Segment::Literal(_)))
+            && variables.last().is_none_or(|variable| variable.end < segments.len())
     }
 
     fn identifier(&mut self) -> Result<Box<str>, TemplateError> {
@@ -311,7 +346,10 @@ mod tests {
 
     /// A template written out from its parts, with variables as ranges.
     fn described(text: &str) -> Result<String, TemplateError> {
-        let template = Template::parse(text)?;
+        Template::parse(text).map(|template| written(&template))
+    }
+
+    fn written(template: &Template) -> String {
         let segments: Vec<_> = template
             .segments
             .iter()
@@ -329,7 +367,7 @@ mod tests {
             let multi = if variable.multi_segment { "+" } else { "" };
             out += &format!(" {}={}..{}{multi}", variable.name(), variable.start, variable.end);
         }
-        Ok(out)
+        out
     }
 
     #[test]
@@ -351,6 +389,9 @@ mod tests {
             ("/v1/{kind=literal}", "'v1' 'literal' kind=1..2"),
             ("/{a}/{b.c_1.d=x/**}/y/z", "* 'x' ** 'y' 'z' a=0..1 b.c_1.d=1..3+"),
             ("/{a=**}/{b=tail}", "** 'tail' a=0..1+ b=1..2"),
+            ("/**/*", "** *"),
+            ("/x/{a=y/**}/{b}", "'x' 'y' ** * a=1..3+ b=3..4"),
+            ("/{a=**/x/*}/{b=y/*}/*:v", "** 'x' * 'y' * * :v a=0..3+ b=3..5+"),
             ("/v1/{id}:cancel", "'v1' * :cancel id=1..2"),
             ("/v1:batchGet", "'v1' :batchGet"),
             ("/v1/**:verb", "'v1' ** :verb"),
@@ -380,16 +421,32 @@ mod tests {
             ("/a//b", 3, "expected a segment"),
             ("/:verb", 1, "expected a segment"),
             ("/a:", 3, "expected a verb, found the end"),
-            ("/a:b/c", 4, "expected the end of the template after its verb"),
-            ("/a:b:c", 4, "expected the end of the template after its verb"),
+            (
+                "/a:b/c",
+                4,
+                "expected the end of the template after its verb (a `:` before the verb, in a literal, is written \
+                 `%3A`), found `/`",
+            ),
+            ("/a:b:c", 4, "in a literal, is written `%3A`), found `:`"),
+            (
+                "/{a}:b:c",
+                6,
+                "expected the end of the template after its verb, which has no `:` and comes after the last segment, \
+                 found `:`",
+            ),
+            ("/{a=x}:b:c", 8, "which has no `:` and comes after the last segment"),
+            (
+                "/*:b/c",
+                4,
+                "which has no `:` and comes after the last segment, found `/`",
+            ),
             ("/***", 3, "a segment of its own"),
             ("/a*", 2, "expected `/`, `:` or the end of the template, found `*`"),
             ("/*a", 2, "a segment of its own"),
-            ("/**/*", 4, "only literals may follow `**`"),
-            ("/**/**", 4, "only literals may follow `**`"),
-            ("/**/{a}", 4, "only literals may follow `**`"),
-            ("/{a=**}/{b=*}", 11, "only literals may follow `**`"),
-            ("/{a=**/**}", 7, "only literals may follow `**`"),
+            ("/**/**", 4, "expected `**` once, found it again: what follows it is"),
+            ("/**/a/*/**", 8, "expected `**` once"),
+            ("/{a=**}/{b=**}", 11, "expected `**` once"),
+            ("/{a=**/**}", 7, "expected `**` once"),
             ("/{", 2, "expected a field name, found the end"),
             ("/{}", 2, "expected a field name, found `}`"),
             ("/{1a}", 2, "expected a field name"),
@@ -418,6 +475,26 @@ mod tests {
             let error = Template::parse(text).unwrap_err();
             assert_eq!(error.position, position, "{text}: {error}");
             assert!(error.message.contains(message), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_base_path_is_put_before_segments_and_variables() {
+        let cases = [
+            ("", "/v1/{id}:v", "'v1' * :v id=1..2"),
+            ("/api", "/v1/{id}:v", "'api' 'v1' * :v id=2..3"),
+            ("/a%20b/c", "/{id=x/**}/*", "'a b' 'c' 'x' ** * id=2..4+"),
+            ("/api", "/", "'api' ''"),
+        ];
+        for (base, text, expected) in cases {
+            let mut template = Template::parse(text).unwrap();
+            template.put_under(&BasePath::parse(base).unwrap());
+            assert_eq!(written(&template), expected, "{text} below {base}");
+        }
+        for text in [
+            "api", "/", "/api/", "//api", "/a//b", "/{a}", "/{a=b}", "/*", "/a/**", "/a:b", "/a?b", "/a#b", "/%",
+        ] {
+            assert!(BasePath::parse(text).is_none(), "{text}");
         }
     }
 

@@ -73,6 +73,10 @@ const MESSAGES: &str = r#"
       google.protobuf.Duration span = 25;
       repeated google.protobuf.Timestamp times = 26;
       optional string maybe = 27;
+      map<int32, Color> colors_by_number = 28;
+      map<bool, int64> counts = 29;
+      map<string, Book> books_by_name = 30;
+      map<string, google.protobuf.Timestamp> times_by_name = 31;
     }
     message Book {
       string title = 1;
@@ -80,6 +84,7 @@ const MESSAGES: &str = r#"
       int64 pages = 3;
       oneof kind { string paper = 4; string audio = 5; }
       repeated string words = 6;
+      map<string, string> notes = 7;
     }
     message Author { string full_name = 1; int32 born = 2; }
     enum Color { NONE = 0; RED = 1; BLUE = 2; }
@@ -155,7 +160,17 @@ impl Fixture {
     }
 
     pub(super) fn router(&self, rules: &[HttpRule], auto_mapping: AutoMapping) -> Result<Router, RoutingError> {
-        Router::build(&self.tables, &self.services, rules, auto_mapping)
+        self.router_below("", rules, auto_mapping)
+    }
+
+    fn router_below(
+        &self,
+        base_path: &str,
+        rules: &[HttpRule],
+        auto_mapping: AutoMapping,
+    ) -> Result<Router, RoutingError> {
+        let base_path = BasePath::parse(base_path).unwrap();
+        Router::build(&self.tables, &self.services, rules, auto_mapping, &base_path)
     }
 }
 
@@ -251,6 +266,40 @@ fn a_path_finds_its_most_specific_template_whatever_the_order() {
                 ("GET /a/1/z", "3"),
                 ("GET /a/1/2", "0"),
                 ("GET /a/1/z/", "0"),
+            ],
+        ),
+        (
+            // The longest tail, and of equally long ones a literal before `*` from the left.
+            &[
+                "GET /a/**",
+                "GET /a/**/*",
+                "GET /a/**/z",
+                "GET /a/**/y/*",
+                "GET /a/**/*/z",
+                "GET /a/**/*/*/*",
+            ],
+            &[
+                ("GET /a", "0"),
+                ("GET /a/", "0"),
+                ("GET /a/1/", "0"),
+                ("GET /a/1", "1"),
+                ("GET /a/z", "2"),
+                ("GET /a/y/z", "3"),
+                ("GET /a/y/1", "3"),
+                ("GET /a/1/z", "4"),
+                ("GET /a/1/2", "1"),
+                ("GET /a/1/y/z", "5"),
+                ("GET /a/1//z", "2"),
+            ],
+        ),
+        (
+            // `*` before `**`, wherever the segments after it.
+            &["GET /a/*", "GET /a/**/*", "GET /**/b", "GET /a/*/**/*"],
+            &[
+                ("GET /a/b", "0"),
+                ("GET /c/b", "2"),
+                ("GET /a/c/b", "3"),
+                ("GET /c/d", "404"),
             ],
         ),
         (
@@ -352,6 +401,22 @@ fn wildcards_capture_what_they_should() {
         ("/a/{id=b/**/y}/z", "/a/b/1/y/z", "M0 b/1/y"),
         ("/a/{id=b/**}/{name=z}", "/a/b/1/z", "M0 b/1|z"),
         ("/{id}/**/{name=z}", "/1/z", "M0 1|z"),
+        ("/a/{id=**}/{name}", "/a/x", "M0 |x"),
+        ("/a/{id=**}/{name}", "/a/1/2/x%2Fy", "M0 1/2|x/y"),
+        ("/a/{id=**}/{name}", "/a", "404"),
+        ("/a/{id=**}/{name}", "/a/1/", "404"),
+        ("/a/{id=**}/*/{name}:v", "/a/1/2/3:v", "M0 1|3"),
+        ("/a/{id=**/x/*}/{name=z/*}", "/a/0/x/1/z/2", "M0 0/x/1|z/2"),
+        (
+            "/v1/{name=projects/*/databases/*/documents/**}/{id}",
+            "/v1/projects/p/databases/d/documents/rooms/1/beds",
+            "M0 projects/p/databases/d/documents/rooms/1|beds",
+        ),
+        (
+            "/v1/{name=projects/*/databases/*/documents/**}/{id}",
+            "/v1/projects/p/databases/d/documents/rooms",
+            "M0 projects/p/databases/d/documents|rooms",
+        ),
         ("/{id=a}/b", "/a/b", "M0 a"),
         ("/a/*/{id}", "/a/x/y", "M0 y"),
     ];
@@ -419,7 +484,7 @@ fn escapes_are_decoded_once_and_by_the_kind_of_capture() {
 }
 
 #[test]
-fn a_colon_is_a_verb_where_the_node_has_that_verb() {
+fn a_colon_is_a_verb_where_a_template_with_that_verb_matches() {
     let tables: &[RoutingTable] = &[
         (
             &["GET /a/{id}", "POST /a/{id}:cancel", "POST /a:batch", "GET /a"],
@@ -443,8 +508,9 @@ fn a_colon_is_a_verb_where_the_node_has_that_verb() {
                 ("GET /a:batch", "405 POST"),
                 ("GET /a:other", "404"),
                 ("GET /a", "M3"),
-                ("POST /a/:cancel", "404"),
-                ("GET /a/:cancel", "404"),
+                // `*` matches nothing empty, so no template with the verb matches.
+                ("POST /a/:cancel", "405 GET"),
+                ("GET /a/:cancel", "M0 :cancel"),
                 ("GET /a/:other", "M0 :other"),
                 ("GET /a/x:", "M0 x:"),
                 ("POST /a/x:cancel/", "404"),
@@ -464,12 +530,33 @@ fn a_colon_is_a_verb_where_the_node_has_that_verb() {
             ],
         ),
         (
-            // Another node doesn't have the verb: there the colon is data.
+            // What is meant is the verb, for other HTTP methods too.
             &["POST /a/*:cancel", "GET /a/{id=**}", "GET /a/b"],
             &[
-                ("GET /a/x:cancel", "M1 x:cancel"),
-                ("GET /a/b:cancel", "M1 b:cancel"),
+                ("GET /a/x:cancel", "405 POST"),
+                ("GET /a/b:cancel", "405 POST"),
                 ("POST /a/b:cancel", "M0"),
+                ("GET /a/x/y:cancel", "M1 x/y:cancel"),
+                ("GET /a/x:other", "M1 x:other"),
+                ("GET /a/x%3Acancel", "M1 x:cancel"),
+            ],
+        ),
+        (
+            // A template with the verb before a more specific one without it.
+            &[
+                "POST /v1/{name=rooms/*}",
+                "POST /v1/{name=**}:getIamPolicy",
+                "POST /v1/{name=rooms/*/beds/*}:getIamPolicy",
+                "GET /v1/rooms/5%3AgetIamPolicy",
+            ],
+            &[
+                ("POST /v1/rooms/5:getIamPolicy", "M1 rooms/5"),
+                ("POST /v1/rooms/5/beds/6:getIamPolicy", "M2 rooms/5/beds/6"),
+                ("POST /v1/rooms/5:other", "M0 rooms/5:other"),
+                ("POST /v1/rooms/5%3AgetIamPolicy", "M0 rooms/5:getIamPolicy"),
+                ("POST /v1/rooms/a:b:getIamPolicy", "M1 rooms/a:b"),
+                ("GET /v1/rooms/5:getIamPolicy", "405 POST"),
+                ("GET /v1/rooms/5%3AgetIamPolicy", "M3"),
             ],
         ),
         (
@@ -477,7 +564,7 @@ fn a_colon_is_a_verb_where_the_node_has_that_verb() {
             &["GET /a/b", "GET /a/b:x", "GET /a/{id}:y", "GET /a/b%3Ay"],
             &[
                 ("GET /a/b:x", "M1"),
-                ("GET /a/b:y", "M3"),
+                ("GET /a/b:y", "M2 b"),
                 ("GET /a/c:y", "M2 c"),
                 ("GET /a/b", "M0"),
                 ("GET /a/b%3Ay", "M3"),
@@ -494,6 +581,11 @@ fn a_colon_is_a_verb_where_the_node_has_that_verb() {
                 ("GET /z:v", "M2"),
                 ("GET /z:w", "404"),
             ],
+        ),
+        (
+            // What the refusal of `/a:b:c` and `/a:b/c` says to write.
+            &["GET /a%3Ab:c", "GET /a%3Ab/c"],
+            &[("GET /a:b:c", "M0"), ("GET /a:b/c", "M1"), ("GET /a%3Ab:c", "M0")],
         ),
     ];
     for (templates, requests) in tables {
@@ -522,6 +614,10 @@ fn hostile_paths_and_templates_cost_no_more_than_their_length() {
         templates.push(format!("GET {}/*/x{at}", "/a".repeat(at)));
         templates.push(format!("GET {}/**/b/x{at}", "/a".repeat(at)));
         templates.push(format!("GET {}/a/y{at}", "/*".repeat(at)));
+        // From the end as well.
+        templates.push(format!("GET /**/x{at}/*{}", "/a".repeat(at)));
+        templates.push(format!("GET /**/x{at}/a{}", "/*".repeat(at)));
+        templates.push(format!("GET /a/**/y{at}{}", "/a/*".repeat(at / 2)));
     }
     let router = router(&templates.iter().map(String::as_str).collect::<Vec<_>>());
     let mut captures = Captures::default();
@@ -540,7 +636,7 @@ fn hostile_paths_and_templates_cost_no_more_than_their_length() {
     }
     let path = format!("{}/b/x150", "/a".repeat(20_000));
     assert!(
-        matches!(router.find("GET", path.as_bytes(), &mut captures), Match::Route(route) if format!("GET {}", route.binding.template) == templates[451])
+        matches!(router.find("GET", path.as_bytes(), &mut captures), Match::Route(route) if format!("GET {}", route.binding.template) == templates[6 * 150 + 1])
     );
 }
 
@@ -637,6 +733,35 @@ fn auto_mapping_stands_beside_the_others_and_repeats_none() {
         panic!("no route");
     };
     assert_eq!(plain.binding.body, Body::Whole);
+}
+
+#[test]
+fn a_base_path_is_before_every_path_and_no_native_one() {
+    let fixture = Fixture::methods([
+        ("Get", r#"get: "/v1/{name=rooms/**}/{id}:v""#),
+        ("List", r#"get: "/""#),
+        ("Plain", ""),
+    ]);
+    let rules = [rule("t.S.Plain", "PUT", "/v2/{id}")];
+    let router = fixture.router_below("/api/x", &rules, AutoMapping::All).unwrap();
+    let cases = [
+        ("GET /api/x/v1/rooms/1/2/3:v", "Get rooms/1/2|3"),
+        ("GET /%61pi/x/v1/rooms/3:v", "Get rooms|3"),
+        ("GET /api/x/", "List"),
+        ("GET /api/x", "404"),
+        ("PUT /api/x/v2/5", "Plain 5"),
+        ("POST /api/x/v2/5", "405 PUT"),
+        ("POST /api/x/t.S/Plain", "Plain"),
+        ("POST /api/x/t.S/Get", "Get"),
+        ("GET /v1/rooms/3:v", "404"),
+        ("PUT /v2/5", "404"),
+        ("POST /t.S/Plain", "404"),
+    ];
+    for (request, expected) in cases {
+        assert_eq!(found(&router, request), expected, "{request}");
+    }
+    assert!(router.serves(b"/t.S/Plain"));
+    assert!(!router.serves(b"/api/x/t.S/Plain"));
 }
 
 #[test]
@@ -946,6 +1071,9 @@ fn equivalent_templates_are_refused_and_different_ones_are_not() {
         ("GET /a/{id=b/*}", "GET /{name=a/b}/{id}", false),
         ("GET /a/%62", "GET /a/b", false),
         ("GET /**/x", "GET /{id=**/x}", false),
+        ("GET /**/{id}", "GET /{id=**}/*", false),
+        ("GET /**/x/{id}", "GET /**/{id}/x", true),
+        ("GET /**/{id}", "GET /**", true),
         ("GET /a:v", "GET /a:%76", false),
         ("GET /a/*", "POST /a/*", true),
         ("GET /a/*", "* /a/*", true),
@@ -979,9 +1107,19 @@ mod reference {
     /// The most specific of the templates that `path` matches, among those that have the method.
     pub(super) fn find(templates: &[(&str, Template)], http_method: &str, path: &str) -> Result<usize, Vec<String>> {
         let path: Vec<_> = path.strip_prefix('/').unwrap().split('/').collect();
-        let matching: Vec<_> = (0..templates.len())
-            .filter(|index| matches(templates, &templates[*index].1, &path))
-            .collect();
+        let matching = |verb, path: &[&str]| -> Vec<usize> {
+            let templates = templates.iter().zip(0..);
+            let matching = templates.filter(|((_, template), _)| matches(template, verb, path));
+            matching.map(|(_, index)| index).collect()
+        };
+        let (last, before) = path.split_last().unwrap();
+        let by_verb = last
+            .rsplit_once(':')
+            .map(|(base, verb)| matching(Some(verb), &[before, &[base]].concat()));
+        let matching = match by_verb {
+            Some(by_verb) if !by_verb.is_empty() => by_verb,
+            _ => matching(None, &path),
+        };
         matching
             .iter()
             .copied()
@@ -995,45 +1133,24 @@ mod reference {
             })
     }
 
-    fn matches(templates: &[(&str, Template)], template: &Template, path: &[&str]) -> bool {
-        let (last, before) = path.split_last().unwrap();
-        let cut = last.rsplit_once(':');
-        if let Some(verb) = &template.verb {
-            return cut.is_some_and(|(base, name)| {
-                let mut path = before.to_vec();
-                path.push(base);
-                name.as_bytes() == &**verb && consume(&template.segments, &path).is_some()
-            });
-        }
-        let Some(by_wildcard) = consume(&template.segments, path) else {
-            return false;
-        };
-        // A verb of the same node isn't data.
-        !(by_wildcard
-            && templates.iter().any(|(_, other)| {
-                other.segments == template.segments
-                    && cut.is_some_and(|(_, name)| other.verb.as_deref() == Some(name.as_bytes()))
-            }))
+    /// Whether the template matches the path; with a verb, what precedes it.
+    fn matches(template: &Template, verb: Option<&str>, path: &[&str]) -> bool {
+        template.verb.as_deref() == verb.map(str::as_bytes) && consume(&template.segments, path)
     }
 
-    /// Whether the segments match, and then whether a wildcard took the last one of the path.
-    fn consume(segments: &[Segment], path: &[&str]) -> Option<bool> {
+    fn consume(segments: &[Segment], path: &[&str]) -> bool {
         match (segments.split_first(), path.split_first()) {
-            (None, None) => Some(false),
+            (None, None) => true,
             (Some((Segment::Literal(text), segments)), Some((first, path))) if first.as_bytes() == &**text => {
                 consume(segments, path)
             }
-            (Some((Segment::Single, segments)), Some((first, rest))) if !first.is_empty() => {
-                consume(segments, rest).map(|by_wildcard| by_wildcard || rest.is_empty())
-            }
-            (Some((Segment::Multi, segments)), _) => (0..=path.len()).find_map(|taken| {
-                consume(segments, &path[taken..]).map(|by_wildcard| by_wildcard || (taken > 0 && taken == path.len()))
-            }),
-            _ => None,
+            (Some((Segment::Single, segments)), Some((first, path))) if !first.is_empty() => consume(segments, path),
+            (Some((Segment::Multi, segments)), _) => (0..=path.len()).any(|taken| consume(segments, &path[taken..])),
+            _ => false,
         }
     }
 
-    /// Less is more specific: literal, the end, `*`, `**` (and there, the longer tail).
+    /// Less is more specific: literal, the end, `*`, `**` (and there, the longer tail first).
     fn rank(template: &Template) -> Vec<usize> {
         let mut rank = Vec::new();
         for (segment, at) in template.segments.iter().zip(1..) {
@@ -1043,7 +1160,6 @@ mod reference {
                 Segment::Multi => {
                     rank.push(3);
                     rank.push(usize::MAX - (template.segments.len() - at));
-                    return rank;
                 }
             }
         }
@@ -1067,7 +1183,7 @@ fn the_trie_agrees_with_a_plain_reading_of_random_templates() {
             for at in 0..=random.below(4) {
                 text += match at {
                     _ if at == multi => "/**",
-                    _ if at > multi => ["/a", "/b"][random.below(2)],
+                    _ if at > multi => ["/a", "/b", "/*"][random.below(3)],
                     _ => ["/a", "/b", "/*", "/*"][random.below(4)],
                 };
             }

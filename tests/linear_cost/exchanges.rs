@@ -24,7 +24,10 @@ import "google/protobuf/struct.proto";
 
 service S {
   rpc Post(M) returns (M) { option (google.api.http) = { post: "/m" body: "*" }; }
-  rpc Query(M) returns (M) { option (google.api.http) = { get: "/m" additional_bindings { get: "/path/{text=**}" } }; }
+  rpc Query(M) returns (M) { option (google.api.http) = { get: "/m" 
+      additional_bindings { get: "/path/{text=**}" } additional_bindings { get: "/tail/{text=**}/end/*/*" }
+      additional_bindings { get: "/tail/{text=**}/x/*/a/*" } additional_bindings { get: "/tail/{text=**}/y/a/*/*" }
+      additional_bindings { get: "/path/{text=**}:verb" } }; }
   rpc Patch(Update) returns (M) { option (google.api.http) = { patch: "/m" body: "m" }; }
 }
 
@@ -257,6 +260,7 @@ fn queries_and_paths_cost_what_their_length_costs() {
         &[
             Shape::new("a list", 2000, query("ints=~&")),
             Shape::new("lists in turn", 2000, query("ints=~&words=a&")),
+            Shape::new("entries of maps", 2000, query("counts[~]=1&byNumber[~]=a&")),
             Shape::new("a list further down", 1000, query("left.left.words=~&right.words=~&")),
             Shape::new("a long name", 48, |n| get(format!("/m?{}text=a", "left.".repeat(n)))),
             Shape::new("long names", 500, |n| {
@@ -288,6 +292,15 @@ fn queries_and_paths_cost_what_their_length_costs() {
                 get(numbered("/m?number=2&", "ints=~&", n, "number=1"))
             }),
             Shape::new("a path", 4000, |n| get(wrap("/path", "/%61b", n, ""))),
+            Shape::new("a path with segments after `**`", 4000, |n| {
+                get(wrap("/tail", "/a", n, "/end/1/2"))
+            }),
+            Shape::refused("a path that fits many tails in part", 4000, |n| {
+                get(wrap("/tail", "/a", n, "/b"))
+            }),
+            Shape::new("a path that ends in colons", 4000, |n| {
+                get(wrap("/path/a", ":verb", n, ""))
+            }),
             Shape::refused("a path that leads nowhere", 4000, |n| get(wrap("/m", "/m", n, ""))),
         ],
     );

@@ -44,6 +44,7 @@ fn the_query_binds_every_field_that_has_a_text_form() {
             json!({ "timestamp": "1970-01-01T00:00:01Z", "duration": "1s" }),
         ),
         ("mask=a,bC", json!({ "mask": "a,bC" })),
+        ("mask=a,b_c.d_e", json!({ "mask": "a,bC.dE" })),
         (
             "string_wrapper=&int64_wrapper=7",
             json!({ "stringWrapper": "", "int64Wrapper": "7" }),
@@ -57,6 +58,10 @@ fn the_query_binds_every_field_that_has_a_text_form() {
         ("choice_string=x", json!({ "choiceString": "x" })),
         ("nothing=here&child.nothing=x&int32_value=1", json!({ "int32Value": 1 })),
         ("%73tring_value=x", json!({ "stringValue": "x" })),
+        (
+            "string_map[a.b]=x+y&stringMap%5B%63%5D=",
+            json!({ "stringMap": { "a.b": "x y", "c": "" } }),
+        ),
     ];
     for (query, expected) in cases {
         let exchange = gateway.request(Request::get(&format!("/v1/echo?{query}")));
@@ -81,6 +86,8 @@ fn a_query_that_does_not_fit_is_400() {
         "children.name=x",
         "string_map=x",
         "string_map.a=b",
+        "string_map[a]=b&stringMap[a]=c",
+        "string_map[a=b",
         "string_value.a=b",
         "struct.a=b",
         "value=1",
@@ -93,6 +100,8 @@ fn a_query_that_does_not_fit_is_400() {
         let (status, code, message) = error(&exchange);
         assert_eq!((status, code), (400, 3), "{query}: {message}");
     }
+    let (_, _, message) = error(&gateway.request(Request::get("/v1/echo?string_map.a=b")));
+    assert!(message.contains("as in `string_map[key]`"), "{message}");
     works(&gateway);
 }
 

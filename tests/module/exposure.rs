@@ -147,6 +147,32 @@ impl FileResolver for Texts {
 }
 
 #[test]
+fn a_base_path_is_in_front_of_rules_and_auto_mapping_and_not_of_native_grpc() {
+    for policy in ["pass_through", "served"] {
+        let gateway = shop(json!({ "base_path": "/api", "native_grpc": policy }));
+        for (path, method) in [
+            ("/api/v1/books", "/shop.Books/Get"),
+            ("/api/shop.Stock/Count", "/shop.Stock/Count"),
+        ] {
+            let exchange = gateway.request(Request::post(path).json("{}"));
+            assert_eq!(exchange.forwarded().headers.get(":path"), Some(method), "{path}");
+        }
+        for path in ["/v1/books", "/shop.Stock/Count", "/api", "/api/", "/api/api/v1/books"] {
+            let exchange = gateway.request(Request::post(path).json("{}"));
+            assert_eq!(exchange.answer().status(), 404, "{path}");
+        }
+        let exchange = gateway.request(Request::get("/api/v1/books"));
+        assert_eq!(exchange.answer().status(), 405);
+        let native = Request::post("/shop.Stock/Count").header("content-type", "application/grpc");
+        let exchange = gateway.request(native.body("frame"));
+        assert_eq!(exchange.forwarded().headers.get(":path"), Some("/shop.Stock/Count"));
+    }
+    let gateway = shop(json!({ "base_path": "/api", "unmatched": "pass_through" }));
+    let exchange = gateway.request(Request::post("/v1/books").json("{}"));
+    assert_eq!(exchange.forwarded().headers.get(":path"), Some("/v1/books"));
+}
+
+#[test]
 fn native_grpc_may_be_kept_to_what_is_served_on_either_host() {
     let call = |gateway: &Gateway, path: &str, content_type: &str, length: Option<&str>| {
         let exchange = gateway.request(

@@ -48,6 +48,76 @@ fn every_form_of_template_finds_its_method_and_captures() {
 }
 
 #[test]
+fn a_path_is_read_with_its_verb_first() {
+    let rule = |method: &str, template: &str| json!({ "selector": format!("test.everything.Paths.{method}"), "post": template });
+    let gateway = gateway(json!({ "http_rules": [
+        rule("Named", "/v2/{name=rooms/*}"),
+        rule("Rooms", "/v2/{name=**}:getIamPolicy"),
+    ] }));
+    let cases = [
+        ("/v2/rooms/5", "Paths/Named", "rooms/5"),
+        ("/v2/rooms/5:getIamPolicy", "Paths/Rooms", "rooms/5"),
+        ("/v2/rooms/a:b:getIamPolicy", "Paths/Rooms", "rooms/a:b"),
+        ("/v2/rooms/5:other", "Paths/Named", "rooms/5:other"),
+        ("/v2/rooms/5%3AgetIamPolicy", "Paths/Named", "rooms/5:getIamPolicy"),
+    ];
+    for (path, method, name) in cases {
+        let exchange = gateway.request(Request::post(path).json("{}"));
+        assert_eq!(
+            call_of(&exchange),
+            (method.to_owned(), json!({ "name": name })),
+            "{path}"
+        );
+    }
+    let exchange = gateway.request(Request::get("/v2/rooms/5:getIamPolicy"));
+    assert_eq!(exchange.answer().headers.get("allow"), Some("POST"));
+    assert_eq!(error(&exchange).0, 405);
+}
+
+#[test]
+fn segments_may_follow_a_double_star() {
+    let gateway = gateway(json!({ "http_rules": [
+        { "selector": "test.everything.Paths.Named", "get": "/v2/{name=documents/**}/{id}" },
+        { "selector": "test.everything.Paths.Rooms", "get": "/v2/{name=documents/**}/{id}/{kind=pages/*}" },
+        { "selector": "test.everything.Paths.Suffix", "get": "/v2/{name=documents/**}/{id}/*:count" },
+    ] }));
+    let cases = [
+        (
+            "/v2/documents/a",
+            "Paths/Named",
+            json!({ "name": "documents", "id": "a" }),
+        ),
+        (
+            "/v2/documents/a/b/c%2Fd",
+            "Paths/Named",
+            json!({ "name": "documents/a/b", "id": "c/d" }),
+        ),
+        (
+            "/v2/documents/a/b/pages/c",
+            "Paths/Rooms",
+            json!({ "name": "documents/a", "id": "b", "kind": "pages/c" }),
+        ),
+        (
+            "/v2/documents/pages/c",
+            "Paths/Named",
+            json!({ "name": "documents/pages", "id": "c" }),
+        ),
+        (
+            "/v2/documents/a/b/c:count",
+            "Paths/Suffix",
+            json!({ "name": "documents/a", "id": "b" }),
+        ),
+    ];
+    for (path, method, message) in cases {
+        let exchange = gateway.request(Request::get(path));
+        assert_eq!(call_of(&exchange), (method.to_owned(), message), "{path}");
+    }
+    for path in ["/v2/documents", "/v2/documents/", "/v2/documents/a/"] {
+        assert_eq!(error(&gateway.request(Request::get(path))).0, 404, "{path}");
+    }
+}
+
+#[test]
 fn a_capture_of_every_kind_is_read_in_its_text_form() {
     let gateway = gateway(json!({}));
     let cases = [

@@ -24,7 +24,7 @@ impl<'p, 'j> Parser<'p, 'j> {
             WellKnown::Empty => self.object(table, &[]),
             WellKnown::FieldMask => {
                 let (at, text) = self.text(EXPECTED_FIELD_MASK)?;
-                if write_field_mask(&text, &mut self.out) {
+                if write_field_mask(&text, MaskNames::Json, &mut self.out) {
                     Ok(())
                 } else {
                     Err(expected_at(self.scan.json(), at, EXPECTED_FIELD_MASK))
@@ -287,29 +287,56 @@ pub(in crate::codec) fn parse_duration(text: &[u8]) -> Option<(i64, i32)> {
     Some(if negative { (-seconds, -nanos) } else { (seconds, nanos) })
 }
 
+/// Which names the paths of a field mask have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::codec) enum MaskNames {
+    /// Those of JSON alone, in lowerCamelCase.
+    Json,
+    /// Those of the `.proto` as well: a name with an underscore is one, and stays as it is.
+    JsonOrProto,
+}
+
 /// Appends the paths of a field mask's JSON form, back in snake case; false, with `out` as it was, when it is none.
 ///
-/// An underscore, an empty path or name, and anything but printable ASCII are refused: no snake-case path has such a form.
-pub(in crate::codec) fn write_field_mask(text: &[u8], out: &mut Vec<u8>) -> bool {
+/// An empty path or name, and anything but printable ASCII are refused, and an underscore where `names` are those of JSON:
+/// no snake-case path has such a form.
+pub(in crate::codec) fn write_field_mask(text: &[u8], names: MaskNames, out: &mut Vec<u8>) -> bool {
     let start = out.len();
     if text.is_empty() {
         return true;
     }
     for path in text.split(|byte| *byte == b',') {
         let valid = path.split(|byte| *byte == b'.').all(|name| !name.is_empty())
-            && path.iter().all(|byte| byte.is_ascii_graphic() && *byte != b'_');
+            && path
+                .iter()
+                .all(|byte| byte.is_ascii_graphic() && (*byte != b'_' || names == MaskNames::JsonOrProto));
         if !valid {
             out.truncate(start);
             return false;
         }
-        let capitals = path.iter().filter(|byte| byte.is_ascii_uppercase()).count();
+        let of_json = |name: &[u8]| names == MaskNames::Json || memchr::memchr(b'_', name).is_none();
+        let capitals = |name: &[u8]| name.iter().filter(|byte| byte.is_ascii_uppercase()).count();
+        let added: usize = path
+            .split(|byte| *byte == b'.')
+            .filter(|name| of_json(name))
+            .map(capitals)
+            .sum();
         out.push(0x0a);
-        write_varint((path.len() + capitals) as u64, out);
-        for byte in path {
-            if byte.is_ascii_uppercase() {
-                out.push(b'_');
+        write_varint((path.len() + added) as u64, out);
+        for (name, at) in path.split(|byte| *byte == b'.').zip(0..) {
+            if at > 0 {
+                out.push(b'.');
             }
-            out.push(byte.to_ascii_lowercase());
+            if !of_json(name) {
+                out.extend_from_slice(name);
+                continue;
+            }
+            for byte in name {
+                if byte.is_ascii_uppercase() {
+                    out.push(b'_');
+                }
+                out.push(byte.to_ascii_lowercase());
+            }
         }
     }
     true
@@ -423,8 +450,14 @@ mod tests {
         ];
         for (text, expected) in ok {
             let mut out = b"x".to_vec();
-            assert!(write_field_mask(text.as_bytes(), &mut out), "{text}");
+            assert!(write_field_mask(text.as_bytes(), MaskNames::Json, &mut out), "{text}");
             assert_eq!(&out[1..], *expected, "{text}");
+            out.truncate(1);
+            assert!(
+                write_field_mask(text.as_bytes(), MaskNames::JsonOrProto, &mut out),
+                "{text}"
+            );
+            assert_eq!(&out[1..], *expected, "{text} among names of both forms");
         }
         for text in [
             "foo_bar",
@@ -440,8 +473,31 @@ mod tests {
             "a\n",
         ] {
             let mut out = b"x".to_vec();
-            assert!(!write_field_mask(text.as_bytes(), &mut out), "{text}");
+            assert!(!write_field_mask(text.as_bytes(), MaskNames::Json, &mut out), "{text}");
             assert_eq!(out, b"x", "{text}");
+            let proto = text.starts_with("foo");
+            assert_eq!(
+                write_field_mask(text.as_bytes(), MaskNames::JsonOrProto, &mut out),
+                proto,
+                "{text}"
+            );
+        }
+    }
+    #[test]
+    fn a_name_with_an_underscore_is_one_of_the_proto_where_both_are_read() {
+        let cases: &[(&str, &[u8])] = &[
+            ("foo_bar", b"\x0a\x07foo_bar"),
+            ("foo_bar,fooBar", b"\x0a\x07foo_bar\x0a\x07foo_bar"),
+            ("aB.c_d.eF", b"\x0a\x0ba_b.c_d.e_f"),
+            ("foo_Bar,_x", b"\x0a\x07foo_Bar\x0a\x02_x"),
+        ];
+        for (text, expected) in cases {
+            let mut out = b"x".to_vec();
+            assert!(
+                write_field_mask(text.as_bytes(), MaskNames::JsonOrProto, &mut out),
+                "{text}"
+            );
+            assert_eq!(&out[1..], *expected, "{text}");
         }
     }
 }

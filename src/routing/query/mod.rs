@@ -6,7 +6,8 @@
 //!
 //! A parameter's name is decoded, then cut at its dots into the names of fields. All but the last must be messages. The
 //! well-known types are what they are in JSON: Timestamp, Duration, FieldMask and the wrappers are values, and no name
-//! leads to a field of theirs.
+//! leads to a field of theirs. An entry of a map is named by its key in brackets, `labels[key]`: all between the first
+//! bracket and the last is the key.
 
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
@@ -15,10 +16,10 @@ use std::fmt;
 use super::binding::{self, Binding, Body, Route};
 use super::captures::Captures;
 use crate::codec::{CodecError, ParseOptions, has_text_form, text_to_wire};
-use crate::schema::tables::{Cardinality, Field, FieldIndex, Kind, MessageIndex, Tables, WellKnown};
+use crate::schema::tables::{Cardinality, Field, FieldIndex, Kind, MessageIndex, MessageTable, Tables, WellKnown};
 use crate::text::percent::{self, Decoding};
-use crate::text::shown::{NAME, shown};
-use crate::wire::{DEPTH_LIMIT, Tag, WireType, varint_length, write_varint};
+use crate::text::shown::{NAME, VALUE, shown};
+use crate::wire::{DEPTH_LIMIT, Tag, WireType, varint_length, write_record, write_varint};
 
 /// Which query parameters are bound, and what becomes of the others.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -100,7 +101,7 @@ impl Binder {
                 continue;
             }
             let refuse = |message| BindError::new(name, message);
-            if !self.field_path.find(tables, route, name).map_err(refuse)? {
+            if !self.field_path.find(tables, route, name, parse).map_err(refuse)? {
                 if let Some(at) = percent::malformed_escape(value) {
                     return Err(refuse(malformed_escape(value, at)));
                 }
@@ -110,7 +111,7 @@ impl Binder {
                 continue;
             }
             self.given
-                .add(tables, binding, &self.field_path.steps, has_body)
+                .add(tables, binding, &self.field_path, has_body)
                 .map_err(refuse)?;
             let text = match decoded(value, &mut self.value) {
                 Ok(text) => std::str::from_utf8(text).map_err(|_| refuse("the value isn't UTF-8".into()))?,
@@ -193,6 +194,8 @@ impl std::error::Error for BindError {}
 struct FieldPath {
     /// The fields from the request message on, each with the message that it belongs to. The last one has the value.
     steps: Vec<(MessageIndex, FieldIndex)>,
+    /// The record of the key, where the last field is a map; then its entry.
+    entry: Vec<u8>,
     /// Memory for the record of the last field.
     leaf: Vec<u8>,
     /// Memory for the lengths of the messages around it, from the inside out.
@@ -213,10 +216,11 @@ impl FieldPath {
         }
     }
 
-    /// Sets the way to the field that the parameter `name` binds. Returns `false` if it binds to nothing; it is an
-    /// error if it names a field that a query can't give.
-    fn find(&mut self, tables: &Tables, route: &Route, name: &[u8]) -> Result<bool, String> {
+    /// Sets the way to the field that the parameter `name` binds, and the key if it is an entry of a map. Returns `false`
+    /// if it binds to nothing; it is an error if it names a field that a query can't give, or no key.
+    fn find(&mut self, tables: &Tables, route: &Route, name: &[u8], parse: &ParseOptions) -> Result<bool, String> {
         self.steps.clear();
+        self.entry.clear();
         let body = match route.binding.body {
             Body::None => None,
             Body::Whole => return Ok(false),
@@ -224,18 +228,23 @@ impl FieldPath {
         };
         let mut message = route.method.input;
         let mut path_bound = route.binding.bound.as_slice();
+        let mut at = 0;
         let mut segments = name.split(|byte| *byte == b'.').peekable();
         while let Some(segment) = segments.next() {
             if self.steps.len() == DEPTH_LIMIT {
                 return Err(format!("expected a nesting of at most {DEPTH_LIMIT} messages"));
             }
             let table = tables.message(message);
-            let Some((index, field)) = table
-                .field_by_name(segment)
-                .and_then(|index| Some((index, table.field(index)?)))
-            else {
+            let Some(index) = table.field_by_name(segment) else {
+                return match map_entry(table, name.get(at..).unwrap_or_default()) {
+                    Some((index, key)) => self.find_entry(tables, message, index, key, body, parse),
+                    None => Ok(false),
+                };
+            };
+            let Some(field) = table.field(index) else {
                 return Ok(false);
             };
+            at += segment.len() + 1;
             if self.steps.is_empty() && body == Some(index) {
                 return Ok(false);
             }
@@ -246,7 +255,7 @@ impl FieldPath {
             };
             self.steps.push((message, index));
             if field.cardinality == Cardinality::Map {
-                return Err(format!("`{}` is a map, which a query can't give", field.name));
+                return self.write_key(tables, field, None, parse).map(|()| true);
             }
             if segments.peek().is_none() {
                 if !has_text_form(tables, field.kind) {
@@ -261,6 +270,64 @@ impl FieldPath {
             }
         }
         Ok(true)
+    }
+
+    /// Ends the way at an entry of a map, the field `index` of `message`, if it is one. `body` is the field that the body
+    /// fills.
+    #[inline(never)]
+    fn find_entry(
+        &mut self,
+        tables: &Tables,
+        message: MessageIndex,
+        index: FieldIndex,
+        key: &[u8],
+        body: Option<FieldIndex>,
+        parse: &ParseOptions,
+    ) -> Result<bool, String> {
+        let field = tables.message(message).field(index);
+        // Brackets after what is no map are what other frameworks write for lists: `tags[]`.
+        let Some(field) = field.filter(|field| field.cardinality == Cardinality::Map) else {
+            return Ok(false);
+        };
+        if self.steps.is_empty() && body == Some(index) {
+            return Ok(false);
+        }
+        self.steps.push((message, index));
+        self.write_key(tables, field, Some(key), parse)?;
+        Ok(true)
+    }
+
+    /// Sets the entry of the map `field` to the record of its key, from what is in brackets. On error says how a parameter
+    /// names an entry, or what the key should be.
+    #[inline(never)]
+    fn write_key(
+        &mut self,
+        tables: &Tables,
+        field: &Field,
+        key: Option<&[u8]>,
+        parse: &ParseOptions,
+    ) -> Result<(), String> {
+        let name = &field.name;
+        let Some((key_field, value_field)) = entry_fields(tables, field) else {
+            return Err(format!("`{name}` is a map, which a query can't give"));
+        };
+        if matches!(value_field.kind, Kind::Message(_) | Kind::Group(_)) {
+            return Err(format!("`{name}` is a map of messages, which a query can't give"));
+        }
+        let Some(key) = key.and_then(|key| key.strip_suffix(b"]")) else {
+            return Err(format!(
+                "`{name}` is a map: expected one of its entries, as in `{name}[key]`"
+            ));
+        };
+        let key = std::str::from_utf8(key).map_err(|_| format!("the key of `{name}` isn't UTF-8"))?;
+        if key_field.kind == Kind::Bool && !["true", "false"].contains(&key) {
+            return Err(format!(
+                "the key of `{name}`: expected true or false, found \"{}\"",
+                shown(key.as_bytes(), VALUE)
+            ));
+        }
+        text_to_wire(tables, key_field, key, parse, &mut self.entry)
+            .map_err(|error| format!("the key of `{name}`: {}", error.message))
     }
 
     /// Appends the record of the field to `out`, with `text` as the value; nothing where the value is to be left out
@@ -278,11 +345,16 @@ impl FieldPath {
         let Some(field) = tables.message(*message).field(*index) else {
             return Ok(());
         };
-        if around.is_empty() {
+        let is_map = field.cardinality == Cardinality::Map;
+        if around.is_empty() && !is_map {
             return text_to_wire(tables, field, text, parse, out);
         }
         self.leaf.clear();
-        text_to_wire(tables, field, text, parse, &mut self.leaf)?;
+        if is_map {
+            write_entry(tables, field, text, parse, &mut self.entry, &mut self.leaf)?;
+        } else {
+            text_to_wire(tables, field, text, parse, &mut self.leaf)?;
+        }
         if self.leaf.is_empty() {
             return Ok(());
         }
@@ -325,23 +397,28 @@ struct Given {
     fields: HashMap<(u32, FieldIndex), u32>,
     /// By message and oneof: the member that is set.
     oneofs: HashMap<(u32, u32), FieldIndex>,
+    /// By message and map: the keys, in wire format. Not hashed: a second type of key would have the compiler share the
+    /// code that hashes, and all other parameters pay for it.
+    keys: BTreeSet<(u32, u32, Vec<u8>)>,
 }
 
 impl Given {
     fn clear(&mut self) {
         self.fields.clear();
         self.oneofs.clear();
+        self.keys.clear();
     }
 
-    /// Adds the field at the end of `steps`, unless that gives a singular field twice or two members of one oneof:
-    /// by the query itself, with the path, or with the body field.
+    /// Adds the field at the end of `field_path`, unless that gives a singular field or a key of a map twice, or two
+    /// members of one oneof: by the query itself, with the path, or with the body field.
     fn add(
         &mut self,
         tables: &Tables,
         binding: &Binding,
-        steps: &[(MessageIndex, FieldIndex)],
+        field_path: &FieldPath,
         has_body: bool,
     ) -> Result<(), String> {
+        let FieldPath { steps, entry: key, .. } = field_path;
         let mut message = 0;
         let mut path_bound = binding.bound.as_slice();
         let mut body = match binding.body {
@@ -378,6 +455,9 @@ impl Given {
                 None => &[],
             };
             body = None;
+            if field.cardinality == Cardinality::Map {
+                return self.add_key(message, *index, field, key);
+            }
             let number = self.fields.len() as u32 + 1;
             match self.fields.entry((message, *index)) {
                 Entry::Vacant(entry) => message = *entry.insert(number),
@@ -390,6 +470,55 @@ impl Given {
         }
         Ok(())
     }
+}
+
+impl Given {
+    #[inline(never)]
+    fn add_key(&mut self, message: u32, index: FieldIndex, field: &Field, key: &[u8]) -> Result<(), String> {
+        match self.keys.insert((message, index.0, key.to_vec())) {
+            true => Ok(()),
+            false => Err(format!("expected each key of `{}` once, found it again", field.name)),
+        }
+    }
+}
+
+/// The field that a name with a bracket names before it, and what is after it: a key and a closing bracket.
+#[inline(never)]
+fn map_entry<'n>(table: &MessageTable, name: &'n [u8]) -> Option<(FieldIndex, &'n [u8])> {
+    let (map, key) = name.split_at_checked(memchr::memchr(b'[', name)?)?;
+    Some((table.field_by_name(map)?, key.get(1..)?))
+}
+
+/// Appends an entry of the map `field` to `out`, with `text` as the value; `entry` is the record of its key.
+// Apart, as most parameters are no entries, and pay for what is inlined around their own way.
+#[inline(never)]
+fn write_entry(
+    tables: &Tables,
+    field: &Field,
+    text: &str,
+    parse: &ParseOptions,
+    entry: &mut Vec<u8>,
+    out: &mut Vec<u8>,
+) -> Result<(), CodecError> {
+    let Some((_, value)) = entry_fields(tables, field) else {
+        return Ok(());
+    };
+    let key = entry.len();
+    text_to_wire(tables, value, text, parse, entry)?;
+    // A value that is left out takes its entry with it, as in JSON.
+    if entry.len() > key {
+        write_record(field.number, entry, out);
+    }
+    Ok(())
+}
+
+/// The fields of a map's entries: key and value.
+fn entry_fields<'t>(tables: &'t Tables, map: &Field) -> Option<(&'t Field, &'t Field)> {
+    let Kind::Message(entry) = map.kind else {
+        return None;
+    };
+    let table = tables.message(entry);
+    Some((table.field(FieldIndex(0))?, table.field(FieldIndex(1))?))
 }
 
 /// Why this field isn't one that a parameter binds, or has no fields below that one could.

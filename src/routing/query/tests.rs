@@ -174,6 +174,10 @@ fn query_parameters_fill_the_other_fields() {
             json!({"updateMask": "book.title,pageSize"}),
         ),
         (
+            "update_mask=book.author_info,page_size,pageSize",
+            json!({"updateMask": "book.authorInfo,pageSize,pageSize"}),
+        ),
+        (
             "book.title=x&book.pages=7",
             json!({"book": {"title": "x", "pages": "7"}}),
         ),
@@ -202,13 +206,68 @@ fn query_parameters_fill_the_other_fields() {
         ("ID=x&Page_Size=1", json!({})),
         ("book.=x&.id=x", json!({})),
         ("%FF=x", json!({})),
-        ("labels[a]=x", json!({})),
+        ("tags[]=a&tags[0]=b&id[x]=c&book[title]=d", json!({})),
+        ("nothing[a]=x&book.nothing[a]=x&[a]=x", json!({})),
         ("empty.x=1", json!({})),
     ];
     for (query, expected) in cases {
         assert_eq!(bench.bound(&format!("GET /a?{query}")), Ok(expected), "{query}");
     }
     assert_eq!(bench.bound("GET /a"), Ok(json!({})));
+}
+
+#[test]
+fn the_entries_of_a_map_are_bound_by_their_keys() {
+    let bench = Bench::new(r#"get: "/a""#);
+    let cases = [
+        ("labels[a]=x", json!({"labels": {"a": "x"}})),
+        ("labels%5Ba%5D=x", json!({"labels": {"a": "x"}})),
+        (
+            "labels[a]=x&id=y&labels[b]=&labels[c]",
+            json!({"id": "y", "labels": {"a": "x", "b": "", "c": ""}}),
+        ),
+        (
+            "labels[a+b%2Ec]=x+y&labels[app.kubernetes.io/name]=z",
+            json!({"labels": {"a b.c": "x y", "app.kubernetes.io/name": "z"}}),
+        ),
+        (
+            "labels[]=x&labels[[a]]=y&labels[a%5D]=z",
+            json!({"labels": {"": "x", "[a]": "y", "a]": "z"}}),
+        ),
+        (
+            "colors_by_number[-1]=RED&colorsByNumber[2]=2",
+            json!({"colorsByNumber": {"-1": "RED", "2": "BLUE"}}),
+        ),
+        (
+            "counts[true]=7&counts[false]=0",
+            json!({"counts": {"true": "7", "false": "0"}}),
+        ),
+        (
+            "book.notes[a]=x&book.title=t&self.book.notes[a]=y",
+            json!({"book": {"title": "t", "notes": {"a": "x"}}, "self": {"book": {"notes": {"a": "y"}}}}),
+        ),
+        (
+            "inner.notes[a]=x&labels[a]=y",
+            json!({"inner": {"notes": {"a": "x"}}, "labels": {"a": "y"}}),
+        ),
+    ];
+    for (query, expected) in cases {
+        assert_eq!(bench.bound(&format!("GET /a?{query}")), Ok(expected), "{query}");
+    }
+    // A body field is the body's.
+    let body = Bench::new(r#"post: "/a" body: "labels""#);
+    assert_eq!(body.bound("POST /a?labels[a]=x&id=y"), Ok(json!({"id": "y"})));
+    // A value that is left out takes its entry with it.
+    let mut ignoring = Bench::new(r#"get: "/a""#);
+    ignoring.parse.unknown_enum_names = UnknownEnumNames::Ignore;
+    assert_eq!(
+        ignoring.bound("GET /a?colorsByNumber[1]=GREEN&colorsByNumber[2]=RED"),
+        Ok(json!({"colorsByNumber": {"2": "RED"}}))
+    );
+    let (wire, _) = ignoring
+        .records("GET /a?colorsByNumber[1]=GREEN&book.notes[a]=")
+        .unwrap();
+    assert_eq!(wire, b"\x32\x07\x3a\x05\x0a\x01a\x12\x00");
 }
 
 #[test]
@@ -250,8 +309,55 @@ fn what_a_query_may_not_give_is_an_error_with_its_name() {
         ),
         ("time.seconds=1", "time.seconds: `time` has no fields in JSON"),
         ("times.seconds=1", "`times` has no fields in JSON"),
-        ("labels=x", "labels: `labels` is a map"),
-        ("labels.a=x", "labels.a: `labels` is a map"),
+        (
+            "labels=x",
+            "labels: `labels` is a map: expected one of its entries, as in `labels[key]`",
+        ),
+        (
+            "labels.a=x",
+            "labels.a: `labels` is a map: expected one of its entries, as in `labels[key]`",
+        ),
+        ("labels[a=x", "labels[a: `labels` is a map: expected one of its entries"),
+        ("labels[a].b=x", "labels[a].b: `labels` is a map: expected one"),
+        ("labels.a[b]=x", "labels.a[b]: `labels` is a map: expected one"),
+        (
+            "book.notes=x",
+            "book.notes: `notes` is a map: expected one of its entries, as in `notes[key]`",
+        ),
+        (
+            "labels[a]=x&labels[b]=y&labels[%61]=x",
+            "labels[a]: expected each key of `labels` once, found it again",
+        ),
+        ("colorsByNumber[1]=RED&colors_by_number[1.0]=RED", "expected each key"),
+        ("book.notes[a]=x&book.notes[a]=y", "expected each key of `notes` once"),
+        (
+            "colorsByNumber[x]=RED",
+            "colorsByNumber[x]: the key of `colors_by_number`: expected a 32-bit integer, found \"x\"",
+        ),
+        ("colorsByNumber[]=RED", "the key of `colors_by_number`: expected"),
+        (
+            "colorsByNumber[2147483648]=RED",
+            "the key of `colors_by_number`: expected",
+        ),
+        (
+            "counts[1]=1",
+            "counts[1]: the key of `counts`: expected true or false, found \"1\"",
+        ),
+        ("counts[true]=x", "counts[true]: expected a 64-bit integer"),
+        (
+            "colorsByNumber[1]=GREEN",
+            "colorsByNumber[1]: expected a name or number",
+        ),
+        ("labels[%FF]=x", "the key of `labels` isn't UTF-8"),
+        (
+            "booksByName[a]=x",
+            "`books_by_name` is a map of messages, which a query can't give",
+        ),
+        ("booksByName[a].title=x", "`books_by_name` is a map of messages"),
+        (
+            "timesByName[a]=2020-01-02T03:04:05Z",
+            "`times_by_name` is a map of messages",
+        ),
         ("books=x", "books: `books` is a list of messages"),
         ("books.title=x", "books.title: `books` is a list of messages"),
         (
@@ -277,6 +383,10 @@ fn what_a_query_may_not_give_is_an_error_with_its_name() {
         ("flag=yes", "flag: "),
         ("time=x", "time: "),
         ("raw=*", "raw: "),
+        (
+            "update_mask=page_size,,id",
+            "update_mask: expected field paths such as display_name,owner.name, found",
+        ),
     ];
     for (query, expected) in cases {
         bench.assert_error(&format!("GET /a?{query}"), expected);
@@ -418,6 +528,11 @@ fn the_query_says_whether_it_sets_the_update_mask() {
 #[test]
 fn nested_records_are_written_byte_for_byte() {
     let bench = Bench::new(r#"get: "/a""#);
+    // A mask of either form arrives with the names of the .proto.
+    for mask in ["update_mask=page_size", "updateMask=pageSize"] {
+        let (wire, _) = bench.records(&format!("GET /a?{mask}")).unwrap();
+        assert_eq!(wire, b"\x92\x01\x0b\x0a\x09page_size", "{mask}");
+    }
     let (wire, _) = bench
         .records("GET /a?book.author_info.born=300&book.title=x&tags=y")
         .unwrap();
@@ -456,6 +571,8 @@ fn a_query_of_many_parameters_costs_its_length() {
         .map(|levels| format!("{}flag=1", "self.".repeat(levels)))
         .collect();
     assert!(bench.records(&format!("GET /a?{}", nested.join("&"))).is_ok());
+    let entries: Vec<_> = (0..20_000).map(|index| format!("labels[{index}]=x")).collect();
+    assert!(bench.records(&format!("GET /a?{}", entries.join("&"))).is_ok());
     let unknown: Vec<_> = (0..20_000).map(|index| format!("u{index}")).collect();
     assert!(bench.records(&format!("GET /a?{}", unknown.join("&"))).is_err());
     bench.assert_error(&format!("GET /a?{}=1", "self.".repeat(20_000)), "expected a nesting");

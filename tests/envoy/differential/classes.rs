@@ -345,7 +345,7 @@ pub const CLASSES: &[Class] = &[
     },
     Class {
         name: "a parameter for a map",
-        rule: "Maps and repeated messages: 400",
+        rule: "A map with scalar values by `field[key]=value`; other maps […]: 400",
         native: "ignores it",
         explains: |exchange, difference| exchange.query(QueryOddity::Map) && exchange.ours_refuses(difference, 400),
     },
@@ -368,14 +368,6 @@ pub const CLASSES: &[Class] = &[
         rule: "A singular field given twice […]: 400",
         native: "takes the last",
         explains: |exchange, difference| exchange.query(QueryOddity::Twice) && exchange.ours_refuses(difference, 400),
-    },
-    Class {
-        name: "a FieldMask in snake_case",
-        rule: "ProtoJSON, and the conformance suite: the paths of a FieldMask are in lowerCamelCase",
-        native: "takes them",
-        explains: |exchange, difference| {
-            difference.ours.contains("expected field paths in lowerCamelCase") && exchange.ours_refuses(difference, 400)
-        },
     },
     Class {
         name: "null or a list in a list",
@@ -646,7 +638,7 @@ pub const CLASSES: &[Class] = &[
     },
     Class {
         name: "a colon in a value",
-        rule: "`x:y` where `y` is no registered verb of that node: a value containing a colon",
+        rule: "`x:y` is read with its verb first […]. Only then is it a value containing a colon",
         native: "takes it for a verb if any rule has that verb: 404",
         explains: |exchange, difference| {
             exchange.path(PathOddity::Colon) && exchange.native_refuses(difference, 404, "Could not resolve /")

@@ -279,7 +279,10 @@ impl<'r> Writer<'r> {
                     .iter()
                     .map(|path| camel_case(path.as_str().unwrap()))
                     .collect();
-                self.special(&paths.join(","), &["foo_bar"]);
+                if self.fails(Fault::NumberForText, "5") {
+                    return self.json.push('5');
+                }
+                self.string(&paths.join(","));
             }
             "google.protobuf.Any" => self.any(message),
             "google.protobuf.Struct" => {

@@ -174,10 +174,7 @@ impl Builder<'_> {
                 QueryOddity::ThroughScalar,
                 format!("{}.x", find(&is_scalar)?.json_name()),
             ),
-            5 => (QueryOddity::Unknown, {
-                let map = find(&FieldDescriptor::is_map)?;
-                format!("{}[a]", map.json_name())
-            }),
+            5 => (QueryOddity::Unknown, format!("{}[a]", string()?.json_name())),
             6 => {
                 let is_typed =
                     |field: &FieldDescriptor| field.kind() != Kind::String && !field.is_map() && is_leaf(field);
@@ -212,10 +209,16 @@ impl Builder<'_> {
             }
             11 => {
                 // As it is written in the .proto, and not in JSON.
-                let is_mask = |field: &FieldDescriptor| matches!(field.kind(), Kind::Message(of) if of.full_name() == "google.protobuf.FieldMask");
-                let name = find(&|field| is_mask(field) && !field.is_list())?.json_name();
-                add(name, "foo_bar");
-                return Some((QueryOddity::WrongValue, name.to_owned()));
+                let mask_of = |field: &FieldDescriptor| match field.kind() {
+                    Kind::Message(of) if of.full_name() == "google.protobuf.FieldMask" && !field.is_list() => Some(of),
+                    _ => None,
+                };
+                let field = find(&|field| mask_of(field).is_some())?.clone();
+                let mut mask = DynamicMessage::new(mask_of(&field)?);
+                mask.set_field_by_name("paths", Value::List(vec![Value::String("foo_bar".to_owned())]));
+                pairs.push(format!("{}=foo_bar", encoded_name(field.json_name())));
+                message.set_field(&field, Value::Message(mask));
+                return Some((QueryOddity::WellKnown, field.json_name().to_owned()));
             }
             _ => (QueryOddity::Unknown, "noSuchField".to_owned()),
         };

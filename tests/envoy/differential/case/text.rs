@@ -27,7 +27,7 @@ pub(super) fn text_of(random: &mut Random, kind: &Kind, value: &Value) -> Option
     }
 }
 
-/// A text that is no value of this kind; `None` where every text is.
+/// A text that is no value of this kind, for both; `None` where there is none.
 pub(super) fn wrong_text(random: &mut Random, kind: &Kind) -> Option<&'static str> {
     Some(match kind {
         Kind::String => return None,
@@ -40,9 +40,8 @@ pub(super) fn wrong_text(random: &mut Random, kind: &Kind) -> Option<&'static st
             random.pick(&["x", "-1", "99999999999999999999", "1.5"])
         }
         Kind::Message(message) => match message.full_name() {
-            "google.protobuf.StringValue" => return None,
+            "google.protobuf.StringValue" | "google.protobuf.FieldMask" => return None,
             "google.protobuf.BytesValue" => "*",
-            "google.protobuf.FieldMask" => "foo_bar",
             _ => "never",
         },
         _ => random.pick(&["x", "99999999999999999999", "1.5", "0x10"]),
