@@ -231,6 +231,32 @@ async fn beside_a_processor_messages_of_any_size_pass() {
     }
 }
 
+/// Envoy would read no further where a request waited for its end at a filter behind, over that filter's buffer.
+#[tokio::test]
+async fn what_is_too_long_for_a_filter_behind_is_answered_however_it_ends() {
+    for setup in setups(Other::SmallBufferBehind) {
+        let message = Message::of_size(5_000);
+        for version in Http::BOTH {
+            let call = script(Script::echo());
+            let request = post("/v1/echo")
+                .header("content-length", message.json.len().to_string())
+                .open()
+                .script(&call);
+            let mut live = Live::start(bench().at(setup.name).address, version, &request).await;
+            live.send(message.json.clone()).await;
+            live.end().await;
+            let answer = live.answer().await;
+            // It comes there in one piece, which the filter lets pass, or doesn't.
+            let is_answered = |answer: &Answer| [200, 413].contains(&answer.status);
+            assert!(
+                answer.as_ref().is_ok_and(is_answered),
+                "{setup:?} {version:?}: {answer:?}"
+            );
+        }
+    }
+    is_well(bench());
+}
+
 /// A filter behind the module that holds an answer hands on Envoy's own buffer: what grows beyond that is Envoy's 500, which
 /// it gives while the module is at work.
 #[tokio::test]
