@@ -66,8 +66,6 @@ enum Body {
         message: Unary,
         /// The status comes while the body can still be written.
         ends_in_body: bool,
-        /// What the body becomes may be longer than the part in whose place it is put.
-        replaces: bool,
     },
     /// Messages that go out as they come.
     Flow(ServerStream),
@@ -125,7 +123,6 @@ impl InPlace {
             false => Body::Unary {
                 message: Unary::new(&matched),
                 ends_in_body,
-                replaces: abilities.replaces_bodies,
             },
             true => match ServerStream::new(&matched, accept) {
                 stream if ends_in_body || !stream.needs_end() => Body::Flow(stream),
@@ -326,12 +323,7 @@ impl InPlace {
         ending: &mut Ending,
         workspace: &'w mut Workspace,
     ) -> ResponseStep<'w> {
-        let Body::Unary {
-            message,
-            ends_in_body,
-            replaces,
-        } = &mut self.body
-        else {
+        let Body::Unary { message, ends_in_body } = &mut self.body else {
             return ResponseStep::PassThrough;
         };
         if matches!(self.state, State::Held) && message.is_given(part.bytes) {
@@ -339,20 +331,11 @@ impl InPlace {
             return ResponseStep::Hold(&workspace.body);
         }
         let complete = message.feed(&mut self.answer, part.bytes, workspace);
-        if part.amid_trailers && !*replaces && matches!(self.state, State::Unsent) {
-            // The trailers that come next tell the same, and an answer may take the place of this one then.
-            if complete {
-                message.keep(workspace);
-            }
-            return ResponseStep::Drop;
-        }
         if part.end || message.has_trailers() {
             let whole = message.finish(&self.answer, complete, workspace);
             return self.end_unary(whole, part, ending, workspace);
         }
-        // Whether the message waits here for the status.
-        let waits = *ends_in_body && *replaces;
-        let now = matches!(self.state, State::Begun) && !waits;
+        let now = matches!(self.state, State::Begun) && !*ends_in_body;
         if !part.amid_trailers
             && let Some(failure) = message.misfit(&self.answer, complete, now)
         {
@@ -360,11 +343,11 @@ impl InPlace {
         }
         if !complete {
             return match (&self.state, message.kept()) {
-                (State::Begun, Some(kept)) if !waits => ResponseStep::Reserve(ERROR_ROOM + kept),
+                (State::Begun, Some(kept)) if !*ends_in_body => ResponseStep::Reserve(ERROR_ROOM + kept),
                 _ => ResponseStep::Drop,
             };
         }
-        if waits || !*replaces && matches!(self.state, State::Unsent) {
+        if *ends_in_body {
             message.keep(workspace);
             return ResponseStep::Drop;
         }

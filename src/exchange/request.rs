@@ -265,7 +265,7 @@ impl Pending {
                 .content_length
                 .is_some_and(|length| 0 < length && length <= size)
         };
-        let complete = end || !abilities.replaces_bodies && by_length();
+        let complete = end || !abilities.replaces_requests && by_length();
         if !self.kept.is_empty() || !complete {
             let expected = self.head.content_length.map_or(size, |length| length.max(size));
             let missing = expected.saturating_sub(self.kept.len());

@@ -21,8 +21,8 @@ pub struct Abilities {
     pub continues: bool,
     /// Response headers can be held until the body and trailers are there.
     pub holds_response: bool,
-    /// What is put in the place of a body whose parts were taken out may have any size.
-    pub replaces_bodies: bool,
+    /// What is put in the place of a request's body whose parts were taken out may have any size.
+    pub replaces_requests: bool,
     /// The response's trailers are known with the last bytes of its body, which can still be changed then. Else the body is
     /// out of reach when they come.
     pub trailers_with_body: bool,
@@ -44,7 +44,7 @@ impl Abilities {
             streams_requests: true,
             continues: false,
             holds_response,
-            replaces_bodies: true,
+            replaces_requests: true,
             trailers_with_body: false,
             original_path,
             obstacle: None,
@@ -60,7 +60,7 @@ impl Abilities {
             streams_requests: false,
             continues: true,
             holds_response: false,
-            replaces_bodies: true,
+            replaces_requests: true,
             trailers_with_body: true,
             original_path: None,
             obstacle,

@@ -235,10 +235,6 @@ fn a_unary_answer_is_the_same_wherever_it_is_cut() {
     let gone = r#"{"code":5}"#.to_owned();
     let web = Abilities::envoy(true, None);
     let nginx = Abilities::wasmx(None);
-    let incomplete = Abilities {
-        replaces_bodies: false,
-        ..ENVOY
-    };
     let rows = [
         // The way, the host, the body, the status, and what the client has in the end.
         (
@@ -287,13 +283,6 @@ fn a_unary_answer_is_the_same_wherever_it_is_cut() {
         ),
         ("plain", NOT_HOLDING, message(&long, 0), "5", Ends::BrokenOff),
         (
-            "plain",
-            incomplete,
-            message("", 8),
-            "0",
-            Ends::Whole(200, short_json.clone(), false),
-        ),
-        (
             "web",
             web,
             message("", 8),
@@ -315,20 +304,6 @@ fn a_unary_answer_is_the_same_wherever_it_is_cut() {
             message(&long, 0),
             "5",
             Ends::Whole(200, gone.clone(), false),
-        ),
-        (
-            "web",
-            incomplete,
-            message("", 8),
-            "0",
-            Ends::Whole(200, short_json.clone(), false),
-        ),
-        (
-            "web",
-            incomplete,
-            message(&long, 0),
-            "0",
-            Ends::Whole(200, long_json.clone(), false),
         ),
         (
             "body",

@@ -30,7 +30,7 @@ pub fn run<'i>(
             streams_requests: letters.flag(),
             continues: letters.flag(),
             holds_response: letters.flag(),
-            replaces_bodies: letters.flag(),
+            replaces_requests: letters.flag(),
             trailers_with_body: letters.flag(),
             original_path: None,
             obstacle: None,

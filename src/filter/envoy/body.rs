@@ -26,8 +26,6 @@ pub struct Body {
     filler: bool,
     /// What is shown is in Envoy's own buffer.
     buffered: bool,
-    /// What was to take its place did not fit.
-    lost: bool,
     /// How many bytes have come.
     pub seen: usize,
 }
@@ -41,7 +39,6 @@ impl Body {
             left: 0,
             filler: false,
             buffered: false,
-            lost: false,
             seen: 0,
         }
     }
@@ -109,24 +106,21 @@ impl Body {
         Action::Continue
     }
 
+    /// Ends a callback about a response: Envoy holds what is shown. Where it only can by buffering, headers go first, and so may
+    /// what there is.
+    pub fn hold_response(&mut self) -> Action {
+        match exports::has_watermark() {
+            true => self.hold(),
+            false => self.go_on(),
+        }
+    }
+
     /// Ends the callback: Envoy holds what is shown, and more may come behind it.
     pub fn hold(&mut self) -> Action {
         self.buffered = !exports::has_watermark();
         self.filler = false;
         self.left = self.shown;
         exports::stop_and_watermark()
-    }
-
-    /// Ends the callback, in which the response must not be ended: what was to go out did not fit, and the next callback is
-    /// to break the response off.
-    pub fn lose(&mut self) -> Action {
-        self.lost = true;
-        self.hold()
-    }
-
-    /// Whether something was lost.
-    pub fn is_lost(&self) -> bool {
-        self.lost
     }
 
     /// Ends the callback: Envoy holds `size` bytes of filler in place of what is shown, or as many as there is room for.

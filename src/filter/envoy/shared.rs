@@ -58,9 +58,10 @@ impl Shared {
     pub fn abilities(&self) -> Abilities {
         let logged = self.plugin().settings.access_log;
         Abilities {
-            replaces_bodies: exports::has_watermark(),
+            replaces_requests: exports::has_watermark(),
             ..Abilities::envoy(
-                self.holding.verdict() == Verdict::Holds,
+                // What is held back by "stop, and buffer" is bounded, and Envoy adds to it.
+                self.holding.verdict() == Verdict::Holds && exports::has_watermark(),
                 logged.then_some(ORIGINAL_PATH_HEADER),
             )
         }

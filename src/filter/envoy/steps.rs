@@ -13,7 +13,7 @@ use super::upstream::{TIMEOUT_HEADER, timeout_value};
 use crate::config::Settings;
 use crate::exchange::{Failure, Reply, RequestStep, ResponseStep};
 use crate::filter::abi::{self, HostStatus, Map, Stream};
-use crate::http::headers::{HeaderEdits, Headers};
+use crate::http::headers::HeaderEdits;
 
 /// What became of a step about the request.
 pub enum Followed {
@@ -122,23 +122,12 @@ pub fn without_body(step: ResponseStep<'_>) -> ResponseStep<'_> {
 pub fn follow_response(step: ResponseStep<'_>, headers_gone: bool, body: &mut Body) -> Result<Action, Failure> {
     match step {
         ResponseStep::Hold(bytes) if bytes.len() > body.room() => reset_response(),
-        _ if body.is_lost() => reset_response(),
         ResponseStep::PassThrough => Ok(body.go_on()),
         ResponseStep::Await => Ok(Action::Pause),
         ResponseStep::RewriteHeaders(edits) => edit_response_headers(edits).map(|()| body.go_on()),
-        ResponseStep::Hold(bytes) => replace_response_body(body, bytes).map(|()| body.hold()),
-        ResponseStep::Chunk {
-            edits,
-            body: bytes,
-            whole,
-            hold,
-        } if bytes.len() > body.room() => {
-            let edits = edits.filter(|_| whole && !headers_gone);
-            match hold {
-                true => replace_response_body(body, b"").map(|()| body.lose()),
-                false => outgrow(edits, bytes),
-            }
-        }
+        ResponseStep::Hold(bytes) => replace_response_body(body, bytes).map(|()| body.hold_response()),
+        // Only where room was reserved is there less than any.
+        ResponseStep::Chunk { body: bytes, .. } if bytes.len() > body.room() => reset_response(),
         ResponseStep::Chunk {
             edits,
             body: bytes,
@@ -149,9 +138,9 @@ pub fn follow_response(step: ResponseStep<'_>, headers_gone: bool, body: &mut Bo
                 edit_response_headers(edits)?;
             }
             replace_response_body(body, bytes)?;
-            Ok(if hold { body.hold() } else { body.go_on() })
+            Ok(if hold { body.hold_response() } else { body.go_on() })
         }
-        ResponseStep::Drop => replace_response_body(body, b"").map(|()| body.hold()),
+        ResponseStep::Drop => replace_response_body(body, b"").map(|()| body.hold_response()),
         ResponseStep::Reserve(size) => body.reserve(size).map_err(no_response_body),
         ResponseStep::Fill(bytes) if bytes.len() > body.room() || !body.has_filler() => reset_response(),
         ResponseStep::Fill(bytes) => replace_response_body(body, bytes).map(|()| body.go_on()),
@@ -163,30 +152,6 @@ pub fn follow_response(step: ResponseStep<'_>, headers_gone: bool, body: &mut Bo
             Ok(Action::Pause)
         }
     }
-}
-
-/// Answers with a body that is more than Envoy surely holds: by an answer of the filter's own, as long as nothing has gone out
-/// and this is all of it. `edits`: if so. A module as cargo alone makes it comes here, and one that had to reserve room.
-fn outgrow(edits: Option<&HeaderEdits>, bytes: &[u8]) -> Result<Action, Failure> {
-    let Some(edits) = edits else {
-        let length = bytes.len();
-        log::error!("an answer of {length} bytes is broken off: there is no room for it any more");
-        return reset_response();
-    };
-    edit_response_headers(edits)?;
-    let headers = abi::headers(Map::ResponseHeaders).map_err(no_response_headers)?;
-    let status = headers.status().unwrap_or(200);
-    let mut kept = Headers::default();
-    for (name, value) in headers.iter() {
-        // Envoy adds these itself.
-        let its_own = matches!(name, b"content-length" | b"date" | b"server");
-        if !its_own && name.first() != Some(&b':') {
-            kept.push(name, value);
-        }
-    }
-    abi::send_local_response(status, &kept, bytes)
-        .map(|()| Action::Pause)
-        .map_err(|status| status.refused("to answer"))
 }
 
 fn edit_response_headers(edits: &HeaderEdits) -> Result<(), Failure> {
