@@ -58,7 +58,7 @@ fuzz_target!(|data: &[u8]| {
 
 fn check(status: &Status, http_status: u16) {
     assert_eq!(Code::from_number(i64::from(status.code.number())), status.code);
-    for format in [ErrorFormat::Status, ErrorFormat::Google] {
+    for format in [ErrorFormat::Status, ErrorFormat::Google, ErrorFormat::Problem] {
         let mut body = b"before".to_vec();
         let mut printed = 0;
         write_error(status, http_status, format, &mut body, |any, out| {
@@ -83,8 +83,19 @@ fn check(status: &Status, http_status: u16) {
                 assert_eq!(body["error"]["status"], status.code.name());
                 &body["error"]
             }
+            ErrorFormat::Problem => {
+                assert_eq!(body["code"], status.code.number());
+                assert_eq!(body["status"], http_status);
+                assert_eq!(body["title"], status.code.name());
+                &body
+            }
         };
-        assert_eq!(error["message"].as_str().unwrap_or_default(), status.message);
+        let message = if format == ErrorFormat::Problem {
+            "detail"
+        } else {
+            "message"
+        };
+        assert_eq!(error[message].as_str().unwrap_or_default(), status.message);
         let details = error
             .get("details")
             .map_or(&[][..], |details| details.as_array().expect("a list"));
