@@ -406,8 +406,7 @@ impl InPlace {
                 message.end();
                 self.replace(part, workspace)
             }
-            // The client, or the host, has its message already. The trailers that come next tell the same.
-            Err(_) if message.given().is_some() && part.amid_trailers => ResponseStep::Drop,
+            // The client, or the host, has its message already.
             Err(failure) if message.given().is_some() => self.break_unary(failure, part, ending, workspace),
             Err(failure) => {
                 message.end();
