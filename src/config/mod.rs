@@ -17,7 +17,7 @@ use self::rules::{base_path, http_rules};
 pub use self::settings::{Dispatch, Limits, NativeGrpc, Settings, Streaming, Unmatched, Upstream};
 use self::source::{compile_schema, served};
 use self::success::SuccessStatuses;
-use crate::routing::{AutoMapping, Methods, Router};
+use crate::routing::{AutoMapping, Router};
 use crate::schema::tables::Tables;
 
 mod check;
@@ -72,7 +72,7 @@ impl Plugin {
                 format!("{method}{}", error.message),
             )
         })?;
-        let success_statuses = SuccessStatuses::read(&checked, &Methods::of(&services))?;
+        let success_statuses = SuccessStatuses::read(&checked, &services)?;
         Ok(Self {
             settings,
             tables,

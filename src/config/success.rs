@@ -1,5 +1,6 @@
 //! `success_status` of a configuration: the HTTP status of each method's successes.
 
+use prost_reflect::ServiceDescriptor;
 use serde_json::Value;
 
 use super::check::{Checked, whole_number};
@@ -21,10 +22,11 @@ impl SuccessStatuses {
     ///
     /// A rule without one of its keys; a selector that selects no method; a status without content for a method that
     /// streams its response, which has content.
-    pub(super) fn read(checked: &Checked, methods: &Methods) -> Result<Self, ConfigError> {
+    pub(super) fn read(checked: &Checked, services: &[ServiceDescriptor]) -> Result<Self, ConfigError> {
         let Some(Value::Array(rules)) = checked.given("success_status") else {
             return Ok(Self::default());
         };
+        let methods = Methods::of(services);
         let mut chosen: Vec<Option<(usize, u16)>> = vec![None; methods.descriptors().len()];
         for (at, rule) in rules.iter().enumerate() {
             let Some(selector) = rule.get("selector").and_then(Value::as_str) else {
@@ -40,14 +42,9 @@ impl SuccessStatuses {
                     "expected a whole number from 200 to 299, but found nothing",
                 ));
             };
-            let selected = methods
-                .select(selector)
+            methods
+                .give(selector, (at, status), &mut chosen)
                 .map_err(|message| ConfigError::new(format!("success_status[{at}].selector"), message))?;
-            for position in selected {
-                if let Some(chosen) = chosen.get_mut(position) {
-                    *chosen = Some((at, status));
-                }
-            }
         }
         for (method, chosen) in methods.descriptors().iter().zip(&chosen) {
             if let Some((at, status)) = chosen

@@ -8,7 +8,7 @@
 //! So the functions here stand around those that the SDK exports, and turn its "stop" into the other one where the filter
 //! asked for that. They get the exported names in a step behind the link (`link/`). In a module as cargo alone makes it
 //! nobody calls them: [`has_watermark`] then says so, and the filter makes do with the SDK's answers.
-
+//!
 //! The host may call this module while it carries out a host call of this module's (`filter::abi` has the list), when all that
 //! the SDK would look at is borrowed: a panic, by which Envoy is lost. Such a call is answered as by a filter that does
 //! nothing; what it told of the end of an exchange is told to the SDK behind the callback that is running.

@@ -35,8 +35,7 @@ pub enum AutoMapping {
 /// automatic ones.
 ///
 /// `rules` are the plugin configuration's. A rule replaces the annotation of each method that it selects
-/// ([`Methods::select`]); of several rules that select one method the last wins (google/api/http.proto, `Http.rules`). A
-/// rule that selects none is an error.
+/// ([`Methods::give`]). A rule that selects none is an error.
 pub(super) fn declared(
     tables: &Tables,
     services: &[ServiceDescriptor],
@@ -47,16 +46,13 @@ pub(super) fn declared(
     let descriptors = methods.descriptors();
     let mut replaced: Vec<Option<usize>> = vec![None; descriptors.len()];
     for (rule, index) in rules.iter().zip(0..) {
-        let selected = methods.select(&rule.selector).map_err(|message| RoutingError {
-            key: Some(format!("http_rules[{index}].selector")),
-            method: None,
-            message,
-        })?;
-        for position in selected {
-            if let Some(by) = replaced.get_mut(position) {
-                *by = Some(index);
-            }
-        }
+        methods
+            .give(&rule.selector, index, &mut replaced)
+            .map_err(|message| RoutingError {
+                key: Some(format!("http_rules[{index}].selector")),
+                method: None,
+                message,
+            })?;
     }
 
     let mut declared = Vec::new();

@@ -34,13 +34,14 @@ impl Methods {
         &self.descriptors
     }
 
-    /// The positions of what `selector` means: the full name of a method, or a prefix of full names that ends in a dot,
-    /// followed by `*`.
+    /// Gives `value` to what `selector` means: the full name of a method, or a prefix of full names that ends in a dot,
+    /// followed by `*`. `values` are by position; of several rules that select one method the last so wins
+    /// (google/api/http.proto, `Http.rules`).
     ///
     /// # Errors
     ///
     /// What was expected, and what may have been meant, where it means no method.
-    pub fn select(&self, selector: &str) -> Result<Vec<usize>, String> {
+    pub fn give<T: Copy>(&self, selector: &str, value: T, values: &mut [Option<T>]) -> Result<(), String> {
         let selected: Vec<usize> = match selector.strip_suffix('*') {
             Some(prefix) if prefix.ends_with('.') => {
                 let methods = self.descriptors.iter().zip(0..);
@@ -50,7 +51,12 @@ impl Methods {
             _ => self.positions.get(selector).copied().into_iter().collect(),
         };
         if !selected.is_empty() {
-            return Ok(selected);
+            for position in selected {
+                if let Some(of_method) = values.get_mut(position) {
+                    *of_method = Some(value);
+                }
+            }
+            return Ok(());
         }
         let meant = match nearest(selector, self.descriptors.iter().map(MethodDescriptor::full_name)) {
             Some(meant) => format!("did you mean `{meant}`?"),

@@ -470,9 +470,7 @@ impl Given {
         }
         Ok(())
     }
-}
 
-impl Given {
     #[inline(never)]
     fn add_key(&mut self, message: u32, index: FieldIndex, field: &Field, key: &[u8]) -> Result<(), String> {
         match self.keys.insert((message, index.0, key.to_vec())) {
