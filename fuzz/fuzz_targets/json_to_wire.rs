@@ -29,10 +29,9 @@ fuzz_target!(|data: &[u8]| {
                 tables,
                 choice.message,
                 JsonInput {
-                    json,
-                    options: &options,
                     bound: &choice.bound(),
                     present,
+                    ..JsonInput::new(json, &options)
                 },
                 &mut wire,
             ),

@@ -1,6 +1,6 @@
 //! Any bytes as the query of requests to bindings with and without a body and path variables. What is bound reads back
-//! as the request message, in protobuf's own library; it is the same for each spelling of the fields, the sum of what the
-//! parameters give by themselves, and it leaves what the path binds as it is.
+//! as the request message, in protobuf's own library; it is the same for each spelling of the fields and as a form, the sum
+//! of what the parameters give by themselves, one record for each message, and it leaves what the path binds as it is.
 
 #![no_main]
 
@@ -8,10 +8,11 @@ use std::cell::RefCell;
 
 use libfuzzer_sys::fuzz_target;
 use prost_reflect::{DynamicMessage, Kind, MessageDescriptor};
-use protobridge::codec::{ParseOptions, UnknownEnumNames};
+use protobridge::codec::{BoundRecords, ParseOptions, UnknownEnumNames, UnknownFields};
 use protobridge::routing::{
-    BindOptions, Binder, Captures, HttpRule, Match, Parameters, QueryOptions, Router, UnknownParameters,
+    BindOptions, Binder, Captures, FormInput, HttpRule, Match, Parameters, QueryOptions, Router, UnknownParameters,
 };
+use protobridge::wire::{Groups, Reader, WireType};
 use protobridge_fuzz::edge::{EDGE, rule};
 use protobridge_fuzz::letters::Letters;
 
@@ -22,6 +23,8 @@ struct Case {
     path: &'static str,
     input: MessageDescriptor,
     bound: &'static [&'static str],
+    /// A binding whose body gives what the query gives here.
+    form: Option<Router>,
 }
 
 thread_local! {
@@ -45,6 +48,10 @@ fn check(case: &Case, choice: usize, query: &[u8]) {
             false => UnknownEnumNames::Reject,
         },
         case_insensitive_enums: bit(1),
+        unknown_fields: match bit(2) {
+            true => UnknownFields::Reject,
+            false => UnknownFields::Ignore,
+        },
         ..ParseOptions::default()
     };
     let options = QueryOptions {
@@ -52,7 +59,10 @@ fn check(case: &Case, choice: usize, query: &[u8]) {
             true => UnknownParameters::Reject,
             false => UnknownParameters::Ignore,
         },
-        ignored: ["key".to_owned()].into(),
+        ignored: match bit(4) {
+            true => ["key".to_owned()].into(),
+            false => Default::default(),
+        },
     };
     let mut captures = Captures::default();
     let Match::Route(route) = case.router.find(case.http_method, case.path.as_bytes(), &mut captures) else {
@@ -94,19 +104,30 @@ fn check(case: &Case, choice: usize, query: &[u8]) {
         }
     }
 
+    if let Some(form) = &case.form
+        && options.ignored.is_empty()
+    {
+        assert_eq!(
+            by_form(form, &parse, query),
+            result.as_ref().ok().map(|(_, wire)| wire.clone())
+        );
+    }
+
     let Ok((_, wire)) = &result else {
         return;
     };
     let (_, by_path) = bind(&mut Binder::default(), None).expect("the path alone");
+    // Records of one message merge.
     let mut sum = by_path.clone();
     for parameter in query.split(|byte| *byte == b'&') {
         let (_, alone) = bind(&mut Binder::default(), Some(parameter)).expect("the parameter alone");
-        sum.extend_from_slice(alone.strip_prefix(by_path.as_slice()).expect("the path first"));
+        sum.extend_from_slice(&alone);
     }
-    assert_eq!(*wire, sum);
+    assert_single_records(&case.input, wire);
 
     let decode = |wire: &[u8]| DynamicMessage::decode(case.input.clone(), wire).expect("the request message");
     let (message, bare) = (decode(wire), decode(&by_path));
+    assert_eq!(message, decode(&sum));
     for path in case.bound {
         assert_eq!(value(&message, path), value(&bare, path), "{path}");
     }
@@ -163,8 +184,53 @@ fn cases() -> Vec<Case> {
             path,
             input: EDGE.message(input),
             bound,
+            form: (path == "/q").then(|| {
+                EDGE.router(&[self::rule("Everything", "POST", "/f", "*")])
+                    .expect("the rule")
+            }),
         })
         .collect()
+}
+
+/// What these pairs give as a form.
+fn by_form(router: &Router, parse: &ParseOptions, pairs: &[u8]) -> Option<Vec<u8>> {
+    let Match::Route(route) = router.find("POST", b"/f", &mut Captures::default()) else {
+        panic!("/f leads nowhere");
+    };
+    let mut wire = Vec::new();
+    let form = FormInput {
+        pairs,
+        path: BoundRecords::NONE,
+        parse,
+    };
+    let mut binder = Binder::default();
+    let written = binder.bind_form(&EDGE.tables, route, form, None, &mut wire);
+    written.is_ok().then_some(wire)
+}
+
+/// No singular field has more than one record in its message, at any depth.
+fn assert_single_records(message: &MessageDescriptor, wire: &[u8]) {
+    let mut reader = Reader::new(wire);
+    let mut seen = Vec::new();
+    while !reader.is_empty() {
+        let (number, wire_type) = reader.tag().expect("a tag");
+        let contents = match wire_type {
+            WireType::Len => reader.length_delimited().expect("contents"),
+            WireType::StartGroup => reader.group(number, 1, &mut Groups::default()).expect("a group"),
+            _ => {
+                reader.skip(number, wire_type, 0).expect("a value");
+                &[]
+            }
+        };
+        let field = message.get_field(number).expect("a field");
+        if !field.is_list() && !field.is_map() {
+            assert!(!seen.contains(&number), "{} comes twice", field.full_name());
+            seen.push(number);
+        }
+        if let Kind::Message(below) = field.kind() {
+            assert_single_records(&below, contents);
+        }
+    }
 }
 
 const HTTP_METHODS: [&str; 3] = ["GET", "POST", "PUT"];

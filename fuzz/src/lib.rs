@@ -133,6 +133,7 @@ impl Choice {
         let leaf = BoundField {
             field: FieldIndex(u32::from(self.options >> 7)),
             below: Vec::new(),
+            record: None,
         };
         let fields = MESSAGES.tables.message(self.message).fields();
         let nested = fields
@@ -142,6 +143,7 @@ impl Choice {
             Some(nested) if self.bit(7) => vec![BoundField {
                 field: FieldIndex(nested as u32),
                 below: vec![leaf],
+                record: None,
             }],
             _ => vec![leaf],
         }

@@ -24,13 +24,15 @@ mod options;
 mod random_schema;
 mod required;
 mod room;
+#[cfg(test)]
+pub(crate) mod single_records;
 mod span;
 mod text_to_wire;
 mod to_json;
 mod to_wire;
 mod well_known;
 
-pub use bound::{BoundField, Present};
+pub use bound::{BoundField, BoundRecords, Present};
 pub use error::CodecError;
 pub use options::{NullMessage, ParseOptions, PrintOptions, UnknownEnumNames, UnknownFields};
 pub use required::check_required;

@@ -3,10 +3,10 @@
 use super::failure::Failure;
 use super::matched::{BodyType, Matched};
 use super::workspace::Workspace;
-use crate::codec::{BoundField, JsonInput, check_required, http_body};
+use crate::codec::{BoundField, BoundRecords, JsonInput, Present, check_required, http_body};
 use crate::grpc::frame;
-use crate::routing::Body;
-use crate::schema::tables::{Kind, MessageTable};
+use crate::routing::{Binder, Body, FormInput};
+use crate::schema::tables::{FieldIndex, Kind, MessageTable};
 use crate::wire::write_record;
 
 /// What a client sent for one message.
@@ -16,16 +16,30 @@ pub struct Content<'b> {
     pub content_type: &'b [u8],
     /// The body, or one element of it.
     pub bytes: &'b [u8],
+    /// In which form it is.
+    pub form: ContentForm,
+    /// What the path binds within messages that it fills too.
+    pub path: &'b BoundRecords,
     /// Whether the update mask is filled from it, where the method has one.
     pub fills_mask: bool,
 }
 
+/// In which form a client sent what isn't raw bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContentForm {
+    Json,
+    /// `application/x-www-form-urlencoded`.
+    Urlencoded,
+}
+
 impl<'b> Content<'b> {
     /// One element of a stream.
-    pub fn element(bytes: &'b [u8]) -> Self {
+    pub fn element(bytes: &'b [u8], path: &'b BoundRecords) -> Self {
         Self {
             content_type: b"",
             bytes,
+            form: ContentForm::Json,
+            path,
             fills_mask: false,
         }
     }
@@ -58,70 +72,99 @@ fn write_content(
 ) -> Result<(), Failure> {
     let (settings, tables) = (&matched.plugin.settings, matched.tables());
     let (binding, input) = (&matched.route.binding, matched.method().input);
-    match (&binding.body, matched.request_body()) {
-        (Body::None, _) => Ok(()),
-        (Body::Whole, BodyType::Raw) => {
+    match (binding.body, matched.request_body(), content.form) {
+        (Body::None, ..) => Ok(()),
+        (Body::Whole, BodyType::Json, ContentForm::Json) => {
+            let json = JsonInput {
+                bound: &binding.bound,
+                records: content.path,
+                ..JsonInput::new(content.bytes, &settings.parse)
+            };
+            let written = workspace.to_wire.message(tables, input, json, out);
+            written.map_err(|error| Failure::body(&error))
+        }
+        (Body::Whole, BodyType::Json, ContentForm::Urlencoded) => {
+            write_form(matched, content, None, &mut workspace.binder, out)
+        }
+        (Body::Field(field), BodyType::Json, _) => write_field(matched, field, content, workspace, out),
+        (Body::Whole, BodyType::Raw, _) => {
             write_raw(tables.message(input), &binding.bound, content, out);
             Ok(())
         }
-        (Body::Whole, BodyType::Json) => workspace
-            .to_wire
-            .message(
-                tables,
-                input,
-                JsonInput {
-                    bound: &binding.bound,
-                    ..JsonInput::new(content.bytes, &settings.parse)
-                },
-                out,
-            )
-            .map_err(|error| Failure::body(&error)),
-        (Body::Field(field), BodyType::Raw) => {
-            if let Some(field) = tables.message(input).field(*field)
+        (Body::Field(field), BodyType::Raw, _) => {
+            if let Some(field) = tables.message(input).field(field)
                 && let Kind::Message(below) = field.kind
             {
                 let mut value = Vec::with_capacity(content.content_type.len() + content.bytes.len() + 16);
-                let bound = &binding.body_bound;
-                write_raw(tables.message(below), bound, content, &mut value);
+                write_raw(tables.message(below), &binding.body_bound, content, &mut value);
                 write_record(field.number, &value, out);
             }
             Ok(())
         }
-        (Body::Field(field), BodyType::Json) => {
-            let mask = binding
-                .update_mask
-                .filter(|_| content.fills_mask && settings.update_mask_from_body)
-                .and_then(|mask| tables.message(input).field(mask));
-            let limit = settings.limits.max_message_bytes;
-            workspace.present.reset(limit);
-            let written = workspace.to_wire.field(
-                tables,
-                input,
-                *field,
-                JsonInput {
-                    json: content.bytes,
-                    options: &settings.parse,
-                    bound: &binding.body_bound,
-                    present: mask.map(|_| &mut workspace.present),
-                },
-                out,
-            );
-            if workspace.present.overflowed() {
-                return Err(Failure::too_large(format!(
-                    "the request message has, with the update mask of the body, more bytes than \
-                     limits.max_message_bytes: {limit}"
-                )));
-            }
-            written.map_err(|error| Failure::body(&error))?;
-            let paths = workspace.present.paths();
-            if let Some(mask) = mask
-                && !paths.is_empty()
-            {
-                write_record(mask.number, &field_mask(paths), out);
-            }
-            Ok(())
-        }
     }
+}
+
+/// Appends the field that the body fills, and the update mask where that is the body's.
+fn write_field(
+    matched: &Matched,
+    field: FieldIndex,
+    content: Content<'_>,
+    workspace: &mut Workspace,
+    out: &mut Vec<u8>,
+) -> Result<(), Failure> {
+    let (settings, tables) = (&matched.plugin.settings, matched.tables());
+    let (binding, input) = (&matched.route.binding, matched.method().input);
+    let mask = binding
+        .update_mask
+        .filter(|_| content.fills_mask && settings.update_mask_from_body)
+        .and_then(|mask| tables.message(input).field(mask));
+    let limit = settings.limits.max_message_bytes;
+    workspace.present.reset(limit);
+    let present = mask.map(|_| &mut workspace.present);
+    let written = match content.form {
+        ContentForm::Json => {
+            let json = JsonInput {
+                bound: &binding.body_bound,
+                records: content.path,
+                present,
+                ..JsonInput::new(content.bytes, &settings.parse)
+            };
+            let written = workspace.to_wire.field(tables, input, field, json, out);
+            written.map_err(|error| Failure::body(&error))
+        }
+        ContentForm::Urlencoded => write_form(matched, content, present, &mut workspace.binder, out),
+    };
+    if workspace.present.overflowed() {
+        return Err(Failure::too_large(format!(
+            "the request message has, with the update mask of the body, more bytes than limits.max_message_bytes: {limit}"
+        )));
+    }
+    written?;
+    let paths = workspace.present.paths();
+    if let Some(mask) = mask
+        && !paths.is_empty()
+    {
+        write_record(mask.number, &field_mask(paths), out);
+    }
+    Ok(())
+}
+
+/// Appends what a form gives.
+fn write_form(
+    matched: &Matched,
+    content: Content<'_>,
+    present: Option<&mut Present>,
+    binder: &mut Binder,
+    out: &mut Vec<u8>,
+) -> Result<(), Failure> {
+    let form = FormInput {
+        pairs: content.bytes,
+        path: content.path,
+        parse: &matched.plugin.settings.parse,
+    };
+    binder
+        .bind_form(matched.tables(), &matched.route, form, present, out)
+        .map_err(|error| Failure::parameter(&error))
 }
 
 /// Appends a `google.api.HttpBody`, but for its fields that the path binds.
@@ -132,6 +175,9 @@ fn write_raw(table: &MessageTable, bound: &[BoundField], content: Content<'_>, o
             .filter_map(|bound| table.field(bound.field))
             .any(|field| field.number == number)
     };
+    for bound in bound {
+        out.extend_from_slice(content.path.of(bound));
+    }
     let content_type = unbound(http_body::CONTENT_TYPE).then_some(content.content_type);
     let data = unbound(http_body::DATA).then_some(content.bytes);
     http_body::write(content_type.unwrap_or_default(), data.unwrap_or_default(), out);

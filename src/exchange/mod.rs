@@ -422,18 +422,18 @@ impl Exchange {
     ) -> RequestStep<'w> {
         let converted = pending.convert(body, abilities, workspace);
         let failure = match (converted, pending.way()) {
-            (Ok(()), Way::InPlace) => return self.forward(pending, abilities, workspace),
-            (Ok(()), Way::ByCall) => return self.call(pending, workspace),
+            (Ok(()), Way::InPlace) => return self.forward(&mut pending, abilities, workspace),
+            (Ok(()), Way::ByCall) => return self.call(&mut pending, workspace),
             (Ok(()), Way::Barred(why)) => Failure::unimplemented(why),
             (Err(failure), _) => failure,
         };
-        workspace.spare_frame = pending.into_frame();
+        workspace.spare_frame = pending.take_frame();
         self.fail_request(&failure, workspace)
     }
 
     fn forward<'w>(
         &'w mut self,
-        pending: Pending,
+        pending: &mut Pending,
         abilities: Abilities,
         workspace: &'w mut Workspace,
     ) -> RequestStep<'w> {
@@ -442,7 +442,7 @@ impl Exchange {
         let timeout = in_place.gateway_timeout();
         self.state = State::InPlace(in_place);
         self.account();
-        workspace.spare_frame = pending.into_frame();
+        workspace.spare_frame = pending.take_frame();
         RequestStep::Forward(Forward {
             edits: &workspace.edits,
             body: &workspace.spare_frame,
@@ -450,13 +450,13 @@ impl Exchange {
         })
     }
 
-    fn call<'w>(&'w mut self, pending: Pending, workspace: &'w mut Workspace) -> RequestStep<'w> {
+    fn call<'w>(&'w mut self, pending: &mut Pending, workspace: &'w mut Workspace) -> RequestStep<'w> {
         pending.write_metadata(&mut workspace.metadata);
         let by_call = pending.await_call();
         let timeout = by_call.gateway_timeout();
         self.state = State::ByCall(by_call);
         self.account();
-        workspace.spare_frame = pending.into_frame();
+        workspace.spare_frame = pending.take_frame();
         let (upstream, method) = (&self.plugin.settings.upstream, self.method.as_deref());
         RequestStep::Call(Call {
             cluster: upstream.cluster.as_deref(),

@@ -1,20 +1,20 @@
 //! The request's headers: the method is found, the way is chosen, and what isn't body is bound.
 
-use super::body::{Content, complete_frame, too_large};
+use super::body::{Content, ContentForm, complete_frame, too_large};
 use super::by_call::ByCall;
 use super::deadline::Deadline;
 use super::failure::Failure;
 use super::in_place::InPlace;
 use super::matched::{BodyType, Matched};
 use super::steps::Abilities;
-use super::upload::Upload;
+use super::upload::{Gathered, Upload, UploadParameters};
 use super::workspace::Workspace;
 use crate::config::{Dispatch, Settings};
 use crate::grpc::metadata::{self, RequestHeader};
 use crate::grpc::{frame, timeout};
 use crate::http::elements::Form;
 use crate::http::headers::{HeaderEdits, Headers, content_length};
-use crate::http::media_type::{GRPC, GRPC_WEB_PROTO, GrpcProtocol, grpc_protocol, is_json, is_lines, media_type};
+use crate::http::media_type::{FORM, GRPC, GRPC_WEB_PROTO, GrpcProtocol, grpc_protocol, is_json, is_lines, media_type};
 use crate::routing::{Bound, Parameters};
 use crate::text::append::reserve_as_it_comes;
 use crate::text::shown::{NAME, shown};
@@ -166,6 +166,8 @@ pub struct Pending {
     /// The frame so far: its prefix, then what path and query bind.
     frame: Vec<u8>,
     bound: Bound,
+    /// In which form the body is, unless it is raw.
+    form: ContentForm,
     deadline: Deadline,
     way: Way,
     /// What has come of the body, as long as that is not all of it.
@@ -186,9 +188,10 @@ impl Pending {
         workspace: &mut Workspace,
     ) -> Result<Self, Failure> {
         let settings = &matched.plugin.settings;
-        if matched.takes_body() {
-            check_media_type(&matched, &head)?;
-        }
+        let form = match matched.takes_body() {
+            true => check_media_type(&matched, &head)?,
+            false => ContentForm::Json,
+        };
         let asked = head
             .value(head.grpc_timeout)
             .map(timeout::parse)
@@ -212,13 +215,14 @@ impl Pending {
             head,
             frame,
             bound,
+            form,
             kept: Vec::new(),
         })
     }
 
     /// How many bytes of memory it takes.
     pub fn footprint(&self) -> usize {
-        self.head.headers.footprint() + self.frame.capacity() + self.kept.capacity()
+        self.head.headers.footprint() + self.frame.capacity() + self.kept.capacity() + self.bound.path.footprint()
     }
 
     /// The method that is called.
@@ -291,8 +295,8 @@ impl Pending {
     }
 
     /// The frame, complete after [`Pending::convert`].
-    pub fn into_frame(self) -> Vec<u8> {
-        self.frame
+    pub fn take_frame(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.frame)
     }
 
     /// Completes the frame with what the request body says. `None`: there is none, which may choose another way.
@@ -322,6 +326,8 @@ impl Pending {
         let content = Content {
             content_type: self.head.value(self.head.content_type).unwrap_or_default(),
             bytes: body,
+            form: self.form,
+            path: &self.bound.path,
             fills_mask: !self.bound.update_mask_set,
         };
         complete_frame(&self.matched, content, 0, workspace, &mut self.frame)
@@ -334,28 +340,27 @@ impl Pending {
     /// 400 where the path doesn't fit a message.
     pub fn into_upload(self, workspace: &mut Workspace) -> Result<Upload, Failure> {
         let content_type = self.head.value(self.head.content_type).unwrap_or_default();
-        let first = self.frame.get(frame::PREFIX_LENGTH..).unwrap_or_default().to_vec();
         let matched = self.matched;
+        let mut parameters = UploadParameters {
+            first: self.frame.get(frame::PREFIX_LENGTH..).unwrap_or_default().to_vec(),
+            later: Vec::new(),
+            path: self.bound.path,
+        };
         if !matched.streams_request() {
-            let fills_mask = !self.bound.update_mask_set;
-            let length = self.head.content_length;
-            return Ok(Upload::whole(
-                matched,
-                first,
-                content_type,
-                self.kept,
-                length,
-                fills_mask,
-            ));
+            let message = Gathered {
+                body: self.kept,
+                content_type: content_type.to_vec(),
+                form: self.form,
+                length: self.head.content_length.filter(|length| *length > 0),
+                fills_mask: !self.bound.update_mask_set,
+            };
+            return Ok(Upload::whole(matched, parameters, message));
         }
-        let mut later = Vec::new();
-        bind(&matched, None, false, workspace, &mut later)?;
+        bind(&matched, None, false, workspace, &mut parameters.later)?;
         Ok(match matched.request_body() {
-            BodyType::Raw => Upload::raw(matched, first, later, content_type),
-            BodyType::Json if is_lines(&media_type(content_type)) => {
-                Upload::elements(matched, first, later, Form::Lines)
-            }
-            BodyType::Json => Upload::elements(matched, first, later, Form::Array),
+            BodyType::Raw => Upload::raw(matched, parameters, content_type),
+            BodyType::Json if is_lines(&media_type(content_type)) => Upload::elements(matched, parameters, Form::Lines),
+            BodyType::Json => Upload::elements(matched, parameters, Form::Array),
         })
     }
 
@@ -447,7 +452,8 @@ fn bind(
         .map_err(|error| Failure::parameter(&error))
 }
 
-fn check_media_type(matched: &Matched, head: &Head) -> Result<(), Failure> {
+/// In which form the body is, unless it is raw.
+fn check_media_type(matched: &Matched, head: &Head) -> Result<ContentForm, Failure> {
     if let Some(encoding) = head.value(head.content_encoding)
         && !encoding.trim_ascii().is_empty()
         && !encoding.trim_ascii().eq_ignore_ascii_case(b"identity")
@@ -458,16 +464,24 @@ fn check_media_type(matched: &Matched, head: &Head) -> Result<(), Failure> {
         )));
     }
     let Some(content_type) = head.value(head.content_type) else {
-        return Ok(());
+        return Ok(ContentForm::Json);
     };
     let media_type = media_type(content_type);
-    let lines = matched.method().client_streaming && is_lines(&media_type);
+    let streams = matched.method().client_streaming;
     let json = media_type.is_empty() || is_json(&media_type);
-    if json || lines || matched.request_body() == BodyType::Raw {
-        return Ok(());
+    if json || streams && is_lines(&media_type) || matched.request_body() == BodyType::Raw {
+        return Ok(ContentForm::Json);
     }
+    let takes_form = !streams && matched.route.takes_form(matched.tables());
+    if takes_form && *media_type == *FORM {
+        return Ok(ContentForm::Urlencoded);
+    }
+    let or_form = match takes_form {
+        true => " or application/x-www-form-urlencoded",
+        false => "",
+    };
     Err(Failure::unsupported_media_type(format!(
-        "content-type {} is not supported: expected application/json",
+        "content-type {} is not supported: expected application/json{or_form}",
         shown(content_type, NAME)
     )))
 }

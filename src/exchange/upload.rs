@@ -1,10 +1,11 @@
 //! A request whose headers have gone on: its body follows. Of a stream, each element becomes a frame when it is whole;
 //! another body becomes one frame at its end.
 
-use super::body::{Content, complete_frame, too_large};
+use super::body::{Content, ContentForm, complete_frame, too_large};
 use super::failure::Failure;
 use super::matched::Matched;
 use super::workspace::Workspace;
+use crate::codec::BoundRecords;
 use crate::grpc::frame;
 use crate::http::elements::{ElementReader, Form};
 use crate::text::append::reserve_as_it_comes;
@@ -16,12 +17,20 @@ const MAX_RAW_MESSAGE: usize = 1 << 20;
 #[derive(Debug)]
 pub struct Upload {
     matched: Matched,
-    /// What path and query bind, in wire form: the first message has both.
-    first: Vec<u8>,
-    /// What the path binds: every further message has that.
-    later: Vec<u8>,
+    parameters: UploadParameters,
     intake: Intake,
     sent: bool,
+}
+
+/// What path and query give to an upload's messages.
+#[derive(Debug)]
+pub struct UploadParameters {
+    /// What both bind, in wire form: the first message has it.
+    pub first: Vec<u8>,
+    /// What the path binds: every further message has that.
+    pub later: Vec<u8>,
+    /// What the path binds within messages that the body fills too: in every message.
+    pub path: BoundRecords,
 }
 
 #[derive(Debug)]
@@ -30,60 +39,51 @@ enum Intake {
     /// `google.api.HttpBody`: the bytes as they come, under this content-type.
     Raw(Vec<u8>),
     /// One message. The host is not left to gather it: once the headers have gone on, it stops reading instead.
-    Whole {
-        body: Vec<u8>,
-        content_type: Vec<u8>,
-        /// How many bytes there will be, where that is known.
-        length: Option<usize>,
-        fills_mask: bool,
-    },
+    Whole(Gathered),
     /// All is sent, or the exchange has failed: what still comes goes nowhere.
     Closed,
 }
 
+/// A body that is one message, as far as it has come.
+#[derive(Debug)]
+pub struct Gathered {
+    pub body: Vec<u8>,
+    pub content_type: Vec<u8>,
+    /// In which form it is.
+    pub form: ContentForm,
+    /// How many bytes there will be, where that is known and not none.
+    pub length: Option<usize>,
+    /// Whether the update mask is filled from it: neither path nor query gives that.
+    pub fills_mask: bool,
+}
+
 impl Upload {
-    /// A body that is one message, with what path and query bind of it, and what has come of it; `length`: by its
-    /// content-length. `fills_mask`: neither path nor query gives the update mask.
-    pub fn whole(
-        matched: Matched,
-        parameters: Vec<u8>,
-        content_type: &[u8],
-        body: Vec<u8>,
-        length: Option<usize>,
-        fills_mask: bool,
-    ) -> Self {
+    /// A body that is one message.
+    pub fn whole(matched: Matched, parameters: UploadParameters, message: Gathered) -> Self {
         Self {
             matched,
-            first: parameters,
-            later: Vec::new(),
-            intake: Intake::Whole {
-                body,
-                content_type: content_type.to_vec(),
-                length: length.filter(|length| *length > 0),
-                fills_mask,
-            },
+            parameters,
+            intake: Intake::Whole(message),
             sent: false,
         }
     }
 
     /// A body that is a stream of messages in `form`.
-    pub fn elements(matched: Matched, first: Vec<u8>, later: Vec<u8>, form: Form) -> Self {
+    pub fn elements(matched: Matched, parameters: UploadParameters, form: Form) -> Self {
         let limit = matched.plugin.settings.limits.max_request_bytes;
         Self {
             matched,
-            first,
-            later,
+            parameters,
             intake: Intake::Elements(ElementReader::new(form, limit)),
             sent: false,
         }
     }
 
     /// A body that is raw bytes of type `content_type`, in as many messages as it takes.
-    pub fn raw(matched: Matched, first: Vec<u8>, later: Vec<u8>, content_type: &[u8]) -> Self {
+    pub fn raw(matched: Matched, parameters: UploadParameters, content_type: &[u8]) -> Self {
         Self {
             matched,
-            first,
-            later,
+            parameters,
             intake: Intake::Raw(content_type.to_vec()),
             sent: false,
         }
@@ -93,10 +93,11 @@ impl Upload {
     pub fn footprint(&self) -> usize {
         let intake = match &self.intake {
             Intake::Elements(reader) => reader.footprint(),
-            Intake::Whole { body, .. } => body.capacity(),
+            Intake::Whole(message) => message.body.capacity(),
             Intake::Raw(_) | Intake::Closed => 0,
         };
-        self.first.capacity() + self.later.capacity() + intake
+        let UploadParameters { first, later, path } = &self.parameters;
+        first.capacity() + later.capacity() + path.footprint() + intake
     }
 
     /// Lets nothing more through.
@@ -118,8 +119,7 @@ impl Upload {
     ) -> Result<(), Failure> {
         let Self {
             matched,
-            first,
-            later,
+            parameters: UploadParameters { first, later, path },
             intake,
             sent,
         } = self;
@@ -133,12 +133,13 @@ impl Upload {
         };
         match intake {
             Intake::Closed => Ok(()),
-            Intake::Whole {
+            Intake::Whole(Gathered {
                 body,
                 content_type,
+                form,
                 length,
                 fills_mask,
-            } => {
+            }) => {
                 let limit = matched.plugin.settings.limits.max_request_bytes;
                 let size = body.len().saturating_add(chunk.len());
                 if size > limit {
@@ -153,6 +154,8 @@ impl Upload {
                 send(Content {
                     content_type,
                     bytes: body,
+                    form: *form,
+                    path,
                     fills_mask: *fills_mask,
                 })?;
                 *intake = Intake::Closed;
@@ -163,8 +166,7 @@ impl Upload {
                     send(Content {
                         // The type is that of the whole upload: the first message says it.
                         content_type: &std::mem::take(content_type),
-                        bytes: part,
-                        fills_mask: false,
+                        ..Content::element(part, path)
                     })?;
                 }
                 Ok(())
@@ -173,10 +175,10 @@ impl Upload {
                 let bad = |error| Failure::body_form(&error);
                 let mut elements = reader.read(chunk);
                 while let Some(bytes) = elements.next_element().map_err(bad)? {
-                    send(Content::element(bytes))?;
+                    send(Content::element(bytes, path))?;
                 }
                 if end && let Some(bytes) = reader.finish().map_err(bad)? {
-                    send(Content::element(bytes))?;
+                    send(Content::element(bytes, path))?;
                 }
                 Ok(())
             }
@@ -202,8 +204,12 @@ mod tests {
     /// What a body gives that comes in these chunks, or what is wrong with it.
     fn read(matched: &Matched, form: Form, chunks: &[&[u8]]) -> Result<Vec<u8>, String> {
         // number: 9 in the first message, 8 in the others, as if path and query had bound them.
-        let (first, later) = (vec![8, 9], vec![8, 8]);
-        let mut upload = Upload::elements(matched.clone(), first, later, form);
+        let parameters = UploadParameters {
+            first: vec![8, 9],
+            later: vec![8, 8],
+            path: BoundRecords::default(),
+        };
+        let mut upload = Upload::elements(matched.clone(), parameters, form);
         let (mut workspace, mut out) = (Workspace::default(), Vec::new());
         for (index, chunk) in chunks.iter().enumerate() {
             upload

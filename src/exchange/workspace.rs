@@ -67,6 +67,7 @@ impl Workspace {
             self.to_wire = JsonToWire::default();
             self.to_json = WireToJson::default();
             self.present = Present::default();
+            self.binder = Binder::default();
         }
         self.longest = 0;
     }

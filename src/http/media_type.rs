@@ -29,6 +29,9 @@ pub const NDJSON: &[u8] = b"application/x-ndjson";
 /// All names of JSON with one value a line, NDJSON and JSON Lines.
 pub const LINES: [&[u8]; 3] = [NDJSON, b"application/jsonl", b"application/ndjson"];
 
+/// Names and values, as an HTML form sends them (URL standard, section 5).
+pub const FORM: &[u8] = b"application/x-www-form-urlencoded";
+
 /// The media type of a `content-type` value: without its parameters, in lower case.
 pub fn media_type(content_type: &[u8]) -> Cow<'_, [u8]> {
     let end = memchr::memchr(b';', content_type).unwrap_or(content_type.len());

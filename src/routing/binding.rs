@@ -66,6 +66,7 @@ impl Binding {
             variables.push(BoundVariable {
                 name: variable.name().into(),
                 fields: fields.into(),
+                record: None,
                 segments: CapturedSegments::new(template, variable),
                 multi_segment: variable.multi_segment,
             });
@@ -77,6 +78,7 @@ impl Binding {
             "*" => Body::Whole,
             name => Body::Field(top_level(input, name).map_err(|message| (RulePart::Body, message))?),
         };
+        give_records(body, &mut variables, &mut bound);
         let mut body_bound = Vec::new();
         if let Body::Field(index) = body {
             if let Some(member) = bound
@@ -133,6 +135,9 @@ pub(super) struct BoundVariable {
     pub(super) name: Box<str>,
     /// The fields on the way from the request message, the bound one last; never empty.
     pub(super) fields: Box<[FieldIndex]>,
+    /// Which of the [`BoundRecords`](crate::codec::BoundRecords) is its own: where the field is in a message that the body
+    /// fills too.
+    pub(super) record: Option<usize>,
     /// The segments that it captures.
     pub(super) segments: CapturedSegments,
     /// Whether it may capture several segments, so that an escaped slash, `%2F`, stays escaped.
@@ -243,6 +248,7 @@ fn bind(
                 level.push(BoundField {
                     field: *index,
                     below: Vec::new(),
+                    record: None,
                 });
                 level.len() - 1
             }
@@ -262,6 +268,29 @@ fn bind(
 pub(super) fn shares_oneof(table: &MessageTable, one: FieldIndex, other: FieldIndex) -> bool {
     let oneof = |index| table.field(index).and_then(|field| field.oneof);
     one != other && oneof(one).is_some() && oneof(one) == oneof(other)
+}
+
+/// Numbers the variables whose fields are in messages that the body fills too, and with them the leaves of `bound`.
+fn give_records(body: Body, variables: &mut [BoundVariable], bound: &mut [BoundField]) {
+    let mut records = 0..;
+    for variable in variables {
+        let shares = match (body, &*variable.fields) {
+            (Body::Whole, [_, _, ..]) => true,
+            (Body::Field(field), [first, _, ..]) => *first == field,
+            _ => false,
+        };
+        variable.record = if shares { records.next() } else { None };
+        let mut level = &mut *bound;
+        for index in &variable.fields {
+            let Some(found) = level.iter_mut().find(|bound| bound.field == *index) else {
+                break;
+            };
+            if found.below.is_empty() {
+                found.record = variable.record;
+            }
+            level = &mut found.below;
+        }
+    }
 }
 
 fn name_of(table: &MessageTable, index: FieldIndex) -> &str {

@@ -38,7 +38,7 @@ pub use self::error::RoutingError;
 use self::error::{Origin, RulePart};
 use self::matcher::{Found, Matcher};
 pub use self::method::{HttpRule, Method};
-pub use self::query::{BindError, BindOptions, Binder, Bound, Parameters, QueryOptions, UnknownParameters};
+pub use self::query::{BindError, BindOptions, Binder, Bound, FormInput, Parameters, QueryOptions, UnknownParameters};
 pub use self::selector::Methods;
 use self::template::{BasePath, Template};
 use crate::schema::tables::Tables;

@@ -689,6 +689,7 @@ fn annotations_are_read_with_all_their_parts() {
     let book = BoundField {
         field: FieldIndex(0),
         below: Vec::new(),
+        record: Some(0),
     };
     assert_eq!(route.binding.body, Body::Field(FieldIndex(5)));
     assert_eq!(route.binding.body_bound, std::slice::from_ref(&book));
@@ -696,7 +697,8 @@ fn annotations_are_read_with_all_their_parts() {
         route.binding.bound,
         [BoundField {
             field: FieldIndex(5),
-            below: vec![book]
+            below: vec![book],
+            record: None,
         }]
     );
     assert_eq!(route.binding.update_mask, Some(FieldIndex(17)));

@@ -13,6 +13,7 @@ mod depth;
 mod dispatch;
 mod errors;
 mod exposure;
+mod forms;
 mod harness_envoy_profile;
 mod harness_kong_profile;
 mod holding;

@@ -284,7 +284,7 @@ fn the_content_type_must_be_json_where_a_body_is_bound() {
     for content_type in [
         "text/plain",
         "application/xml",
-        "application/x-www-form-urlencoded",
+        "application/x-www-form",
         "application/jsonx",
     ] {
         let exchange = send(&gateway, "/v1/echo", Some(content_type), None);

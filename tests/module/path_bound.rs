@@ -632,8 +632,8 @@ fn raw_bytes_do_not_change_what_the_path_binds_of_them() {
         ("/raw-data/Z29vZA", b"\x12\x04good"),
     ];
     let field = [
-        ("/raw-field/good", &b"\x7a\x06\x0a\x04good"[..]),
-        ("/raw-field-data/Z29vZA", b"\x7a\x06\x12\x04good"),
+        ("/raw-field/good", &b"\x7a\x0c\x0a\x04good"[..]),
+        ("/raw-field-data/Z29vZA", b"\x7a\x0b\x12\x04good"),
     ];
     for (name, gateway) in gateways() {
         for (path, bound) in whole.into_iter().chain(field) {

@@ -16,11 +16,10 @@
 //! [`scan`] is JSON's lexical level, [`scalar`] the text of numbers and bytes. [`well_known`] and [`any`] are the types with
 //! a JSON form of their own. A [`fault`] is an error on its way up.
 
-use crate::codec::bound::{BoundField, Present};
+use crate::codec::bound::{BoundField, BoundRecords, Present};
 use crate::codec::error::CodecError;
 use crate::codec::options::ParseOptions;
 use crate::schema::tables::{Cardinality, FieldIndex, Kind, MessageIndex, Tables};
-use crate::wire::{Tag, WireType};
 use fault::{Fault, Result};
 use parser::{Parser, Scratch, slot_of};
 use scan::Scanner;
@@ -63,15 +62,11 @@ impl JsonToWire {
         input: JsonInput<'_>,
         out: &mut Vec<u8>,
     ) -> std::result::Result<(), CodecError> {
-        let JsonInput {
-            json,
-            options,
-            bound,
-            present,
-        } = input;
-        self.parse(tables, json, options, present, out, |parser| {
+        let bound = input.bound;
+        self.parse(tables, input, out, |parser| {
             let table = tables.message(message);
             if parser.scan.is_at_end() || parser.is_null_for_nothing(table) {
+                parser.bound_fields(table, bound);
                 return Ok(());
             }
             parser.collecting &= table.well_known().is_none();
@@ -82,7 +77,7 @@ impl JsonToWire {
     /// Appends one field of `message`, with its tags, from the JSON value that the input is (`body: "field"`).
     ///
     /// Blank JSON is the empty message for a singular message field, which is then present; `null` leaves any field unset of
-    /// which it is no value. What the input calls bound is bound below the field, and the paths of an update mask are relative
+    /// which it is no value, but for what the path binds there. What the input calls bound is bound below the field, and the paths of an update mask are relative
     /// to the field's message.
     ///
     /// # Errors
@@ -96,28 +91,18 @@ impl JsonToWire {
         input: JsonInput<'_>,
         out: &mut Vec<u8>,
     ) -> std::result::Result<(), CodecError> {
-        let JsonInput {
-            json,
-            options,
-            bound,
-            present,
-        } = input;
-        self.parse(tables, json, options, present, out, |parser| {
+        let bound = input.bound;
+        self.parse(tables, input, out, |parser| {
             let holder = tables.message(message);
             let Some(table) = holder.field(field) else {
                 return Ok(());
             };
-            if let (Cardinality::Singular, Kind::Message(_) | Kind::Group(_)) = (table.cardinality, table.kind)
-                && parser.scan.is_at_end()
-            {
-                table.tag.append_to(&mut parser.out);
-                match table.kind {
-                    Kind::Group(_) => Tag::new(table.number, WireType::EndGroup).append_to(&mut parser.out),
-                    _ => parser.out.push(0),
-                }
-                return Ok(());
-            }
+            let slot = slot_of(holder, field.0);
             if parser.scan.is_at_end() {
+                if let (Cardinality::Singular, Kind::Message(_) | Kind::Group(_)) = (table.cardinality, table.kind) {
+                    parser.bound_message(table, slot, bound);
+                    return Ok(());
+                }
                 let what = parser.expectation(table);
                 return Err(Fault::new(
                     parser.scan.at,
@@ -126,19 +111,24 @@ impl JsonToWire {
             }
             // Paths are relative to the field: only a message with fields of its own has any.
             parser.collecting &= parser.is_plain_message(table);
-            parser.value(table, slot_of(holder, field.0), bound)
+            parser.value_and_bound(table, slot, bound)
         })
     }
 
     fn parse<'p, 'j>(
         &'p mut self,
         tables: &'p Tables,
-        json: &'j [u8],
-        options: &ParseOptions,
-        present: Option<&'p mut Present>,
+        input: JsonInput<'j>,
         out: &mut Vec<u8>,
         body: impl FnOnce(&mut Parser<'p, 'j>) -> Result<()>,
     ) -> std::result::Result<(), CodecError> {
+        let JsonInput {
+            json,
+            options,
+            records,
+            present,
+            ..
+        } = input;
         let start = out.len();
         // Positions in the input are kept in 32 bits.
         if u32::try_from(json.len()).is_err() {
@@ -156,6 +146,7 @@ impl JsonToWire {
             start,
             scratch: &mut self.scratch,
             depth: 0,
+            records,
             collecting,
             present,
         };
@@ -181,6 +172,8 @@ pub struct JsonInput<'i> {
     pub options: &'i ParseOptions,
     /// Fields that belong to the path: their keys are passed over, whatever their value's type, and their oneofs are taken.
     pub bound: &'i [BoundField],
+    /// What the path gives those of them that aren't in the message yet.
+    pub records: &'i BoundRecords,
     /// Receives, if given, the paths of an update mask (SEMANTICS, "The mask names the leaves …").
     pub present: Option<&'i mut Present>,
 }
@@ -192,6 +185,7 @@ impl<'i> JsonInput<'i> {
             json,
             options,
             bound: &[],
+            records: BoundRecords::NONE,
             present: None,
         }
     }

@@ -6,7 +6,7 @@ use super::lengths::{Lengths, slot as slots};
 use super::scalar::{self, Integer, NotAFloat, NotAnInteger, expected_scalar, write_integer};
 use super::scan::{self, JsonString, Scanner};
 use super::type_index::TypeIndex;
-use crate::codec::bound::{BoundField, Present};
+use crate::codec::bound::{BoundField, BoundRecords, Present};
 use crate::codec::options::{NullMessage, ParseOptions, UnknownEnumNames, UnknownFields};
 use crate::codec::room::{self, Room};
 use crate::schema::tables::{Cardinality, EnumTable, Field, FieldIndex, Kind, MessageTable, Tables, WellKnown};
@@ -25,9 +25,11 @@ pub(super) struct Parser<'p, 'j> {
     pub(super) scratch: &'p mut Scratch,
     /// How many objects and arrays are open.
     pub(super) depth: usize,
+    /// What the path binds.
+    pub(super) records: &'j BoundRecords,
     /// Whether the fields of the message that is open go into `present`.
     pub(super) collecting: bool,
-    pub(super) present: Option<&'p mut Present>,
+    pub(super) present: Option<&'j mut Present>,
 }
 
 impl<'p, 'j> Parser<'p, 'j> {
@@ -52,7 +54,10 @@ impl<'p, 'j> Parser<'p, 'j> {
         match table.well_known() {
             None | Some(WellKnown::Empty) => self.object(table, bound),
             // What the path binds within a well-known type takes all of it: its JSON form can't be merged with.
-            Some(_) if !bound.is_empty() => self.scan.skip_value(self.depth),
+            Some(_) if !bound.is_empty() => {
+                self.bound_fields(table, bound);
+                self.scan.skip_value(self.depth)
+            }
             Some(well_known) => self.well_known(well_known, table),
         }
     }
@@ -97,6 +102,7 @@ impl<'p, 'j> Parser<'p, 'j> {
     /// `any`, in an `Any`, is where its `@type` has been found: the key at that place is passed over.
     pub(super) fn members(&mut self, table: &'p MessageTable, bound: &[BoundField], any: Option<usize>) -> Result<()> {
         if self.scan.closes(b'}') {
+            self.bound_fields(table, bound);
             return Ok(());
         }
         let fields = table.fields();
@@ -105,6 +111,9 @@ impl<'p, 'j> Parser<'p, 'j> {
         for bound in bound {
             if let Some(oneof) = table.field(bound.field).and_then(|field| field.oneof) {
                 seen.insert(oneof as usize, &mut self.scratch.seen);
+            }
+            if bound.below.is_empty() {
+                self.out.extend_from_slice(self.records.of(bound));
             }
         }
         let mut guess = 0;
@@ -134,10 +143,83 @@ impl<'p, 'j> Parser<'p, 'j> {
                 None => self.scan.skip_value(self.depth)?,
             }
             if !self.scan.next_member()? {
-                seen.close(&mut self.scratch.seen);
-                return Ok(());
+                break;
             }
         }
+        if !bound.is_empty() {
+            self.unseen_bound(table, bound, &mut seen);
+        }
+        seen.close(&mut self.scratch.seen);
+        Ok(())
+    }
+
+    /// Appends what the path binds within fields that the body has not said.
+    #[inline(never)]
+    fn unseen_bound(&mut self, table: &'p MessageTable, bound: &[BoundField], seen: &mut Seen) {
+        for bound in bound.iter().filter(|bound| !bound.below.is_empty()) {
+            let bit = table.oneof_count() as usize + bound.field.0 as usize;
+            if !seen.insert(bit, &mut self.scratch.seen) {
+                self.bound_field(table, bound);
+            }
+        }
+    }
+
+    /// Appends what the path binds of a message of which the body says nothing.
+    #[inline]
+    pub(super) fn bound_fields(&mut self, table: &'p MessageTable, bound: &[BoundField]) {
+        for bound in bound {
+            self.bound_field(table, bound);
+        }
+    }
+
+    /// Appends what the path binds of one field; nothing where that is an enum name to be left out.
+    #[inline(never)]
+    fn bound_field(&mut self, table: &'p MessageTable, bound: &BoundField) {
+        if bound.below.is_empty() {
+            self.out.extend_from_slice(self.records.of(bound));
+            return;
+        }
+        if let Some(field) = table.field(bound.field) {
+            let start = self.out.len();
+            let slot = slot_of(table, bound.field.0);
+            if !self.bound_message(field, slot, &bound.below) {
+                self.out.truncate(start);
+            }
+        }
+    }
+
+    /// Appends the record of a message field of which the body says nothing, with what the path binds `below` it. Returns
+    /// whether that is anything.
+    pub(super) fn bound_message(&mut self, field: &'p Field, slot: usize, below: &[BoundField]) -> bool {
+        field.tag.append_to(&mut self.out);
+        match field.kind {
+            Kind::Message(index) => {
+                self.scratch.lengths.open(slot, &mut self.out);
+                let contents = self.out.len();
+                self.bound_fields(self.tables.message(index), below);
+                let any = self.out.len() > contents;
+                self.scratch.lengths.close(slot, &mut self.out);
+                any
+            }
+            Kind::Group(index) => {
+                let contents = self.out.len();
+                self.bound_fields(self.tables.message(index), below);
+                let any = self.out.len() > contents;
+                Tag::new(field.number, WireType::EndGroup).append_to(&mut self.out);
+                any
+            }
+            _ => false,
+        }
+    }
+
+    /// A field's value, and what the path binds `below` it where the value is `null`.
+    pub(super) fn value_and_bound(&mut self, field: &'p Field, slot: usize, below: &[BoundField]) -> Result<()> {
+        let start = self.out.len();
+        self.value(field, slot, below)?;
+        if !below.is_empty() && self.out.len() == start && !self.bound_message(field, slot, below) {
+            self.out.truncate(start);
+        }
+        Ok(())
     }
 
     /// Finds the field of the key that is next and passes over it and its colon; none for a key to be skipped.
@@ -196,6 +278,9 @@ impl<'p, 'j> Parser<'p, 'j> {
             && let Some(bound) = bound.iter().find(|bound| bound.field.0 as usize == index)
         {
             if bound.below.is_empty() || !self.is_plain_message(field) {
+                if !bound.below.is_empty() {
+                    self.bound_field(table, bound);
+                }
                 return self.scan.skip_value(self.depth);
             }
             below = &bound.below;
@@ -211,7 +296,7 @@ impl<'p, 'j> Parser<'p, 'j> {
         if self.collecting {
             self.collected_value(field, slot, below)
         } else {
-            self.value(field, slot, below)
+            self.value_and_bound(field, slot, below)
         }
     }
 
@@ -250,14 +335,14 @@ impl<'p, 'j> Parser<'p, 'j> {
             let length = self.scratch.prefix.len();
             self.scratch.prefix.push_str(&field.name);
             self.scratch.prefix.push('.');
-            self.value(field, slot, bound)?;
+            self.value_and_bound(field, slot, bound)?;
             self.scratch.prefix.truncate(length);
             return Ok(());
         }
         self.collecting = false;
         let ignorable = field.cardinality == Cardinality::Singular && self.scan.peek() == b'"';
         let start = self.out.len();
-        self.value(field, slot, bound)?;
+        self.value_and_bound(field, slot, bound)?;
         self.collecting = true;
         // Left out, as if it had not been there: see `record`.
         let left_out = ignorable && self.out.len() == start;

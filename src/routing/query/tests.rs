@@ -536,7 +536,7 @@ fn nested_records_are_written_byte_for_byte() {
     let (wire, _) = bench
         .records("GET /a?book.author_info.born=300&book.title=x&tags=y")
         .unwrap();
-    assert_eq!(wire, b"\x32\x05\x12\x03\x10\xac\x02\x32\x03\x0a\x01x\x22\x01y");
+    assert_eq!(wire, b"\x22\x01y\x32\x08\x0a\x01x\x12\x03\x10\xac\x02");
     // A length that needs two bytes.
     let (wire, _) = bench
         .records(&format!("GET /a?book.title={}", "x".repeat(126)))
@@ -573,6 +573,13 @@ fn a_query_of_many_parameters_costs_its_length() {
     assert!(bench.records(&format!("GET /a?{}", nested.join("&"))).is_ok());
     let entries: Vec<_> = (0..20_000).map(|index| format!("labels[{index}]=x")).collect();
     assert!(bench.records(&format!("GET /a?{}", entries.join("&"))).is_ok());
+    let entries: Vec<_> = (0..70_000).map(|index| format!("labels[{index}]=x")).collect();
+    bench.assert_error(&format!("GET /a?{}", entries.join("&")), "at most 65536 fields");
+    // Neighbours within a message are one run.
+    let nested = "self.tags=x&".repeat(100_000);
+    assert!(bench.records(&format!("GET /a?{nested}")).is_ok());
+    let nested = "self.tags=x&self.self.tags=y&".repeat(40_000);
+    bench.assert_error(&format!("GET /a?{nested}"), "at most 65536 fields");
     let unknown: Vec<_> = (0..20_000).map(|index| format!("u{index}")).collect();
     assert!(bench.records(&format!("GET /a?{}", unknown.join("&"))).is_err());
     bench.assert_error(&format!("GET /a?{}=1", "self.".repeat(20_000)), "expected a nesting");

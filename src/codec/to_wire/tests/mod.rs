@@ -8,7 +8,9 @@ mod well_known;
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
 
 use super::{JsonInput, JsonToWire};
-use crate::codec::{BoundField, CodecError, NullMessage, ParseOptions, Present, UnknownEnumNames, UnknownFields};
+use crate::codec::{
+    BoundField, BoundRecords, CodecError, NullMessage, ParseOptions, Present, UnknownEnumNames, UnknownFields,
+};
 use crate::schema::Features;
 use crate::schema::tables::Tables;
 use crate::wire::DEPTH_LIMIT;

@@ -1,6 +1,8 @@
 //! What only a request asks for: fields that the path binds, the update mask, one field alone.
 
 use super::*;
+use crate::codec::single_records::assert_single_records;
+use crate::codec::text_to_wire;
 
 #[test]
 fn fields_that_the_path_binds_are_passed_over() {
@@ -10,6 +12,7 @@ fn fields_that_the_path_binds_are_passed_over() {
     let bound = |name: &str, below: Vec<BoundField>| BoundField {
         field: table.field_by_name(name.as_bytes()).unwrap(),
         below,
+        record: None,
     };
     let run = |json: &str, bound: &[BoundField]| {
         let mut out = Vec::new();
@@ -23,6 +26,7 @@ fn fields_that_the_path_binds_are_passed_over() {
                     json: json.as_bytes(),
                     options: &strict(),
                     bound,
+                    records: BoundRecords::NONE,
                     present: Some(&mut present),
                 },
                 &mut out,
@@ -84,6 +88,91 @@ fn fields_that_the_path_binds_are_passed_over() {
     // Within a well-known type: it belongs to the path as a whole.
     let time = [bound("time", vec![bound("i32", vec![])])];
     assert_eq!(run(r#"{"time":"x"}"#, &time), ok("{}", ""));
+}
+
+#[test]
+fn what_the_path_binds_is_in_the_bodys_own_record_of_each_message() {
+    let (pool, tables) = compile(&[("t.proto", PROTO)]);
+    let index = tables.message_index("t.M").unwrap();
+    let table = tables.message(index);
+    let field = |name: &str| table.field(table.field_by_name(name.as_bytes()).unwrap()).unwrap();
+    // The path gives i32 at the top, which is written already, and below.
+    let mut records = BoundRecords::default();
+    for (name, text) in [("i32", "5"), ("text", "path"), ("u32", "7")] {
+        let write = |out: &mut Vec<u8>| text_to_wire(&tables, field(name), text, &strict(), out);
+        records.push(write).unwrap();
+    }
+    let leaf = |name: &str, record: Option<usize>| BoundField {
+        field: table.field_by_name(name.as_bytes()).unwrap(),
+        below: Vec::new(),
+        record,
+    };
+    let around = |name: &str, below: Vec<BoundField>| BoundField {
+        below,
+        ..leaf(name, None)
+    };
+    let below = || {
+        vec![
+            leaf("i32", Some(0)),
+            around("child", vec![leaf("text", Some(1)), leaf("u32", Some(2))]),
+        ]
+    };
+    let bound = [leaf("text", None), around("child", below())];
+    let given = r#"{"text":"path","u32":7}"#;
+    let cases = [
+        ("", format!(r#"{{"child":{{"i32":5,"child":{given}}}}}"#)),
+        ("null", format!(r#"{{"child":{{"i32":5,"child":{given}}}}}"#)),
+        ("{}", format!(r#"{{"child":{{"i32":5,"child":{given}}}}}"#)),
+        (
+            r#"{"i32":1}"#,
+            format!(r#"{{"i32":1,"child":{{"i32":5,"child":{given}}}}}"#),
+        ),
+        (
+            r#"{"child":null}"#,
+            format!(r#"{{"child":{{"i32":5,"child":{given}}}}}"#),
+        ),
+        (r#"{"child":{}}"#, format!(r#"{{"child":{{"i32":5,"child":{given}}}}}"#)),
+        (
+            r#"{"child":{"child":null}}"#,
+            format!(r#"{{"child":{{"i32":5,"child":{given}}}}}"#),
+        ),
+        (
+            r#"{"text":"body","child":{"i32":9,"u32":1,"child":{"text":"body","i32":2}},"longName":"l"}"#,
+            r#"{"longName":"l","child":{"i32":5,"u32":1,"child":{"i32":2,"text":"path","u32":7}}}"#.to_owned(),
+        ),
+        (
+            r#"{"child":{"child":{"longName":"l","child":{"i32":3}}}}"#,
+            r#"{"child":{"i32":5,"child":{"longName":"l","text":"path","u32":7,"child":{"i32":3}}}}"#.to_owned(),
+        ),
+    ];
+    let options = &strict();
+    let value = |json: &str| serde_json::from_str::<serde_json::Value>(json).unwrap();
+    for (json, expected) in cases {
+        let mut out = Vec::new();
+        let input = || JsonInput {
+            bound: &bound,
+            records: &records,
+            ..JsonInput::new(json.as_bytes(), options)
+        };
+        JsonToWire::default()
+            .message(&tables, index, input(), &mut out)
+            .unwrap();
+        assert_eq!(value(&decode(&pool, "t.M", &out)), value(&expected), "{json}");
+        assert_single_records(&tables, index, &out);
+        let mut out = Vec::new();
+        let child = table.field_by_name(b"child").unwrap();
+        let input = JsonInput {
+            bound: &bound[1].below,
+            ..input()
+        };
+        JsonToWire::default()
+            .field(&tables, index, child, input, &mut out)
+            .unwrap();
+        assert_single_records(&tables, index, &out);
+        let message = value(&decode(&pool, "t.M", &out));
+        assert_eq!(message["child"]["i32"], 5, "{json}");
+        assert_eq!(message["child"]["child"]["text"], "path", "{json}");
+    }
 }
 
 #[test]

@@ -6,6 +6,8 @@ use super::*;
 use crate::grpc::frame;
 use crate::http::headers::HeaderEdits;
 
+mod records;
+
 const PROTO: &str = r#"
     syntax = "proto3";
     package test;
