@@ -11,7 +11,7 @@ use super::steps::HostReply;
 use super::workspace::Workspace;
 use crate::grpc::{Code, Status, metadata};
 use crate::http::headers::Headers;
-use crate::http::media_type::JSON;
+use crate::http::media_type::{GRPC, JSON};
 use crate::http::status::is_without_content;
 use crate::text::shown::{NAME, shown};
 
@@ -205,8 +205,14 @@ impl Answer {
     /// An HTTP answer that no gRPC server gave: gRPC's own table tells its code.
     pub fn not_grpc(&self) -> Failure {
         let http_status = self.initial.status().unwrap_or(0);
-        let content_type = shown(self.initial.get("content-type").unwrap_or_default(), NAME);
-        let message = format!("answered HTTP {http_status} with content-type {content_type:?} instead of gRPC");
+        let message = match self.initial.get("content-type") {
+            // A host's gRPC-Web filter puts its own in the place of any other.
+            Some(content_type) if !content_type.starts_with(GRPC) => {
+                let content_type = shown(content_type, NAME);
+                format!("answered HTTP {http_status} with content-type {content_type:?} instead of gRPC")
+            }
+            _ => format!("answered HTTP {http_status} instead of gRPC"),
+        };
         if http_status == 200 {
             return Failure::bad_answer(message);
         }
@@ -227,6 +233,12 @@ impl Answer {
                 "the request has become larger, as a gRPC message, than the gateway can hold (in Envoy: \
                  per_connection_buffer_limit_bytes, initial_stream_window_size)",
             ),
+            HostReply::NoRoute => Failure::no_grpc_route(&self.matched.method().path),
+            HostReply::NoUpstream => {
+                Failure::no_cluster("the gateway's route leads to an upstream that it does not have")
+            }
+            HostReply::Route(http_status) => Failure::route_to_nothing(http_status, &self.matched.method().path),
+            HostReply::Filter => Failure::answered_by_gateway(self.initial.status().unwrap_or(0)),
         }
     }
 }

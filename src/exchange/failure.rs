@@ -190,6 +190,48 @@ impl Failure {
         Self::new(Reason::Unreachable, 503, Code::Unavailable, message)
     }
 
+    /// 501: the gateway has no route for the method at `path`.
+    pub fn no_grpc_route(path: &str) -> Self {
+        let message = format!("no route of the gateway takes {path}, the gRPC path of this method");
+        Self::unrouted(path, &message)
+    }
+
+    /// The gateway's route for the method at `path` leads to no upstream, but answers by itself with `http_status`. A refusal
+    /// is meant so. A redirect, a page or its absence is for other paths, and this one has no route of its own: 501.
+    pub fn route_to_nothing(http_status: u16, path: &str) -> Self {
+        if matches!(http_status, 401 | 403 | 429 | 500..) {
+            return Self::answered_by_gateway(http_status);
+        }
+        let message = format!(
+            "the gateway's route for {path}, the gRPC path of this method, answers HTTP {http_status} by itself"
+        );
+        Self::unrouted(path, &message)
+    }
+
+    fn unrouted(path: &str, message: &str) -> Self {
+        let service = path.rsplit_once('/').map_or(path, |(service, _)| service);
+        Self::new(
+            Reason::Unrouted,
+            501,
+            Code::Unimplemented,
+            format!("{message}: add one with the prefix {service}/ that leads to the service"),
+        )
+    }
+
+    /// 503: the gateway has a route, which leads to no upstream of its own.
+    pub fn no_cluster(message: impl Into<String>) -> Self {
+        Self::new(Reason::Unrouted, 503, Code::Unavailable, message)
+    }
+
+    /// Something in the gateway answered with `http_status`, whose code is by gRPC's own table. 502: it takes that for a success.
+    pub fn answered_by_gateway(http_status: u16) -> Self {
+        let message = format!("the gateway itself answered HTTP {http_status}");
+        match http_status {
+            200 => Self::new(Reason::BadAnswer, 502, Code::Unavailable, message),
+            _ => Self::of(Status::new(Code::from_http_status(http_status), message)),
+        }
+    }
+
     /// 504: there was no answer in time.
     pub fn deadline(message: impl Into<String>) -> Self {
         Self::new(Reason::Deadline, 504, Code::DeadlineExceeded, message)
@@ -253,6 +295,8 @@ pub enum Reason {
     TooLarge,
     /// The host, or the configuration, cannot carry the request.
     Unsupported,
+    /// No route of the gateway leads from the method's path to an upstream.
+    Unrouted,
     /// The upstream's answer is no gRPC answer, or no message of the method's type.
     BadAnswer,
     /// The upstream's answer is over a limit.
@@ -284,6 +328,7 @@ impl Reason {
             Self::LengthRequired => "length_required",
             Self::TooLarge => "too_large",
             Self::Unsupported => "unsupported",
+            Self::Unrouted => "unrouted",
             Self::BadAnswer => "bad_answer",
             Self::AnswerTooLarge => "answer_too_large",
             Self::Overload => "overload",
@@ -297,7 +342,7 @@ impl Reason {
     pub fn is_the_gateways(self) -> bool {
         matches!(
             self,
-            Self::Unsupported | Self::BadAnswer | Self::AnswerTooLarge | Self::Internal
+            Self::Unsupported | Self::Unrouted | Self::BadAnswer | Self::AnswerTooLarge | Self::Internal
         )
     }
 }

@@ -268,10 +268,15 @@ impl InPlace {
         host_reply: Option<HostReply>,
     ) -> Result<(), Failure> {
         let answer = &mut self.answer;
-        if let Some(host_reply) = host_reply {
-            return Err(answer.host_failure(host_reply));
+        match host_reply {
+            // These headers are for the client too: what to authenticate by, when to try again.
+            Some(HostReply::Filter) => {
+                answer.initial = headers;
+                return Err(answer.host_failure(HostReply::Filter));
+            }
+            Some(host_reply) => return Err(answer.host_failure(host_reply)),
+            None => answer.initial = headers,
         }
-        answer.initial = headers;
         let content_type = answer.initial.get("content-type").unwrap_or_default();
         if answer.initial.status() != Some(200) || !content_type.starts_with(GRPC) {
             return Err(answer.not_grpc());

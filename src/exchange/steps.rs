@@ -186,4 +186,12 @@ pub enum HostReply {
     Deadline,
     /// The upstream has not got the request: as a gRPC message it is more than the host holds.
     TooLarge,
+    /// No route of the host takes the method's path.
+    NoRoute,
+    /// The route leads to an upstream that the host doesn't know.
+    NoUpstream,
+    /// The route leads to no upstream: the host answers itself, with this HTTP status.
+    Route(u16),
+    /// Another filter of the host has answered, with the headers that came.
+    Filter,
 }

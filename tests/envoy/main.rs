@@ -22,6 +22,7 @@ mod observability;
 mod original_path;
 mod reload;
 mod robustness;
+mod routes;
 mod security;
 mod soak;
 mod streams;

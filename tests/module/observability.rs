@@ -101,7 +101,7 @@ fn every_end_has_its_method_status_and_reason() {
         (Option<String>, Option<String>),
         &'static [&'static str],
     );
-    let cases: [Case; 14] = [
+    let cases: [Case; 15] = [
         (
             "the service's own error",
             |gateway| {
@@ -210,6 +210,20 @@ fn every_end_has_its_method_status_and_reason() {
             &[
                 "protobridge.errors.unreachable",
                 "protobridge.requests.test.everything.Echo.Post.UNAVAILABLE",
+            ],
+        ),
+        (
+            "no route",
+            |gateway| {
+                let details = [(vec!["response", "code_details"], &b"route_not_found"[..])];
+                let exchange = gateway.request_with(&details, Request::post("/v1/echo").json("{}"));
+                exchange.respond(Response::new(404));
+                exchange
+            },
+            some("Echo/Post", "UNIMPLEMENTED"),
+            &[
+                "protobridge.errors.unrouted",
+                "protobridge.requests.test.everything.Echo.Post.UNIMPLEMENTED",
             ],
         ),
         (
@@ -332,6 +346,16 @@ fn a_failing_upstream_does_not_flood_the_log() {
     let log = gateway.log();
     let warnings: Vec<_> = log.iter().filter(|line| line.starts_with("Warn")).collect();
     assert_eq!(warnings, expected.iter().collect::<Vec<_>>());
+}
+
+#[test]
+fn a_method_without_a_route_is_warned_of() {
+    let gateway = gateway(json!({}));
+    let details = [(vec!["response", "code_details"], &b"route_not_found"[..])];
+    let exchange = gateway.request_with(&details, Request::post("/v1/echo").json("{}"));
+    exchange.respond(Response::new(404));
+    let line = "Warn: test.everything.Echo/Post: UNIMPLEMENTED (unrouted)";
+    assert!(gateway.log().iter().any(|logged| logged == line), "{:?}", gateway.log());
 }
 
 // Kong

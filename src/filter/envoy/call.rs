@@ -11,7 +11,7 @@ use crate::filter::abi;
 /// 503 where there is no cluster for it, or Envoy doesn't take it.
 pub fn start(call: &Call<'_>) -> Result<u32, Failure> {
     let Some(cluster) = call.cluster.map(str::to_owned).or_else(route_cluster) else {
-        return Err(Failure::unavailable(
+        return Err(Failure::no_cluster(
             "no upstream for this request: set upstream.cluster, or a route with a cluster",
         ));
     };

@@ -515,7 +515,7 @@ fn made_up(headers: &Headers, end_of_stream: bool) -> Option<HostReply> {
     if !may_be_made_up(headers, end_of_stream) {
         return None;
     }
-    host_reply(&abi::property(&["response", "code_details"]).ok()?)
+    host_reply(&abi::property(&["response", "code_details"]).ok()?, headers)
 }
 
 fn readable<T>(what: &str, read: Result<T, HostStatus>) -> Option<T> {

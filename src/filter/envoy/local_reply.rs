@@ -1,31 +1,46 @@
 //! Answers that Envoy made up because the upstream gave none, and how they are known.
 //!
-//! Where something went wrong between Envoy and the upstream, it answers in plain text, as the client asked in HTTP; to a
-//! gRPC request it answers by a status alone. The attribute `response.code_details` says what happened.
+//! Where a request doesn't reach the upstream, or something goes wrong between the two, Envoy answers in plain text, as the
+//! client asked in HTTP; to a gRPC request it answers by a status alone. The attribute `response.code_details` says what
+//! happened (`envoy/stream_info/stream_info.h`, `ResponseCodeDetailValues`).
 
 use crate::exchange::HostReply;
 use crate::http::headers::Headers;
+use crate::http::media_type::GRPC;
 
-/// Whether Envoy may have made up the response with these headers, so that its details are worth asking for.
+/// Whether Envoy may have made up the response with these headers, so that its details are worth asking for: all but what
+/// only a gRPC server sends.
 pub fn may_be_made_up(headers: &Headers, end_of_stream: bool) -> bool {
-    let plain = matches!(headers.get(":status"), Some(b"408" | b"413" | b"502" | b"503" | b"504"));
-    let status_alone = end_of_stream && headers.get("grpc-status") == Some(b"14");
-    plain || status_alone
+    let plain = headers.get(":status") != Some(b"200")
+        || !headers
+            .get("content-type")
+            .is_some_and(|content_type| content_type.starts_with(GRPC));
+    // Its gRPC-Web filter puts the status of a plain answer into the headers, and lets an empty body follow.
+    match headers.get("grpc-status") {
+        _ if plain => true,
+        Some(status) => !end_of_stream || status == b"14",
+        None => false,
+    }
 }
 
-/// What Envoy says by a response with these details; `None` if it is the upstream's.
-pub fn host_reply(details: &[u8]) -> Option<HostReply> {
+/// What Envoy says by a response with these details and headers; `None` if it is the upstream's.
+pub fn host_reply(details: &[u8], headers: &Headers) -> Option<HostReply> {
     if details.is_empty() || details == b"via_upstream" {
         return None;
     }
     log::debug!("no answer from the upstream: {}", String::from_utf8_lossy(details));
-    if details == b"request_payload_too_large" {
-        return Some(HostReply::TooLarge);
-    }
-    if memchr::memmem::find(details, b"timeout").is_some() || details == b"upstream_max_stream_duration_reached" {
-        return Some(HostReply::Deadline);
-    }
-    Some(HostReply::Unreachable)
+    let http_status = headers.status().unwrap_or(0);
+    let status_alone = http_status == 200 && headers.get("grpc-status") == Some(b"14");
+    Some(match details {
+        b"request_payload_too_large" => HostReply::TooLarge,
+        b"route_not_found" => HostReply::NoRoute,
+        b"cluster_not_found" => HostReply::NoUpstream,
+        b"direct_response" => HostReply::Route(http_status),
+        b"upstream_max_stream_duration_reached" => HostReply::Deadline,
+        _ if !status_alone && !matches!(http_status, 408 | 502..=504) => HostReply::Filter,
+        _ if memchr::memmem::find(details, b"timeout").is_some() => HostReply::Deadline,
+        _ => HostReply::Unreachable,
+    })
 }
 
 /// What Envoy says by closing a gRPC call with `code` and `message`; `None` if that is the upstream's. Envoy marks every
@@ -50,37 +65,61 @@ mod tests {
 
     #[test]
     fn a_response_that_envoy_made_up_is_known_by_its_details() {
-        let cases: [(&[u8], Option<HostReply>); 7] = [
-            (b"", None),
-            (b"via_upstream", None),
-            (b"request_payload_too_large", Some(HostReply::TooLarge)),
-            (b"response_timeout", Some(HostReply::Deadline)),
-            (b"upstream_max_stream_duration_reached", Some(HostReply::Deadline)),
-            (b"no_healthy_upstream", Some(HostReply::Unreachable)),
+        let cases: [(&[u8], &str, Option<HostReply>); 12] = [
+            (b"", "503", None),
+            (b"via_upstream", "503", None),
+            (b"via_upstream", "404", None),
+            (b"request_payload_too_large", "413", Some(HostReply::TooLarge)),
+            (b"response_timeout", "504", Some(HostReply::Deadline)),
+            (
+                b"upstream_max_stream_duration_reached",
+                "408",
+                Some(HostReply::Deadline),
+            ),
+            (b"no_healthy_upstream", "503", Some(HostReply::Unreachable)),
             (
                 b"upstream_reset_before_response_started{connection_termination}",
+                "503",
                 Some(HostReply::Unreachable),
             ),
+            (b"route_not_found", "404", Some(HostReply::NoRoute)),
+            (b"cluster_not_found", "503", Some(HostReply::NoUpstream)),
+            (b"direct_response", "301", Some(HostReply::Route(301))),
+            (
+                b"rbac_access_denied_matched_policy[no_timeout]",
+                "403",
+                Some(HostReply::Filter),
+            ),
         ];
-        for (details, expected) in cases {
-            assert_eq!(host_reply(details), expected, "{}", details.escape_ascii());
+        for (details, status, expected) in cases {
+            let mut headers = Headers::default();
+            headers.push(b":status", status.as_bytes());
+            assert_eq!(host_reply(details, &headers), expected, "{}", details.escape_ascii());
         }
     }
 
     #[test]
     fn only_some_responses_are_asked_for_their_details() {
-        let cases = [
-            (":status", "200", false, false),
-            (":status", "503", false, true),
-            (":status", "404", true, false),
-            ("grpc-status", "14", true, true),
-            ("grpc-status", "14", false, false),
-            ("grpc-status", "5", true, false),
+        let grpc = ("content-type", "application/grpc");
+        type Case<'c> = (&'c [(&'c str, &'c str)], bool, bool);
+        let cases: [Case<'_>; 10] = [
+            (&[(":status", "200"), grpc], false, false),
+            (&[(":status", "200"), grpc], true, false),
+            (&[(":status", "200"), grpc, ("grpc-status", "5")], true, false),
+            (&[(":status", "200"), grpc, ("grpc-status", "14")], true, true),
+            (&[(":status", "200"), grpc, ("grpc-status", "2")], false, true),
+            (&[(":status", "200"), ("content-type", "text/plain")], false, true),
+            (&[(":status", "200")], true, true),
+            (&[(":status", "503")], false, true),
+            (&[(":status", "404")], true, true),
+            (&[(":status", "404"), grpc], true, true),
         ];
-        for (name, value, end_of_stream, expected) in cases {
+        for (lines, end_of_stream, expected) in cases {
             let mut headers = Headers::default();
-            headers.push(name.as_bytes(), value.as_bytes());
-            assert_eq!(may_be_made_up(&headers, end_of_stream), expected, "{name}: {value}");
+            for (name, value) in lines {
+                headers.push(name.as_bytes(), value.as_bytes());
+            }
+            assert_eq!(may_be_made_up(&headers, end_of_stream), expected, "{lines:?}");
         }
     }
 

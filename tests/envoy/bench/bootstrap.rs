@@ -74,6 +74,7 @@ pub struct Listener {
     normalizes: bool,
     in_front: Vec<Value>,
     behind: Vec<Value>,
+    routes: Option<Value>,
     module: &'static str,
 }
 
@@ -140,6 +141,7 @@ impl Listener {
             normalizes: false,
             in_front: Vec::new(),
             behind: Vec::new(),
+            routes: None,
             module: SHIPPED,
         }
     }
@@ -290,6 +292,12 @@ impl Listener {
     /// Puts a filter right in front of the router, behind Envoy's gRPC-Web filter if that is there.
     pub fn behind(mut self, filter: Value) -> Self {
         self.behind.push(filter);
+        self
+    }
+
+    /// Has these routes and no others.
+    pub fn routes(mut self, routes: Value) -> Self {
+        self.routes = Some(routes);
         self
     }
 
@@ -453,7 +461,7 @@ impl Listener {
                             "name": "all",
                             "domains": ["*"],
                             "request_headers_to_remove": removed.as_slice(),
-                            "routes": routes,
+                            "routes": self.routes.clone().unwrap_or(json!(routes)),
                         }],
                     },
                 },
