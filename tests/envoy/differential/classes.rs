@@ -284,6 +284,25 @@ pub const CLASSES: &[Class] = &[
         },
     },
     Class {
+        name: "a capture in a stream",
+        rule: "path captures go into every message",
+        native: "puts them into the first alone, and doesn't look at them where there is none",
+        explains: |exchange, difference| {
+            let route = exchange.route();
+            let captured =
+                |field: &FieldDescriptor| route.captures.iter().any(|capture| capture.fields.contains(field));
+            route.method.is_client_streaming()
+                && match &difference.aspect {
+                    Aspect::Field(field) => captured(field),
+                    _ => {
+                        exchange.path(PathOddity::WrongValue)
+                            && exchange.case.body == "[]"
+                            && exchange.ours_refuses(difference, 400)
+                    }
+                }
+        },
+    },
+    Class {
         name: "a number alone as body",
         rule: "`body: \"f\"`: field `f` from the body (scalar, enum, repeated, map or message)",
         native: "waits for the end of the number, and calls the service without a message",

@@ -20,6 +20,7 @@ mod answer;
 mod case;
 mod classes;
 mod compare;
+mod defaults;
 mod exchange;
 mod json;
 mod message;

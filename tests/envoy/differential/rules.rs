@@ -138,7 +138,7 @@ impl<'r> Rules<'r> {
         for part in 0..parts {
             let last = part + 1 == parts;
             let variable = (!bindable.is_empty()).then(|| bindable.swap_remove(self.random.below(bindable.len())));
-            let variable = variable.filter(|fields| !stream && bound.iter().all(|other| !excludes(other, &fields[0])));
+            let variable = variable.filter(|fields| bound.iter().all(|other| !excludes(other, &fields[0])));
             match (variable, self.random.below(8)) {
                 (Some(fields), kind @ 0..6) => {
                     let path: Vec<_> = fields.iter().map(FieldDescriptor::name).collect();

@@ -309,7 +309,7 @@ pub fn entered(field: &FieldDescriptor) -> Option<MessageDescriptor> {
 }
 
 /// Compiled by protox alone: the module's own handling of schemas is what the test is about.
-fn compile(text: &str) -> (Vec<u8>, DescriptorPool) {
+pub fn compile(text: &str) -> (Vec<u8>, DescriptorPool) {
     let directory = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src/schema/bundled");
     let mut resolver = protox::file::ChainFileResolver::new();
     resolver.add(Given(text.to_owned()));

@@ -110,14 +110,18 @@ impl Builder<'_> {
         (json, Some(value))
     }
 
-    pub(super) fn stream_body(&mut self, messages: &[DynamicMessage]) -> Vec<u8> {
+    pub(super) fn stream_body(&mut self, messages: &[DynamicMessage], bound: &[Bound]) -> Vec<u8> {
         let mut json = b"[".to_vec();
         for (at, message) in messages.iter().enumerate() {
             if at > 0 {
                 json.push(b',');
             }
+            let mut rest = message.clone();
+            for (fields, _) in bound {
+                clear(&mut rest, fields);
+            }
             let mut writer = Writer::new(self.random, &[], None);
-            writer.message(message);
+            writer.message(&rest);
             json.extend_from_slice(writer.json.as_bytes());
         }
         json.push(b']');
