@@ -503,6 +503,112 @@ fn raw_bytes_are_not_called_json() {
     assert_eq!(answer.headers.get("content-type"), Some("application/octet-stream"));
 }
 
+// From Kong's own plugin
+
+/// The service of its documentation, as the README has it changed.
+const OLD_SERVICE: &str = r#"
+  rpc SayHello(Hello) returns (Hello) {
+    option (google.api.http) = {
+      get: "/v1/messages/{first_name}"
+      additional_bindings { get: "/v1/messages/legacy/{first_name=**}" }
+      additional_bindings { post: "/v1/messages/**" body: "*" }
+    };
+  }"#;
+
+fn old_proto(service: &str, more: &str) -> String {
+    format!(
+        r#"syntax = "proto3"; package hello;
+        import "google/api/annotations.proto";
+        import "google/protobuf/timestamp.proto";
+        service HelloService {{ {service} }}
+        message Hello {{ string first_name = 1; int64 count = 2; google.protobuf.Timestamp when = 3; }} {more}"#
+    )
+}
+
+#[test]
+fn clients_of_kongs_own_plugin_have_their_json_with_the_settings() {
+    let json = json!({
+        "preserve_proto_field_names": true,
+        "always_print_fields_with_no_presence": true,
+        "unquote_int64_if_possible": true,
+    });
+    let configuration = json!({ "proto": old_proto(OLD_SERVICE, ""), "json": json });
+    let gateway = Host::kong().load(&configuration.to_string()).unwrap();
+    let exchange = gateway.request(Request::post("/v1/messages/").json(r#"{"first_name": "Ada"}"#));
+    assert_eq!(exchange.forwarded().messages(), [b"\x0a\x03Ada"]);
+    exchange.respond(Response::ok([0x10, 0x05]));
+    assert_eq!(exchange.answer().text().trim_end(), r#"{"first_name":"","count":5}"#);
+
+    let zoneless = r#"{"when": "2026-01-02T03:04:05"}"#;
+    assert_eq!(
+        error(&gateway.request(Request::post("/v1/messages/").json(zoneless))).0,
+        400
+    );
+    let exchange = gateway.request(Request::post("/v1/messages/").json("{}"));
+    exchange.respond(Response::error(12, "not yet"));
+    assert_eq!(error(&exchange), (501, 12, "not yet".to_owned()));
+}
+
+#[test]
+fn what_the_parser_of_kongs_own_plugin_lets_pass_is_refused_with_its_place() {
+    let rule =
+        |rule: &str| format!("rpc SayHello(Hello) returns (Hello) {{ option (google.api.http) = {{ {rule} }}; }}");
+    let both = rule(r#"get: "/v1/{first_name}" post: "/v1" body: "*""#);
+    let nested = rule(r#"get: "/a" additional_bindings { get: "/b" additional_bindings { get: "/c" } }"#);
+    let import = r#"import "google/api/annotations.proto";"#;
+    for (text, expected) in [
+        (
+            old_proto(OLD_SERVICE, "").replace(import, ""),
+            "google/api/annotations.proto, which is not imported",
+        ),
+        (old_proto(OLD_SERVICE, "").replace("};", "}"), "expected ';'"),
+        (
+            old_proto(&rule(r#"post: "/v1/messages/" body: "*""#), ""),
+            "path `/v1/messages/`: expected a segment",
+        ),
+        (old_proto(&both, ""), "already set for oneof 'pattern'"),
+        (
+            old_proto(&nested, ""),
+            "no additional_bindings within additional_bindings",
+        ),
+        (
+            old_proto(OLD_SERVICE, "message M { required int32 a = 1; }"),
+            "required fields are not allowed",
+        ),
+        (
+            old_proto(OLD_SERVICE, "message M { int32 a = 1 [default = 1]; }"),
+            "default values are not allowed",
+        ),
+        (
+            old_proto(OLD_SERVICE, "enum E { A = 1; }"),
+            "the first value for proto3 enums must be 0",
+        ),
+        (
+            old_proto(OLD_SERVICE, "enum E { A = 0; } enum F { A = 0; }"),
+            "'hello.A' is defined twice",
+        ),
+        (
+            old_proto(OLD_SERVICE, "message M { int32 a_b = 1; int32 aB = 2; }"),
+            "camel-case name",
+        ),
+        (
+            old_proto(OLD_SERVICE, "message M { repeated map<int32, int32> a = 1; }"),
+            "map fields cannot have labels",
+        ),
+        (
+            old_proto(OLD_SERVICE, "message M { reserved 1; int32 a = 1; }"),
+            "conflicts with reserved range",
+        ),
+    ] {
+        let refused = Host::envoy()
+            .load(&json!({ "proto": text }).to_string())
+            .map(drop)
+            .unwrap_err();
+        let log = format!("{refused:?}");
+        assert!(log.contains(expected), "{text}: expected {expected:?}, found {log}");
+    }
+}
+
 // Failures
 
 #[test]
