@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use super::matched::{BodyType, Matched};
 use super::workspace::Workspace;
-use crate::codec::{BoundField, BoundRecords, JsonInput, Present, check_required, http_body};
+use crate::codec::{BoundField, BoundRecords, CodecError, JsonInput, Present, check_required, http_body};
 use crate::grpc::frame;
 use crate::routing::{Binder, Body, FormInput};
 use crate::schema::tables::{FieldIndex, Kind, MessageTable};
@@ -22,6 +22,8 @@ pub struct Content<'b> {
     pub path: &'b BoundRecords,
     /// Whether the update mask is filled from it, where the method has one.
     pub fills_mask: bool,
+    /// Which element of a stream it is, counted from 0.
+    pub element: Option<usize>,
 }
 
 /// In which form a client sent what isn't raw bytes.
@@ -33,15 +35,26 @@ pub enum ContentForm {
 }
 
 impl<'b> Content<'b> {
-    /// One element of a stream.
-    pub fn element(bytes: &'b [u8], path: &'b BoundRecords) -> Self {
+    /// The element of a stream with this number, counted from 0.
+    pub fn element(bytes: &'b [u8], path: &'b BoundRecords, number: usize) -> Self {
         Self {
             content_type: b"",
             bytes,
             form: ContentForm::Json,
             path,
             fills_mask: false,
+            element: Some(number),
         }
+    }
+
+    /// 400: it is no such message. The path begins with the number of an element, `[2].title`; the offset is within it.
+    #[cold]
+    fn bad(&self, mut error: CodecError) -> Failure {
+        if let Some(number) = self.element {
+            let dot = if error.path.is_empty() { "" } else { "." };
+            error.path = format!("[{number}]{dot}{}", error.path);
+        }
+        Failure::body(&error)
     }
 }
 
@@ -58,7 +71,11 @@ pub fn complete_frame(
     out: &mut Vec<u8>,
 ) -> Result<(), Failure> {
     write_content(matched, content, workspace, out)?;
-    check_message(matched, out.get(at + frame::PREFIX_LENGTH..).unwrap_or_default())?;
+    check_message(
+        matched,
+        content,
+        out.get(at + frame::PREFIX_LENGTH..).unwrap_or_default(),
+    )?;
     frame::finish(out, at);
     Ok(())
 }
@@ -81,7 +98,7 @@ fn write_content(
                 ..JsonInput::new(content.bytes, &settings.parse)
             };
             let written = workspace.to_wire.message(tables, input, json, out);
-            written.map_err(|error| Failure::body(&error))
+            written.map_err(|error| content.bad(error))
         }
         (Body::Whole, BodyType::Json, ContentForm::Urlencoded) => {
             write_form(matched, content, None, &mut workspace.binder, out)
@@ -130,7 +147,7 @@ fn write_field(
                 ..JsonInput::new(content.bytes, &settings.parse)
             };
             let written = workspace.to_wire.field(tables, input, field, json, out);
-            written.map_err(|error| Failure::body(&error))
+            written.map_err(|error| content.bad(error))
         }
         ContentForm::Urlencoded => write_form(matched, content, present, &mut workspace.binder, out),
     };
@@ -190,7 +207,7 @@ fn write_raw(table: &MessageTable, bound: &[BoundField], content: Content<'_>, o
 }
 
 /// Checks a whole request message: its size, and that nothing required is missing.
-fn check_message(matched: &Matched, message: &[u8]) -> Result<(), Failure> {
+fn check_message(matched: &Matched, content: Content<'_>, message: &[u8]) -> Result<(), Failure> {
     let limit = matched.plugin.settings.limits.max_message_bytes;
     if message.len() > limit {
         return Err(Failure::too_large(format!(
@@ -200,7 +217,7 @@ fn check_message(matched: &Matched, message: &[u8]) -> Result<(), Failure> {
     }
     let input = matched.method().input;
     if matched.tables().message(input).needs_required_check() {
-        check_required(matched.tables(), input, message).map_err(|error| Failure::body(&error))?;
+        check_required(matched.tables(), input, message).map_err(|error| content.bad(error))?;
     }
     Ok(())
 }

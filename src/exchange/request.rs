@@ -329,6 +329,7 @@ impl Pending {
             form: self.form,
             path: &self.bound.path,
             fills_mask: !self.bound.update_mask_set,
+            element: None,
         };
         complete_frame(&self.matched, content, 0, workspace, &mut self.frame)
     }

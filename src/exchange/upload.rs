@@ -35,7 +35,8 @@ pub struct UploadParameters {
 
 #[derive(Debug)]
 enum Intake {
-    Elements(ElementReader),
+    /// The messages of a stream, of which `count` have come.
+    Elements { reader: ElementReader, count: usize },
     /// `google.api.HttpBody`: the bytes as they come, under this content-type.
     Raw(Vec<u8>),
     /// One message. The host is not left to gather it: once the headers have gone on, it stops reading instead.
@@ -74,7 +75,10 @@ impl Upload {
         Self {
             matched,
             parameters,
-            intake: Intake::Elements(ElementReader::new(form, limit)),
+            intake: Intake::Elements {
+                reader: ElementReader::new(form, limit),
+                count: 0,
+            },
             sent: false,
         }
     }
@@ -92,7 +96,7 @@ impl Upload {
     /// How many bytes of memory it takes.
     pub fn footprint(&self) -> usize {
         let intake = match &self.intake {
-            Intake::Elements(reader) => reader.footprint(),
+            Intake::Elements { reader, .. } => reader.footprint(),
             Intake::Whole(message) => message.body.capacity(),
             Intake::Raw(_) | Intake::Closed => 0,
         };
@@ -157,6 +161,7 @@ impl Upload {
                     form: *form,
                     path,
                     fills_mask: *fills_mask,
+                    element: None,
                 })?;
                 *intake = Intake::Closed;
                 Ok(())
@@ -166,19 +171,28 @@ impl Upload {
                     send(Content {
                         // The type is that of the whole upload: the first message says it.
                         content_type: &std::mem::take(content_type),
-                        ..Content::element(part, path)
+                        bytes: part,
+                        form: ContentForm::Json,
+                        path,
+                        fills_mask: false,
+                        element: None,
                     })?;
                 }
                 Ok(())
             }
-            Intake::Elements(reader) => {
+            Intake::Elements { reader, count } => {
                 let bad = |error| Failure::body_form(&error);
+                let mut send_next = |bytes: &[u8]| {
+                    let element = *count;
+                    *count += 1;
+                    send(Content::element(bytes, path, element))
+                };
                 let mut elements = reader.read(chunk);
                 while let Some(bytes) = elements.next_element().map_err(bad)? {
-                    send(Content::element(bytes, path))?;
+                    send_next(bytes)?;
                 }
                 if end && let Some(bytes) = reader.finish().map_err(bad)? {
-                    send(Content::element(bytes, path))?;
+                    send_next(bytes)?;
                 }
                 Ok(())
             }

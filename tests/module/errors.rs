@@ -429,3 +429,35 @@ fn google(http: u16, status: &str, error: &Value) -> Value {
         "details": error["details"],
     } })
 }
+
+#[test]
+fn a_bad_message_of_a_stream_is_named_by_its_number() {
+    let gateway = gateway(json!({}));
+    for (content_type, body, field, message) in [
+        (
+            "application/json",
+            r#"[{}, {"int32Value": 1}, {"child": {"count": "x"}}]"#,
+            "[2].child.count",
+            "request body: [2].child.count: expected a 32-bit integer, found string \"x\" (at byte 20)",
+        ),
+        (
+            "application/x-ndjson",
+            "{}\n\n{\"strings\": [\"a\", 1]}\n",
+            "[1].strings[1]",
+            "request body: [1].strings[1]: expected a string, found number 1 (at byte 18)",
+        ),
+        (
+            "application/json",
+            "[{}, 7]",
+            "[1]",
+            "request body: [1]: expected an object, found number 7 (at byte 0)",
+        ),
+    ] {
+        let request = Request::post("/v1/streams:collect").header("content-type", content_type);
+        let exchange = gateway.request(request.chunk(body));
+        let (status, code, found) = error(&exchange);
+        assert_eq!((status, code, &*found), (400, 3, message), "{body}");
+        let answer: Value = serde_json::from_str(&exchange.answer().text()).unwrap();
+        assert_eq!(answer["details"][0]["fieldViolations"][0]["field"], field, "{body}");
+    }
+}
