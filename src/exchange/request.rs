@@ -370,7 +370,7 @@ impl Pending {
         edits.clear();
         let (headers, upstream) = (&self.head.headers, &self.matched.plugin.settings.upstream);
         let connection = metadata::connection_options(headers.iter());
-        let mut invalid = false;
+        let mut again = false;
         for (name, value) in headers.iter() {
             // Pseudo-headers stay, and what is set below is not worth a removal.
             if name.first() == Some(&b':') || matches!(name, b"content-type" | b"te") {
@@ -379,17 +379,17 @@ impl Pending {
             match metadata::request_header(name, value, &connection) {
                 RequestHeader::Forward => {}
                 RequestHeader::Drop => edits.remove(name),
-                RequestHeader::Invalid => {
+                RequestHeader::Invalid | RequestHeader::List => {
                     edits.remove(name);
-                    invalid = true;
+                    again = true;
                 }
             }
         }
-        if invalid {
+        if again {
             // The removal takes all values of the name: the good ones come back.
             for (name, value) in headers.iter() {
-                if edits.removes(name) && metadata::request_header(name, value, &connection) == RequestHeader::Forward {
-                    edits.add(name, value);
+                if edits.removes(name) {
+                    metadata::metadata_values(name, value, &connection).for_each(|value| edits.add(name, value));
                 }
             }
         }
@@ -423,9 +423,7 @@ impl Pending {
         let headers = &self.head.headers;
         let connection = metadata::connection_options(headers.iter());
         for (name, value) in headers.iter() {
-            if metadata::request_header(name, value, &connection) == RequestHeader::Forward {
-                out.push(name, value);
-            }
+            metadata::metadata_values(name, value, &connection).for_each(|value| out.push(name, value));
         }
         if let Some(time) = self.deadline.of_call().told() {
             out.push(b"grpc-timeout", timeout::format(time).as_bytes());

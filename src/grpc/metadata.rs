@@ -9,6 +9,10 @@
 pub enum RequestHeader {
     /// It is metadata.
     Forward,
+    /// It holds several binary values ([`binary_values`]), which are metadata one by one. As a list they are the same by
+    /// `doc/PROTOCOL-HTTP2.md`; but gRPC's C core takes the list for malformed, and after it any value of the name on the
+    /// connection, whoever sends it.
+    List,
     /// Its name ends here: it belongs to the connection or to the body, or gRPC reserves it.
     Drop,
     /// Its value cannot be metadata ([`is_metadata_value`]); another field of that name may.
@@ -26,11 +30,27 @@ pub fn request_header(name: &[u8], value: &[u8], connection: &ConnectionOptions<
         || connection.names(name)
     {
         RequestHeader::Drop
-    } else if is_metadata_value(name, value) {
-        RequestHeader::Forward
-    } else {
+    } else if !is_metadata_value(name, value) {
         RequestHeader::Invalid
+    } else if is_binary(name) && value.contains(&b',') {
+        RequestHeader::List
+    } else {
+        RequestHeader::Forward
     }
+}
+
+/// The values of metadata that a header field of an HTTP request becomes: one, none, or those of a list.
+pub fn metadata_values<'v>(
+    name: &[u8],
+    value: &'v [u8],
+    connection: &ConnectionOptions<'_>,
+) -> impl Iterator<Item = &'v [u8]> {
+    let (whole, list) = match request_header(name, value, connection) {
+        RequestHeader::Forward => (Some(value), None),
+        RequestHeader::List => (None, Some(value)),
+        RequestHeader::Drop | RequestHeader::Invalid => (None, None),
+    };
+    whole.into_iter().chain(list.into_iter().flat_map(binary_values))
 }
 
 /// The names in a message's `connection` headers: its sender's further hop-by-hop headers.
@@ -77,12 +97,15 @@ pub fn is_response_header(name: &[u8], value: &[u8], connection: &ConnectionOpti
 #[inline]
 pub fn is_metadata_value(name: &[u8], value: &[u8]) -> bool {
     if is_binary(name) {
-        value
-            .split(|byte| *byte == b',')
-            .all(|part| is_base64(part.trim_ascii()))
+        binary_values(value).all(is_base64)
     } else {
         are_all(METADATA_VALUE, value)
     }
+}
+
+/// The values that a field with a name in `-bin` holds.
+pub fn binary_values(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii)
 }
 
 /// Whether a value may be a header of an HTTP response (RFC 9110 section 5.5): with a CR, LF or NUL in it, it could
@@ -455,6 +478,9 @@ mod tests {
             ("x-name", &b"\xff"[..], RequestHeader::Invalid),
             ("x-data-bin", b"*", RequestHeader::Invalid),
             ("x-data-bin", b"AA==", RequestHeader::Forward),
+            ("x-data-bin", b"AA==, AQ", RequestHeader::List),
+            ("x-data-bin", b"AA==, *", RequestHeader::Invalid),
+            ("x-data", b"a, b", RequestHeader::Forward),
             ("grpc-timeout", b"\xff", RequestHeader::Drop),
         ] {
             assert_eq!(

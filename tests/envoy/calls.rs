@@ -171,14 +171,15 @@ async fn what_came_before_a_malformed_message_stays_and_the_error_is_the_last_el
 }
 
 #[tokio::test]
-async fn a_binary_header_arrives_as_it_was_sent_or_not_at_all() {
+async fn a_binary_header_arrives_with_its_first_value_or_not_at_all() {
     for (value, expected) in [
         ("AAEC/w==", Some("AAEC/w==")),
         ("AAEC/w", Some("AAEC/w==")),
         ("", Some("")),
-        ("AAEC, AAED", None),
-        ("AAEC,AAED", None),
-        ("AA==,", None),
+        // Envoy carries the first of several.
+        ("AAEC, AAED", Some("AAEC")),
+        ("AAEC,AAED", Some("AAEC")),
+        ("AA==,", Some("AA==")),
         ("!!", None),
     ] {
         for request in unary() {
@@ -189,7 +190,6 @@ async fn a_binary_header_arrives_as_it_was_sent_or_not_at_all() {
             assert_eq!(received.header("x-text"), Some(value));
         }
     }
-    // Envoy carries the first of them.
     let [request, _] = unary();
     let request = request.header("x-data-bin", "AAEC").header("x-data-bin", "AAED");
     let (_, received) = bench().at("call").exchange(Http::One, request, Script::echo()).await;

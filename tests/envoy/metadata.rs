@@ -145,6 +145,17 @@ async fn values_that_are_no_metadata_are_dropped_alone() {
 }
 
 #[tokio::test]
+async fn binary_values_in_one_field_arrive_one_by_one() {
+    for version in Http::BOTH {
+        let request = Request::post("/v1/echo", &json!({})).header("x-list-bin", "AAEC, Aw==,BA");
+        let (answer, received) = auto().exchange(version, request, Script::echo()).await;
+        assert_eq!(answer.status, 200, "{version:?}: {answer:?}");
+        let values: Vec<_> = received.headers.get_all("x-list-bin").iter().collect();
+        assert_eq!(values, ["AAEC", "Aw==", "BA"], "{version:?}");
+    }
+}
+
+#[tokio::test]
 async fn the_authority_is_the_configured_one_or_the_clients() {
     for request in requests() {
         let (_, received) = bench()

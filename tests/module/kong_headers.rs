@@ -89,6 +89,8 @@ fn what_comes_twice_and_may_stay_stays() {
         let exchange = send(&gateway, &[(name, b"one"), (name, b"two")]);
         assert_eq!(exchange.forwarded().headers.all(name), ["one", "two"], "{name}");
     }
+    let exchange = send(&gateway, &[("x-data-bin", b"AAEC, Aw==")]);
+    assert_eq!(exchange.forwarded().headers.all("x-data-bin"), ["AAEC", "Aw=="]);
     // A browser's proxy may have split it.
     let exchange = send(&gateway, &[("accept-encoding", b"gzip"), ("accept-encoding", b"br")]);
     assert!(exchange.forwarded().ended);

@@ -69,6 +69,23 @@ fn a_header_that_metadata_cannot_carry_is_dropped() {
 }
 
 #[test]
+fn binary_values_in_one_field_arrive_one_by_one() {
+    for way in WAYS {
+        let gateway = gateway(json!({ "dispatch": way }));
+        let request = Request::post("/v1/echo")
+            .header("x-blob-bin", "AAEC, Aw==,BA")
+            .header("x-blob-bin", "BQ")
+            .header("x-list", "AAEC, Aw==")
+            .json("{}");
+        let metadata = sent(&gateway.request(request)).metadata;
+        let values = metadata.all("x-blob-bin");
+        let values: Vec<_> = values.iter().map(|value| value.trim_end_matches('=')).collect();
+        assert_eq!(values, ["AAEC", "Aw", "BA", "BQ"], "{way}");
+        assert_eq!(metadata.all("x-list"), ["AAEC, Aw=="], "{way}");
+    }
+}
+
+#[test]
 fn a_clients_timeout_shortens_the_configured_one() {
     for way in WAYS {
         let gateway = gateway(json!({ "dispatch": way, "upstream": { "cluster": "upstream", "timeout": "10s" } }));

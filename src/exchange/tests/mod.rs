@@ -159,8 +159,14 @@ fn events_in_any_order_give_at_most_one_answer() {
                 1 => client.request(&exchange.request_without_body(ENVOY, workspace)),
                 2 | 3 => client.request(&exchange.request_chunk(&chunk, end, ENVOY, workspace)),
                 4 => {
-                    let host_reply =
-                        [None, None, Some(HostReply::TooLarge), Some(HostReply::Deadline)][random.below(4)];
+                    let host_reply = [
+                        None,
+                        None,
+                        Some(HostReply::TooLarge),
+                        Some(HostReply::Deadline),
+                        Some(HostReply::NoRoute),
+                        Some(HostReply::Filter),
+                    ][random.below(6)];
                     let step = exchange.response_headers(grpc_response(), end, host_reply, ENVOY, workspace);
                     client.response(&step);
                 }

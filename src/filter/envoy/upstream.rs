@@ -32,7 +32,7 @@ pub fn grpc_service(cluster: &str, authority: Option<&str>) -> Vec<u8> {
 }
 
 /// Metadata as Envoy's gRPC client takes them: the values of `-bin` names as bytes, which it writes in base64 itself, one
-/// for a name. Several in one field, joined by commas, are left out: no bytes become them.
+/// for a name.
 pub fn call_metadata(metadata: &Headers, timeout: Option<Duration>) -> Headers {
     let mut converted = Headers::default();
     // A client's own would stand beside the one that is added, and Envoy would read neither of them.

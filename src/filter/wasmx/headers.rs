@@ -54,8 +54,8 @@ pub fn repeated(headers: &Headers) -> Vec<Vec<u8>> {
 }
 
 /// `edits` of the request headers for a body of `body_length` bytes, without those of headers that nginx has for itself,
-/// and with an empty value, or one that says as little, in place of a removal: WasmX only marks what is removed, and the
-/// gRPC module of nginx, which doesn't look at the mark, sends it on with its value.
+/// and with an empty value, or one that says as little, in place of a removal that nothing is added behind: WasmX only marks
+/// what is removed, and the gRPC module of nginx, which doesn't look at the mark, sends it on with its value.
 ///
 /// Source: `ngx_http_wasm_set_header_helper`, `ngx_http_grpc_create_request`.
 ///
@@ -73,7 +73,9 @@ pub fn request_edits(edits: &HeaderEdits, body_length: usize, repeated: &[Vec<u8
             // nginx lets no such name come. WasmX would write it otherwise, and so add a header.
             own.remove(name);
         } else if edits.sets().all(|(set, _)| set != name) {
-            own.set(name, in_place_of_removal(name));
+            let mut again = edits.adds().filter(|(added, _)| *added == name).map(|(_, value)| value);
+            own.set(name, again.next().unwrap_or_else(|| in_place_of_removal(name)));
+            again.for_each(|value| own.add(name, value));
         }
     }
     let beyond_reach = |name: &&[u8]| *name != ACCEPT_ENCODING && repeated.iter().any(|repeated| repeated == name);
