@@ -42,6 +42,8 @@ pub struct Plugin {
     pub router: Router,
     /// The HTTP status of each method's successes.
     pub success_statuses: SuccessStatuses,
+    /// What of the schema is left out for want of files ([`Schema::left_out`](crate::schema::Schema::left_out)).
+    pub left_out: Option<String>,
 }
 
 impl Plugin {
@@ -78,6 +80,7 @@ impl Plugin {
             tables,
             router,
             success_statuses,
+            left_out: schema.left_out().map(str::to_owned),
         })
     }
 }

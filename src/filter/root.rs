@@ -54,7 +54,7 @@ impl RootContext for Root {
         match load(size) {
             Ok((plugin, configuration)) => {
                 log::set_max_level(plugin.settings.log_level);
-                loaded(&configuration, plugin.router.services());
+                loaded(&configuration, &plugin);
                 let shared = Rc::new(Shared::new(plugin));
                 self.configured = Some(Configured {
                     envoy: Rc::new(EnvoyShared::new(Rc::clone(&shared))),

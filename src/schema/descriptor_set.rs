@@ -12,6 +12,7 @@ use super::editions::{self, Features};
 use super::error::SchemaError;
 use super::link::MAX_NAME;
 use super::raw::{RawEnum, RawField, RawFile, RawMessage, RawSet, is_map_entry, reason};
+use crate::wire::Reader;
 
 /// Decodes a set. Files in edition 2023 become proto2 files; what proto2 can't say is added to `features`.
 pub(super) fn read(bytes: &[u8], features: &mut Features) -> Result<Vec<RawFile>, SchemaError> {
@@ -132,9 +133,49 @@ pub(super) fn element_at(file: &RawFile, path: &[i32]) -> Option<String> {
     }
 }
 
+/// Whether a method has `google.api.http` of a file that isn't there. Without it, the rules would be passed over.
+pub(super) fn needs_http(files: &[RawFile]) -> bool {
+    let is_defined = |file: &RawFile| file.extension.iter().any(|extension| extension.number() == HTTP);
+    let mut methods = files
+        .iter()
+        .flat_map(|file| &file.service)
+        .flat_map(|service| &service.method);
+    !files.iter().any(is_defined)
+        && methods.any(|method| numbers(method.options.as_deref().unwrap_or_default()).any(|number| number == HTTP))
+}
+
+/// The number of the extension `google.api.http` (google/api/annotations.proto).
+const HTTP: i32 = 72_295_728;
+
+/// The numbers of the options in a checked file that protobuf leaves to others, each as often as it is set.
+pub(super) fn custom_options(file: &RawFile) -> Vec<i32> {
+    let mut checker = Checker {
+        scope: file.package().to_owned(),
+        custom: Some(Vec::new()),
+    };
+    // It has been checked before; what is wrong with it now is wrong with its lowered form alone.
+    let _ = checker.elements(file);
+    checker.custom.unwrap_or_default()
+}
+
+/// The first number of those that descriptor.proto leaves to extensions of options.
+const CUSTOM: i32 = 1000;
+
+/// The numbers of the fields of a serialized message.
+fn numbers(message: &[u8]) -> impl Iterator<Item = i32> {
+    let mut reader = Reader::new(message);
+    std::iter::from_fn(move || {
+        let (number, wire_type) = reader.tag().ok()?;
+        reader.skip(number, wire_type, 0).ok()?;
+        i32::try_from(number).ok()
+    })
+}
+
 struct Checker {
     /// The full name of the element at hand.
     scope: String,
+    /// The numbers of custom options, where they are wanted.
+    custom: Option<Vec<i32>>,
 }
 
 type Checked = Result<(), String>;
@@ -162,19 +203,24 @@ impl Checker {
         }
         let mut checker = Self {
             scope: package.to_owned(),
+            custom: None,
         };
-        checker.options(&file.options)?;
+        checker.elements(file)
+    }
+
+    fn elements(&mut self, file: &RawFile) -> Checked {
+        self.options(&file.options)?;
         for message in &file.message_type {
-            checker.message(message)?;
+            self.message(message)?;
         }
         for enumeration in &file.enum_type {
-            checker.enumeration(enumeration)?;
+            self.enumeration(enumeration)?;
         }
         for extension in &file.extension {
-            checker.field(extension, None)?;
+            self.field(extension, None)?;
         }
         for service in &file.service {
-            checker.within(service.name(), |checker| {
+            self.within(service.name(), |checker| {
                 checker.options(&service.options)?;
                 for method in &service.method {
                     checker.within(method.name(), |checker| {
@@ -301,10 +347,13 @@ impl Checker {
         }
     }
 
-    fn options(&self, options: &Option<Vec<u8>>) -> Checked {
+    fn options(&mut self, options: &Option<Vec<u8>>) -> Checked {
         let Some(options) = options else {
             return Ok(());
         };
+        if let Some(custom) = &mut self.custom {
+            custom.extend(numbers(options).filter(|number| *number >= CUSTOM));
+        }
         match CheckedOptions::decode(options.as_slice()) {
             Ok(options) if options.uninterpreted_option.is_empty() => Ok(()),
             Ok(_) => Err(format!(

@@ -1,5 +1,6 @@
 //! The files of a schema on their way to a pool: read, completed with bundled ones, linked, built.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
 
 use prost::Message;
@@ -8,7 +9,8 @@ use prost_types::FileDescriptorProto;
 
 use super::editions::Features;
 use super::error::SchemaError;
-use super::imports::{self, Imports};
+use super::imports::{self, Imports, Sees};
+use super::left_out::LeftOut;
 use super::raw::RawFile;
 use super::{bundled, descriptor_set, link, proto_text, well_known};
 
@@ -23,6 +25,9 @@ pub(super) struct Files<'a> {
     pub(super) features: Features,
     /// The names of the files whose services are served.
     given: Vec<String>,
+    /// What files see that isn't there, by their names: some import paths of each.
+    missing: HashMap<String, Vec<String>>,
+    pub(super) left_out: LeftOut,
 }
 
 struct TextFile<'a> {
@@ -76,6 +81,8 @@ impl<'a> Files<'a> {
             compiled,
             features: Features::default(),
             given: given.iter().map(|(name, _)| (*name).to_owned()).collect(),
+            missing: HashMap::new(),
+            left_out: LeftOut::default(),
         })
     }
 
@@ -91,6 +98,8 @@ impl<'a> Files<'a> {
             texts: Vec::new(),
             compiled,
             features,
+            missing: HashMap::new(),
+            left_out: LeftOut::default(),
         })
     }
 
@@ -110,6 +119,9 @@ impl<'a> Files<'a> {
             .chain(self.compiled.iter().flat_map(|file| &file.dependency))
             .cloned()
             .collect();
+        if descriptor_set::needs_http(&self.compiled) {
+            wanted.push(ANNOTATIONS.to_owned());
+        }
         while let Some(name) = wanted.pop() {
             if let Some(text) = bundled::text(&name)
                 && known.insert(name.clone())
@@ -150,20 +162,61 @@ impl<'a> Files<'a> {
     /// Gives each file exactly what it sees, and makes the names in texts absolute.
     pub(super) fn link(&mut self) -> Result<(), SchemaError> {
         let well_known: Vec<FileDescriptor> = self.pool.files().collect();
-        let Visible { positions, names } = self.visible(&well_known)?;
-        self.resolve_names(&well_known, &positions)?;
+        let imports = self.imports(&well_known);
+        let visible = imports::visible(&imports).map_err(|error| {
+            let name = imports.get(error.file).map_or("", |file| file.name);
+            self.error_at(name, &[3, error.import as i32], error.message)
+        })?;
+        let names = visible.iter().map(|sees| {
+            let names = sees.files.iter().skip(1).filter_map(|at| imports.get(*at));
+            names.map(|file| file.name.to_owned()).collect()
+        });
+        let names = names.collect();
+        let incomplete = imports
+            .iter()
+            .zip(&visible)
+            .filter(|(_, sees)| !sees.missing.is_empty());
+        let missing: HashMap<_, _> = incomplete
+            .map(|(file, sees)| (file.name.to_owned(), sees.missing.clone()))
+            .collect();
+        if !missing.is_empty() {
+            self.left_out = self.left_out(&imports);
+        }
+        self.missing = missing;
+        self.resolve_names(&well_known, &visible)?;
         self.make_imports_direct(names);
         self.refuse_doubled_extensions()
     }
 
-    /// What each file sees: of the texts, the compiled files and the well-known ones, in this order.
-    fn visible(&self, well_known: &[FileDescriptor]) -> Result<Visible, SchemaError> {
+    /// The imports that aren't there, and the options that they may define of compiled files; those of texts are found as
+    /// their names are resolved.
+    fn left_out(&self, imports: &[Imports<'_>]) -> LeftOut {
+        let mut left_out = LeftOut::default();
+        let there: HashSet<_> = imports.iter().map(|file| file.name).collect();
+        for file in imports {
+            for name in file.dependency.iter().filter(|name| !there.contains(name.as_str())) {
+                left_out.import(name, file.name);
+            }
+        }
+        let defined: HashSet<i32> = self.extensions().map(|extension| extension.number).collect();
+        let is_incomplete = |file: &&RawFile| file.dependency.iter().any(|name| !there.contains(name.as_str()));
+        for file in self.compiled.iter().filter(is_incomplete) {
+            for number in descriptor_set::custom_options(file) {
+                if !defined.contains(&number) {
+                    left_out.option(format!("number {number}"));
+                }
+            }
+        }
+        left_out
+    }
+
+    /// What each file imports: of the texts, the compiled files and the well-known ones, in this order.
+    fn imports<'f>(&'f self, well_known: &'f [FileDescriptor]) -> Vec<Imports<'f>> {
         let given: HashSet<&str> = self.given.iter().map(String::as_str).collect();
-        let imports: Vec<_> = self
-            .texts
+        self.texts
             .iter()
             .map(|file| Imports {
-                name: file.descriptor.name(),
+                name: &file.name,
                 dependency: &file.descriptor.dependency,
                 public: &file.descriptor.public_dependency,
                 given: given.contains(&*file.name),
@@ -183,31 +236,18 @@ impl<'a> Files<'a> {
                     given: false,
                 }
             }))
-            .collect();
-        let positions = imports::visible(&imports).map_err(|error| {
-            let name = imports.get(error.file).map_or("", |file| file.name);
-            let message = if error.missing && self.compiled.iter().any(|file| file.name() == name) {
-                format!("{}; protoc --include_imports makes a set complete", error.message)
-            } else {
-                error.message
-            };
-            self.error_at(name, &[3, error.import as i32], message)
-        })?;
-        let names = positions
-            .iter()
-            .map(|files| {
-                let names = files.iter().skip(1).filter_map(|at| imports.get(*at));
-                names.map(|file| file.name.to_owned()).collect()
-            })
-            .collect();
-        Ok(Visible { positions, names })
+            .collect()
     }
 
     /// Makes the names in texts absolute, each text seeing the files at its positions in `visible`.
-    fn resolve_names(&mut self, well_known: &[FileDescriptor], visible: &[Vec<usize>]) -> Result<(), SchemaError> {
+    fn resolve_names(&mut self, well_known: &[FileDescriptor], visible: &[Sees]) -> Result<(), SchemaError> {
         // Only bundled texts are linked beside a descriptor set, and these rarely import what the set gives.
         let texts = self.texts.len();
-        let seen: HashSet<usize> = visible.iter().take(texts).flatten().copied().collect();
+        let seen: HashSet<usize> = visible
+            .iter()
+            .take(texts)
+            .flat_map(|sees| sees.files.iter().copied())
+            .collect();
         let compiled: Vec<_> = self
             .compiled
             .iter()
@@ -229,20 +269,32 @@ impl<'a> Files<'a> {
             .iter_mut()
             .map(|file| std::mem::take(&mut file.descriptor))
             .collect();
-        let linked = link::link(&mut descriptors, &outside, visible);
+        let bundled = BundledNames::default();
+        let file_of = |full_name: &str| bundled.file_of(full_name);
+        let linked = link::link(&mut descriptors, &outside, visible, &file_of, &mut self.left_out);
         for (file, descriptor) in self.texts.iter_mut().zip(descriptors) {
             file.descriptor = descriptor;
         }
         linked.map_err(|error| {
-            let name = self.texts.get(error.file).map_or("", |file| &*file.name).to_owned();
-            let bundled = error.unknown.and_then(|(unknown, expected)| {
-                let file = bundled_with(&unknown)?;
-                Some(format!(
-                    "'{unknown}' is not defined here, expected {expected}; it is in {file}, which is not imported"
-                ))
-            });
-            self.error_at(&name, &error.path, bundled.unwrap_or(error.message))
+            let name = self.texts.get(error.file).map_or("", |file| &*file.name);
+            let message = match error.unknown {
+                true => self.with_missing(name, error.message, ""),
+                false => error.message,
+            };
+            self.error_at(name, &error.path, message)
         })
+    }
+
+    /// A message that a name, its first word in quotes, isn't defined in `file`; with what is to say of its imports that
+    /// aren't there, and the `cure`.
+    fn with_missing(&self, file: &str, message: String, cure: &str) -> String {
+        let Some(missing) = self.missing.get(file) else {
+            return message;
+        };
+        let well_known: Vec<_> = self.pool.files().collect();
+        let name = message.split('\'').nth(1).unwrap_or_default();
+        let not_there = imports::not_there(name, missing, &self.imports(&well_known));
+        format!("{message}; {not_there}{cure}")
     }
 
     /// Has each file import what it sees, by name: prost-reflect follows public imports one level deep only, and not at
@@ -265,11 +317,32 @@ impl<'a> Files<'a> {
         let mut known = HashMap::new();
         for extension in self.pool.all_extensions() {
             let key = (
-                format!(".{}", extension.containing_message().full_name()),
+                extension.containing_message().full_name().to_owned(),
                 extension.number() as i32,
             );
             known.insert(key, extension.full_name().to_owned());
         }
+        for Extension {
+            file,
+            extendee,
+            number,
+            name,
+        } in self.extensions()
+        {
+            if let Some(other) = known.insert((extendee.to_owned(), number), name.to_owned()) {
+                return Err(SchemaError::in_file(
+                    file,
+                    format!(
+                        "extension {name} has the number {number} of {extendee}, which extension {other} has already"
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// All extensions of texts and compiled files.
+    fn extensions(&self) -> impl Iterator<Item = Extension<'_>> {
         let texts = self.texts.iter().flat_map(|file| {
             let descriptor = &file.descriptor;
             extensions(&descriptor.extension, &descriptor.message_type, |message| {
@@ -285,19 +358,12 @@ impl<'a> Files<'a> {
             .into_iter()
             .map(|field| (file.name(), field.extendee(), field.number(), field.name()))
         });
-        for (file, extendee, number, name) in texts.chain(compiled) {
-            let extendee = format!(".{}", extendee.trim_start_matches('.'));
-            if let Some(other) = known.insert((extendee.clone(), number), name.to_owned()) {
-                return Err(SchemaError::in_file(
-                    file,
-                    format!(
-                        "extension {name} has the number {number} of {}, which extension {other} has already",
-                        extendee.trim_start_matches('.')
-                    ),
-                ));
-            }
-        }
-        Ok(())
+        texts.chain(compiled).map(|(file, extendee, number, name)| Extension {
+            file,
+            extendee: extendee.trim_start_matches('.'),
+            number,
+            name,
+        })
     }
 
     /// Given files of `google/protobuf` must not contradict what the codec and prost-reflect know of them.
@@ -325,6 +391,16 @@ impl<'a> Files<'a> {
             let message = match std::error::Error::source(&error) {
                 Some(reason) => format!("{error}: {reason}"),
                 None => error.to_string(),
+            };
+            // Names in texts have been resolved before.
+            let in_set = |file: &&str| self.compiled.iter().any(|compiled| compiled.name() == *file);
+            let of_set = error
+                .file()
+                .filter(|_| message.ends_with("is not defined"))
+                .filter(in_set);
+            let message = match of_set {
+                Some(file) => self.with_missing(file, message, "; protoc --include_imports makes a set complete"),
+                None => message,
             };
             return Err(match (error.file(), error.path()) {
                 (Some(file), path) => self.error_at(file, path.unwrap_or_default(), message),
@@ -356,12 +432,16 @@ impl<'a> Files<'a> {
 /// protobuf's own description of `.proto` files.
 const DESCRIPTOR: &str = "google/protobuf/descriptor.proto";
 
-/// What each file sees.
-struct Visible {
-    /// As positions among all files, its own first.
-    positions: Vec<Vec<usize>>,
-    /// As import paths, its own not among them.
-    names: Vec<Vec<String>>,
+/// Where `google.api.http` is defined.
+const ANNOTATIONS: &str = "google/api/annotations.proto";
+
+/// An extension as its file declares it.
+struct Extension<'f> {
+    file: &'f str,
+    /// The full name of the message that it extends, without a leading dot.
+    extendee: &'f str,
+    number: i32,
+    name: &'f str,
 }
 
 /// All extensions of a file, those in messages included.
@@ -380,20 +460,39 @@ fn extensions<'f, F, M>(
     found
 }
 
-/// The bundled file that has this name in it: an extension, or a type, or one below it.
-fn bundled_with(full_name: &str) -> Option<&'static str> {
-    bundled::names().find(|name| {
-        let file = bundled::text(name).and_then(|text| TextFile::parse(name, text).ok());
-        file.is_some_and(|TextFile { descriptor, .. }| {
-            let within = full_name.strip_prefix(descriptor.package());
-            let element = within.and_then(|rest| rest.strip_prefix('.')?.split('.').next());
+/// The bundled file of each top-level name in one. Read when it is first asked for: most schemas never do.
+#[derive(Default)]
+struct BundledNames(OnceCell<HashMap<String, &'static str>>);
+
+impl BundledNames {
+    /// The file that has this name in it: an extension, or a type, or one below it.
+    fn file_of(&self, full_name: &str) -> Option<&'static str> {
+        full_name.strip_prefix("google.")?;
+        let names = self.0.get_or_init(Self::read);
+        let mut ends = full_name
+            .match_indices('.')
+            .map(|(dot, _)| dot)
+            .chain([full_name.len()]);
+        ends.find_map(|end| names.get(full_name.get(..end)?)).copied()
+    }
+
+    fn read() -> HashMap<String, &'static str> {
+        let mut names = HashMap::new();
+        for file in bundled::names() {
+            let Some(TextFile { descriptor, .. }) =
+                bundled::text(file).and_then(|text| TextFile::parse(file, text).ok())
+            else {
+                continue;
+            };
             let messages = descriptor.message_type.iter().map(|message| message.name());
             let enums = descriptor.enum_type.iter().map(|enumeration| enumeration.name());
             let extensions = descriptor.extension.iter().map(|extension| extension.name());
-            let mut elements = messages.chain(enums).chain(extensions);
-            element.is_some_and(|element| elements.any(|known| known == element))
-        })
-    })
+            for name in messages.chain(enums).chain(extensions) {
+                names.insert(format!("{}.{name}", descriptor.package()), file);
+            }
+        }
+        names
+    }
 }
 
 /// Import paths are relative and in their simplest form, so that an `import` can only be written one way.

@@ -1,6 +1,6 @@
 //! Who imports whom, and what each file therefore sees.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::bundled;
 use super::nearest::nearest;
@@ -15,52 +15,59 @@ pub(super) struct Imports<'f> {
     pub(super) given: bool,
 }
 
-/// An import that cannot be followed.
+/// What one file sees: itself, what it imports, and what is publicly imported there.
+pub(super) struct Sees {
+    /// Their positions, its own first.
+    pub(super) files: Vec<usize>,
+    /// The import paths of some of those that aren't there, at most [`MISSING`].
+    pub(super) missing: Vec<String>,
+}
+
+/// How many missing imports an error names.
+const MISSING: usize = 5;
+
+/// An import that is wrong.
 pub(super) struct ImportError {
     /// The position of the importing file.
     pub(super) file: usize,
     /// The position of the import in that file.
     pub(super) import: usize,
-    /// Whether the imported file isn't there.
-    pub(super) missing: bool,
     pub(super) message: String,
 }
 
-/// For each file the positions of all that it sees: itself, what it imports, and what is publicly imported there.
-pub(super) fn visible(files: &[Imports<'_>]) -> Result<Vec<Vec<usize>>, ImportError> {
+/// What each file sees. That a file isn't there is no error here: it may be that nothing of it is needed.
+pub(super) fn visible(files: &[Imports<'_>]) -> Result<Vec<Sees>, ImportError> {
     let positions: HashMap<_, _> = files.iter().zip(0..).map(|(file, at)| (file.name, at)).collect();
     let mut direct = Vec::with_capacity(files.len());
     for (position, file) in files.iter().enumerate() {
-        let mut imported = Vec::<usize>::with_capacity(file.dependency.len());
-        for (import, name) in file.dependency.iter().enumerate() {
-            let error = |missing, message| ImportError {
-                file: position,
-                import,
-                missing,
-                message,
-            };
-            let Some(target) = positions.get(name.as_str()) else {
-                return Err(error(true, missing(name, files)));
-            };
-            if imported.contains(target) {
-                return Err(error(false, format!("\"{name}\" is imported twice")));
+        let error = |import, message| ImportError {
+            file: position,
+            import,
+            message,
+        };
+        let mut names = HashSet::with_capacity(file.dependency.len());
+        for (name, import) in file.dependency.iter().zip(0..) {
+            if !names.insert(name) {
+                return Err(error(import, format!("\"{name}\" is imported twice")));
             }
-            imported.push(*target);
         }
+        let imported: Vec<Option<usize>> = file
+            .dependency
+            .iter()
+            .map(|name| positions.get(name.as_str()).copied())
+            .collect();
         if let Some(wrong) = file
             .public
             .iter()
             .find(|at| usize::try_from(**at).map_or(true, |at| at >= imported.len()))
         {
-            return Err(ImportError {
-                file: position,
-                import: 0,
-                missing: false,
-                message: format!(
+            return Err(error(
+                0,
+                format!(
                     "public import number {wrong} is not there, expected less than {}",
                     imported.len()
                 ),
-            });
+            ));
         }
         direct.push(imported);
     }
@@ -68,19 +75,31 @@ pub(super) fn visible(files: &[Imports<'_>]) -> Result<Vec<Vec<usize>>, ImportEr
 
     let mut seen_by = vec![usize::MAX; files.len()];
     let visible = (0..files.len()).map(|position| {
-        let mut sees = vec![position];
-        let mut pending: Vec<usize> = direct.get(position).cloned().unwrap_or_default();
+        let mut sees = Sees {
+            files: vec![position],
+            missing: Vec::new(),
+        };
         if let Some(mark) = seen_by.get_mut(position) {
             *mark = position;
+        }
+        let mut pending = Vec::new();
+        if let (Some(file), Some(imported)) = (files.get(position), direct.get(position)) {
+            for (name, target) in file.dependency.iter().zip(imported) {
+                sees.follow(name, *target, &mut pending);
+            }
         }
         while let Some(next) = pending.pop() {
             match seen_by.get_mut(next) {
                 Some(mark) if *mark != position => *mark = position,
                 _ => continue,
             }
-            sees.push(next);
+            sees.files.push(next);
             if let (Some(file), Some(imported)) = (files.get(next), direct.get(next)) {
-                pending.extend(file.public.iter().filter_map(|at| imported.get(*at as usize)));
+                for at in file.public.iter().map(|at| *at as usize) {
+                    if let (Some(name), Some(target)) = (file.dependency.get(at), imported.get(at)) {
+                        sees.follow(name, *target, &mut pending);
+                    }
+                }
             }
         }
         sees
@@ -88,7 +107,35 @@ pub(super) fn visible(files: &[Imports<'_>]) -> Result<Vec<Vec<usize>>, ImportEr
     Ok(visible.collect())
 }
 
-fn missing(name: &str, files: &[Imports<'_>]) -> String {
+impl Sees {
+    /// An import that this file sees, of the file at `target` if it is there, which is added to what is `pending`.
+    fn follow(&mut self, name: &String, target: Option<usize>, pending: &mut Vec<usize>) {
+        match target {
+            Some(target) => pending.push(target),
+            None if self.missing.len() < MISSING && !self.missing.contains(name) => {
+                self.missing.push(name.clone());
+            }
+            None => {}
+        }
+    }
+}
+
+/// What to add where `name` is not defined: that the files `missing`, which are imported, aren't there, what was meant, and
+/// what is there. Those in the folder of the name's package are named alone.
+pub(super) fn not_there<'f>(name: &str, missing: &'f [String], files: &[Imports<'f>]) -> String {
+    let name = name.trim_start_matches('.');
+    let qualifier = name.rsplit_once('.').map_or("", |(qualifier, _)| qualifier);
+    let is_likely = |path: &&&str| {
+        let package = path.rsplit_once('/').map_or("", |(folder, _)| folder).replace('/', ".");
+        let ends_with = |whole: &str, part: &str| whole == part || whole.ends_with(&format!(".{part}"));
+        let absolute = !package.is_empty() && name.starts_with(&format!("{package}."));
+        absolute || !qualifier.is_empty() && ends_with(&package, qualifier)
+    };
+    let mut missing: Vec<&str> = missing.iter().map(String::as_str).collect();
+    let likely: Vec<_> = missing.iter().filter(is_likely).copied().collect();
+    if !likely.is_empty() {
+        missing = likely;
+    }
     let mut given: Vec<_> = files.iter().filter(|file| file.given).map(|file| file.name).collect();
     // One's own files first: a descriptor set may have many of Google's.
     given.sort_unstable_by_key(|name| (name.starts_with("google/"), *name));
@@ -97,25 +144,35 @@ fn missing(name: &str, files: &[Imports<'_>]) -> String {
         more => format!(" and {more} more"),
     };
     given.truncate(20);
-    let meant = match similar(name, files) {
+    let meant = match missing.iter().find_map(|name| similar(name, files)) {
         Some(meant) => format!("; did you mean \"{meant}\"?"),
         None => String::new(),
     };
+    let (imports, are) = if missing.len() > 1 {
+        ("imports", "are")
+    } else {
+        ("import", "is")
+    };
     format!(
-        "import \"{name}\" is not there{meant} (given: {}{more}; bundled: google/api, google/protobuf, google/rpc, \
+        "{imports} \"{}\" {are} not there{meant} (given: {}{more}; bundled: google/api, google/protobuf, google/rpc, \
          google/type)",
+        missing.join("\", \""),
         given.join(", ")
     )
 }
 
 /// A file of the same folder with nearly the same name, else one with the same name in another folder.
-fn similar<'f>(name: &str, files: &[Imports<'f>]) -> Option<&'f str> {
-    let split = |path: &'f str| path.rsplit_once('/').unwrap_or(("", path));
+fn similar<'f>(name: &'f str, files: &[Imports<'f>]) -> Option<&'f str> {
+    // That they all end in the same makes names no more alike.
+    let split = |path: &'f str| {
+        let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
+        (folder, file.strip_suffix(".proto").unwrap_or(file))
+    };
     let known = || {
         let bundled = bundled::names().map(|name| -> &'f str { name });
         files.iter().map(|file| file.name).chain(bundled)
     };
-    let (folder, file) = name.rsplit_once('/').unwrap_or(("", name));
+    let (folder, file) = split(name);
     let siblings = known().map(split).filter(|(other, _)| *other == folder);
     let meant = nearest(file, siblings.map(|(_, file)| file));
     known().find(|path| {
@@ -128,7 +185,7 @@ fn similar<'f>(name: &str, files: &[Imports<'f>]) -> Option<&'f str> {
 }
 
 /// Depth first, without recursion: imports may chain as deep as there are files.
-fn refuse_cycles(files: &[Imports<'_>], direct: &[Vec<usize>]) -> Result<(), ImportError> {
+fn refuse_cycles(files: &[Imports<'_>], direct: &[Vec<Option<usize>>]) -> Result<(), ImportError> {
     #[derive(Clone, Copy, PartialEq)]
     enum State {
         New,
@@ -148,12 +205,16 @@ fn refuse_cycles(files: &[Imports<'_>], direct: &[Vec<usize>]) -> Result<(), Imp
             if let Some(state) = states.get_mut(at) {
                 *state = State::OnChain;
             }
-            let Some(next) = direct.get(at).and_then(|imported| imported.get(followed)).copied() else {
-                chain.pop();
-                if let Some(state) = states.get_mut(at) {
-                    *state = State::Done;
+            let next = match direct.get(at).and_then(|imported| imported.get(followed)) {
+                Some(Some(next)) => *next,
+                Some(None) => continue,
+                None => {
+                    chain.pop();
+                    if let Some(state) = states.get_mut(at) {
+                        *state = State::Done;
+                    }
+                    continue;
                 }
-                continue;
             };
             match states.get(next) {
                 Some(State::New) => chain.push((next, 0)),
@@ -168,7 +229,6 @@ fn refuse_cycles(files: &[Imports<'_>], direct: &[Vec<usize>]) -> Result<(), Imp
                     return Err(ImportError {
                         file: at,
                         import: followed,
-                        missing: false,
                         message: format!("imports go in a circle: {}", circle.join(" -> ")),
                     });
                 }

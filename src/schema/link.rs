@@ -11,7 +11,10 @@ use prost_types::{
     field_descriptor_proto::{Label, Type},
 };
 
+use super::imports::Sees;
+use super::left_out::LeftOut;
 use super::nearest::nearest;
+use super::tokens::bracketed;
 
 /// Longest full name, in bytes. Every element repeats the names of all that it stands in, so names without a bound
 /// would make the schema quadratic in the text.
@@ -21,11 +24,16 @@ pub(super) const MAX_NAME: usize = 1000;
 const MAX_OPTION_PARTS: usize = 20;
 
 /// Resolves the names in `files`, each seeing the files at its positions in `visible` (its own included; `outside`
-/// starts at position `files.len()`).
+/// starts at position `files.len()`). `bundled` is the bundled file that has a full name in it, loaded or not.
+///
+/// Where a file has imports that aren't there, options that nothing defines are blanked: they set nothing any more. They go
+/// to `left_out`.
 pub(super) fn link(
     files: &mut [FileDescriptorProto],
     outside: &[&FileDescriptorProto],
-    visible: &[Vec<usize>],
+    visible: &[Sees],
+    bundled: &dyn Fn(&str) -> Option<&'static str>,
+    left_out: &mut LeftOut,
 ) -> Result<(), LinkError> {
     let mut symbols = HashMap::new();
     for (position, file) in files.iter().chain(outside.iter().copied()).enumerate() {
@@ -45,14 +53,18 @@ pub(super) fn link(
         let mut linker = Linker {
             symbols: &symbols,
             file_names: &names,
-            sees: sees.iter().copied().collect(),
+            sees: sees.files.iter().copied().collect(),
+            is_complete: sees.missing.is_empty(),
+            bundled,
+            left_out: &mut *left_out,
             packages: sees
+                .files
                 .iter()
                 .filter_map(|seen| packages.get(*seen))
                 .flat_map(|package| prefixes(package))
                 .collect(),
             path: Vec::new(),
-            unknown: None,
+            unknown: false,
         };
         linker.file(file).map_err(|message| LinkError {
             file: position,
@@ -71,8 +83,8 @@ pub(super) struct LinkError {
     /// The element, as in `google.protobuf.SourceCodeInfo.Location`.
     pub(super) path: Vec<i32>,
     pub(super) message: String,
-    /// The name, and what was expected of it, where no file has it.
-    pub(super) unknown: Option<(String, &'static str)>,
+    /// Whether it is a name that isn't seen.
+    pub(super) unknown: bool,
 }
 
 #[derive(Clone, Copy, PartialEq)]
@@ -118,10 +130,23 @@ struct Linker<'s> {
     symbols: &'s HashMap<String, Symbol>,
     file_names: &'s [String],
     sees: HashSet<usize>,
+    /// Whether all imports are there.
+    is_complete: bool,
     packages: HashSet<&'s str>,
+    bundled: &'s dyn Fn(&str) -> Option<&'static str>,
+    left_out: &'s mut LeftOut,
     /// The element at hand; stays where it is when an error is found.
     path: Vec<i32>,
-    unknown: Option<(String, &'static str)>,
+    unknown: bool,
+}
+
+/// Why a name could not be resolved.
+#[derive(Default)]
+struct Unresolved {
+    /// What has the name, but isn't seen or is of the wrong kind.
+    found: Option<Symbol>,
+    /// The name in the scope that the search ended in.
+    searched: Option<String>,
 }
 
 type Linked = Result<(), String>;
@@ -214,7 +239,11 @@ impl Linker<'_> {
                 (true, _) => return Err("expected true or false for option packed".to_owned()),
                 (false, _) => return Err("option packed is for repeated numbers, bools and enums only".to_owned()),
             };
-            options.uninterpreted_option.retain(|option| !is_packed(option));
+            for option in &mut options.uninterpreted_option {
+                if is_packed(option) {
+                    *option = blank();
+                }
+            }
         }
         let name = full_name(scope, name)?;
         self.options(&[8], &mut options.uninterpreted_option, &name)
@@ -258,8 +287,26 @@ impl Linker<'_> {
                     return Err(format!("option {reserved} cannot be set in proto2 and proto3"));
                 }
             }
+            let written = linker.unless_complete(|| written(option));
             for part in option.name.iter_mut().filter(|part| part.is_extension) {
-                part.name_part = linker.resolve(&part.name_part, scope, Wanted::Extension)?;
+                part.name_part = match linker.resolve(&part.name_part, scope, Wanted::Extension) {
+                    Ok(name) => name,
+                    Err(unresolved) => {
+                        let missing = linker.may_be_missing(&part.name_part, scope, &unresolved);
+                        let Some(written) = written.filter(|_| missing) else {
+                            return Err(linker.refuse(&part.name_part, scope, Wanted::Extension, unresolved));
+                        };
+                        linker.left_out.option(written);
+                        *option = blank();
+                        return Ok(());
+                    }
+                };
+            }
+            if let Some(written) = written
+                && linker.has_missing_within(option)
+            {
+                linker.left_out.option(written);
+                *option = blank();
             }
             Ok(())
         })?;
@@ -270,7 +317,9 @@ impl Linker<'_> {
     fn name(&mut self, path: &[i32], name: &mut Option<String>, scope: &str, wanted: Wanted) -> Linked {
         if let Some(name) = name {
             self.path.extend(path);
-            *name = self.resolve(name, scope, wanted)?;
+            *name = self
+                .resolve(name, scope, wanted)
+                .map_err(|unresolved| self.refuse(name, scope, wanted, unresolved))?;
             self.path.truncate(self.path.len() - path.len());
         }
         Ok(())
@@ -293,11 +342,11 @@ impl Linker<'_> {
     }
 
     /// The absolute form, with a leading dot, of `name` as `scope` sees it.
-    fn resolve(&mut self, name: &str, scope: &str, wanted: Wanted) -> Result<String, String> {
+    fn resolve(&self, name: &str, scope: &str, wanted: Wanted) -> Result<String, Unresolved> {
         if let Some(absolute) = name.strip_prefix('.') {
-            return match self.symbols.get(absolute) {
+            return match self.symbols.get(absolute).copied() {
                 Some(symbol) if self.sees.contains(&symbol.file) && wanted.is(symbol.kind) => Ok(name.to_owned()),
-                found => Err(self.unresolved(name, found.copied(), wanted)),
+                found => Err(Unresolved { found, searched: None }),
             };
         }
         let (first, rest) = name.split_at(name.find('.').unwrap_or(name.len()));
@@ -317,18 +366,15 @@ impl Linker<'_> {
                 found if rest.is_empty() => misfit = misfit.or(found),
                 // Once the first part is found, the rest must be there.
                 found => {
-                    let message = self.unresolved(name, found, wanted);
-                    return Err(match found.or_else(|| self.unseen(name)) {
-                        None if !within.is_empty() => format!(
-                            "{message} (the innermost '{first}' is searched, '{}'; a leading dot starts at the top)",
-                            without_dot(&absolute)
-                        ),
-                        _ => message,
-                    });
+                    let searched = (!within.is_empty()).then(|| without_dot(&absolute).to_owned());
+                    return Err(Unresolved { found, searched });
                 }
             }
         }
-        Err(self.unresolved(name, misfit, wanted))
+        Err(Unresolved {
+            found: misfit,
+            searched: None,
+        })
     }
 
     /// Whether names can stand below `full_name`.
@@ -340,38 +386,88 @@ impl Linker<'_> {
                 .is_some_and(|symbol| symbol.kind == SymbolKind::Message && self.sees.contains(&symbol.file))
     }
 
-    /// What the name stands for in a file that isn't imported.
-    fn unseen(&self, name: &str) -> Option<Symbol> {
-        let symbol = self.symbols.get(without_dot(name)).copied();
-        symbol.filter(|symbol| !self.sees.contains(&symbol.file))
+    /// What `make` gives, if an import of the file isn't there.
+    fn unless_complete<T>(&self, make: impl FnOnce() -> T) -> Option<T> {
+        (!self.is_complete).then(make)
     }
 
-    fn unresolved(&mut self, name: &str, found: Option<Symbol>, wanted: Wanted) -> String {
-        let expected = wanted.text();
-        match found.or_else(|| self.unseen(name)) {
-            Some(symbol) if self.sees.contains(&symbol.file) => format!("'{name}' is not {expected}"),
-            Some(symbol) => {
-                let unseen = self.file_names.get(symbol.file).map_or("", String::as_str);
-                format!("'{name}' is not defined here, expected {expected}; it is in {unseen}, which is not imported")
-            }
-            None => {
-                self.unknown = Some((without_dot(name).to_owned(), expected));
-                let short = name.rsplit('.').next().unwrap_or(name);
-                let mut known: Vec<_> = self
-                    .symbols
-                    .iter()
-                    .filter(|(_, symbol)| wanted.is(symbol.kind) && self.sees.contains(&symbol.file))
-                    .map(|(full_name, _)| full_name.rsplit('.').next().unwrap_or(full_name))
-                    .collect();
-                known.sort_unstable();
-                match nearest(short, known) {
-                    Some(near) if near != short => {
-                        format!("'{name}' is not defined, expected {expected}; did you mean '{near}'?")
-                    }
-                    _ => format!("'{name}' is not defined, expected {expected}"),
+    /// Whether an import that isn't there may define the name: no file defines it that is.
+    fn may_be_missing(&self, name: &str, scope: &str, unresolved: &Unresolved) -> bool {
+        !self.is_complete && unresolved.found.is_none() && self.elsewhere(name, scope, Wanted::Extension).is_none()
+    }
+
+    /// Whether the option's value, in text format, has a `[name]` in it that nothing defines. A rule for HTTP has none.
+    fn has_missing_within(&self, option: &UninterpretedOption) -> bool {
+        let value = option.aggregate_value.as_deref().unwrap_or_default();
+        let is_http = option
+            .name
+            .first()
+            .is_some_and(|part| part.name_part == ".google.api.http");
+        !is_http
+            && bracketed(value).any(|name| {
+                let full_name = name.rsplit('/').next().unwrap_or(&name);
+                !self.symbols.contains_key(full_name)
+            })
+    }
+
+    /// The file that has the name, as one of the scopes around would see it, but isn't imported.
+    fn elsewhere(&self, name: &str, scope: &str, wanted: Wanted) -> Option<&str> {
+        let absolute = name.strip_prefix('.');
+        let within = scopes(if absolute.is_some() { "" } else { scope });
+        let name = absolute.unwrap_or(name);
+        within.into_iter().find_map(|within| {
+            let full_name = match within {
+                "" => name.to_owned(),
+                within => format!("{within}.{name}"),
+            };
+            match self.symbols.get(&full_name) {
+                Some(symbol) if wanted.is(symbol.kind) && !self.sees.contains(&symbol.file) => {
+                    self.file_names.get(symbol.file).map(String::as_str)
                 }
+                Some(_) => None,
+                None => (self.bundled)(&full_name),
             }
+        })
+    }
+
+    /// Says what is wrong with a name.
+    fn refuse(&mut self, name: &str, scope: &str, wanted: Wanted, unresolved: Unresolved) -> String {
+        let expected = wanted.text();
+        let unseen = match unresolved.found {
+            Some(symbol) if self.sees.contains(&symbol.file) => return format!("'{name}' is not {expected}"),
+            Some(symbol) => self.file_names.get(symbol.file).map(String::as_str),
+            None => self.elsewhere(name, scope, wanted),
+        };
+        let unseen = unseen.map(|unseen| {
+            format!(
+                "'{name}' is not defined here, expected {expected}; it is in {unseen}, which is not imported: add import \
+                 \"{unseen}\""
+            )
+        });
+        self.unknown = true;
+        if let Some(message) = unseen {
+            return message;
         }
+        let short = name.rsplit('.').next().unwrap_or(name);
+        let mut known: Vec<_> = self
+            .symbols
+            .iter()
+            .filter(|(_, symbol)| wanted.is(symbol.kind) && self.sees.contains(&symbol.file))
+            .map(|(full_name, _)| full_name.rsplit('.').next().unwrap_or(full_name))
+            .collect();
+        known.sort_unstable();
+        let meant = match nearest(short, known) {
+            Some(near) if near != short => format!("; did you mean '{near}'?"),
+            _ => String::new(),
+        };
+        let searched = match unresolved.searched {
+            Some(searched) => format!(
+                " (the innermost '{}' is searched, '{searched}'; a leading dot starts at the top)",
+                name.split('.').next().unwrap_or(name)
+            ),
+            None => String::new(),
+        };
+        format!("'{name}' is not defined, expected {expected}{meant}{searched}")
     }
 }
 
@@ -391,6 +487,23 @@ fn without_dot(name: &str) -> &str {
 /// Whether the option is the one that protobuf itself calls `name`.
 fn is_plain(option: &UninterpretedOption, name: &str) -> bool {
     matches!(option.name.as_slice(), [part] if !part.is_extension && part.name_part == name)
+}
+
+/// An option without a name, which sets nothing. One that is taken out would shift those behind it, which errors then
+/// find in the wrong place.
+fn blank() -> UninterpretedOption {
+    UninterpretedOption::default()
+}
+
+/// The name of an option as it is written: `(validate.rules).string.min_len`, without its fields `(validate.rules)`.
+fn written(option: &UninterpretedOption) -> String {
+    let parts = option.name.iter().map(|part| match part.is_extension {
+        true => format!("({})", without_dot(&part.name_part)),
+        false => part.name_part.clone(),
+    });
+    // Fields at the end tell nothing of what is missing, and would make many of one option.
+    let fields = option.name.iter().rev().take_while(|part| !part.is_extension).count();
+    parts.take(option.name.len() - fields).collect::<Vec<_>>().join(".")
 }
 
 fn full_name(scope: &str, name: &str) -> Result<String, String> {

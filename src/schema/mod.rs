@@ -5,9 +5,11 @@
 //!
 //! The way of a schema, and the file that holds each step:
 //!
-//! 1. `proto_text` parses a `.proto` text; or `descriptor_set` reads a set into the messages of `raw`, checks them, and has
-//!    `editions` lower them.
-//! 2. `files` completes them with what is `bundled`, and with the `well_known` files beside given ones of these, has `imports` say which file sees which, and `link` make names absolute.
+//! 1. `proto_text` parses a `.proto` text, whose `tokens` it looks over first; or `descriptor_set` reads a set into the
+//!    messages of `raw`, checks them, and has `editions` lower them.
+//! 2. `files` completes them with what is `bundled`, and with the `well_known` files beside given ones of these, has
+//!    `imports` say which file sees which, and `link` make names absolute. Options of files that aren't there are
+//!    `left_out`.
 //! 3. prost-reflect's pool, with the services of the given files, becomes the [`Schema`] of this file.
 //! 4. [`tables`] compiles it into what the codec reads.
 //!
@@ -19,6 +21,7 @@ mod editions;
 mod error;
 mod files;
 mod imports;
+mod left_out;
 mod link;
 mod nearest;
 mod proto_text;
@@ -26,6 +29,7 @@ mod raw;
 pub mod tables;
 #[cfg(test)]
 mod tests;
+mod tokens;
 mod well_known;
 
 use prost_reflect::{DescriptorPool, ServiceDescriptor};
@@ -56,10 +60,13 @@ pub struct Schema {
     pool: DescriptorPool,
     features: Features,
     services: Vec<ServiceDescriptor>,
+    left_out: Option<String>,
 }
 
 impl Schema {
     /// Compiles `source`. `max_proto_bytes` bounds the sum of its texts; a descriptor set isn't bounded by it.
+    ///
+    /// A file that is imported for its options alone need not be given: [`Schema::left_out`] says what that leaves out.
     ///
     /// A given file takes the place of a bundled one. Those of `google/protobuf` may say more there, but must agree with
     /// protobuf on its options and on the messages that have a JSON form of their own.
@@ -83,6 +90,7 @@ impl Schema {
             pool: files.pool,
             features: files.features,
             services,
+            left_out: (!files.left_out.is_empty()).then(|| files.left_out.to_string()),
         })
     }
 
@@ -96,6 +104,12 @@ impl Schema {
     /// What the descriptors of lowered editions can't say.
     pub fn features(&self) -> &Features {
         &self.features
+    }
+
+    /// What was left out because the files that define it aren't given, if anything was: imports that no type is of, and
+    /// options.
+    pub fn left_out(&self) -> Option<&str> {
+        self.left_out.as_deref()
     }
 
     /// The services of the given files, not of imported ones, in the order of declaration. All files of a descriptor

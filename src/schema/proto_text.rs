@@ -6,6 +6,7 @@ use protox::file::File;
 
 use super::error::{Position, SchemaError};
 use super::link::MAX_NAME;
+use super::tokens::{Tokens, is_word};
 use crate::text::shown::{LINE, beginning};
 
 /// How deep brackets and braces of any kind may nest. protox and prost-reflect recurse into messages and option
@@ -54,7 +55,7 @@ fn scan(name: &str, text: &str) -> Result<(), SchemaError> {
     // The length of the dotted name at hand: protox takes quadratic time over these.
     let mut name_length = 0;
     let mut after_dot = false;
-    for (index, token) in (Tokens { text, at: 0 }).enumerate() {
+    for (index, token) in (Tokens::of(text)).enumerate() {
         name_length = match token.text.bytes().next() {
             Some(b'.') => name_length + 1,
             Some(first) if is_word(first) && after_dot => name_length + token.text.len(),
@@ -118,7 +119,7 @@ fn parse_error(name: &str, text: &str, error: &protox::Error) -> SchemaError {
 
 /// protox gives no place for the end of the file and for a second `package`.
 fn place_of_unplaced(text: &str, message: &str) -> Position {
-    let mut tokens = Tokens { text, at: 0 };
+    let mut tokens = Tokens::of(text);
     let mut depth = 0;
     let mut package = tokens.by_ref().filter(|token| {
         match token.text {
@@ -133,69 +134,4 @@ fn place_of_unplaced(text: &str, message: &str) -> Position {
         Some(token) if message.contains("package") => Position::of(text, token.offset),
         _ => Position::of(text, text.trim_end().len()),
     }
-}
-
-/// The words, strings and punctuation of a `.proto` text without comments. Only as exact as [`scan`] needs it.
-struct Tokens<'t> {
-    text: &'t str,
-    at: usize,
-}
-
-struct Token<'t> {
-    offset: usize,
-    text: &'t str,
-}
-
-impl<'t> Iterator for Tokens<'t> {
-    type Item = Token<'t>;
-
-    fn next(&mut self) -> Option<Token<'t>> {
-        let bytes = self.text.as_bytes();
-        loop {
-            let rest = bytes.get(self.at..)?;
-            let offset = self.at;
-            let length = match rest {
-                [] => return None,
-                [b'/', b'/', ..] | [b'#', ..] => {
-                    self.at += memchr::memchr(b'\n', rest).unwrap_or(rest.len());
-                    continue;
-                }
-                [b'/', b'*', inside @ ..] => {
-                    self.at += memchr::memmem::find(inside, b"*/").map_or(rest.len(), |end| end + 4);
-                    continue;
-                }
-                [quote @ (b'"' | b'\''), inside @ ..] => 1 + string_length(inside, *quote),
-                [first, ..] if is_word(*first) => rest.iter().position(|byte| !is_word(*byte)).unwrap_or(rest.len()),
-                [first, ..] if first.is_ascii_whitespace() => {
-                    self.at += 1;
-                    continue;
-                }
-                [..] => 1,
-            };
-            self.at += length;
-            return Some(Token {
-                offset,
-                // Every byte of a character beyond ASCII is a word's, so this cuts between characters.
-                text: self.text.get(offset..self.at).unwrap_or_default(),
-            });
-        }
-    }
-}
-
-fn is_word(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || byte == b'_' || !byte.is_ascii()
-}
-
-/// How long a string is that starts before `inside`, with its closing quote. It ends with its line at the latest.
-fn string_length(inside: &[u8], quote: u8) -> usize {
-    let mut escaped = false;
-    for (at, byte) in inside.iter().enumerate() {
-        match byte {
-            b'\n' => return at,
-            b'\\' if !escaped => escaped = true,
-            byte if *byte == quote && !escaped => return at + 1,
-            _ => escaped = false,
-        }
-    }
-    inside.len()
 }

@@ -91,6 +91,37 @@ fn a_given_file_of_googles_takes_the_place_of_the_bundled_one() {
     }
 }
 
+/// What a `.proto` of a project in Go has: imports that are there for their options alone.
+const OPTIONED: &str = r#"syntax = "proto3";
+package b;
+import "gogoproto/gogo.proto";
+import "google/api/annotations.proto";
+import "protoc-gen-openapiv2/options/annotations.proto";
+option (gogoproto.marshaler_all) = true;
+message M { string name = 1 [(gogoproto.nullable) = false]; }
+service S {
+  rpc Do(M) returns (M) {
+    option (google.api.http) = { get: "/m/{name}" };
+    option (grpc.gateway.protoc_gen_openapiv2.options.openapiv2_operation) = { tags: ["m"] };
+  }
+}"#;
+
+#[test]
+fn a_file_that_is_imported_for_its_options_need_not_be_given_and_the_log_says_what_is_left_out() {
+    for host in [Host::envoy as fn() -> Host, Host::kong] {
+        let log = host().load(&json!({ "proto": OPTIONED }).to_string()).unwrap().log();
+        assert_eq!(
+            log.first().unwrap(),
+            "Info: imports that are not given: gogoproto/gogo.proto, protoc-gen-openapiv2/options/annotations.proto; in \
+             service.proto; options left out with them: (gogoproto.marshaler_all) (1), (gogoproto.nullable) (1), \
+             (grpc.gateway.protoc_gen_openapiv2.options.openapiv2_operati… (1)"
+        );
+    }
+    let gateway = gateway(json!({ "proto": OPTIONED }));
+    let exchange = gateway.request(Request::get("/m/x"));
+    assert_eq!(exchange.call().messages, [b"\x0a\x01x"]);
+}
+
 #[test]
 fn a_rule_of_the_configuration_replaces_the_methods_annotation() {
     let rule = json!({ "selector": "test.everything.Echo.Query", "get": "/v2/echo/{string_value}" });
@@ -168,8 +199,13 @@ fn what_is_wrong_is_refused_with_its_place_and_what_was_expected() {
             ],
         ),
         (
-            json!({ "protos": { "google/type/mine.proto": "syntax = \"proto3\"; import \"other.proto\";" } }),
-            &["other.proto", "(given: google/type/mine.proto;"],
+            json!({ "protos": { "google/type/mine.proto": "syntax = \"proto3\"; import \"other.proto\"; message M { Other o = 1; }" } }),
+            &[
+                "mine.proto:1:54",
+                "Other",
+                "other.proto",
+                "(given: google/type/mine.proto;",
+            ],
         ),
         (
             json!({ "protos": {

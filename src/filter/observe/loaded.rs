@@ -1,10 +1,11 @@
-//! The line that says what a configuration serves, once for each time that it is loaded.
+//! The lines that say what a configuration serves, and what its schema leaves out, once for each time that it is loaded.
 //!
 //! Envoy configures a plugin twice on its main thread and then once on each worker, each time in a virtual machine that
 //! knows nothing of the others. What these share tells whether the line is there already.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
+use crate::config::Plugin;
 use crate::filter::abi::{self, HostStatus};
 use crate::filter::host_profile;
 use crate::routing::ServedService;
@@ -16,10 +17,13 @@ const ONCE: u64 = 60_000_000_000;
 /// How many services are named: a line of nginx's log ends after 2 KiB.
 const NAMED: usize = 20;
 
-/// `configuration`, whose services are `services`, is in force.
-pub fn loaded(configuration: &[u8], services: &[ServedService]) {
+/// `configuration`, from which `plugin` was loaded, is in force.
+pub fn loaded(configuration: &[u8], plugin: &Plugin) {
     if !host_profile::is_envoy(configuration.len()) || is_first(configuration) {
-        log::info!("{}", line(services));
+        if let Some(left_out) = &plugin.left_out {
+            log::info!("{left_out}");
+        }
+        log::info!("{}", line(plugin.router.services()));
     }
 }
 

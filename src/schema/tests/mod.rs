@@ -2,6 +2,7 @@
 
 mod editions;
 mod hostile;
+mod missing_imports;
 mod sets;
 mod texts;
 

@@ -137,9 +137,12 @@ fn a_set_that_no_compiler_wrote_is_refused_with_a_reason() {
             "a.proto: an option of '' was never interpreted by a compiler",
         ),
         (
-            with(&|file| file.dependency = vec!["other.proto".to_owned()]),
-            "a.proto: import \"other.proto\" is not there (given: a.proto; bundled: google/api, google/protobuf, \
-             google/rpc, google/type); protoc --include_imports makes a set complete",
+            with(&|file| {
+                file.dependency = vec!["other.proto".to_owned()];
+                file.message_type[0].field[0] = field("m", 1, OPTIONAL, MESSAGE, ".N");
+            }),
+            "a.proto: name '.N' is not defined; import \"other.proto\" is not there (given: a.proto; bundled: google/api, \
+             google/protobuf, google/rpc, google/type); protoc --include_imports makes a set complete (field M.m)",
         ),
         (
             with(&|file| file.dependency = vec!["a.proto".to_owned()]),

@@ -399,17 +399,33 @@ fn errors_name_file_line_and_column_and_what_was_expected() {
         (
             "syntax = \"proto3\";\nmessage M {\n  google.protobuf.Timestamp t = 1;\n}",
             "service.proto:3:3: 'google.protobuf.Timestamp' is not defined here, expected a message or enum type; it is \
-             in google/protobuf/timestamp.proto, which is not imported",
+             in google/protobuf/timestamp.proto, which is not imported: add import \"google/protobuf/timestamp.proto\"",
         ),
         (
             "syntax = \"proto3\";\nmessage M {}\nservice S {\n  rpc R(M) returns (M) { option (google.api.http) = { get: \"/\" }; }\n}",
             "service.proto:4:26: 'google.api.http' is not defined here, expected an extension; it is in \
-             google/api/annotations.proto, which is not imported",
+             google/api/annotations.proto, which is not imported: add import \"google/api/annotations.proto\"",
         ),
         (
             "syntax = \"proto3\";\nmessage M {\n  google.type.Money price = 1;\n}",
             "service.proto:3:3: 'google.type.Money' is not defined here, expected a message or enum type; it is in \
-             google/type/money.proto, which is not imported",
+             google/type/money.proto, which is not imported: add import \"google/type/money.proto\"",
+        ),
+        (
+            "syntax = \"proto3\";\npackage google.shop;\nmessage M {\n  rpc.Status status = 1;\n  type.Money price = 2;\n}",
+            "service.proto:4:3: 'rpc.Status' is not defined here, expected a message or enum type; it is in \
+             google/rpc/status.proto, which is not imported: add import \"google/rpc/status.proto\"",
+        ),
+        (
+            "syntax = \"proto3\";\npackage google.shop;\nmessage M {\n  type.Money.Part price = 1 [(api.field_behavior) = \
+             REQUIRED];\n}",
+            "service.proto:4:3: 'type.Money.Part' is not defined here, expected a message or enum type; it is in \
+             google/type/money.proto, which is not imported: add import \"google/type/money.proto\"",
+        ),
+        (
+            "syntax = \"proto3\";\nmessage M {\n  string s = 1 [deprecated = true, (google.api.field_behavior) = REQUIRED];\n}",
+            "service.proto:3:36: 'google.api.field_behavior' is not defined here, expected an extension; it is in \
+             google/api/field_behavior.proto, which is not imported: add import \"google/api/field_behavior.proto\"",
         ),
         (
             "syntax = \"proto3\";\nmessage M {\n  google.type.Monye price = 1;\n}",
@@ -445,15 +461,56 @@ fn errors_name_file_line_and_column_and_what_was_expected() {
             "service.proto:3:3: option packed is for repeated numbers, bools and enums only",
         ),
         (
-            "syntax = \"proto3\";\nimport \"google/api/annotation.proto\";",
-            "service.proto:2:1: import \"google/api/annotation.proto\" is not there; did you mean \
-             \"google/api/annotations.proto\"? (given: service.proto; bundled: google/api, google/protobuf, google/rpc, \
+            "syntax = \"proto3\";\nimport \"google/api/annotation.proto\";\nmessage M {}\n\
+             service S {\n  rpc R(M) returns (M) { option (google.api.http).get = \"/\"; }\n}",
+            "service.proto:5:26: 'google.api.http' is not defined here, expected an extension; it is in \
+             google/api/annotations.proto, which is not imported: add import \"google/api/annotations.proto\"; import \
+             \"google/api/annotation.proto\" is not there; did you mean \"google/api/annotations.proto\"? (given: \
+             service.proto; bundled: google/api, google/protobuf, google/rpc, google/type)",
+        ),
+        (
+            "syntax = \"proto3\";\n\nimport \"b/other.proto\";\nmessage M {\n  b.Other other = 1;\n}",
+            "service.proto:5:3: 'b.Other' is not defined, expected a message or enum type; import \"b/other.proto\" is not \
+             there (given: service.proto; bundled: google/api, \
+             google/protobuf, google/rpc, google/type)",
+        ),
+        (
+            "syntax = \"proto3\";\nimport \"a.proto\";\nimport \"b/servce.proto\";\nmessage M {}\n\
+             service S {\n  rpc R(M) returns (c.Other);\n}",
+            "service.proto:6:21: 'c.Other' is not defined, expected a message type; imports \"a.proto\", \
+             \"b/servce.proto\" are not there (given: service.proto; bundled: google/api, google/protobuf, google/rpc, \
              google/type)",
         ),
         (
-            "syntax = \"proto3\";\n\nimport \"b/other.proto\";",
-            "service.proto:3:1: import \"b/other.proto\" is not there (given: service.proto; bundled: google/api, \
+            "syntax = \"proto3\";\nimport \"a.proto\";\nimport \"google/longrunning/operations.proto\";\nmessage M {}\n\
+             service S {\n  rpc R(M) returns (google.longrunning.Operation);\n}",
+            "service.proto:6:21: 'google.longrunning.Operation' is not defined, expected a message type; import \
+             \"google/longrunning/operations.proto\" is not there (given: service.proto; bundled: google/api, \
              google/protobuf, google/rpc, google/type)",
+        ),
+        (
+            "syntax = \"proto3\";\npackage shop.v1;\nimport \"a.proto\";\nimport \"shop/money/v1/price.proto\";\n\
+             message M {\n  money.v1.Price price = 1;\n}",
+            "service.proto:6:3: 'money.v1.Price' is not defined, expected a message or enum type; import \
+             \"shop/money/v1/price.proto\" is not there (given: service.proto; bundled: google/api, google/protobuf, \
+             google/rpc, google/type)",
+        ),
+        (
+            "syntax = \"proto3\";\nimport \"a.proto\";\nimport \"a.proto\";",
+            "service.proto:3:1: \"a.proto\" is imported twice",
+        ),
+        (
+            "syntax = \"proto3\";\nimport \"a.proto\";\nextend a.Options {\n  int32 x = 1;\n}",
+            "service.proto:3:8: 'a.Options' is not defined, expected a message type; import \"a.proto\" is not there \
+             (given: service.proto; bundled: google/api, google/protobuf, google/rpc, google/type)",
+        ),
+        (
+            "syntax = \"proto3\";\nmessage M {\n  repeated int32 a = 1 [packed = false, depricated = true];\n}",
+            "service.proto:3:41: option field 'depricated' is not defined",
+        ),
+        (
+            "syntax = \"proto3\";\nimport \"a.proto\";\nmessage M {\n  int32 a = 1 [(a.x) = 1, depricated = true];\n}",
+            "service.proto:4:27: option field 'depricated' is not defined",
         ),
         (
             "syntax = \"proto3\";\nimport \"service.proto\";",
@@ -490,7 +547,19 @@ fn errors_name_the_file_among_several() {
             ("b.proto", "syntax = \"proto3\";\nmessage B { C c = 1; }"),
             ("c.proto", "syntax = \"proto3\"; message C {}"),
         ]),
-        "b.proto:2:13: 'C' is not defined here, expected a message or enum type; it is in c.proto, which is not imported"
+        "b.proto:2:13: 'C' is not defined here, expected a message or enum type; it is in c.proto, which is not imported: add import \"c.proto\""
+    );
+    // As the scopes around see it.
+    assert_eq!(
+        error(&[
+            (
+                "a.proto",
+                "syntax = \"proto3\"; package shop.v1;\nmessage A { money.Price p = 1; }"
+            ),
+            ("b.proto", "syntax = \"proto3\"; package shop.money; message Price {}"),
+        ]),
+        "a.proto:2:13: 'money.Price' is not defined here, expected a message or enum type; it is in b.proto, which is not \
+         imported: add import \"b.proto\""
     );
     assert_eq!(
         error(&[
@@ -504,7 +573,7 @@ fn errors_name_the_file_among_several() {
 
 #[test]
 fn a_missing_import_tells_what_is_given_whatever_that_is() {
-    let text = "syntax = \"proto3\"; import \"other.proto\";";
+    let text = "syntax = \"proto3\"; import \"other.proto\"; message M { other.T t = 1; }";
     for (given, expected) in [
         (&["google/type/mine.proto"][..], "google/type/mine.proto"),
         (
@@ -517,7 +586,8 @@ fn a_missing_import_tells_what_is_given_whatever_that_is() {
         assert_eq!(
             error,
             format!(
-                "google/type/mine.proto:1:20: import \"other.proto\" is not there (given: {expected}; bundled: \
+                "google/type/mine.proto:1:54: 'other.T' is not defined, expected a message or enum type; import \
+                 \"other.proto\" is not there (given: {expected}; bundled: \
                  google/api, google/protobuf, google/rpc, google/type)"
             )
         );
