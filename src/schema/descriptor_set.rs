@@ -11,10 +11,9 @@ use prost_types::field_descriptor_proto::{Label, Type};
 use super::editions::{self, Features};
 use super::error::SchemaError;
 use super::link::MAX_NAME;
-use super::raw::{RawEnum, RawField, RawFile, RawMessage, RawSet, is_map_entry, reason};
-use crate::wire::Reader;
+use super::raw::{CUSTOM, RawEnum, RawField, RawFile, RawMessage, RawSet, is_map_entry, numbers, reason};
 
-/// Decodes a set. Files in edition 2023 become proto2 files; what proto2 can't say is added to `features`.
+/// Decodes a set. Files in an edition become proto2 files; what proto2 can't say is added to `features`.
 pub(super) fn read(bytes: &[u8], features: &mut Features) -> Result<Vec<RawFile>, SchemaError> {
     let set = RawSet::decode(bytes).map_err(|error| {
         SchemaError::new(format!(
@@ -40,6 +39,12 @@ pub(super) fn read(bytes: &[u8], features: &mut Features) -> Result<Vec<RawFile>
     for file in &mut files {
         let name = file.name().to_owned();
         Checker::check(file).map_err(|message| SchemaError::in_file(&name, message))?;
+        // An import for options alone is one like others here.
+        for import in std::mem::take(&mut file.option_dependency) {
+            if !file.dependency.contains(&import) {
+                file.dependency.push(import);
+            }
+        }
         editions::lower(file, features).map_err(|message| SchemaError::in_file(&name, message))?;
     }
     Ok(files)
@@ -156,19 +161,6 @@ pub(super) fn custom_options(file: &RawFile) -> Vec<i32> {
     // It has been checked before; what is wrong with it now is wrong with its lowered form alone.
     let _ = checker.elements(file);
     checker.custom.unwrap_or_default()
-}
-
-/// The first number of those that descriptor.proto leaves to extensions of options.
-const CUSTOM: i32 = 1000;
-
-/// The numbers of the fields of a serialized message.
-fn numbers(message: &[u8]) -> impl Iterator<Item = i32> {
-    let mut reader = Reader::new(message);
-    std::iter::from_fn(move || {
-        let (number, wire_type) = reader.tag().ok()?;
-        reader.skip(number, wire_type, 0).ok()?;
-        i32::try_from(number).ok()
-    })
 }
 
 struct Checker {

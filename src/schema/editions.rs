@@ -1,25 +1,29 @@
-//! Files in edition 2023, lowered to proto2: what a file says by features, a proto2 file says by labels, types and
-//! options. What proto2 has no form for goes to [`Features`].
+//! Files in editions 2023 and 2024, lowered to proto2: what a file says by features, a proto2 file says by labels, types
+//! and options. What proto2 has no form for goes to [`Features`].
 //!
-//! Source: protobuf's "Feature Settings for Editions", and the defaults of edition 2023 in descriptor.proto.
+//! What 2024 has more is for compilers, and neither in the wire format nor in JSON: who may see a symbol
+//! (`default_symbol_visibility`, `export`, `local`), how names are written (`enforce_naming_style`), and which imports are
+//! for options alone.
+//!
+//! Source: protobuf's "Feature Settings for Editions", and the defaults of the editions in descriptor.proto.
 
 use std::collections::HashSet;
 
 use prost::Message;
 use prost_types::field_descriptor_proto::{Label, Type};
 
-use super::raw::{RawEnum, RawField, RawFile, RawMessage, is_map_entry, reason};
+use super::raw::{CUSTOM, RawEnum, RawField, RawFile, RawMessage, is_map_entry, numbers, reason};
 
-/// Lowers a file of edition 2023; leaves others as they are. Errors say what the file has and what was expected.
+/// Lowers a file in an edition; leaves others as they are. Errors say what the file has and what was expected.
 pub(super) fn lower(file: &mut RawFile, features: &mut Features) -> Result<(), String> {
     if file.syntax.as_deref() != Some("editions") {
         return Ok(());
     }
-    if file.edition() != EDITION_2023 {
+    if !matches!(file.edition(), EDITION_2023 | EDITION_2024) {
         return Err(format!(
-            "expected edition 2023, proto2 or proto3, but found edition {}",
+            "expected edition 2023 or 2024, proto2 or proto3, but found edition {}",
             match file.edition() {
-                1001 => "2024".to_owned(),
+                1002 => "2026".to_owned(),
                 number => format!("number {number}"),
             }
         ));
@@ -27,7 +31,7 @@ pub(super) fn lower(file: &mut RawFile, features: &mut Features) -> Result<(), S
     file.syntax = None;
     file.edition = None;
     let file_options: FileOptions = decode(&file.options)?;
-    let resolved = Resolved::EDITION_2023.with(file_options.features)?;
+    let resolved = Resolved::DEFAULT.with(file_options.features)?;
     let package = file.package().to_owned();
     for message in &mut file.message_type {
         lower_message(message, &package, resolved, features)?;
@@ -43,7 +47,7 @@ pub(super) fn lower(file: &mut RawFile, features: &mut Features) -> Result<(), S
 
 /// What edition features say and a proto2 or proto3 descriptor cannot, by full name.
 ///
-/// Files in `edition = "2023"` are lowered to proto2 descriptors before prost-reflect sees them; where a feature
+/// Files in an edition are lowered to proto2 descriptors before prost-reflect sees them; where a feature
 /// has no proto2 form, the lowering notes it here.
 #[derive(Clone, Debug, Default)]
 pub struct Features {
@@ -54,6 +58,8 @@ pub struct Features {
 }
 
 const EDITION_2023: i32 = 1000;
+
+const EDITION_2024: i32 = 1001;
 
 /// The decoder bounds the recursion: it refuses messages that nest deeper than 100.
 fn lower_message(
@@ -169,7 +175,8 @@ enum Presence {
 }
 
 impl Resolved {
-    const EDITION_2023: Self = Self {
+    /// Of both editions.
+    const DEFAULT: Self = Self {
         presence: Presence::Explicit,
         open_enums: true,
         packed: true,
@@ -177,10 +184,17 @@ impl Resolved {
     };
 
     /// These features, with what `set` changes. A value of 0 is the enum's "unknown", which changes nothing.
-    fn with(self, set: Option<FeatureSet>) -> Result<Self, String> {
-        let Some(set) = set else {
+    fn with(self, set: Vec<Vec<u8>>) -> Result<Self, String> {
+        if set.is_empty() {
             return Ok(self);
-        };
+        }
+        // Of a message that is there more than once, all parts hold.
+        let set = Some(set.concat());
+        let is_unknown = |number: &i32| (KNOWN_FEATURES + 1..CUSTOM).contains(number);
+        if let Some(number) = numbers(set.as_deref().unwrap_or_default()).find(is_unknown) {
+            return Err(format!("feature number {number} is of a later edition than 2024"));
+        }
+        let set: FeatureSet = decode(&set)?;
         let unknown = |feature: &str, value: i32| Err(format!("feature {feature} has the unknown value {value}"));
         Ok(Self {
             presence: match set.field_presence() {
@@ -217,7 +231,10 @@ fn decode<O: Message + Default>(options: &Option<Vec<u8>>) -> Result<O, String> 
         .map_err(|error| format!("options cannot be read ({})", reason(&error)))
 }
 
-/// `google.protobuf.FeatureSet`.
+/// The features of edition 2024 have numbers up to this.
+const KNOWN_FEATURES: i32 = 8;
+
+/// `google.protobuf.FeatureSet`, without what only compilers need.
 #[derive(Clone, Copy, PartialEq, Message)]
 struct FeatureSet {
     #[prost(int32, optional, tag = "1")]
@@ -230,32 +247,32 @@ struct FeatureSet {
     message_encoding: Option<i32>,
 }
 
-#[derive(Clone, Copy, PartialEq, Message)]
+#[derive(Clone, PartialEq, Message)]
 struct FileOptions {
-    #[prost(message, optional, tag = "50")]
-    features: Option<FeatureSet>,
+    #[prost(bytes = "vec", repeated, tag = "50")]
+    features: Vec<Vec<u8>>,
 }
 
-#[derive(Clone, Copy, PartialEq, Message)]
+#[derive(Clone, PartialEq, Message)]
 struct MessageOptions {
-    #[prost(message, optional, tag = "12")]
-    features: Option<FeatureSet>,
+    #[prost(bytes = "vec", repeated, tag = "12")]
+    features: Vec<Vec<u8>>,
 }
 
-#[derive(Clone, Copy, PartialEq, Message)]
+#[derive(Clone, PartialEq, Message)]
 struct FieldOptions {
-    #[prost(message, optional, tag = "21")]
-    features: Option<FeatureSet>,
+    #[prost(bytes = "vec", repeated, tag = "21")]
+    features: Vec<Vec<u8>>,
 }
 
-#[derive(Clone, Copy, PartialEq, Message)]
+#[derive(Clone, PartialEq, Message)]
 struct OneofOptions {
-    #[prost(message, optional, tag = "1")]
-    features: Option<FeatureSet>,
+    #[prost(bytes = "vec", repeated, tag = "1")]
+    features: Vec<Vec<u8>>,
 }
 
-#[derive(Clone, Copy, PartialEq, Message)]
+#[derive(Clone, PartialEq, Message)]
 struct EnumOptions {
-    #[prost(message, optional, tag = "7")]
-    features: Option<FeatureSet>,
+    #[prost(bytes = "vec", repeated, tag = "7")]
+    features: Vec<Vec<u8>>,
 }

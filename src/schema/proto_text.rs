@@ -84,8 +84,11 @@ fn scan(name: &str, text: &str) -> Result<(), SchemaError> {
             "edition" if index == 0 => {
                 return Err(SchemaError::in_file(
                     name,
-                    "expected syntax = \"proto2\" or syntax = \"proto3\", but found an edition; text in an edition \
-                     cannot be compiled here: give a descriptor_set (protoc --include_imports --descriptor_set_out)",
+                    format!(
+                        "expected syntax = \"proto2\" or syntax = \"proto3\", but found an edition, which only a descriptor set \
+                         can be in: make one by `protoc --include_imports --descriptor_set_out=set.binpb {name}` or `buf \
+                         build -o set.binpb`, and give `base64 set.binpb` as descriptor_set"
+                    ),
                 )
                 .at(Some(Position::of(text, token.offset))));
             }

@@ -3,6 +3,8 @@
 
 use prost::Message;
 
+use crate::wire::Reader;
+
 /// A `google.protobuf.FileDescriptorSet`. Here and below: the fields that are kept, with options whole.
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct RawSet {
@@ -20,6 +22,8 @@ pub(super) struct RawFile {
     pub(super) dependency: Vec<String>,
     #[prost(int32, repeated, packed = "false", tag = "10")]
     pub(super) public_dependency: Vec<i32>,
+    #[prost(string, repeated, tag = "15")]
+    pub(super) option_dependency: Vec<String>,
     #[prost(message, repeated, tag = "4")]
     pub(super) message_type: Vec<RawMessage>,
     #[prost(message, repeated, tag = "5")]
@@ -175,6 +179,20 @@ pub(super) fn is_map_entry(message: &RawMessage) -> bool {
         .as_deref()
         .and_then(|options| CheckedMessageOptions::decode(options).ok())
         .is_some_and(|options| options.map_entry())
+}
+
+/// The first number of those that descriptor.proto leaves to extensions of options
+/// and features.
+pub(super) const CUSTOM: i32 = 1000;
+
+/// The numbers of the fields of a serialized message.
+pub(super) fn numbers(message: &[u8]) -> impl Iterator<Item = i32> {
+    let mut reader = Reader::new(message);
+    std::iter::from_fn(move || {
+        let (number, wire_type) = reader.tag().ok()?;
+        reader.skip(number, wire_type, 0).ok()?;
+        i32::try_from(number).ok()
+    })
 }
 
 /// What is wrong with the bytes, without prost's list of the fields around.

@@ -1,4 +1,4 @@
-//! Edition 2023 and its features.
+//! Editions 2023 and 2024 and their features.
 
 use super::*;
 
@@ -226,16 +226,16 @@ fn an_unknown_edition_or_feature_is_an_error() {
     };
     for (file, expected) in [
         (
-            with_edition(Some(1001)),
-            "a.proto: expected edition 2023, proto2 or proto3, but found edition 2024",
+            with_edition(Some(1002)),
+            "a.proto: expected edition 2023 or 2024, proto2 or proto3, but found edition 2026",
         ),
         (
             with_edition(Some(5)),
-            "a.proto: expected edition 2023, proto2 or proto3, but found edition number 5",
+            "a.proto: expected edition 2023 or 2024, proto2 or proto3, but found edition number 5",
         ),
         (
             with_edition(None),
-            "a.proto: expected edition 2023, proto2 or proto3, but found edition number 0",
+            "a.proto: expected edition 2023 or 2024, proto2 or proto3, but found edition number 0",
         ),
         (
             with_feature(PRESENCE),
@@ -250,10 +250,65 @@ fn an_unknown_edition_or_feature_is_an_error() {
             "a.proto: feature repeated_field_encoding has the unknown value 9",
         ),
         (
+            with_feature(9),
+            "a.proto: feature number 9 is of a later edition than 2024",
+        ),
+        (
             with_feature(MESSAGE_ENCODING),
             "a.proto: feature message_encoding has the unknown value 9",
         ),
     ] {
         assert_eq!(compile_set(&[file]).unwrap_err().to_string(), expected);
     }
+}
+
+/// What protoc 35 makes of this in `edition = "2024"`, in which files and keywords are for options and visibility alone:
+///
+/// ```text
+/// package shop.v1;
+/// import option "google/api/annotations.proto";
+/// import option "opts.proto";
+/// option features.default_symbol_visibility = LOCAL_ALL;
+/// option features.enforce_naming_style = STYLE_LEGACY;
+/// export message Book {
+///   string name = 1 [(opts.rules).max = 3];
+///   int32 pages = 2 [features.field_presence = IMPLICIT];
+///   Genre genre = 3;
+///   Book sequel = 4 [features.message_encoding = DELIMITED];
+///   message Part { option features.enforce_naming_style = STYLE2024; int32 n = 1; }
+///   repeated Part parts = 5;
+/// }
+/// local enum Genre { option features.enum_type = CLOSED; NONE = 0; FANTASY = 1; }
+/// service Books {
+///   rpc Get(Book) returns (Book) { option (google.api.http) = { get: "/v1/{name=books/*}" }; }
+/// }
+/// ```
+const OF_2024: &str = "Cp8DCgpzaG9wLnByb3RvEgdzaG9wLnYxItkBCgRCb29rEhoKBG5hbWUYASABKAlCBoK1GAIIA1IEbmFtZRIbCgVwYWdlcxgCIAEo\
+     BUIFqgECCAJSBXBhZ2VzEiQKBWdlbnJlGAMgASgOMg4uc2hvcC52MS5HZW5yZVIFZ2VucmUSLAoGc2VxdWVsGAQgASgLMg0uc2hv\
+     cC52MS5Cb29rQgWqAQIoAlIGc2VxdWVsEigKBXBhcnRzGAUgAygLMhIuc2hvcC52MS5Cb29rLlBhcnRSBXBhcnRzGhgKBFBhcnQS\
+     DAoBbhgBIAEoBVIBbjoCYgBYAiomCgVHZW5yZRIICgROT05FEAASCwoHRkFOVEFTWRABGgQ6AhACMAEySAoFQm9va3MSPwoDR2V0\
+     Eg0uc2hvcC52MS5Cb29rGg0uc2hvcC52MS5Cb29rIhqC0+STAhQSEi92MS97bmFtZT1ib29rcy8qfUIDkgMAYghlZGl0aW9uc3Dp\
+     B3ocZ29vZ2xlL2FwaS9hbm5vdGF0aW9ucy5wcm90b3oKb3B0cy5wcm90bw==";
+
+#[test]
+fn edition_2024_is_2023_with_what_only_compilers_need() {
+    let set = crate::text::base64::decode_text(OF_2024).unwrap();
+    let schema = Schema::compile(Source::DescriptorSet(&set), LIMIT).unwrap();
+    assert_eq!(
+        schema.left_out().unwrap(),
+        "imports that are not given: opts.proto; in shop.proto; options left out with them: number 50000 (1)"
+    );
+    let method = schema.services()[0].methods().next().unwrap();
+    let extension = schema.pool().get_extension_by_name("google.api.http").unwrap();
+    assert!(method.options().has_extension(&extension));
+    let tables = tables(&schema);
+    let book = tables.message(tables.message_index("shop.v1.Book").unwrap());
+    let field = |number| book.field(book.field_by_number(number).unwrap()).unwrap();
+    assert!(field(1).presence);
+    assert!(!field(2).presence);
+    let tables::Kind::Enum(genre) = field(3).kind else {
+        panic!()
+    };
+    assert!(tables.enumeration(genre).is_closed());
+    assert!(matches!(field(4).kind, tables::Kind::Group(_)));
 }

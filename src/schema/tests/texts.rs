@@ -381,8 +381,9 @@ fn errors_name_file_line_and_column_and_what_was_expected() {
         ),
         (
             "edition = \"2023\";\nmessage M { int32 a = 1; }",
-            "service.proto:1:1: expected syntax = \"proto2\" or syntax = \"proto3\", but found an edition; text in an \
-             edition cannot be compiled here: give a descriptor_set (protoc --include_imports --descriptor_set_out)",
+            "service.proto:1:1: expected syntax = \"proto2\" or syntax = \"proto3\", but found an edition, which only a \
+             descriptor set can be in: make one by `protoc --include_imports --descriptor_set_out=set.binpb service.proto` \
+             or `buf build -o set.binpb`, and give `base64 set.binpb` as descriptor_set",
         ),
         (
             "syntax = \"proto3\";\nmessage Book {}\nmessage M {\n  Bok book = 1;\n}",
