@@ -36,6 +36,7 @@ fn the_reference_gives_each_key_its_type_and_default() {
 fn the_limits_are_said_in_units_too() {
     for (path, words) in [
         ("limits.max_proto_bytes", "1 MiB"),
+        ("limits.max_schema_bytes", "16 MiB"),
         ("limits.max_request_bytes", "32 MiB"),
         ("limits.max_response_bytes", "32 MiB"),
         ("limits.max_message_bytes", "16 MiB"),

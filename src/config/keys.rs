@@ -58,7 +58,7 @@ pub const KEYS: &[Key] = &[
         "descriptor_set",
         Kind::Text,
         None,
-        "A serialized google.protobuf.FileDescriptorSet in base64, either alphabet, white space allowed.",
+        "A serialized google.protobuf.FileDescriptorSet, gzipped or not, in base64: either alphabet, white space allowed.",
     ),
     key(
         "services",
@@ -322,6 +322,12 @@ pub const KEYS: &[Key] = &[
         Kind::Size,
         Some("1048576"),
         "The .proto texts together.",
+    ),
+    key(
+        "limits.max_schema_bytes",
+        Kind::Size,
+        Some("16777216"),
+        "A descriptor set, out of base64 and gzip.",
     ),
     key(
         "limits.max_request_bytes",

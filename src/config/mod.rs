@@ -56,7 +56,7 @@ impl Plugin {
         let settings = Settings::new(&checked);
         let rules = http_rules(&checked)?;
         let base_path = base_path(&checked)?;
-        let (source_key, schema) = compile_schema(&checked, settings.limits.max_proto_bytes)?;
+        let (source_key, schema) = compile_schema(&checked, &settings.limits)?;
         let services = served(&checked, source_key, &schema)?;
         let mut tables = Tables::build(schema.pool(), schema.features(), seed);
         if checked.flag("json.strip_enum_prefix") {

@@ -119,6 +119,7 @@ impl Settings {
             },
             limits: Limits {
                 max_proto_bytes: checked.size("limits.max_proto_bytes"),
+                max_schema_bytes: checked.size("limits.max_schema_bytes"),
                 max_request_bytes: checked.size("limits.max_request_bytes"),
                 max_response_bytes: checked.size("limits.max_response_bytes"),
                 max_message_bytes: checked.size("limits.max_message_bytes"),
@@ -204,6 +205,8 @@ pub struct Streaming {
 pub struct Limits {
     /// All `.proto` texts together. A descriptor set isn't bounded by it.
     pub max_proto_bytes: usize,
+    /// A descriptor set, out of base64 and gzip.
+    pub max_schema_bytes: usize,
     /// The body of a request; of a body that streams, each message in it.
     pub max_request_bytes: usize,
     /// How much is held of a response that can't be passed on piece by piece.

@@ -75,6 +75,7 @@ fn a_proto_alone_is_enough_and_the_rest_has_its_documented_defaults() {
             log_level: LevelFilter::Info,
             limits: Limits {
                 max_proto_bytes: 1 << 20,
+                max_schema_bytes: 16 << 20,
                 max_request_bytes: 32 << 20,
                 max_response_bytes: 32 << 20,
                 max_message_bytes: 16 << 20,
@@ -124,6 +125,7 @@ fn everything() -> Value {
         "log_level": "debug",
         "limits": {
             "max_proto_bytes": 2000,
+            "max_schema_bytes": 7,
             "max_request_bytes": 3,
             "max_response_bytes": 4,
             "max_message_bytes": 5,
@@ -173,6 +175,7 @@ fn everything_read() -> Settings {
         log_level: LevelFilter::Debug,
         limits: Limits {
             max_proto_bytes: 2000,
+            max_schema_bytes: 7,
             max_request_bytes: 3,
             max_response_bytes: 4,
             max_message_bytes: 5,
@@ -253,7 +256,7 @@ fn each_wrong_configuration_has_an_error_that_names_its_key() {
         (
             json!({ "limits": { "max_body_bytes": 1 } }),
             "limits.max_body_bytes: unknown key; did you mean \
-          \"max_proto_bytes\"? (known here: max_proto_bytes, max_request_bytes, max_response_bytes, max_message_bytes, \
+          \"max_proto_bytes\"? (known here: max_proto_bytes, max_schema_bytes, max_request_bytes, max_response_bytes, max_message_bytes, \
           max_total_bytes)",
         ),
         (

@@ -82,6 +82,7 @@ mod tests {
     fn the_last_eighth_is_for_those_that_hold_little() {
         let limits = Limits {
             max_proto_bytes: 1,
+            max_schema_bytes: 1,
             max_request_bytes: 1,
             max_response_bytes: 1,
             max_message_bytes: 1,

@@ -1,6 +1,7 @@
 //! What surrounds a message in gRPC: frames, status and details, metadata, timeouts.
 //!
 //! - [`frame`]: length-prefixed messages, and the trailers frame of gRPC-Web.
+//! - [`compression`]: messages that were compressed.
 //! - [`code`]: the status codes, and their tables to and from HTTP.
 //! - [`status`]: the outcome of a call, read from its trailing metadata.
 //! - [`host_status`]: the outcome of a call, as the host reports it. It alone knows a host: what Envoy adds to
@@ -11,10 +12,11 @@
 //!
 //! Nothing here knows a message type of the schema.
 //!
-//! Sources: gRPC's `doc/PROTOCOL-HTTP2.md`, `doc/PROTOCOL-WEB.md`, `doc/statuscodes.md` and
+//! Sources: gRPC's `doc/PROTOCOL-HTTP2.md`, `doc/PROTOCOL-WEB.md`, `doc/compression.md`, `doc/statuscodes.md` and
 //! `doc/http-grpc-status-mapping.md`; `google/rpc/code.proto`, `status.proto` and `error_details.proto`; AIP-193.
 
 pub mod code;
+pub mod compression;
 pub mod error_body;
 pub mod frame;
 pub mod host_status;

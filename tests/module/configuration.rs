@@ -55,6 +55,18 @@ fn a_descriptor_set_is_a_schema_too() {
 }
 
 #[test]
+fn a_descriptor_set_may_be_gzipped() {
+    // protoc --include_imports --descriptor_set_out=/dev/stdout b.proto | gzip -9 | base64 -w0
+    let set =
+        "H4sIAAAAAAACA+Ny4WJP0isoyi/JF2JMUhLnYvQVEuJiyUvMTZVgVGDU4AwCs41EuRiDhQS4mFzyhVj0kvR8pcBkEhtYpzEAwnFqEEYAAAA=";
+    let gateway = Host::envoy()
+        .load(&json!({ "descriptor_set": set }).to_string())
+        .unwrap();
+    let exchange = gateway.request(Request::post("/b.S/Do").json(r#"{"name": "x"}"#));
+    assert_eq!(exchange.forwarded().messages(), [b"\x0a\x01x"]);
+}
+
+#[test]
 fn a_given_file_of_googles_takes_the_place_of_the_bundled_one() {
     // Newer than the bundled one: `edition` is there.
     let api = r#"syntax = "proto3";
