@@ -70,7 +70,7 @@ pub const KEYS: &[Key] = &[
         "http_rules",
         Kind::Objects,
         Some("[]"),
-        "google.api.HttpRule objects, which replace the annotations of the methods they select.",
+        "google.api.HttpRule objects, or a google.api.Service that has some, which replace the annotations of the methods they select.",
     ),
     key(
         "http_rules[].selector",

@@ -88,6 +88,10 @@ fn property(key: &Key) -> Value {
         }
         Kind::Objects => json!({ "type": "array", "items": object(&format!("{}[]", key.path), &[]) }),
     };
+    if key.path == "http_rules" {
+        // Any: an empty table of Lua is both. What else is in a service configuration, the filter checks.
+        schema = json!({ "anyOf": [schema, { "type": "object", "properties": { "http": { "type": "object" } } }] });
+    }
     schema["description"] = json!(key.about);
     if let Some(default) = key.default {
         // As text: Kong would write a default of the schema into what it stores.

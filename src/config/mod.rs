@@ -7,13 +7,17 @@
 //! - `check`: the object against the table.
 //! - `settings`: the values that are neither schema nor routing, each in its own type.
 //! - `source`: the compiled schema, and which of its services are served.
+//! - `service_config`: a document in `http_rules`, made a list before the check.
 //! - `rules`: `http_rules` as HTTP rules.
 //! - `success`: `success_status`, by method.
 //! - `error`: why a configuration cannot be used.
 
+use serde_json::{Map, Value};
+
 use self::check::Checked;
 pub use self::error::ConfigError;
 use self::rules::{base_path, http_rules};
+use self::service_config::Form;
 pub use self::settings::{Dispatch, Limits, NativeGrpc, Settings, Streaming, Unmatched, Upstream};
 use self::source::{compile_schema, served};
 use self::success::SuccessStatuses;
@@ -26,6 +30,7 @@ pub mod keys;
 #[cfg(test)]
 mod kong_metadata;
 mod rules;
+mod service_config;
 mod settings;
 mod source;
 mod success;
@@ -42,8 +47,9 @@ pub struct Plugin {
     pub router: Router,
     /// The HTTP status of each method's successes.
     pub success_statuses: SuccessStatuses,
-    /// What of the schema is left out for want of files ([`Schema::left_out`](crate::schema::Schema::left_out)).
-    pub left_out: Option<String>,
+    /// What to tell when it is loaded, a line each: what of the schema is left out for want of files
+    /// ([`Schema::left_out`](crate::schema::Schema::left_out)), and which rules are for services that aren't served.
+    pub notices: Vec<String>,
 }
 
 impl Plugin {
@@ -52,12 +58,20 @@ impl Plugin {
     /// `seed` perturbs the hash of field names, see [`Tables::build`]. The error is the first that is found, with the
     /// path of its key.
     pub fn load(configuration: &[u8], seed: u64) -> Result<Self, ConfigError> {
-        let checked = Checked::new(value::read(configuration)?)?;
+        let mut configuration = value::read(configuration)?;
+        let rules = Form::take(&mut configuration)?;
+        Self::load_object(configuration, rules, seed).map_err(|error| rules.told(error))
+    }
+
+    /// Loads a configuration whose `http_rules` are a list, and were given in this form.
+    fn load_object(configuration: Map<String, Value>, form: Form, seed: u64) -> Result<Self, ConfigError> {
+        let checked = Checked::new(configuration)?;
         let settings = Settings::new(&checked);
-        let rules = http_rules(&checked)?;
+        let mut rules = http_rules(&checked)?;
         let base_path = base_path(&checked)?;
         let (source_key, schema) = compile_schema(&checked, &settings.limits)?;
         let services = served(&checked, source_key, &schema)?;
+        let passed_over = form.pass_over(&mut rules, &services);
         let mut tables = Tables::build(schema.pool(), schema.features(), seed);
         if checked.flag("json.strip_enum_prefix") {
             tables = tables.without_enum_prefixes();
@@ -80,7 +94,12 @@ impl Plugin {
             tables,
             router,
             success_statuses,
-            left_out: schema.left_out().map(str::to_owned),
+            notices: schema
+                .left_out()
+                .map(str::to_owned)
+                .into_iter()
+                .chain(passed_over)
+                .collect(),
         })
     }
 }

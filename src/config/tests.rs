@@ -416,7 +416,7 @@ fn each_wrong_configuration_has_an_error_that_names_its_key() {
         ),
         (
             json!({ "http_rules": { "get": "/v1/books" } }),
-            "http_rules: expected a list of objects, but found an object",
+            "http_rules: expected a list of rules or a service configuration, but found a rule by itself: put it in a list",
         ),
         (
             json!({ "http_rules": [1] }),

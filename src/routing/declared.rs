@@ -35,7 +35,7 @@ pub enum AutoMapping {
 /// automatic ones.
 ///
 /// `rules` are the plugin configuration's. A rule replaces the annotation of each method that it selects
-/// ([`Methods::give`]). A rule that selects none is an error.
+/// ([`Methods::give`]). A rule that selects none is an error, but for one without a selector, which is passed over.
 pub(super) fn declared(
     tables: &Tables,
     services: &[ServiceDescriptor],
@@ -45,7 +45,7 @@ pub(super) fn declared(
     let methods = Methods::of(services);
     let descriptors = methods.descriptors();
     let mut replaced: Vec<Option<usize>> = vec![None; descriptors.len()];
-    for (rule, index) in rules.iter().zip(0..) {
+    for (rule, index) in rules.iter().zip(0..).filter(|(rule, _)| !rule.selector.is_empty()) {
         methods
             .give(&rule.selector, index, &mut replaced)
             .map_err(|message| RoutingError {

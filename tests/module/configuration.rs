@@ -150,6 +150,34 @@ fn a_rule_of_the_configuration_replaces_the_methods_annotation() {
 }
 
 #[test]
+fn the_rules_may_be_those_of_a_service_configuration() {
+    // As grpc-gateway has it in a file, with a service more, and an empty list as Kong hands it on.
+    let document = json!({
+        "type": "google.api.Service",
+        "config_version": 3,
+        "apis": {},
+        "http": { "rules": [
+            { "selector": "test.everything.Echo.Query", "get": "/v2/echo/{string_value}", "additionalBindings": {} },
+            { "selector": "google.longrunning.Operations.GetOperation", "get": "/v2/{name=operations/*}" },
+        ] },
+    });
+    let gateway = gateway(json!({ "http_rules": document }));
+    let exchange = gateway.request(Request::get("/v2/echo/x"));
+    assert_eq!(
+        call_of(&exchange),
+        ("Echo/Query".to_owned(), json!({ "stringValue": "x" }))
+    );
+    drop(exchange);
+    for host in [Host::envoy as fn() -> Host, Host::kong] {
+        let configuration = json!({ "proto": schema::PROTO, "http_rules": document });
+        let log = host().load(&configuration.to_string()).unwrap().log();
+        let passed_over = "Info: http_rules.http.rules: passed over, since their services aren't served: \
+                           google.longrunning.Operations.GetOperation";
+        assert_eq!(log.first().map(String::as_str), Some(passed_over));
+    }
+}
+
+#[test]
 fn what_is_wrong_is_refused_with_its_place_and_what_was_expected() {
     let proto = schema::PROTO;
     let rule = |selector: &str, rule: Value| {
@@ -228,6 +256,12 @@ fn what_is_wrong_is_refused_with_its_place_and_what_was_expected() {
                 "google.protobuf.Timestamp",
                 "field 1",
             ],
+        ),
+        (
+            json!({ "proto": proto, "http_rules": { "http": { "rules": [
+                { "selector": "test.everything.Echo.Post", "get": "/x/{nope}" },
+            ] } } }),
+            &["http_rules.http.rules[0].get", "nope"],
         ),
         (
             rule("test.everything.Nothing.Pong", json!({ "get": "/x" })),

@@ -1,4 +1,4 @@
-//! The lines that say what a configuration serves, and what its schema leaves out, once for each time that it is loaded.
+//! The lines that say what a configuration serves, and what of it isn't read, once for each time that it is loaded.
 //!
 //! Envoy configures a plugin twice on its main thread and then once on each worker, each time in a virtual machine that
 //! knows nothing of the others. What these share tells whether the line is there already.
@@ -20,8 +20,8 @@ const NAMED: usize = 20;
 /// `configuration`, from which `plugin` was loaded, is in force.
 pub fn loaded(configuration: &[u8], plugin: &Plugin) {
     if !host_profile::is_envoy(configuration.len()) || is_first(configuration) {
-        if let Some(left_out) = &plugin.left_out {
-            log::info!("{left_out}");
+        for notice in &plugin.notices {
+            log::info!("{notice}");
         }
         log::info!("{}", line(plugin.router.services()));
     }
