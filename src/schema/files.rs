@@ -464,16 +464,21 @@ fn extensions<'f, F, M>(
 #[derive(Default)]
 struct BundledNames(OnceCell<HashMap<String, &'static str>>);
 
+/// No name in a bundled file has as many parts, but for those below a message.
+const MAX_PARTS: usize = 6;
+
 impl BundledNames {
     /// The file that has this name in it: an extension, or a type, or one below it.
     fn file_of(&self, full_name: &str) -> Option<&'static str> {
         full_name.strip_prefix("google.")?;
         let names = self.0.get_or_init(Self::read);
-        let mut ends = full_name
+        let ends = full_name
             .match_indices('.')
             .map(|(dot, _)| dot)
             .chain([full_name.len()]);
-        ends.find_map(|end| names.get(full_name.get(..end)?)).copied()
+        ends.take(MAX_PARTS)
+            .find_map(|end| names.get(full_name.get(..end)?))
+            .copied()
     }
 
     fn read() -> HashMap<String, &'static str> {

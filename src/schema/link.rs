@@ -391,9 +391,11 @@ impl Linker<'_> {
         (!self.is_complete).then(make)
     }
 
-    /// Whether an import that isn't there may define the name: no file defines it that is.
+    /// Whether an import that isn't there may define the name: no file that is there does, seen or not, in any scope around.
     fn may_be_missing(&self, name: &str, scope: &str, unresolved: &Unresolved) -> bool {
-        !self.is_complete && unresolved.found.is_none() && self.elsewhere(name, scope, Wanted::Extension).is_none()
+        let is_there =
+            |full_name: String| self.symbols.contains_key(&full_name) || (self.bundled)(&full_name).is_some();
+        !self.is_complete && unresolved.found.is_none() && !full_names(name, scope).any(is_there)
     }
 
     /// Whether the option's value, in text format, has a `[name]` in it that nothing defines. A rule for HTTP has none.
@@ -412,21 +414,12 @@ impl Linker<'_> {
 
     /// The file that has the name, as one of the scopes around would see it, but isn't imported.
     fn elsewhere(&self, name: &str, scope: &str, wanted: Wanted) -> Option<&str> {
-        let absolute = name.strip_prefix('.');
-        let within = scopes(if absolute.is_some() { "" } else { scope });
-        let name = absolute.unwrap_or(name);
-        within.into_iter().find_map(|within| {
-            let full_name = match within {
-                "" => name.to_owned(),
-                within => format!("{within}.{name}"),
-            };
-            match self.symbols.get(&full_name) {
-                Some(symbol) if wanted.is(symbol.kind) && !self.sees.contains(&symbol.file) => {
-                    self.file_names.get(symbol.file).map(String::as_str)
-                }
-                Some(_) => None,
-                None => (self.bundled)(&full_name),
+        full_names(name, scope).find_map(|full_name| match self.symbols.get(&full_name) {
+            Some(symbol) if wanted.is(symbol.kind) && !self.sees.contains(&symbol.file) => {
+                self.file_names.get(symbol.file).map(String::as_str)
             }
+            Some(_) => None,
+            None => (self.bundled)(&full_name),
         })
     }
 
@@ -477,6 +470,18 @@ fn scopes(scope: &str) -> impl Iterator<Item = &str> {
         Some((outer, _)) => Some(outer),
         None if scope.is_empty() => None,
         None => Some(""),
+    })
+}
+
+/// What a name may mean in a scope, the innermost first.
+fn full_names<'n>(name: &'n str, scope: &'n str) -> impl Iterator<Item = String> + 'n {
+    let (name, scope) = match name.strip_prefix('.') {
+        Some(absolute) => (absolute, ""),
+        None => (name, scope),
+    };
+    scopes(scope).map(move |within| match within {
+        "" => name.to_owned(),
+        within => format!("{within}.{name}"),
     })
 }
 

@@ -127,7 +127,8 @@ fn mutate_file(random: &mut Random, files: &mut [RawFile]) {
     let other = random.pick(files).clone();
     let at = random.below(files.len());
     let file = &mut files[at];
-    match random.below(12) {
+    match random.below(13) {
+        12 => file.dependency.push("missing.proto".to_owned()),
         0 => file.name = some_name(random).or(other.name),
         1 => file.package = some_name(random),
         2 => file.dependency.push(other.name().to_owned()),
@@ -213,7 +214,15 @@ fn a_mutated_text_never_panics() {
     ];
     for seed in 0..mutations() {
         let random = &mut Random(seed);
-        let mut text: Vec<char> = if seed % 2 == 0 { RICH } else { RICH2 }.chars().collect();
+        // The other two are as they are.
+        let mut texts = [
+            ("rich.proto", RICH.to_owned()),
+            ("rich2.proto", RICH2.to_owned()),
+            ("optioned.proto", missing_imports::optioned()),
+        ];
+        let (name, mutated) = &mut texts[seed as usize % 3];
+        let name = *name;
+        let mut text: Vec<char> = mutated.chars().collect();
         for _ in 0..=random.below(3) {
             let at = random.below(text.len());
             match random.below(4) {
@@ -228,18 +237,12 @@ fn a_mutated_text_never_panics() {
                 }
             }
         }
-        let text: String = text.into_iter().collect();
-        let other = if seed % 2 == 0 {
-            ("rich2.proto", RICH2)
-        } else {
-            ("rich.proto", RICH)
-        };
-        let name = if seed % 2 == 0 { "rich.proto" } else { "rich2.proto" };
-        if let Err(error) = compile_all(&[(name, &text), other])
+        *mutated = text.into_iter().collect();
+        if let Err(error) = compile_all(&texts.each_ref().map(|(name, text)| (*name, &**text)))
             && error.file.as_deref() == Some(name)
             && !error.message.starts_with("extension ")
         {
-            assert!(error.position.is_some(), "{error}\n{text}");
+            assert!(error.position.is_some(), "{error}\n{texts:?}");
         }
     }
 }

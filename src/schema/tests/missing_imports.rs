@@ -43,7 +43,7 @@ service Books {
 }
 "#;
 
-fn optioned() -> String {
+pub(super) fn optioned() -> String {
     // proto3 has no extension ranges.
     OPTIONED.replace(" extensions 10 to 20 [(validate.range) = 1];", "")
 }
@@ -168,6 +168,25 @@ fn an_option_of_a_file_that_is_given_but_not_imported_is_not_left_out() {
 }
 
 #[test]
+fn a_rule_that_a_scope_around_hides_is_not_left_out() {
+    // `google` is searched in mine.google first, and found there.
+    let error = compile(
+        "syntax = \"proto3\"; package mine.google; import \"google/api/annotations.proto\"; import \"gogo.proto\";
+         message M {}
+         service S {\n  rpc R(M) returns (M) { option (google.api.http).get = \"/\"; }\n}",
+    )
+    .unwrap_err()
+    .to_string();
+    assert!(
+        error.starts_with(
+            "service.proto:4:26: 'google.api.http' is not defined, expected an extension (the innermost 'google' is searched, \
+             'mine.google.api.http'; a leading dot starts at the top); import \"gogo.proto\" is not there"
+        ),
+        "{error}"
+    );
+}
+
+#[test]
 fn an_option_is_left_out_for_what_its_value_sets_in_brackets() {
     let with = |value: &str, import: &str| {
         format!(
@@ -262,4 +281,25 @@ fn many_missing_imports_and_options_cost_no_more_than_they_are() {
     let left_out = schema.left_out().unwrap();
     assert!(left_out.ends_with("and 9992 more"), "{left_out}");
     assert!(left_out.len() < 2000);
+}
+
+#[test]
+fn all_names_in_bundled_files_are_known_to_be_there() {
+    for (name, file) in [
+        (
+            "google.rpc.context.AttributeContext.Peer",
+            "google/rpc/context/attribute_context.proto",
+        ),
+        ("google.rpc.BadRequest.FieldViolation", "google/rpc/error_details.proto"),
+        ("google.type.DayOfWeek", "google/type/dayofweek.proto"),
+    ] {
+        let text = format!("syntax = \"proto3\"; import \"a.proto\"; message M {{ {name} m = 1 [(x) = 1]; }}");
+        let error = compile(&text).unwrap_err().to_string();
+        assert!(
+            error.contains(&format!(
+                "it is in {file}, which is not imported: add import \"{file}\""
+            )),
+            "{error}"
+        );
+    }
 }
