@@ -86,10 +86,28 @@ fn links_within_the_page_lead_somewhere() {
 
 #[test]
 fn the_proto_of_the_whole_configuration_is_served() {
+    let configuration = json!({ "proto": greeter(), "upstream": { "timeout": "15s" } });
+    Plugin::load(configuration.to_string().as_bytes(), 0).unwrap();
+}
+
+#[test]
+fn the_errors_that_it_shows_are_those_of_such_a_configuration() {
+    let configuration = json!({
+        "proto": greeter().replace("/v1/greet/{name}", "/v1/greet/{nam}"),
+        "limits": { "max_request_bytes": "4MiB" },
+        "http_rules": [{ "selector": "greeter.Greeter.Great", "get": "/v1/great" }],
+    });
+    let errors = Plugin::load(configuration.to_string().as_bytes(), 0).unwrap_err();
+    let shown = README.lines().filter_map(|line| line.strip_prefix("    "));
+    let shown: Vec<_> = shown.filter(|line| line.starts_with("configuration: ")).collect();
+    assert_eq!(errors.to_string(), shown.join("\n"));
+}
+
+/// The `.proto` of the whole configuration.
+fn greeter() -> &'static str {
     let start = README.find("syntax = \"proto3\";").unwrap();
     let end = start + README[start..].find("- name: envoy.filters.http.router").unwrap();
-    let configuration = json!({ "proto": README[start..end], "upstream": { "timeout": "15s" } });
-    Plugin::load(configuration.to_string().as_bytes(), 0).unwrap();
+    &README[start..end]
 }
 
 struct Row {

@@ -1,14 +1,18 @@
 //! Any text as the plugin configuration. It loads or it doesn't; the same JSON as a `google.protobuf.Struct` does as well,
-//! with the same settings or the same key at fault. Nor does the order of keys, which a Struct hasn't, matter to whether it
-//! loads and to what it gives.
+//! with the same settings or the same keys at fault. Nor does the order of keys, which a Struct hasn't, matter to whether it
+//! loads and to what it gives. One thing more that is wrong is one error more: it hides no other, and none follows from it.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
 use prost::Message;
+use protobridge::config::ConfigErrors;
 use protobridge_fuzz::letters::Letters;
 use protobridge_fuzz::structs::{DEEPEST, PROTO, assert_same, load, shape, to_object, to_struct};
 use serde_json::{Map, Value};
+
+/// A key that is none, and near to none.
+const UNKNOWN: &str = "@@@@@@@@@@@@@@@@";
 
 fuzz_target!(|data: &[u8]| {
     let mut letters = Letters(data);
@@ -33,7 +37,14 @@ fuzz_target!(|data: &[u8]| {
     let of_struct = load(&as_struct.encode_to_vec());
     match depth > DEEPEST {
         true => assert!(text.is_err() && of_struct.is_err()),
-        false => assert_same(&text, &of_struct, has_numbers),
+        false => {
+            assert_same(&text, &of_struct, has_numbers);
+            let errors = |loaded: &Result<_, ConfigErrors>| loaded.as_ref().err().map_or(0, ConfigErrors::count);
+            if object.insert(UNKNOWN.to_owned(), true.into()).is_none() {
+                let one_more = load(Value::Object(object).to_string().as_bytes());
+                assert_eq!(errors(&one_more), errors(&text) + 1, "{one_more:?}");
+            }
+        }
     }
     if let Ok(settings) = given {
         assert_eq!(text, Ok(settings), "in another order");

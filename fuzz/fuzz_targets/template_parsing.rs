@@ -58,7 +58,7 @@ fuzz_target!(|data: &[u8]| {
     );
     let router = EDGE
         .router(&[rule("Unary", "GET", &written, "")])
-        .unwrap_or_else(|error| panic!("{error}"));
+        .unwrap_or_else(|problems| panic!("{problems:?}"));
 
     let escape_all = choices.flag();
     let mut parts = Vec::new();

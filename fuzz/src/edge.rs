@@ -4,9 +4,10 @@ use std::sync::LazyLock;
 
 use prost_reflect::MessageDescriptor;
 use protobridge::routing::template::BasePath;
-use protobridge::routing::{AutoMapping, HttpRule, Router, RoutingError};
+use protobridge::routing::{AutoMapping, HttpRule, Methods, Router, RoutingError};
 use protobridge::schema::tables::Tables;
 use protobridge::schema::{Schema, Source};
+use protobridge::text::problems::Problems;
 
 /// The files of the schema, by import path.
 pub const FILES: [(&str, &str); 3] = [
@@ -37,13 +38,14 @@ impl Edge {
     }
 
     /// A router that has these rules and no others.
-    pub fn router(&self, rules: &[HttpRule]) -> Result<Router, RoutingError> {
+    pub fn router(&self, rules: &[HttpRule]) -> Result<Router, Problems<RoutingError>> {
         let service = self
             .schema
             .pool()
             .get_service_by_name("edge.Edge")
             .expect("the service");
-        Router::build(&self.tables, &[service], rules, AutoMapping::None, &BasePath::default())
+        let methods = Methods::of(vec![service], &[], true);
+        Router::build(&self.tables, &methods, rules, AutoMapping::None, &BasePath::default())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use prost_types::value::Kind;
 use prost_types::{ListValue, Struct, Value as ProtoValue};
-use protobridge::config::{ConfigError, Plugin, Settings};
+use protobridge::config::{ConfigErrors, Plugin, Settings};
 use serde_json::{Map, Number, Value};
 
 /// A schema for configurations that give none.
@@ -12,7 +12,7 @@ pub const PROTO: &str = "syntax = \"proto3\"; package shop; \
                          service Authors { rpc Get(Book) returns (Book); }";
 
 /// What a configuration gives, as far as it can be compared.
-pub fn load(configuration: &[u8]) -> Result<Settings, ConfigError> {
+pub fn load(configuration: &[u8]) -> Result<Settings, ConfigErrors> {
     Plugin::load(configuration, 7).map(|plugin| plugin.settings)
 }
 
@@ -57,11 +57,18 @@ fn to_json(value: &ProtoValue) -> Option<Value> {
     })
 }
 
-/// The text and the Struct of one configuration: the same settings, or the same key at fault, for the same reason unless
-/// that shows a number, which a Struct has in one form only.
-pub fn assert_same(text: &Result<Settings, ConfigError>, of_struct: &Result<Settings, ConfigError>, has_numbers: bool) {
+/// The text and the Struct of one configuration: the same settings, or the same keys at fault, for the same reasons unless
+/// these show a number, which a Struct has in one form only.
+pub fn assert_same(
+    text: &Result<Settings, ConfigErrors>,
+    of_struct: &Result<Settings, ConfigErrors>,
+    has_numbers: bool,
+) {
     match (text, of_struct) {
-        (Err(text), Err(of_struct)) if has_numbers => assert_eq!(text.key, of_struct.key),
+        (Err(text), Err(of_struct)) if has_numbers => {
+            let keys = |errors: &ConfigErrors| errors.shown().iter().map(|error| error.key.clone()).collect::<Vec<_>>();
+            assert_eq!(keys(text), keys(of_struct));
+        }
         (text, of_struct) => assert_eq!(text, of_struct),
     }
 }

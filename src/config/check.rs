@@ -7,31 +7,60 @@ use serde_json::{Map, Value};
 use super::error::ConfigError;
 use super::keys::{KEYS, Key, Kind, MAX_SIZE};
 use crate::schema::nearest;
-use crate::text::shown::{SETTING, beginning};
+use crate::text::problems::Problems;
+use crate::text::shown::{NAME, SETTING, beginning, shown};
 
-/// A configuration that has passed the check: known keys only, each with a value of its kind.
+/// A configuration that has been checked: the values of known keys are of their kinds.
+///
+/// What isn't has been refused and is null now, which no key takes. So those who read the rest know where something is
+/// missing that need not be said again.
 #[derive(Debug)]
 pub(super) struct Checked(Map<String, Value>);
 
 impl Checked {
-    /// Checks all keys and values. The error names one key that is wrong.
-    pub(super) fn new(configuration: Map<String, Value>) -> Result<Self, ConfigError> {
-        check_object("", "", &configuration)?;
-        Ok(Self(configuration))
+    /// Checks all keys and values.
+    pub(super) fn new(mut configuration: Map<String, Value>, errors: &mut Problems<ConfigError>) -> Self {
+        check_object("", "", &mut configuration, errors);
+        Self(configuration)
     }
 
-    /// The value of a key that the configuration gives, without its default. `path` must not lead into a list.
+    /// The value of a key that the configuration gives, without its default; null if it was refused. `path` must not
+    /// lead into a list.
     pub(super) fn given(&self, path: &str) -> Option<&Value> {
-        let (parent, name) = path.rsplit_once('.').unwrap_or(("", path));
+        let (parent, name) = split(path);
         match parent {
             "" => self.0.get(name),
             parent => self.0.get(parent)?.get(name),
         }
     }
 
+    /// Whether it is known what the configuration says of a key, be it nothing. It isn't where its value was refused, or
+    /// where an unknown key beside it may be this one misspelled.
+    pub(super) fn is_known(&self, path: &str) -> bool {
+        let (parent, name) = split(path);
+        let object = match parent {
+            "" => Some(&self.0),
+            parent => match self.0.get(parent) {
+                Some(Value::Object(object)) => Some(object),
+                Some(_) => return false,
+                None => None,
+            },
+        };
+        match object.and_then(|object| object.get(name)) {
+            Some(value) => !value.is_null(),
+            None => {
+                let mut unknown = object.into_iter().flat_map(|object| unknown_keys(parent, object));
+                !unknown.any(|unknown| nearest(unknown, [name]).is_some())
+            }
+        }
+    }
+
     /// The given value, else the default, else null.
     fn value(&self, path: &str) -> Value {
-        self.given(path).cloned().unwrap_or_else(|| default(path))
+        match self.given(path) {
+            None | Some(Value::Null) => default(path),
+            Some(given) => given.clone(),
+        }
     }
 
     /// A string, if one is given or the default.
@@ -89,97 +118,131 @@ fn default(path: &str) -> Value {
         .unwrap_or(Value::Null)
 }
 
+/// The keys of a checked object that aren't in the table. `table_path` is its path there.
+fn unknown_keys<'o>(table_path: &str, object: &'o Map<String, Value>) -> impl Iterator<Item = &'o str> {
+    let siblings = names(table_path);
+    let refused = object.iter().filter(|(_, value)| value.is_null());
+    refused
+        .map(|(name, _)| name.as_str())
+        .filter(move |name| !siblings.contains(name))
+}
+
+/// Whether a checked object lacks a key that it needs, and none that isn't known may be it. `table_path` is the path of
+/// the object in the table.
+pub(super) fn lacks(table_path: &str, object: &Map<String, Value>, names: &[&str]) -> bool {
+    !names.iter().any(|name| object.contains_key(*name)) && unknown_keys(table_path, object).next().is_none()
+}
+
+/// The path of the object that a key is in, and the key's name there.
+fn split(path: &str) -> (&str, &str) {
+    path.rsplit_once('.').unwrap_or(("", path))
+}
+
+/// The names of the keys of the object at this path of the table.
+fn names(table_path: &str) -> Vec<&'static str> {
+    let keys = KEYS.iter().map(|key| split(key.path));
+    keys.filter(|(parent, _)| *parent == table_path)
+        .map(|(_, name)| name)
+        .collect()
+}
+
 /// Checks the object at `path`. `table_path` is its path in [`KEYS`], which has `[]` where `path` has a position.
 ///
 /// The nesting of [`KEYS`] bounds the recursion, but for `additional_bindings`, where [`check_binding`] does.
-fn check_object(table_path: &str, path: &str, object: &Map<String, Value>) -> Result<(), ConfigError> {
+fn check_object(table_path: &str, path: &str, object: &mut Map<String, Value>, errors: &mut Problems<ConfigError>) {
+    let join = |name: &str| match path {
+        "" => name.to_owned(),
+        path => format!("{path}.{name}"),
+    };
     for (name, value) in object {
-        let join = |parent: &str| match parent {
-            "" => name.clone(),
-            parent => format!("{parent}.{name}"),
-        };
-        let path = join(path);
-        match KEYS.iter().find(|key| key.path == join(table_path)) {
-            Some(key) => check_value(key, &path, value)?,
-            None => return Err(unknown_key(table_path, path, name)),
+        match KEYS.iter().find(|key| split(key.path) == (table_path, name)) {
+            Some(key) => check_value(key, &join(name), value, errors),
+            None => {
+                errors.add(|| unknown_key(table_path, join(&shown(name.as_bytes(), NAME)), name));
+                *value = Value::Null;
+            }
         }
     }
-    Ok(())
 }
 
 /// Checks that `value`, found at `path`, is of the kind of `key`.
-fn check_value(key: &Key, path: &str, value: &Value) -> Result<(), ConfigError> {
-    let wrong = |path: String, expected: &str, value: &Value| {
-        Err(ConfigError::new(
-            path,
-            format!("expected {expected}, but found {}", describe(value)),
-        ))
-    };
-    let is_text = |value: &Value| value.as_str().is_some_and(|text| !text.is_empty());
+fn check_value(key: &Key, path: &str, value: &mut Value, errors: &mut Problems<ConfigError>) {
     match (key.kind, value) {
-        (Kind::Text, value) if is_text(value) => Ok(()),
-        (Kind::Text, _) => wrong(path.to_owned(), "a string that isn't empty", value),
-        (Kind::TextOrEmpty, Value::String(_)) => Ok(()),
-        (Kind::TextOrEmpty, _) => wrong(path.to_owned(), "a string", value),
-        (Kind::Flag, Value::Bool(_)) => Ok(()),
-        (Kind::Flag, _) => wrong(path.to_owned(), "true or false", value),
-        (Kind::FlagOrAuto, Value::Bool(_)) => Ok(()),
-        (Kind::FlagOrAuto, Value::String(text)) if text == AUTO => Ok(()),
-        (Kind::FlagOrAuto, _) => wrong(path.to_owned(), "true, false or \"auto\"", value),
-        (Kind::Size, value) if whole_number(value).is_some_and(|size| (1..=MAX_SIZE).contains(&size)) => Ok(()),
-        (Kind::Size, _) => wrong(
-            path.to_owned(),
-            &format!("a whole number of bytes from 1 to {MAX_SIZE}"),
-            value,
-        ),
-        (Kind::SuccessStatus, value) if whole_number(value).is_some_and(|status| (200..=299).contains(&status)) => {
-            Ok(())
-        }
-        (Kind::SuccessStatus, _) => wrong(path.to_owned(), "a whole number from 200 to 299", value),
-        (Kind::Duration, value) if value.as_str().and_then(duration).is_some() => Ok(()),
-        (Kind::Duration, _) => wrong(
-            path.to_owned(),
-            "a duration in seconds such as \"15s\" or \"0.5s\", from \"0.001s\" to \"2147483s\"",
-            value,
-        ),
-        (Kind::Choice(choices), Value::String(text)) if choices.contains(&text.as_str()) => Ok(()),
-        (Kind::Choice(choices), value) => {
-            let expected = format!("\"{}\"", choices.join("\" or \""));
-            let meant = value.as_str().and_then(|text| nearest(text, choices.iter().copied()));
-            match (wrong(path.to_owned(), &expected, value), meant) {
-                (Err(error), Some(meant)) => Err(ConfigError::new(
-                    error.key,
-                    format!("{}; did you mean \"{meant}\"?", error.message),
-                )),
-                (error, _) => error,
-            }
-        }
         // Kong, which is written in Lua, hands on an empty list as an empty object.
-        (Kind::Texts | Kind::Objects, Value::Object(object)) if object.is_empty() => Ok(()),
+        (Kind::Texts | Kind::Objects, Value::Object(object)) if object.is_empty() => {}
         (Kind::Texts, Value::Array(elements)) => {
-            match elements.iter().enumerate().find(|(_, element)| !is_text(element)) {
-                Some((at, element)) => wrong(format!("{path}[{at}]"), "a string that isn't empty", element),
-                None => Ok(()),
+            for (at, element) in elements.iter_mut().enumerate() {
+                check_kind(Kind::Text, || format!("{path}[{at}]"), element, errors);
             }
         }
-        (Kind::Texts, _) => wrong(path.to_owned(), "a list of strings", value),
-        (Kind::TextMap, Value::Object(entries)) => match entries.iter().find(|(_, value)| !value.is_string()) {
-            Some((name, value)) => wrong(format!("{path}[{name:?}]"), "a string", value),
-            None => Ok(()),
-        },
-        (Kind::TextMap, _) => wrong(path.to_owned(), "an object of strings", value),
-        (Kind::Object, Value::Object(object)) => check_object(key.path, path, object),
-        (Kind::Object, _) => wrong(path.to_owned(), "an object", value),
-        (Kind::Objects, Value::Array(elements)) => elements.iter().enumerate().try_for_each(|(at, element)| {
-            let path = format!("{path}[{at}]");
-            match element {
-                Value::Object(binding) if key.path == ADDITIONAL_BINDINGS => check_binding(&path, binding),
-                Value::Object(object) => check_object(&format!("{}[]", key.path), &path, object),
-                _ => wrong(path, "an object", element),
+        (Kind::TextMap, Value::Object(entries)) => {
+            for (name, value) in entries {
+                let path = || format!("{path}[{:?}]", shown(name.as_bytes(), NAME));
+                check_kind(Kind::TextOrEmpty, path, value, errors);
             }
-        }),
-        (Kind::Objects, _) => wrong(path.to_owned(), "a list of objects", value),
+        }
+        (Kind::Object, Value::Object(object)) => check_object(key.path, path, object, errors),
+        (Kind::Objects, Value::Array(elements)) => {
+            for (at, element) in elements.iter_mut().enumerate() {
+                let path = format!("{path}[{at}]");
+                match element {
+                    Value::Object(binding) if key.path == ADDITIONAL_BINDINGS => check_binding(&path, binding, errors),
+                    Value::Object(object) => check_object(&format!("{}[]", key.path), &path, object, errors),
+                    _ => check_kind(Kind::Object, || path, element, errors),
+                }
+            }
+        }
+        (kind, value) => check_kind(kind, || path.to_owned(), value, errors),
     }
+}
+
+/// Checks that `value`, found at `path`, is of this kind, in which there is nothing else to check. What isn't becomes
+/// null.
+fn check_kind(kind: Kind, path: impl FnOnce() -> String, value: &mut Value, errors: &mut Problems<ConfigError>) {
+    let is_right = match kind {
+        Kind::Text => value.as_str().is_some_and(|text| !text.is_empty()),
+        Kind::TextOrEmpty => value.is_string(),
+        Kind::Flag => value.is_boolean(),
+        Kind::FlagOrAuto => value.is_boolean() || *value == AUTO,
+        Kind::Size => whole_number(value).is_some_and(|size| (1..=MAX_SIZE).contains(&size)),
+        Kind::SuccessStatus => whole_number(value).is_some_and(|status| (200..=299).contains(&status)),
+        Kind::Duration => value.as_str().and_then(duration).is_some(),
+        Kind::Choice(choices) => value.as_str().is_some_and(|text| choices.contains(&text)),
+        Kind::Texts | Kind::TextMap | Kind::Object | Kind::Objects => false,
+    };
+    if !is_right {
+        errors.add(|| wrong(kind, path(), value));
+        *value = Value::Null;
+    }
+}
+
+/// The error of the value `found` at `path`, which should be of this kind.
+fn wrong(kind: Kind, path: String, found: &Value) -> ConfigError {
+    let expected = match kind {
+        Kind::Text => "a string that isn't empty",
+        Kind::TextOrEmpty => "a string",
+        Kind::Flag => "true or false",
+        Kind::FlagOrAuto => "true, false or \"auto\"",
+        Kind::Size => &format!("a whole number of bytes from 1 to {MAX_SIZE}"),
+        Kind::SuccessStatus => "a whole number from 200 to 299",
+        Kind::Duration => "a duration in seconds such as \"15s\" or \"0.5s\", from \"0.001s\" to \"2147483s\"",
+        Kind::Choice(choices) => &format!("\"{}\"", choices.join("\" or \"")),
+        Kind::Texts => "a list of strings",
+        Kind::TextMap => "an object of strings",
+        Kind::Object => "an object",
+        Kind::Objects => "a list of objects",
+    };
+    let meant = match (kind, found) {
+        (Kind::Choice(choices), Value::String(text)) => nearest(text, choices.iter().copied()),
+        _ => None,
+    };
+    let meant = meant
+        .map(|meant| format!("; did you mean \"{meant}\"?"))
+        .unwrap_or_default();
+    ConfigError::new(
+        path,
+        format!("expected {expected}, but found {}{meant}", describe(found)),
+    )
 }
 
 const AUTO: &str = "auto";
@@ -187,30 +250,24 @@ const AUTO: &str = "auto";
 const ADDITIONAL_BINDINGS: &str = "http_rules[].additional_bindings";
 
 /// Checks an additional binding: it has the keys of a rule, except two.
-fn check_binding(path: &str, binding: &Map<String, Value>) -> Result<(), ConfigError> {
+fn check_binding(path: &str, binding: &mut Map<String, Value>, errors: &mut Problems<ConfigError>) {
     for (name, reason) in [
         ("selector", "the selector of the rule around it holds"),
-        ("additional_bindings", "additional bindings nest no deeper"),
+        (
+            "additional_bindings",
+            "additional bindings nest no deeper; give them all to the rule itself",
+        ),
     ] {
-        if binding.contains_key(name) {
-            return Err(ConfigError::new(
-                format!("{path}.{name}"),
-                format!("unexpected key: {reason}"),
-            ));
+        if binding.shift_remove(name).is_some() {
+            errors.add(|| ConfigError::new(format!("{path}.{name}"), format!("unexpected key: {reason}")));
         }
     }
-    check_object("http_rules[]", path, binding)
+    check_object("http_rules[]", path, binding, errors);
 }
 
 /// The error of the key `name` at `path`, with what may have been meant.
 fn unknown_key(table_path: &str, path: String, name: &str) -> ConfigError {
-    let siblings: Vec<_> = KEYS
-        .iter()
-        .filter_map(|key| {
-            let (parent, name) = key.path.rsplit_once('.').unwrap_or(("", key.path));
-            (parent == table_path).then_some(name)
-        })
-        .collect();
+    let siblings = names(table_path);
     let elsewhere = || {
         KEYS.iter()
             .map(|key| key.path)

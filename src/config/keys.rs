@@ -70,7 +70,8 @@ pub const KEYS: &[Key] = &[
         "http_rules",
         Kind::Objects,
         Some("[]"),
-        "google.api.HttpRule objects, or a google.api.Service that has some, which replace the annotations of the methods they select.",
+        "google.api.HttpRule objects, or a google.api.Service that has some, which replace the annotations of the methods \
+         they select, or without a path take them away.",
     ),
     key(
         "http_rules[].selector",

@@ -1,6 +1,7 @@
 //! The plugin configuration: from the bytes that the host hands over to a [`Plugin`], which is ready for requests.
 //!
-//! Everything that can be wrong with a configuration is found here, before any request; each error names its key.
+//! Everything that can be wrong with a configuration is found here, before any request, and all of it at once; each error
+//! names its key.
 //!
 //! - `value`: the bytes as a JSON object.
 //! - [`keys`]: the table of keys, with their defaults.
@@ -15,14 +16,15 @@
 use serde_json::{Map, Value};
 
 use self::check::Checked;
-pub use self::error::ConfigError;
+pub use self::error::{ConfigError, ConfigErrors};
 use self::rules::{base_path, http_rules};
 use self::service_config::Form;
 pub use self::settings::{Dispatch, Limits, NativeGrpc, Settings, Streaming, Unmatched, Upstream};
 use self::source::{compile_schema, served};
-use self::success::SuccessStatuses;
-use crate::routing::{AutoMapping, Router};
+use self::success::{StatusRules, SuccessStatuses};
+use crate::routing::{AutoMapping, Router, RoutingError, check_paths};
 use crate::schema::tables::Tables;
+use crate::text::problems::Problems;
 
 mod check;
 mod error;
@@ -55,53 +57,83 @@ pub struct Plugin {
 impl Plugin {
     /// Loads a configuration: a JSON object as text, or a `google.protobuf.Struct` in wire format.
     ///
-    /// `seed` perturbs the hash of field names, see [`Tables::build`]. The error is the first that is found, with the
-    /// path of its key.
-    pub fn load(configuration: &[u8], seed: u64) -> Result<Self, ConfigError> {
-        let mut configuration = value::read(configuration)?;
-        let rules = Form::take(&mut configuration)?;
-        Self::load_object(configuration, rules, seed).map_err(|error| rules.told(error))
+    /// `seed` perturbs the hash of field names, see [`Tables::build`].
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong, each with the path of its key: first keys and values, then the schema, then what needs
+    /// it. What is wrong only because something else is isn't among them: after an error, the rest is checked as far as
+    /// it is known what it means.
+    pub fn load(configuration: &[u8], seed: u64) -> Result<Self, ConfigErrors> {
+        let mut errors = Problems::default();
+        let Some(mut configuration) = value::read(configuration, &mut errors) else {
+            return Err(errors.into());
+        };
+        let form = Form::take(&mut configuration, &mut errors);
+        let loaded = Self::load_object(configuration, form, seed);
+        let loaded = loaded.map_err(|problems| errors.append(problems, |error| form.told(error)));
+        match loaded {
+            Ok(plugin) if errors.is_empty() => Ok(plugin),
+            _ => Err(errors.into()),
+        }
     }
 
     /// Loads a configuration whose `http_rules` are a list, and were given in this form.
-    fn load_object(configuration: Map<String, Value>, form: Form, seed: u64) -> Result<Self, ConfigError> {
-        let checked = Checked::new(configuration)?;
+    fn load_object(configuration: Map<String, Value>, form: Form, seed: u64) -> Result<Self, Problems<ConfigError>> {
+        let mut errors = Problems::default();
+        let checked = Checked::new(configuration, &mut errors);
         let settings = Settings::new(&checked);
-        let mut rules = http_rules(&checked)?;
-        let base_path = base_path(&checked)?;
-        let (source_key, schema) = compile_schema(&checked, &settings.limits)?;
-        let services = served(&checked, source_key, &schema)?;
-        let passed_over = form.pass_over(&mut rules, &services);
+        let mut rules = http_rules(&checked, &mut errors);
+        let base_path = base_path(&checked, &mut errors);
+        let statuses = StatusRules::read(&checked, &mut errors);
+        let schema = compile_schema(&checked, &settings.limits, &mut errors);
+        let compiled = schema.and_then(|(source_key, schema)| {
+            let methods = served(&checked, source_key, &schema, &mut errors)?;
+            Some((source_key, schema, methods))
+        });
+        let Some((source_key, schema, methods)) = compiled else {
+            errors.append(check_paths(&rules), |error| routing_error("", error));
+            return Err(errors);
+        };
+        let passed_over = form.pass_over(&mut rules, &methods);
         let mut tables = Tables::build(schema.pool(), schema.features(), seed);
         if checked.flag("json.strip_enum_prefix") {
             tables = tables.without_enum_prefixes();
         }
         let auto_mapping = match checked.flag_or_auto("auto_mapping") {
+            _ if !checked.is_known("auto_mapping") => AutoMapping::None,
             None => AutoMapping::Unruled,
             Some(true) => AutoMapping::All,
             Some(false) => AutoMapping::None,
         };
-        let router = Router::build(&tables, &services, &rules, auto_mapping, &base_path).map_err(|error| {
-            let method = error.method.map(|method| format!("{method}: ")).unwrap_or_default();
-            ConfigError::new(
-                error.key.unwrap_or_else(|| source_key.to_owned()),
-                format!("{method}{}", error.message),
-            )
-        })?;
-        let success_statuses = SuccessStatuses::read(&checked, &services)?;
-        Ok(Self {
-            settings,
-            tables,
-            router,
-            success_statuses,
-            notices: schema
-                .left_out()
-                .map(str::to_owned)
-                .into_iter()
-                .chain(passed_over)
-                .collect(),
-        })
+        let router = Router::build(&tables, &methods, &rules, auto_mapping, &base_path);
+        let router = router.map_err(|problems| errors.append(problems, |error| routing_error(source_key, error)));
+        let success_statuses = statuses.select(&methods, &mut errors);
+        match router {
+            Ok(router) if errors.is_empty() => Ok(Self {
+                settings,
+                tables,
+                router,
+                success_statuses,
+                notices: schema
+                    .left_out()
+                    .map(str::to_owned)
+                    .into_iter()
+                    .chain(passed_over)
+                    .collect(),
+            }),
+            _ => Err(errors),
+        }
     }
+}
+
+/// `source_key` is the key of the schema, which is at fault for annotations.
+fn routing_error(source_key: &str, error: RoutingError) -> ConfigError {
+    let method = error.method.map(|method| format!("{method}: ")).unwrap_or_default();
+    ConfigError::new(
+        error.key.unwrap_or_else(|| source_key.to_owned()),
+        format!("{method}{}", error.message),
+    )
 }
 
 #[cfg(test)]

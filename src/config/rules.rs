@@ -5,94 +5,125 @@
 
 use serde_json::{Map, Value};
 
-use super::check::{Checked, describe};
+use super::check::{Checked, describe, lacks};
 use super::error::ConfigError;
 use crate::routing::HttpRule;
 use crate::routing::template::BasePath;
+use crate::text::problems::Problems;
 
-/// The rules in the order of the configuration; none without the key.
-pub(super) fn http_rules(checked: &Checked) -> Result<Vec<HttpRule>, ConfigError> {
+/// The rules, each at its position in the configuration; none without the key.
+///
+/// What isn't known of a rule since it was refused is empty in it: a rule whose selector isn't known has none, and selects
+/// nothing; one whose path isn't known has no way to its methods.
+pub(super) fn http_rules(checked: &Checked, errors: &mut Problems<ConfigError>) -> Vec<HttpRule> {
     let Some(Value::Array(rules)) = checked.given("http_rules") else {
-        return Ok(Vec::new());
+        return Vec::new();
     };
-    let objects = rules.iter().filter_map(Value::as_object).enumerate();
-    objects
-        .map(|(at, rule)| {
-            let key = format!("http_rules[{at}]");
-            if !rule.contains_key("selector") {
-                return Err(ConfigError::new(
+    let mut read = Vec::with_capacity(rules.len());
+    for (at, rule) in rules.iter().enumerate() {
+        let key = format!("http_rules[{at}]");
+        let Some(rule) = rule.as_object() else {
+            read.push(without_path(&Map::new()));
+            continue;
+        };
+        if lacks("http_rules[]", rule, &["selector"]) {
+            errors.add(|| {
+                ConfigError::new(
                     format!("{key}.selector"),
                     "expected the full name of a method, but found nothing",
-                ));
-            }
-            http_rule(&key, rule)
-        })
-        .collect()
+                )
+            });
+        }
+        let takes_away = rule.len() == 1 && rule.contains_key("selector");
+        read.push(match takes_away {
+            true => without_path(rule),
+            false => http_rule(&key, rule, errors),
+        });
+    }
+    read
 }
 
 /// The path before all templates; none without the key.
-pub(super) fn base_path(checked: &Checked) -> Result<BasePath, ConfigError> {
+pub(super) fn base_path(checked: &Checked, errors: &mut Problems<ConfigError>) -> BasePath {
     let text = checked.text("base_path").unwrap_or_default();
-    BasePath::parse(&text).ok_or_else(|| {
+    BasePath::parse(&text).unwrap_or_else(|| {
         let found = describe(&Value::String(text));
-        ConfigError::new(
-            "base_path",
-            format!(
-                "expected a path such as \"/api\" that begins with a slash, ends without one, and has no variables, \
-                 wildcards, verb or query, but found {found}"
-            ),
-        )
+        errors.add(|| {
+            ConfigError::new(
+                "base_path",
+                format!(
+                    "expected a path such as \"/api\" that begins with a slash, ends without one, and has no \
+                     variables, wildcards, verb or query, but found {found}"
+                ),
+            )
+        });
+        BasePath::default()
     })
 }
 
 /// The rule at the key path `key`. Its additional bindings have none themselves, which bounds the recursion.
-fn http_rule(key: &str, rule: &Map<String, Value>) -> Result<HttpRule, ConfigError> {
+fn http_rule(key: &str, rule: &Map<String, Value>, errors: &mut Problems<ConfigError>) -> HttpRule {
     const PATTERNS: [&str; 6] = ["get", "put", "post", "delete", "patch", "custom"];
-    let text = |object: &Map<String, Value>, name: &str| {
-        object.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
-    };
     let given: Vec<_> = PATTERNS
         .into_iter()
         .filter_map(|name| rule.get(name).map(|pattern| (name, pattern)))
         .collect();
-    let [(name, pattern)] = given.as_slice() else {
-        let found = given.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" and ");
-        return Err(ConfigError::new(
-            key,
-            format!(
-                "expected exactly one of {}, but found {}",
-                PATTERNS.join(", "),
-                if found.is_empty() { "none" } else { &found }
-            ),
-        ));
-    };
-    let (http_method, template) = match pattern {
-        Value::Object(custom) => {
+    let (http_method, template) = match given.as_slice() {
+        [(_, Value::Object(custom))] => {
             for part in ["kind", "path"] {
-                if !custom.contains_key(part) {
-                    return Err(ConfigError::new(
-                        format!("{key}.custom.{part}"),
-                        "expected a string, but found nothing",
-                    ));
+                if lacks("http_rules[].custom", custom, &[part]) {
+                    errors.add(|| {
+                        ConfigError::new(format!("{key}.custom.{part}"), "expected a string, but found nothing")
+                    });
                 }
             }
-            (text(custom, "kind"), text(custom, "path"))
+            match (custom.get("kind"), custom.get("path")) {
+                (Some(Value::String(kind)), Some(Value::String(path))) => (kind.clone(), path.clone()),
+                _ => Default::default(),
+            }
         }
-        _ => (name.to_ascii_uppercase(), text(rule, name)),
+        [(name, Value::String(template))] => (name.to_ascii_uppercase(), template.clone()),
+        [(_, _)] => Default::default(),
+        [] if !lacks("http_rules[]", rule, &PATTERNS) => Default::default(),
+        _ => {
+            errors.add(|| {
+                let found = given.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" and ");
+                ConfigError::new(
+                    key,
+                    format!(
+                        "expected exactly one of {}, but found {}",
+                        PATTERNS.join(", "),
+                        if found.is_empty() { "none" } else { &found }
+                    ),
+                )
+            });
+            Default::default()
+        }
     };
     let additional = rule.get("additional_bindings").and_then(Value::as_array);
-    Ok(HttpRule {
-        selector: text(rule, "selector"),
+    let additional = additional.into_iter().flatten().enumerate();
+    HttpRule {
         http_method,
         template,
-        body: text(rule, "body"),
-        response_body: text(rule, "response_body"),
         additional_bindings: additional
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_object)
-            .enumerate()
-            .map(|(at, binding)| http_rule(&format!("{key}.additional_bindings[{at}]"), binding))
-            .collect::<Result<_, _>>()?,
-    })
+            .map(|(at, binding)| match binding.as_object() {
+                Some(binding) => http_rule(&format!("{key}.additional_bindings[{at}]"), binding, errors),
+                None => without_path(&Map::new()),
+            })
+            .collect(),
+        ..without_path(rule)
+    }
+}
+
+/// The rule without what says its path, and without additional bindings.
+fn without_path(rule: &Map<String, Value>) -> HttpRule {
+    let text = |name: &str| rule.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    HttpRule {
+        selector: text("selector"),
+        http_method: String::new(),
+        template: String::new(),
+        body: text("body"),
+        response_body: text("response_body"),
+        additional_bindings: Vec::new(),
+    }
 }

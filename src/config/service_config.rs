@@ -12,8 +12,9 @@ use serde_json::{Map, Value};
 
 use super::check::describe;
 use super::error::ConfigError;
-use crate::routing::HttpRule;
+use crate::routing::{HttpRule, Methods};
 use crate::schema::nearest;
+use crate::text::problems::Problems;
 use crate::text::shown::{SETTING, beginning};
 
 /// How `http_rules` was given.
@@ -26,25 +27,24 @@ pub(super) enum Form {
 }
 
 impl Form {
-    /// Puts the rules of a document in its place.
-    ///
-    /// # Errors
-    ///
-    /// Where it is an object, but no such document.
-    pub(super) fn take(configuration: &mut Map<String, Value>) -> Result<Self, ConfigError> {
+    /// Puts the rules of a document in its place; none where it is an object, but no such document, which is an error.
+    pub(super) fn take(configuration: &mut Map<String, Value>, errors: &mut Problems<ConfigError>) -> Self {
         let document = match configuration.get_mut(HTTP_RULES) {
             // An empty one is an empty list of Kong's.
             Some(Value::Object(document)) if !document.is_empty() => document,
-            _ => return Ok(Self::List),
+            _ => return Self::List,
         };
-        let mut rules = rules(document)?;
+        let mut rules = rules(document).unwrap_or_else(|error| {
+            errors.add(|| error);
+            Value::Array(Vec::new())
+        });
         for rule in rules.as_array_mut().into_iter().flatten() {
             snake_case(rule);
             let additional = rule.get_mut("additional_bindings").and_then(Value::as_array_mut);
             additional.into_iter().flatten().for_each(snake_case);
         }
         configuration.insert(HTTP_RULES.to_owned(), rules);
-        Ok(Self::Document)
+        Self::Document
     }
 
     /// This error, with the path that a rule has in the configuration as it was given.
@@ -59,17 +59,17 @@ impl Form {
         error
     }
 
-    /// Takes the selectors from those rules of a document that are for services which aren't among `served`: a document is
-    /// of a whole API. What is to be said of them, if there are any.
-    pub(super) fn pass_over(self, rules: &mut [HttpRule], served: &[ServiceDescriptor]) -> Option<String> {
+    /// Empties those rules of a document that are for services which aren't served: a document is of a whole API. What is
+    /// to be said of them, if there are any.
+    pub(super) fn pass_over(self, rules: &mut [HttpRule], served: &Methods) -> Option<String> {
         if self == Self::List {
             return None;
         }
-        let names: Vec<&str> = served.iter().map(ServiceDescriptor::full_name).collect();
+        let names: Vec<&str> = served.services().iter().map(ServiceDescriptor::full_name).collect();
         let mut passed_over = Vec::new();
         for rule in rules {
             if !rule.selector.is_empty() && !names.iter().any(|name| is_of(&rule.selector, name)) {
-                passed_over.push(std::mem::take(&mut rule.selector));
+                passed_over.push(std::mem::take(rule).selector);
             }
         }
         if passed_over.is_empty() {

@@ -1,38 +1,62 @@
 //! The schema that a configuration gives (`proto`, `protos` or `descriptor_set`), and which of its services are served.
 
+use std::collections::HashSet;
+
 use prost_reflect::ServiceDescriptor;
 use serde_json::Value;
 
 use super::check::Checked;
 use super::error::ConfigError;
+use super::keys::MAX_SIZE;
 use super::settings::Limits;
 use crate::grpc::compression::{Encoding, InflateError, Inflater};
+use crate::routing::Methods;
 use crate::schema::{Schema, Source, nearest};
 use crate::text::base64::decode_text;
+use crate::text::problems::Problems;
+use crate::text::shown::{NAME, shown};
 
-/// Compiles the schema. Also returns the key that it came from, which later errors of the schema name.
+/// Compiles the schema. Also returns the key that it came from, which later errors of the schema name. `None` if there is
+/// none, which has been said then.
 ///
 /// It is an error if not exactly one of the three keys is given. Of `limits`, those of `.proto` texts and descriptor sets
-/// hold.
-pub(super) fn compile_schema(checked: &Checked, limits: &Limits) -> Result<(&'static str, Schema), ConfigError> {
+/// hold, unless what they were set to isn't known.
+pub(super) fn compile_schema(
+    checked: &Checked,
+    limits: &Limits,
+    errors: &mut Problems<ConfigError>,
+) -> Option<(&'static str, Schema)> {
     const SOURCES: [&str; 3] = ["proto", "protos", "descriptor_set"];
     let given: Vec<_> = SOURCES
         .into_iter()
         .filter_map(|key| checked.given(key).map(|value| (key, value)))
         .collect();
     let [(key, value)] = given.as_slice() else {
+        if given.is_empty() && !SOURCES.iter().all(|key| checked.is_known(key)) {
+            return None;
+        }
         let found = given.iter().map(|(key, _)| *key).collect::<Vec<_>>().join(" and ");
-        return Err(ConfigError::new(
-            "",
-            format!(
-                "expected a schema, in exactly one of {}, but found {}",
-                SOURCES.join(", "),
-                if found.is_empty() { "none" } else { &found }
-            ),
-        ));
+        errors.add(|| {
+            ConfigError::new(
+                "",
+                format!(
+                    "expected a schema, in exactly one of {}, but found {}",
+                    SOURCES.join(", "),
+                    if found.is_empty() { "none" } else { &found }
+                ),
+            )
+        });
+        return None;
     };
-    let max_proto_bytes = limits.max_proto_bytes;
+    let known_limit = |key: &str, limit: usize| match checked.is_known(key) {
+        true => limit,
+        false => MAX_SIZE as usize,
+    };
+    let max_proto_bytes = known_limit("limits.max_proto_bytes", limits.max_proto_bytes);
     let compiled = match value {
+        Value::Null => return None,
+        // What imports a file whose text isn't known can't be compiled.
+        Value::Object(files) if files.values().any(Value::is_null) => return None,
         Value::Object(files) => {
             let texts: Vec<_> = files
                 .iter()
@@ -45,19 +69,32 @@ pub(super) fn compile_schema(checked: &Checked, limits: &Limits) -> Result<(&'st
             if *key == "proto" {
                 Schema::compile(Source::Proto(text), max_proto_bytes)
             } else {
-                let bytes = decode_text(text).map_err(|error| {
-                    ConfigError::new(*key, format!("expected base64, but found other text ({error})"))
-                })?;
+                let bytes = match decode_text(text) {
+                    Ok(bytes) => bytes,
+                    Err(error) => {
+                        let message = format!("expected base64, but found other text ({error})");
+                        errors.add(|| ConfigError::new(*key, message));
+                        return None;
+                    }
+                };
                 let mut inflater = Inflater::default();
-                let set = plain(&bytes, limits.max_schema_bytes, &mut inflater)
-                    .map_err(|message| ConfigError::new(*key, message))?;
-                Schema::compile(Source::DescriptorSet(set), max_proto_bytes)
+                let limit = known_limit("limits.max_schema_bytes", limits.max_schema_bytes);
+                match plain(&bytes, limit, &mut inflater) {
+                    Ok(set) => Schema::compile(Source::DescriptorSet(set), max_proto_bytes),
+                    Err(message) => {
+                        errors.add(|| ConfigError::new(*key, message));
+                        return None;
+                    }
+                }
             }
         }
     };
     match compiled {
-        Ok(schema) => Ok((key, schema)),
-        Err(error) => Err(ConfigError::new(*key, error.to_string())),
+        Ok(schema) => Some((key, schema)),
+        Err(problems) => {
+            errors.append(problems, |error| ConfigError::new(*key, error.to_string()));
+            None
+        }
     }
 }
 
@@ -92,65 +129,107 @@ fn plain<'b>(bytes: &'b [u8], limit: usize, inflater: &'b mut Inflater) -> Resul
 /// What a gzip file begins with (RFC 1952, section 2.3.1).
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// The services to serve: those that `services` names, or without that key all of the schema but Google's.
+/// The methods to serve: those of the services that `services` names, or without that key of all of the schema but
+/// Google's. `None` if the schema has no service.
 ///
-/// It is an error to serve none, to name one that the schema doesn't have, or to name one twice. `source_key` is the
-/// key of the schema, which is at fault if it has no service to serve.
+/// It is an error to serve none, to name a service that the schema doesn't have, or to name one twice. `source_key` is the
+/// key of the schema, which is at fault if it has no service to serve. After an error there are the methods of the services
+/// that are known to be served.
 pub(super) fn served(
     checked: &Checked,
     source_key: &str,
     schema: &Schema,
-) -> Result<Vec<ServiceDescriptor>, ConfigError> {
-    let names = checked.texts("services");
-    if checked.given("services").is_some() && names.is_empty() {
-        return Err(ConfigError::new(
-            "services",
-            "expected at least one service, but found an empty list",
-        ));
-    }
-    if names.is_empty() {
-        let (google, own): (Vec<_>, Vec<_>) = schema.services().iter().cloned().partition(is_google);
-        return match (own.as_slice(), google.first()) {
-            ([], None) => Err(ConfigError::new(
-                source_key,
-                "expected at least one service, but the schema has none",
-            )),
-            ([], Some(first)) => Err(ConfigError::new(
-                source_key,
-                format!(
-                    "expected at least one service outside of the packages google and google.*, whose services are \
-                     served only where `services` names them, such as {}",
-                    first.full_name()
-                ),
-            )),
-            _ => Ok(own),
-        };
+    errors: &mut Problems<ConfigError>,
+) -> Option<Methods> {
+    let all: Vec<_> = schema.pool().services().collect();
+    if all.is_empty() {
+        errors.add(|| ConfigError::new(source_key, "expected at least one service, but the schema has none"));
+        return None;
     }
     let mut served: Vec<ServiceDescriptor> = Vec::new();
-    for (at, name) in names.iter().enumerate() {
-        let key = format!("services[{at}]");
-        let Some(service) = schema.pool().get_service_by_name(name) else {
-            let mut known: Vec<_> = schema.services().iter().map(ServiceDescriptor::full_name).collect();
-            let meant = match nearest(name, known.iter().copied()) {
-                Some(meant) => format!("; did you mean \"{meant}\"?"),
-                None => String::new(),
-            };
-            known.sort_unstable();
-            return Err(ConfigError::new(
-                key,
-                format!(
-                    "expected a service of the schema, but found {name:?}{meant} (services: {})",
-                    known.join(", ")
-                ),
-            ));
-        };
-        if served.contains(&service) {
-            return Err(ConfigError::new(key, format!("the service {name} is listed twice")));
+    let mut complete = checked.is_known("services");
+    match checked.given("services") {
+        None if complete => {
+            served = schema
+                .services()
+                .iter()
+                .filter(|service| !is_google(service))
+                .cloned()
+                .collect();
+            if served.is_empty() {
+                complete = false;
+                errors.add(|| no_own_service(source_key, schema));
+            }
         }
-        served.push(service);
+        Some(Value::Array(names)) if !names.is_empty() => {
+            let mut seen = HashSet::new();
+            for (at, name) in names.iter().enumerate() {
+                let service = name.as_str().and_then(|name| schema.pool().get_service_by_name(name));
+                match (name.as_str(), service) {
+                    (Some(_), Some(service)) if seen.insert(service.full_name().to_owned()) => served.push(service),
+                    (Some(name), Some(_)) => errors.add(|| {
+                        let message = format!("the service {name} is listed twice: leave one of them out");
+                        ConfigError::new(format!("services[{at}]"), message)
+                    }),
+                    (Some(name), None) => {
+                        complete = false;
+                        errors.add(|| unknown_service(at, name, schema));
+                    }
+                    (None, _) => complete = false,
+                }
+            }
+        }
+        None | Some(Value::Null) => {}
+        Some(_) => {
+            complete = false;
+            errors.add(|| {
+                let message = "expected at least one service, but found an empty list; without the key, all of the schema \
+                               are served";
+                ConfigError::new("services", message)
+            });
+        }
     }
-    Ok(served)
+    Some(Methods::of(served, &all, complete))
 }
+
+/// The error of a schema that has no service of its own.
+fn no_own_service(source_key: &str, schema: &Schema) -> ConfigError {
+    let message = match schema.services().first() {
+        None => "expected at least one service, but the schema has none".to_owned(),
+        Some(first) => format!(
+            "expected at least one service outside of the packages google and google.*, whose services are served only \
+             where `services` names them, such as {}",
+            first.full_name()
+        ),
+    };
+    ConfigError::new(source_key, message)
+}
+
+/// The error of `services[at]`, which the schema doesn't have.
+fn unknown_service(at: usize, name: &str, schema: &Schema) -> ConfigError {
+    let mut known: Vec<_> = schema.services().iter().map(ServiceDescriptor::full_name).collect();
+    let meant = match nearest(name, known.iter().copied()) {
+        Some(meant) => format!("; did you mean \"{meant}\"?"),
+        None => String::new(),
+    };
+    known.sort_unstable();
+    let more = match known.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    known.truncate(NAMED);
+    ConfigError::new(
+        format!("services[{at}]"),
+        format!(
+            "expected a service of the schema, but found {:?}{meant} (services: {}{more})",
+            shown(name.as_bytes(), NAME),
+            known.join(", ")
+        ),
+    )
+}
+
+/// How many services an error names.
+const NAMED: usize = 20;
 
 /// Whether the service is of the package `google` or of one below it, whose files mostly are there for their messages.
 fn is_google(service: &ServiceDescriptor) -> bool {

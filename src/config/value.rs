@@ -11,36 +11,44 @@ use serde_json::{Map, Number, Value};
 
 use super::check::describe;
 use super::error::ConfigError;
+use crate::text::problems::Problems;
+use crate::text::shown::{NAME, shown};
 
-/// Reads a configuration. No bytes at all are the empty object; an object that has a key twice is an error.
-pub(super) fn read(configuration: &[u8]) -> Result<Map<String, Value>, ConfigError> {
+/// Reads a configuration. No bytes at all are the empty object. An object that has a key twice is an error, and read on
+/// with the last.
+///
+/// `None`, with the error, where it can't be read.
+pub(super) fn read(configuration: &[u8], errors: &mut Problems<ConfigError>) -> Option<Map<String, Value>> {
     let trimmed = configuration.trim_ascii();
-    read_text(trimmed).or_else(|text_error| {
-        // A Struct starts with the tag of its first entry, 0x0a, which before JSON text is a line break.
-        match configuration.first() {
-            Some(0x0a) => read_struct(configuration).map_err(|struct_error| match trimmed.first() {
-                Some(b'{') => text_error,
-                _ => struct_error,
-            }),
-            _ => Err(text_error),
+    let unread = match (read_text(trimmed), configuration.first()) {
+        (Ok((object, doubled)), _) => {
+            errors.append(doubled, |error| error);
+            return Some(object);
         }
-    })
+        // A Struct starts with the tag of its first entry, 0x0a, which before JSON text is a line break.
+        (Err(text_error), Some(0x0a)) => match (read_struct(configuration), trimmed.first()) {
+            (Ok(object), _) => return Some(object),
+            (Err(_), Some(b'{')) => text_error.into(),
+            (Err(struct_errors), _) => struct_errors,
+        },
+        (Err(text_error), _) => text_error.into(),
+    };
+    errors.append(unread, |error| error);
+    None
 }
 
-fn read_text(configuration: &[u8]) -> Result<Map<String, Value>, ConfigError> {
+/// Also gives the errors of keys that are there twice.
+fn read_text(configuration: &[u8]) -> Result<(Map<String, Value>, Problems<ConfigError>), ConfigError> {
     let expected = "expected a JSON object or a google.protobuf.Struct";
     if configuration.is_empty() {
-        return Ok(Map::new());
+        return Ok(Default::default());
     }
     let text = std::str::from_utf8(configuration)
         .map_err(|error| ConfigError::new("", format!("{expected}, but found bytes that are not UTF-8 ({error})")))?;
     let value: Value = serde_json::from_str(text)
         .map_err(|error| ConfigError::new("", format!("{expected}, but found other text: {error}")))?;
-    if let Some(key) = duplicate_key(text) {
-        return Err(ConfigError::new(key, "the key is there twice"));
-    }
     match value {
-        Value::Object(object) => Ok(object),
+        Value::Object(object) => Ok((object, doubled_keys(text))),
         other => Err(ConfigError::new(
             "",
             format!("{expected}, but found {}", describe(&other)),
@@ -48,7 +56,7 @@ fn read_text(configuration: &[u8]) -> Result<Map<String, Value>, ConfigError> {
     }
 }
 
-fn read_struct(configuration: &[u8]) -> Result<Map<String, Value>, ConfigError> {
+fn read_struct(configuration: &[u8]) -> Result<Map<String, Value>, Problems<ConfigError>> {
     // The decoder bounds the nesting: it refuses messages deeper than 100.
     let decoded = Struct::decode(configuration).map_err(|error| {
         ConfigError::new(
@@ -56,44 +64,47 @@ fn read_struct(configuration: &[u8]) -> Result<Map<String, Value>, ConfigError> 
             format!("expected a JSON object or a google.protobuf.Struct, but found other bytes ({error})"),
         )
     })?;
-    object("", decoded)
+    let mut errors = Problems::default();
+    let object = object("", decoded, &mut errors);
+    errors.or(object)
 }
 
-fn object(path: &str, decoded: Struct) -> Result<Map<String, Value>, ConfigError> {
-    decoded
-        .fields
-        .into_iter()
-        .map(|(name, value)| {
-            let path = if path.is_empty() {
-                name.clone()
-            } else {
-                format!("{path}.{name}")
-            };
-            Ok((name, json(&path, value)?))
-        })
-        .collect()
+fn object(path: &str, decoded: Struct, errors: &mut Problems<ConfigError>) -> Map<String, Value> {
+    let entries = decoded.fields.into_iter().map(|(name, value)| {
+        let path = match path {
+            "" => name.clone(),
+            path => format!("{path}.{name}"),
+        };
+        let value = json(&path, value, errors);
+        (name, value)
+    });
+    entries.collect()
 }
 
-fn json(path: &str, value: prost_types::Value) -> Result<Value, ConfigError> {
-    Ok(match value.kind {
+/// Null for a number that JSON lacks, which is an error.
+fn json(path: &str, value: prost_types::Value, errors: &mut Problems<ConfigError>) -> Value {
+    match value.kind {
         None | Some(Kind::NullValue(_)) => Value::Null,
         Some(Kind::BoolValue(flag)) => Value::Bool(flag),
         Some(Kind::StringValue(text)) => Value::String(text),
-        Some(Kind::NumberValue(number)) => Value::Number(json_number(number).ok_or_else(|| {
-            ConfigError::new(
-                path,
-                format!("expected a number that JSON can write, but found {number}"),
+        Some(Kind::NumberValue(number)) => match json_number(number) {
+            Some(number) => Value::Number(number),
+            None => {
+                let message = format!("expected a number that JSON can write, but found {number}");
+                errors.add(|| ConfigError::new(path, message));
+                Value::Null
+            }
+        },
+        Some(Kind::StructValue(below)) => Value::Object(object(path, below, errors)),
+        Some(Kind::ListValue(list)) => {
+            let elements = list.values.into_iter().enumerate();
+            Value::Array(
+                elements
+                    .map(|(at, value)| json(&format!("{path}[{at}]"), value, errors))
+                    .collect(),
             )
-        })?),
-        Some(Kind::StructValue(below)) => Value::Object(object(path, below)?),
-        Some(Kind::ListValue(list)) => Value::Array(
-            list.values
-                .into_iter()
-                .enumerate()
-                .map(|(at, value)| json(&format!("{path}[{at}]"), value))
-                .collect::<Result<_, _>>()?,
-        ),
-    })
+        }
+    }
 }
 
 /// A Struct has doubles only: those that are integers come out as integers.
@@ -106,17 +117,10 @@ fn json_number(number: f64) -> Option<Number> {
     }
 }
 
-/// The path of a key that an object in `text`, which must be JSON, has twice. serde_json would let the last one win.
-fn duplicate_key(text: &str) -> Option<String> {
-    enum Frame {
-        Object {
-            keys: HashSet<String>,
-            key: String,
-            key_is_next: bool,
-        },
-        List(usize),
-    }
+/// The errors of keys that an object in `text`, which must be JSON, has twice. serde_json lets the last one win.
+fn doubled_keys(text: &str) -> Problems<ConfigError> {
     let bytes = text.as_bytes();
+    let mut errors = Problems::default();
     let mut frames = Vec::new();
     let mut at = 0;
     while let Some(byte) = bytes.get(at) {
@@ -145,19 +149,40 @@ fn duplicate_key(text: &str) -> Option<String> {
                 if let Some(Frame::Object { keys, key, key_is_next }) = frames.last_mut()
                     && std::mem::take(key_is_next)
                 {
-                    *key = text.get(start..at).and_then(|name| serde_json::from_str(name).ok())?;
+                    let name = text.get(start..at).and_then(|name| serde_json::from_str(name).ok());
+                    *key = name.unwrap_or_default();
                     if !keys.insert(key.clone()) {
-                        let path = frames.iter().fold(String::new(), |path, frame| match frame {
-                            Frame::Object { key, .. } if path.is_empty() => key.clone(),
-                            Frame::Object { key, .. } => format!("{path}.{key}"),
-                            Frame::List(index) => format!("{path}[{index}]"),
-                        });
-                        return Some(path);
+                        errors.add(|| ConfigError::new(path(&frames), "the key is there twice: leave one of them out"));
                     }
                 }
             }
             _ => {}
         }
     }
-    None
+    errors
+}
+
+/// Where an object or a list is being read.
+enum Frame {
+    Object {
+        keys: HashSet<String>,
+        key: String,
+        key_is_next: bool,
+    },
+    List(usize),
+}
+
+/// The path of the key at hand in the last of `frames`.
+fn path(frames: &[Frame]) -> String {
+    frames.iter().fold(String::new(), |path, frame| match frame {
+        Frame::Object { key, .. } => {
+            let name = shown(key.as_bytes(), NAME);
+            if path.is_empty() {
+                name.into_owned()
+            } else {
+                format!("{path}.{name}")
+            }
+        }
+        Frame::List(index) => format!("{path}[{index}]"),
+    })
 }

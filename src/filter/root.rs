@@ -62,10 +62,13 @@ impl RootContext for Root {
                 });
                 true
             }
-            Err(error) => {
-                log::error!("{error}");
+            Err(refused) => {
+                // Lines of their own: nginx cuts a long one.
+                for line in refused.log.lines() {
+                    log::error!("{line}");
+                }
                 self.configured = None;
-                self.error = error.into();
+                self.error = refused.answer.into();
                 // Envoy takes no configuration that is refused. Kong would let all requests of all routes pass: there
                 // it is accepted, and the requests of its routes are refused.
                 host_profile::may_be_wasmx(size)
@@ -93,15 +96,31 @@ impl RootContext for Root {
     }
 }
 
+/// Why there is no configuration.
+struct Refused {
+    /// All that is wrong, in lines.
+    log: String,
+    /// What requests are told.
+    answer: String,
+}
+
 /// The configuration, and the bytes that it is made of.
-fn load(size: usize) -> Result<(Plugin, Vec<u8>), String> {
-    let configuration = abi::buffer(Buffer::PluginConfiguration, 0, size)
-        .map_err(|status| format!("cannot read the plugin configuration: {status}"))?;
+fn load(size: usize) -> Result<(Plugin, Vec<u8>), Refused> {
+    let configuration = abi::buffer(Buffer::PluginConfiguration, 0, size).map_err(|status| {
+        let error = format!("cannot read the plugin configuration: {status}");
+        Refused {
+            log: error.clone(),
+            answer: error,
+        }
+    })?;
     // Field names are hashed with a seed that a client cannot know.
     let seed = RandomState::new().hash_one(0);
     match Plugin::load(&configuration, seed) {
         Ok(plugin) => Ok((plugin, configuration)),
-        Err(error) => Err(error.to_string()),
+        Err(errors) => Err(Refused {
+            log: errors.to_string(),
+            answer: errors.summary(),
+        }),
     }
 }
 
@@ -120,9 +139,11 @@ fn http_context(
     let observer = configured.shared.observer(host);
     let context: Box<dyn HttpContext> = match host {
         HostProfile::Envoy => Box::new(EnvoyContext::new(context, Rc::clone(&configured.envoy))),
-        HostProfile::Wasmx => match unsupported(&configured.shared.plugin) {
-            None => Box::new(WasmxContext::new(Rc::clone(&configured.shared))),
-            Some(error) => Box::new(Unconfigured { error: error.into() }),
+        HostProfile::Wasmx => match unsupported(&configured.shared.plugin).as_slice() {
+            [] => Box::new(WasmxContext::new(Rc::clone(&configured.shared))),
+            reasons => Box::new(Unconfigured {
+                error: reasons.join("; ").into(),
+            }),
         },
     };
     match observer.timer() {

@@ -1,6 +1,7 @@
 //! One `google.api.HttpRule`, compiled against the message tables and checked: which fields of the request message
 //! path, query and body fill, and which field of the response message is printed.
 
+use std::fmt;
 use std::rc::Rc;
 
 use super::error::RulePart;
@@ -9,6 +10,7 @@ use super::template::{Template, Variable};
 use crate::codec::{BoundField, has_text_form, http_body};
 use crate::schema::nearest;
 use crate::schema::tables::{Cardinality, Field, FieldIndex, Kind, MessageIndex, MessageTable, Tables, WellKnown};
+use crate::text::shown::{NAME, shown};
 
 /// How the request message of a route is filled, and what of the response message is printed.
 #[derive(Debug)]
@@ -46,67 +48,76 @@ pub enum Body {
 }
 
 impl Binding {
-    /// Compiles `rule` for `method`; `template` is its parsed path template. On error says which part of the rule is
-    /// wrong, and how.
+    /// Compiles `rule` for `method`; `template` is its parsed path template. What is wrong goes to `refuse`, with the part
+    /// of the rule: then there is no binding.
     pub(super) fn build(
         tables: &Tables,
         method: &Method,
         rule: &HttpRule,
         template: &Template,
-    ) -> Result<Self, (RulePart, String)> {
+        refuse: &mut dyn FnMut(RulePart, &dyn fmt::Display),
+    ) -> Option<Self> {
+        let mut whole = true;
+        let mut refuse = |part, error: &dyn fmt::Display| {
+            whole = false;
+            refuse(part, error);
+        };
         let mut bound = Vec::new();
         let mut variables = Vec::with_capacity(template.variables.len());
         for variable in &template.variables {
-            let wrong = |message: String| {
-                let (path, name) = (&rule.template, variable.name());
-                (RulePart::Path, format!("path `{path}`, variable `{name}`: {message}"))
-            };
-            let fields = leaf(tables, method.input, variable).map_err(wrong)?;
-            bind(tables, method.input, &fields, &mut bound).map_err(wrong)?;
-            variables.push(BoundVariable {
-                name: variable.name().into(),
-                fields: fields.into(),
-                record: None,
-                segments: CapturedSegments::new(template, variable),
-                multi_segment: variable.multi_segment,
+            let fields = leaf(tables, method.input, variable).and_then(|fields| {
+                bind(tables, method.input, &fields, &mut bound)?;
+                Ok(fields)
             });
+            match fields {
+                Ok(fields) => variables.push(BoundVariable {
+                    name: variable.name().into(),
+                    fields: fields.into(),
+                    record: None,
+                    segments: CapturedSegments::new(template, variable),
+                    multi_segment: variable.multi_segment,
+                }),
+                Err(error) => {
+                    let path = shown(rule.template.as_bytes(), NAME);
+                    let name = variable.name();
+                    let name = shown(name.as_bytes(), NAME);
+                    refuse(
+                        RulePart::Path,
+                        &format_args!("path `{path}`, variable `{name}`: {error}"),
+                    );
+                }
+            }
         }
 
         let input = tables.message(method.input);
         let body = match rule.body.as_str() {
             "" => Body::None,
             "*" => Body::Whole,
-            name => Body::Field(top_level(input, name).map_err(|message| (RulePart::Body, message))?),
+            name => match body_field(input, name, &bound) {
+                Ok(field) => Body::Field(field),
+                Err(error) => {
+                    refuse(RulePart::Body, &error);
+                    Body::None
+                }
+            },
         };
         give_records(body, &mut variables, &mut bound);
-        let mut body_bound = Vec::new();
-        if let Body::Field(index) = body {
-            if let Some(member) = bound
-                .iter()
-                .find(|bound| bound.field != index && shares_oneof(input, bound.field, index))
-            {
-                let message = format!(
-                    "`{}` is a member of the same oneof as `{}`, which the path binds: expected one of them",
-                    rule.body,
-                    name_of(input, member.field),
-                );
-                return Err((RulePart::Body, message));
-            }
-            if let Some(field) = bound.iter().find(|bound| bound.field == index) {
-                if field.below.is_empty() {
-                    let message = format!("expected a field that the path doesn't bind, found `{}`", rule.body);
-                    return Err((RulePart::Body, message));
-                }
-                body_bound.clone_from(&field.below);
-            }
-        }
+        let body_bound = match body {
+            Body::Field(field) => bound.iter().find(|bound| bound.field == field),
+            Body::None | Body::Whole => None,
+        };
+        let body_bound = body_bound.map(|bound| bound.below.clone()).unwrap_or_default();
         let response_body = match rule.response_body.as_str() {
             "" => None,
-            name => Some(
-                top_level(tables.message(method.output), name).map_err(|message| (RulePart::ResponseBody, message))?,
-            ),
+            name => match top_level(tables.message(method.output), name) {
+                Ok(field) => Some(field),
+                Err(error) => {
+                    refuse(RulePart::ResponseBody, &error);
+                    None
+                }
+            },
         };
-        Ok(Self {
+        whole.then(|| Self {
             http_method: rule.http_method.as_str().into(),
             template: rule.template.as_str().into(),
             update_mask: update_mask(tables, input, &rule.http_method, body, &bound),
@@ -116,6 +127,31 @@ impl Binding {
             body_bound,
             variables: variables.into(),
         })
+    }
+}
+
+/// Why a field can't be what a rule has it for. Printed with the name that was meant, which takes a search: only what is
+/// shown is printed.
+enum FieldError<'r> {
+    /// The message has no such field.
+    Unknown { table: &'r MessageTable, name: &'r str },
+    /// What was expected and what was found.
+    Other(String),
+}
+
+impl fmt::Display for FieldError<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown { table, name } => {
+                let shown = shown(name.as_bytes(), NAME);
+                write!(f, "`{}` has no field `{shown}`", table.full_name())?;
+                match nearest(name, table.fields().iter().map(|field| &*field.name)) {
+                    Some(meant) => write!(f, "; did you mean `{meant}`?"),
+                    None => Ok(()),
+                }
+            }
+            Self::Other(message) => f.write_str(message),
+        }
     }
 }
 
@@ -179,7 +215,12 @@ impl CapturedSegments {
 }
 
 /// The fields on the way to the one that `variable` binds, that one last. It has to have a text form.
-fn leaf(tables: &Tables, input: MessageIndex, variable: &Variable) -> Result<Vec<FieldIndex>, String> {
+fn leaf<'r>(
+    tables: &'r Tables,
+    input: MessageIndex,
+    variable: &'r Variable,
+) -> Result<Vec<FieldIndex>, FieldError<'r>> {
+    let refuse = |message: String| Err(FieldError::Other(message));
     let mut message = input;
     let mut fields = Vec::with_capacity(variable.field_path.len());
     let mut names = variable.field_path.iter().peekable();
@@ -189,19 +230,27 @@ fn leaf(tables: &Tables, input: MessageIndex, variable: &Variable) -> Result<Vec
         fields.push(index);
         match field.cardinality {
             Cardinality::Singular => {}
-            Cardinality::Repeated => return Err(format!("expected a singular field, but `{name}` is repeated")),
-            Cardinality::Map => return Err(format!("expected a singular field, but `{name}` is a map")),
+            Cardinality::Repeated => {
+                return refuse(format!(
+                    "expected a singular field, but `{name}` is repeated: only body and query can fill it"
+                ));
+            }
+            Cardinality::Map => {
+                return refuse(format!(
+                    "expected a singular field, but `{name}` is a map: only body and query can fill it"
+                ));
+            }
         }
         if names.peek().is_some() {
             message = match below(tables, field) {
                 Some(message) => message,
-                None => return Err(format!("expected a message before the dot, but `{name}` has no fields")),
+                None => return refuse(format!("expected a message before the dot, but `{name}` has no fields")),
             };
         } else if !has_text_form(tables, field.kind) {
             let (Kind::Message(kind) | Kind::Group(kind)) = field.kind else {
-                return Err(format!("`{name}` has no text form"));
+                return refuse(format!("`{name}` has no text form"));
             };
-            return Err(format!(
+            return refuse(format!(
                 "expected a scalar, an enum or a well-known type that is a string in JSON, but `{name}` is the \
                  message `{}`",
                 tables.message(kind).full_name()
@@ -229,7 +278,7 @@ fn bind(
     input: MessageIndex,
     fields: &[FieldIndex],
     bound: &mut Vec<BoundField>,
-) -> Result<(), String> {
+) -> Result<(), FieldError<'static>> {
     let mut message = input;
     let mut level = bound;
     for index in fields {
@@ -239,11 +288,11 @@ fn bind(
             Some(at) => at,
             None => {
                 if let Some(member) = level.iter().find(|bound| shares_oneof(table, bound.field, *index)) {
-                    return Err(format!(
+                    return Err(FieldError::Other(format!(
                         "`{}` is a member of the same oneof as `{}`, which the path binds too: expected one of them",
                         name_of(table, *index),
                         name_of(table, member.field),
-                    ));
+                    )));
                 }
                 level.push(BoundField {
                     field: *index,
@@ -297,29 +346,48 @@ fn name_of(table: &MessageTable, index: FieldIndex) -> &str {
     table.field(index).map_or("", |field| &field.name)
 }
 
+/// The field that a `body` names, and what the path binds within it; `bound` is what the path binds.
+fn body_field<'r>(input: &'r MessageTable, name: &'r str, bound: &[BoundField]) -> Result<FieldIndex, FieldError<'r>> {
+    let index = top_level(input, name)?;
+    if let Some(member) = bound
+        .iter()
+        .find(|bound| bound.field != index && shares_oneof(input, bound.field, index))
+    {
+        return Err(FieldError::Other(format!(
+            "`{name}` is a member of the same oneof as `{}`, which the path binds: expected one of them",
+            name_of(input, member.field),
+        )));
+    }
+    match bound.iter().find(|bound| bound.field == index) {
+        Some(field) if field.below.is_empty() => Err(FieldError::Other(format!(
+            "expected a field that the path doesn't bind, found `{name}`"
+        ))),
+        _ => Ok(index),
+    }
+}
+
 /// The field that a `body` or `response_body` names.
-fn top_level(table: &MessageTable, name: &str) -> Result<FieldIndex, String> {
-    if name.contains('.') {
-        return Err(format!(
-            "expected a field of `{}` itself, found the path `{name}`",
-            table.full_name()
-        ));
+fn top_level<'r>(table: &'r MessageTable, name: &'r str) -> Result<FieldIndex, FieldError<'r>> {
+    if let Some((first, _)) = name.split_once('.') {
+        let such_as = match named(table, first) {
+            Ok(_) => format!(", such as `{first}`"),
+            Err(_) => String::new(),
+        };
+        return Err(FieldError::Other(format!(
+            "expected a field of `{}` itself{such_as}, found the path `{}`",
+            table.full_name(),
+            shown(name.as_bytes(), NAME)
+        )));
     }
     named(table, name).map(|(index, _)| index)
 }
 
 /// The field with this name in the `.proto`. Rules name fields so; `jsonName`s are for clients.
-fn named<'t>(table: &'t MessageTable, name: &str) -> Result<(FieldIndex, &'t Field), String> {
+fn named<'r>(table: &'r MessageTable, name: &'r str) -> Result<(FieldIndex, &'r Field), FieldError<'r>> {
     let mut fields = table.fields().iter().zip(0..);
     match fields.find(|(field, _)| *field.name == *name) {
         Some((field, index)) => Ok((FieldIndex(index), field)),
-        None => {
-            let meant = match nearest(name, table.fields().iter().map(|field| &*field.name)) {
-                Some(meant) => format!("; did you mean `{meant}`?"),
-                None => String::new(),
-            };
-            Err(format!("`{}` has no field `{name}`{meant}", table.full_name()))
-        }
+        None => Err(FieldError::Unknown { table, name }),
     }
 }
 

@@ -1,23 +1,34 @@
 //! Which HTTP rules each method has: its `google.api.http` annotation, or the plugin configuration's rule that replaces
-//! it, and the automatic `POST /pkg.Service/Method`.
+//! it or takes it away, and the automatic `POST /pkg.Service/Method`.
 
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use prost_reflect::{DynamicMessage, MethodDescriptor, ServiceDescriptor, Value};
+use prost_reflect::{DynamicMessage, MethodDescriptor, Value};
 
 use super::error::{Origin, RoutingError, RulePart};
 use super::method::{HttpRule, Method};
 use super::selector::Methods;
+use super::template::Template;
 use crate::schema::tables::Tables;
+use crate::text::problems::Problems;
+use crate::text::shown::{NAME, shown};
 
-/// One way to a method, and where it is declared. `additional_bindings` of the rule are empty: each is a `Declared` of
-/// its own.
+/// One way to a method, and where it is declared. Additional bindings are each a `Declared` of their own: the rule has
+/// some only where it is such a binding itself, which shouldn't.
 #[derive(Debug)]
 pub(super) struct Declared {
     pub(super) method: Rc<Method>,
     pub(super) origin: Origin,
     pub(super) rule: HttpRule,
+}
+
+impl Declared {
+    /// Whether the rule leads nowhere and needn't: it is one of the plugin configuration without a path, which takes the
+    /// annotation away, or whose path has been refused.
+    pub(super) fn is_no_way(&self) -> bool {
+        matches!(self.origin, Origin::Rule { .. }) && self.rule.is_without_path()
+    }
 }
 
 /// Which methods are also reached by a POST to `/pkg.Service/Method`, with the request message as the body.
@@ -31,44 +42,55 @@ pub enum AutoMapping {
     None,
 }
 
-/// All ways to the methods of `services`: first those of rules, method by method, then by `auto_mapping` the
-/// automatic ones.
+/// All ways to `methods`: first those of rules, method by method, then by `auto_mapping` the automatic ones. None of them
+/// has been checked.
 ///
 /// `rules` are the plugin configuration's. A rule replaces the annotation of each method that it selects
 /// ([`Methods::give`]). A rule that selects none is an error, but for one without a selector, which is passed over.
 pub(super) fn declared(
     tables: &Tables,
-    services: &[ServiceDescriptor],
+    methods: &Methods,
     rules: &[HttpRule],
     auto_mapping: AutoMapping,
-) -> Result<Vec<Declared>, RoutingError> {
-    let methods = Methods::of(services);
+    problems: &mut Problems<RoutingError>,
+) -> Vec<Declared> {
     let descriptors = methods.descriptors();
     let mut replaced: Vec<Option<usize>> = vec![None; descriptors.len()];
-    for (rule, index) in rules.iter().zip(0..).filter(|(rule, _)| !rule.selector.is_empty()) {
-        methods
-            .give(&rule.selector, index, &mut replaced)
-            .map_err(|message| RoutingError {
-                key: Some(format!("http_rules[{index}].selector")),
-                method: None,
-                message,
-            })?;
+    for (rule, index) in rules.iter().zip(0..) {
+        // Without a selector, that it lacks one has been said.
+        let selects = !rule.selector.is_empty() && methods.give(&rule.selector, index, &mut replaced);
+        if !selects {
+            if !rule.selector.is_empty() {
+                problems.add(|| RoutingError {
+                    key: Some(format!("http_rules[{index}].selector")),
+                    method: None,
+                    message: methods.unknown(&rule.selector),
+                });
+            }
+            check_paths(index, rule, problems);
+        }
     }
 
     let mut declared = Vec::new();
     let mut automatic = Vec::new();
     for (index, (descriptor, replaced)) in descriptors.iter().zip(replaced).enumerate() {
-        let method = Rc::new(method(tables, descriptor, index)?);
+        let method = match method(tables, descriptor, index) {
+            Ok(method) => Rc::new(method),
+            Err(error) => {
+                problems.add(|| error);
+                continue;
+            }
+        };
         match replaced.and_then(|index| Some((index, rules.get(index)?))) {
             Some((index, rule)) => flatten(&method, rule, &mut declared, |additional| Origin::Rule {
                 index,
                 additional,
-            })?,
+            }),
             None => {
                 if let Some(rule) = annotation(descriptor) {
                     flatten(&method, &rule, &mut declared, |additional| Origin::Annotation {
                         additional,
-                    })?;
+                    });
                 }
             }
         }
@@ -92,7 +114,7 @@ pub(super) fn declared(
         automatic.retain(|automatic| !ruled.contains(&*automatic.method.service));
     }
     declared.append(&mut automatic);
-    Ok(declared)
+    declared
 }
 
 /// Compiles a method. `index` is its position among the served methods.
@@ -125,40 +147,52 @@ fn flatten(
     rule: &HttpRule,
     declared: &mut Vec<Declared>,
     origin: impl Fn(Option<usize>) -> Origin,
-) -> Result<(), RoutingError> {
-    let additional = rule
-        .additional_bindings
-        .iter()
-        .zip(0..)
-        .map(|(rule, index)| (rule, Some(index)));
-    for (rule, additional) in [(rule, None)].into_iter().chain(additional) {
-        let origin = origin(additional);
-        let refuse =
-            |message: &str| RoutingError::new(origin, RulePart::Whole, &rule.http_method, method, message.into());
-        if rule.template.is_empty() && rule.http_method.is_empty() {
-            return Err(refuse(
-                "expected an HTTP method and a path: get, put, post, delete, patch or custom",
-            ));
-        }
-        if !is_token(&rule.http_method) {
-            return Err(refuse(&format!(
-                "expected an HTTP method (or `*` for any), found `{}`",
-                rule.http_method
-            )));
-        }
-        if additional.is_some() && !rule.additional_bindings.is_empty() {
-            return Err(refuse("expected no additional_bindings within additional_bindings"));
-        }
+) {
+    let itself = HttpRule {
+        additional_bindings: Vec::new(),
+        ..rule.clone()
+    };
+    let additional = rule.additional_bindings.iter().cloned().zip(0..);
+    let additional = additional.map(|(rule, index)| (rule, Some(index)));
+    for (rule, additional) in [(itself, None)].into_iter().chain(additional) {
         declared.push(Declared {
             method: method.clone(),
-            origin,
-            rule: HttpRule {
-                additional_bindings: Vec::new(),
-                ..rule.clone()
-            },
+            origin: origin(additional),
+            rule,
         });
     }
-    Ok(())
+}
+
+/// Checks what can be said of the plugin configuration's rule at the position `index` without its methods: the HTTP methods
+/// and the syntax of paths.
+pub(super) fn check_paths(index: usize, rule: &HttpRule, problems: &mut Problems<RoutingError>) {
+    let additional = rule.additional_bindings.iter().zip(0..);
+    let additional = additional.map(|(rule, at)| (rule, Some(at)));
+    for (rule, additional) in [(rule, None)].into_iter().chain(additional) {
+        if !rule.is_without_path()
+            && let Err((part, message)) = template(rule)
+        {
+            let origin = Origin::Rule { index, additional };
+            problems.add(|| RoutingError::new(origin, part, &rule.http_method, None, message));
+        }
+    }
+}
+
+/// The parsed path of a rule. On error says which part of the rule is wrong, and how.
+pub(super) fn template(rule: &HttpRule) -> Result<Template, (RulePart, String)> {
+    if rule.is_without_path() {
+        let message = "expected an HTTP method and a path: get, put, post, delete, patch or custom";
+        return Err((RulePart::Whole, message.into()));
+    }
+    if !is_token(&rule.http_method) {
+        let found = shown(rule.http_method.as_bytes(), NAME);
+        let message = format!("expected an HTTP method (or `*` for any), found `{found}`");
+        return Err((RulePart::Whole, message));
+    }
+    Template::parse(&rule.template).map_err(|error| {
+        let path = shown(rule.template.as_bytes(), NAME);
+        (RulePart::Path, format!("path `{path}`: {error}"))
+    })
 }
 
 /// Whether this is a token (RFC 9110, section 5.6.2), as an HTTP method has to be (section 9.1).

@@ -1,25 +1,31 @@
-//! Why the HTTP rules of a configuration can't be used, and where a rule is declared.
+//! What is wrong with the HTTP rules of a configuration, and where a rule is declared.
 
 use std::fmt;
 
 use super::method::Method;
 
-/// Why the HTTP rules of a configuration can't be used. Printed as `KEY: METHOD: MESSAGE`, without what is `None`.
+/// One thing that is wrong with the HTTP rules of a configuration. Printed as `KEY: METHOD: MESSAGE`, without what is `None`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoutingError {
     /// The path of the key in the plugin configuration, such as `http_rules[2].body`. `None` for an annotation in the
     /// schema: then the message begins with the path of the option, `google.api.http.body`.
     pub key: Option<String>,
-    /// The full name of the method whose rule is wrong; `None` for a selector that selects no method.
+    /// The full name of the method whose rule is wrong; `None` where no method is selected.
     pub method: Option<String>,
     /// What was found and what was expected.
     pub message: String,
 }
 
 impl RoutingError {
-    /// What is wrong with the `part` of a rule of `method`, declared at `origin`. `http_method` is the rule's: the key
-    /// of a path is named after it.
-    pub(super) fn new(origin: Origin, part: RulePart, http_method: &str, method: &Method, message: String) -> Self {
+    /// What is wrong with the `part` of a rule, declared at `origin`. `http_method` is the rule's: the key of a path is
+    /// named after it. An annotation may be in somebody else's file: what else can be done is said with it.
+    pub(super) fn new(
+        origin: Origin,
+        part: RulePart,
+        http_method: &str,
+        method: Option<&Method>,
+        message: String,
+    ) -> Self {
         let below = match (part, http_method) {
             (RulePart::Whole, _) => "",
             (RulePart::Path, "GET") => ".get",
@@ -31,15 +37,20 @@ impl RoutingError {
             (RulePart::Body, _) => ".body",
             (RulePart::ResponseBody, _) => ".response_body",
         };
-        let (key, message) = match origin {
-            Origin::Annotation { .. } => (None, format!("{origin}{below}: {message}")),
-            Origin::Rule { .. } | Origin::Auto => (origin.key().map(|key| key + below), message),
+        let method = method.map(|method| method.full_name.to_string());
+        let (key, message) = match (origin, &method) {
+            (Origin::Annotation { .. }, Some(selector)) => {
+                let end = if message.ends_with('?') { "" } else { "." };
+                let message = format!(
+                    "{origin}{below}: {message}{end} A rule in `http_rules` with `selector: {selector}` replaces this \
+                     one, or with nothing but the selector takes it away"
+                );
+                (None, message)
+            }
+            (Origin::Annotation { .. }, None) => (None, format!("{origin}{below}: {message}")),
+            (Origin::Rule { .. } | Origin::Auto, _) => (origin.key().map(|key| key + below), message),
         };
-        Self {
-            key,
-            method: Some(method.full_name.to_string()),
-            message,
-        }
+        Self { key, method, message }
     }
 }
 
@@ -55,7 +66,7 @@ impl fmt::Display for RoutingError {
 impl std::error::Error for RoutingError {}
 
 /// Where a rule is declared. Printed as a path: `google.api.http.additional_bindings[1]`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Origin {
     /// The method's `google.api.http`.
     Annotation {
@@ -100,7 +111,7 @@ fn suffix(additional: Option<usize>) -> String {
 }
 
 /// The part of a rule that an error is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum RulePart {
     /// The rule as a whole.
     Whole,

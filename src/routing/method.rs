@@ -5,7 +5,7 @@ use crate::schema::tables::MessageIndex;
 /// A `google.api.HttpRule` (google/api/http.proto): how one method is reached over HTTP.
 ///
 /// Nothing of it has been checked: [`Router::build`](super::Router::build) does.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HttpRule {
     /// The full name of the method, `pkg.Service.Method`; in the plugin configuration also a prefix of names that ends
     /// in `.*`. Not read where the rule is a method's annotation.
@@ -20,6 +20,14 @@ pub struct HttpRule {
     pub response_body: String,
     /// Further ways to the same method. Their own `additional_bindings` have to be empty.
     pub additional_bindings: Vec<HttpRule>,
+}
+
+impl HttpRule {
+    /// Whether the rule has neither an HTTP method nor a path. In the plugin configuration, one that is a selector alone
+    /// takes away the annotations of the methods it selects; in the schema it is an error.
+    pub fn is_without_path(&self) -> bool {
+        self.http_method.is_empty() && self.template.is_empty()
+    }
 }
 
 /// A gRPC method that is served.

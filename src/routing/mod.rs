@@ -1,12 +1,13 @@
 //! From an HTTP method, path and query to a gRPC method and the fields that path and query bind.
 //!
-//! At configuration, [`Router::build`] compiles the HTTP rules of all methods and refuses those that are wrong:
+//! At configuration, [`Router::build`] compiles the HTTP rules of all methods and refuses all those that are wrong:
 //!
 //! - `method`: a gRPC method, and an [`HttpRule`].
 //! - `selector`: which methods a selector means.
 //! - `declared`: which rules each method has.
 //! - [`template`]: the grammar of their paths.
 //! - [`binding`]: which fields of the request message path, query and body fill.
+//! - `build`: the routes, or all that is wrong with the rules.
 //! - `error`: why a rule is refused.
 //!
 //! For each request, [`Router::find`] finds the route and [`Binder::bind`] fills the request message:
@@ -16,6 +17,7 @@
 //! - [`query`]: captures and query parameters as wire records of the request message.
 
 pub mod binding;
+mod build;
 mod captures;
 mod declared;
 mod error;
@@ -31,17 +33,19 @@ use std::rc::Rc;
 use prost_reflect::ServiceDescriptor;
 
 pub use self::binding::{Binding, Body, Route};
+use self::build::Builder;
 pub use self::captures::Captures;
 pub use self::declared::AutoMapping;
 use self::declared::{Declared, declared};
+use self::error::Origin;
 pub use self::error::RoutingError;
-use self::error::{Origin, RulePart};
 use self::matcher::{Found, Matcher};
 pub use self::method::{HttpRule, Method};
 pub use self::query::{BindError, BindOptions, Binder, Bound, FormInput, Parameters, QueryOptions, UnknownParameters};
 pub use self::selector::Methods;
-use self::template::{BasePath, Template};
+use self::template::BasePath;
 use crate::schema::tables::Tables;
+use crate::text::problems::Problems;
 
 /// All routes of a configuration, ready to be searched.
 #[derive(Debug)]
@@ -65,38 +69,46 @@ pub struct ServedService {
 }
 
 impl Router {
-    /// Compiles the routes to the methods of `services`, whose messages are in `tables`.
+    /// Compiles the routes to `methods`, whose messages are in `tables`.
     ///
     /// A method's rule is its `google.api.http` annotation, or one of `rules` (the plugin configuration's
-    /// `http_rules`), which replaces the annotation. The methods of `auto_mapping` are also reached by a POST to
-    /// `/pkg.Service/Method`, with the request message as the body. All these paths are below `base_path`.
+    /// `http_rules`), which replaces the annotation, or takes it away where it has neither an HTTP method nor a path. The
+    /// methods of `auto_mapping` are also reached by a POST to `/pkg.Service/Method`, with the request message as the body.
+    /// All these paths are below `base_path`.
     ///
-    /// Everything that can be wrong with a rule is found here, so that requests meet only rules that hold.
+    /// # Errors
+    ///
+    /// Everything that is wrong with the rules, so that requests meet only rules that hold: first selectors, then in the
+    /// order of methods what they have. What is wrong with a rule for several methods with one message is said once.
     pub fn build(
         tables: &Tables,
-        services: &[ServiceDescriptor],
+        methods: &Methods,
         rules: &[HttpRule],
         auto_mapping: AutoMapping,
         base_path: &BasePath,
-    ) -> Result<Self, RoutingError> {
-        let mut router = Self {
-            routes: Vec::new(),
-            matcher: Matcher::new(),
-            methods: Vec::new(),
-            services: Vec::new(),
-        };
-        let mut origins = Vec::new();
-        for declared in declared(tables, services, rules, auto_mapping)? {
-            let origin = declared.origin;
-            if router.add(tables, declared, base_path, &origins)? {
-                origins.push(origin);
-            }
+    ) -> Result<Self, Problems<RoutingError>> {
+        let mut problems = Problems::default();
+        let declared = declared(tables, methods, rules, auto_mapping, &mut problems);
+        let mut builder = Builder::new(tables, base_path, problems);
+        for declared in &declared {
+            builder.add(declared);
         }
-        router.methods = router.routes.iter().map(|route| Rc::clone(&route.method)).collect();
-        router.methods.sort_unstable_by(|one, other| one.path.cmp(&other.path));
-        router.methods.dedup_by(|one, other| one.path == other.path);
-        router.services = router.count(services, &origins);
-        Ok(router)
+        let Builder {
+            matcher,
+            inserted,
+            routes,
+            problems,
+            ..
+        } = builder;
+        let mut of_routes: Vec<_> = routes.iter().map(|route| Rc::clone(&route.method)).collect();
+        of_routes.sort_unstable_by(|one, other| one.path.cmp(&other.path));
+        of_routes.dedup_by(|one, other| one.path == other.path);
+        problems.or(Self {
+            matcher,
+            services: count(methods.services(), &inserted),
+            methods: of_routes,
+            routes,
+        })
     }
 
     /// Finds the route for a request, and fills `captures` with the values of its path's variables.
@@ -133,78 +145,38 @@ impl Router {
     pub fn services(&self) -> &[ServedService] {
         &self.services
     }
+}
 
-    /// `origins` are those of the routes.
-    fn count(&self, services: &[ServiceDescriptor], origins: &[Origin]) -> Vec<ServedService> {
-        let mut seen = HashSet::new();
-        let mut counts: HashMap<&str, [usize; 2]> = HashMap::new();
-        for (route, origin) in self.routes.iter().zip(origins) {
-            let automatic = *origin == Origin::Auto;
-            if seen.insert((route.method.index, automatic)) {
-                let [by_rule, auto_mapped] = counts.entry(&*route.method.service).or_default();
-                *(if automatic { auto_mapped } else { by_rule }) += 1;
-            }
+/// How many methods of each service are served in which way, by their `routes`.
+fn count(services: &[ServiceDescriptor], routes: &[&Declared]) -> Vec<ServedService> {
+    let mut seen = HashSet::new();
+    let mut counts: HashMap<&str, [usize; 2]> = HashMap::new();
+    for Declared { method, origin, .. } in routes {
+        let automatic = *origin == Origin::Auto;
+        if seen.insert((method.index, automatic)) {
+            let [by_rule, auto_mapped] = counts.entry(&*method.service).or_default();
+            *(if automatic { auto_mapped } else { by_rule }) += 1;
         }
-        let served = |service: &ServiceDescriptor| {
-            let [by_rule, auto_mapped] = counts.get(service.full_name()).copied().unwrap_or_default();
-            ServedService {
-                full_name: service.full_name().into(),
-                by_rule,
-                auto_mapped,
-            }
-        };
-        services.iter().map(served).collect()
     }
+    let served = |service: &ServiceDescriptor| {
+        let [by_rule, auto_mapped] = counts.get(service.full_name()).copied().unwrap_or_default();
+        ServedService {
+            full_name: service.full_name().into(),
+            by_rule,
+            auto_mapped,
+        }
+    };
+    services.iter().map(served).collect()
+}
 
-    /// Adds one route. Returns `false` for an automatic one whose path the method is bound to already. `origins` are
-    /// those of the routes so far.
-    fn add(
-        &mut self,
-        tables: &Tables,
-        declared: Declared,
-        base_path: &BasePath,
-        origins: &[Origin],
-    ) -> Result<bool, RoutingError> {
-        let Declared { method, origin, rule } = declared;
-        let refuse = |part, message: String| RoutingError::new(origin, part, &rule.http_method, &method, message);
-        let mut template = Template::parse(&rule.template)
-            .map_err(|error| refuse(RulePart::Path, format!("path `{}`: {error}", rule.template)))?;
-        template.put_under(base_path);
-        if let Err(taken) = self
-            .matcher
-            .insert(&template, &rule.http_method, self.routes.len() as u32)
-        {
-            let taken = self.routes.get(taken as usize).zip(origins.get(taken as usize));
-            let Some((other, other_origin)) = taken else {
-                return Ok(false);
-            };
-            let same_method = other.method.full_name == method.full_name;
-            if origin == Origin::Auto && same_method {
-                return Ok(false);
-            }
-            let whose = if same_method {
-                "the same method"
-            } else {
-                &other.method.full_name
-            };
-            let hint = match origin {
-                Origin::Rule { .. } if origin == *other_origin => {
-                    ": a selector that ends in `.*` must select a single method"
-                }
-                Origin::Auto => ": set `auto_mapping: false`, or change that path",
-                _ => "",
-            };
-            let message = format!(
-                "{} `{}` is already bound to {whose} by {other_origin}, as `{}`{hint}",
-                rule.http_method, rule.template, other.binding.template
-            );
-            return Err(refuse(RulePart::Whole, message));
-        }
-        let binding =
-            Binding::build(tables, &method, &rule, &template).map_err(|(part, message)| refuse(part, message))?;
-        self.routes.push(Rc::new(Route { method, binding }));
-        Ok(true)
+/// What is wrong with the plugin configuration's rules as far as it can be said without a schema: HTTP methods, and the
+/// syntax of paths.
+pub fn check_paths(rules: &[HttpRule]) -> Problems<RoutingError> {
+    let mut problems = Problems::default();
+    for (at, rule) in rules.iter().enumerate() {
+        declared::check_paths(at, rule, &mut problems);
     }
+    problems
 }
 
 /// Whether a request has a route: what [`Router::find`] found.

@@ -19,7 +19,7 @@ use crate::text::percent::{self, Decoding};
 use crate::wire::DEPTH_LIMIT;
 
 /// A parsed path template.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Template {
     /// The segments, those inside variables included.
     pub segments: Vec<Segment>,

@@ -2,6 +2,7 @@ use prost_reflect::{DescriptorPool, ServiceDescriptor};
 use protox::Compiler;
 use protox::file::{ChainFileResolver, File, FileResolver, GoogleFileResolver};
 
+use super::template::Template;
 use super::*;
 use crate::codec::BoundField;
 use crate::schema::Features;
@@ -159,7 +160,11 @@ impl Fixture {
         Self::new(&format!("service S {{ {} }}", methods.concat()))
     }
 
-    pub(super) fn router(&self, rules: &[HttpRule], auto_mapping: AutoMapping) -> Result<Router, RoutingError> {
+    pub(super) fn router(
+        &self,
+        rules: &[HttpRule],
+        auto_mapping: AutoMapping,
+    ) -> Result<Router, Problems<RoutingError>> {
         self.router_below("", rules, auto_mapping)
     }
 
@@ -168,9 +173,17 @@ impl Fixture {
         base_path: &str,
         rules: &[HttpRule],
         auto_mapping: AutoMapping,
-    ) -> Result<Router, RoutingError> {
+    ) -> Result<Router, Problems<RoutingError>> {
         let base_path = BasePath::parse(base_path).unwrap();
-        Router::build(&self.tables, &self.services, rules, auto_mapping, &base_path)
+        let methods = Methods::of(self.services.clone(), &self.services, true);
+        Router::build(&self.tables, &methods, rules, auto_mapping, &base_path)
+    }
+
+    /// What is wrong with the rules.
+    fn problems(&self, rules: &[HttpRule], auto_mapping: AutoMapping) -> Vec<RoutingError> {
+        let problems = self.router(rules, auto_mapping).unwrap_err();
+        assert_eq!(problems.more(), 0);
+        problems.shown().to_vec()
     }
 }
 
@@ -852,6 +865,93 @@ fn configured_rules_replace_annotations_and_the_last_wins() {
 }
 
 #[test]
+fn a_rule_that_is_a_selector_alone_takes_annotations_away() {
+    let fixture = Fixture::new(
+        r#"service Ruled {
+             rpc A(Req) returns (Res) { option (google.api.http) = { get: "/a" additional_bindings { get: "/a2" } }; }
+             rpc B(Req) returns (Res) { option (google.api.http) = { get: "/b" }; }
+           }
+           service Plain { rpc C(Req) returns (Res) {} }"#,
+    );
+    let alone = |selector: &str| rule(selector, "", "");
+    let requests = [
+        "GET /a",
+        "GET /a2",
+        "GET /b",
+        "POST /t.Ruled/A",
+        "POST /t.Ruled/B",
+        "POST /t.Plain/C",
+    ];
+    let cases = [
+        (
+            vec![alone("t.Ruled.A")],
+            AutoMapping::Unruled,
+            ["404", "404", "B", "404", "404", "C"],
+        ),
+        (
+            vec![alone("t.Ruled.A")],
+            AutoMapping::All,
+            ["404", "404", "B", "A", "B", "C"],
+        ),
+        // A service whose only rules are taken away isn't opened by that.
+        (
+            vec![alone("t.Ruled.*")],
+            AutoMapping::Unruled,
+            ["404", "404", "404", "404", "404", "C"],
+        ),
+        // Such a rule is one like any other: the last wins, and a service that has one isn't mapped by itself.
+        (
+            vec![alone("t.*"), rule("t.Ruled.B", "GET", "/b")],
+            AutoMapping::Unruled,
+            ["404", "404", "B", "404", "404", "404"],
+        ),
+        (
+            vec![rule("t.Ruled.B", "GET", "/b"), alone("t.Ruled.B")],
+            AutoMapping::None,
+            ["A", "A", "404", "404", "404", "404"],
+        ),
+    ];
+    for (rules, auto_mapping, expected) in cases {
+        let router = fixture.router(&rules, auto_mapping).unwrap();
+        let found = requests.map(|request| found(&router, request));
+        assert_eq!(found, expected, "{auto_mapping:?} {rules:?}");
+    }
+    let unknown = fixture.problems(&[alone("t.Ruled.D")], AutoMapping::None);
+    assert_eq!(unknown[0].key.as_deref(), Some("http_rules[0].selector"));
+}
+
+#[test]
+fn every_rule_is_checked_in_all_its_parts() {
+    let fixture = Fixture::methods([
+        ("A", r#"post: "/{nme}/{tags}" body: "bok" response_body: "txt""#),
+        ("B", r#"get: "/b/{id}" additional_bindings { get: "b" body: "tgs" }"#),
+        ("C", r#"get: "/b/{nme}""#),
+        ("D", ""),
+    ]);
+    let rules = [rule("t.S.E", "GET", "d"), rule("t.S.D", "A B", "/")];
+    let problems = fixture.problems(&rules, AutoMapping::None);
+    let told: Vec<_> = problems.iter().map(RoutingError::to_string).collect();
+    let expected = [
+        "http_rules[0].selector: `t.S.E` selects no method",
+        "http_rules[0].get: path `d`: expected `/`",
+        "t.S.A: google.api.http.post: path `/{nme}/{tags}`, variable `nme`: `t.Req` has no field `nme`",
+        "t.S.A: google.api.http.post: path `/{nme}/{tags}`, variable `tags`: expected a singular field",
+        "t.S.A: google.api.http.body: `t.Req` has no field `bok`; did you mean `book`? A rule in `http_rules` with \
+         `selector: t.S.A` replaces this one, or with nothing but the selector takes it away",
+        "t.S.A: google.api.http.response_body: `t.Res` has no field `txt`; did you mean `text`? A rule",
+        "t.S.B: google.api.http.additional_bindings[0].get: path `b`: expected `/`",
+        "t.S.B: google.api.http.additional_bindings[0].body: `t.Req` has no field `tgs`; did you mean `tags`? A rule",
+        "t.S.C: google.api.http: GET `/b/{nme}` is already bound to t.S.B by google.api.http, as `/b/{id}`. A rule",
+        "t.S.C: google.api.http.get: path `/b/{nme}`, variable `nme`: `t.Req` has no field `nme`",
+        "http_rules[1]: t.S.D: expected an HTTP method (or `*` for any), found `A B`",
+    ];
+    assert_eq!(told.len(), expected.len(), "{told:#?}");
+    for (told, expected) in told.iter().zip(expected) {
+        assert!(told.starts_with(expected), "{expected}\n{told}");
+    }
+}
+
+#[test]
 fn what_is_wrong_with_an_annotation_is_said_with_its_method() {
     let cases = [
         (r#"body: "*""#, "google.api.http: expected an HTTP method and a path"),
@@ -950,7 +1050,7 @@ fn what_is_wrong_with_an_annotation_is_said_with_its_method() {
         (r#"post: "/" body: "pageSize""#, "did you mean `page_size`?"),
         (
             r#"post: "/" body: "book.title""#,
-            "body: expected a field of `t.Req` itself, found the path `book.title`",
+            "body: expected a field of `t.Req` itself, such as `book`, found the path `book.title`",
         ),
         (
             r#"get: "/" response_body: "itms""#,
@@ -974,9 +1074,10 @@ fn what_is_wrong_with_an_annotation_is_said_with_its_method() {
         ),
     ];
     for (rule, message) in cases {
-        let error = Fixture::methods([("Bad", rule)])
-            .router(&[], AutoMapping::All)
-            .unwrap_err();
+        let problems = Fixture::methods([("Bad", rule)]).problems(&[], AutoMapping::All);
+        let [error] = problems.as_slice() else {
+            panic!("{rule}: {problems:?}");
+        };
         assert_eq!(error.method.as_deref(), Some("t.S.Bad"), "{rule}");
         assert_eq!(error.key, None, "{rule}");
         assert!(error.to_string().contains(message), "{rule}: {error}");
@@ -1060,9 +1161,26 @@ fn what_is_wrong_with_a_configured_rule_is_said_with_its_key() {
         ),
     ];
     for (rules, message) in cases {
-        let error = fixture.router(&rules, AutoMapping::All).unwrap_err();
+        let problems = fixture.problems(&rules, AutoMapping::All);
+        let [error] = problems.as_slice() else {
+            panic!("{message}: {problems:?}");
+        };
         assert!(error.to_string().starts_with(message), "{error}");
     }
+}
+
+#[test]
+fn an_automatic_path_that_an_annotation_has_taken_says_how_to_change_that() {
+    let fixture = Fixture::methods([("Own", r#"post: "/t.S/Plain" body: "*""#), ("Plain", "")]);
+    let problems = fixture.problems(&[], AutoMapping::All);
+    let told: Vec<_> = problems.iter().map(RoutingError::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "auto_mapping: t.S.Plain: POST `/t.S/Plain` is already bound to t.S.Own by google.api.http, as `/t.S/Plain`: \
+          set `auto_mapping: false`, or give `http_rules` a rule with `selector: t.S.Own`"
+        ]
+    );
 }
 
 #[test]

@@ -13,6 +13,7 @@ use super::imports::{self, Imports, Sees};
 use super::left_out::LeftOut;
 use super::raw::RawFile;
 use super::{bundled, descriptor_set, link, proto_text, well_known};
+use crate::text::problems::Problems;
 
 /// The files on their way to a pool.
 pub(super) struct Files<'a> {
@@ -50,7 +51,12 @@ impl<'a> TextFile<'a> {
 }
 
 impl<'a> Files<'a> {
-    pub(super) fn from_texts(given: &[(&str, &'a str)], max_proto_bytes: usize) -> Result<Self, SchemaError> {
+    /// Those that can't be read go to `problems`, and what imports them is left out with them.
+    pub(super) fn from_texts(
+        given: &[(&str, &'a str)],
+        max_proto_bytes: usize,
+        problems: &mut Problems<SchemaError>,
+    ) -> Result<Self, SchemaError> {
         let length: usize = given.iter().map(|(_, text)| text.len()).sum();
         if length > max_proto_bytes {
             return Err(SchemaError::new(format!(
@@ -62,18 +68,27 @@ impl<'a> Files<'a> {
         }
         let mut files = Vec::with_capacity(given.len());
         let mut names = HashSet::new();
+        let mut unread = HashSet::new();
         for (name, text) in given {
-            check_import_path(name)?;
+            if let Err(error) = check_import_path(name) {
+                problems.add(|| error);
+                continue;
+            }
             if !names.insert(*name) {
-                return Err(SchemaError::in_file(name, "the file is given twice"));
+                problems.add(|| SchemaError::in_file(name, "the file is given twice"));
+                continue;
             }
             match TextFile::parse(name, text) {
                 Ok(file) => files.push(file),
                 // protox does not read all that is in newer ones, and few need what these have more.
                 Err(error) if *name == DESCRIPTOR => log::warn!("the bundled {DESCRIPTOR} is used: {error}"),
-                Err(error) => return Err(error),
+                Err(error) => {
+                    unread.insert((*name).to_owned());
+                    problems.add(|| error);
+                }
             }
         }
+        leave_out_importing(unread, &mut files);
         let (pool, compiled) = well_known::beside(files.iter().map(|file| &*file.name))?;
         Ok(Self {
             pool,
@@ -160,7 +175,7 @@ impl<'a> Files<'a> {
     }
 
     /// Gives each file exactly what it sees, and makes the names in texts absolute.
-    pub(super) fn link(&mut self) -> Result<(), SchemaError> {
+    pub(super) fn link(&mut self) -> Result<(), Problems<SchemaError>> {
         let well_known: Vec<FileDescriptor> = self.pool.files().collect();
         let imports = self.imports(&well_known);
         let visible = imports::visible(&imports).map_err(|error| {
@@ -185,7 +200,7 @@ impl<'a> Files<'a> {
         self.missing = missing;
         self.resolve_names(&well_known, &visible)?;
         self.make_imports_direct(names);
-        self.refuse_doubled_extensions()
+        Ok(self.refuse_doubled_extensions()?)
     }
 
     /// The imports that aren't there, and the options that they may define of compiled files; those of texts are found as
@@ -240,7 +255,7 @@ impl<'a> Files<'a> {
     }
 
     /// Makes the names in texts absolute, each text seeing the files at its positions in `visible`.
-    fn resolve_names(&mut self, well_known: &[FileDescriptor], visible: &[Sees]) -> Result<(), SchemaError> {
+    fn resolve_names(&mut self, well_known: &[FileDescriptor], visible: &[Sees]) -> Result<(), Problems<SchemaError>> {
         // Only bundled texts are linked beside a descriptor set, and these rarely import what the set gives.
         let texts = self.texts.len();
         let seen: HashSet<usize> = visible
@@ -275,14 +290,18 @@ impl<'a> Files<'a> {
         for (file, descriptor) in self.texts.iter_mut().zip(descriptors) {
             file.descriptor = descriptor;
         }
-        linked.map_err(|error| {
-            let name = self.texts.get(error.file).map_or("", |file| &*file.name);
-            let message = match error.unknown {
-                true => self.with_missing(name, error.message, ""),
-                false => error.message,
-            };
-            self.error_at(name, &error.path, message)
-        })
+        let mut problems = Problems::default();
+        for error in linked {
+            problems.add(|| {
+                let name = self.texts.get(error.file).map_or("", |file| &*file.name).to_owned();
+                let message = match error.unknown {
+                    true => self.with_missing(&name, error.message, ""),
+                    false => error.message,
+                };
+                self.error_at(&name, &error.path, message)
+            });
+        }
+        problems.or(())
     }
 
     /// A message that a name, its first word in quotes, isn't defined in `file`; with what is to say of its imports that
@@ -497,6 +516,21 @@ impl BundledNames {
             }
         }
         names
+    }
+}
+
+/// Leaves out the files that import one of these, directly or not.
+fn leave_out_importing(mut unread: HashSet<String>, files: &mut Vec<TextFile<'_>>) {
+    while !unread.is_empty() {
+        let mut importing = HashSet::new();
+        files.retain(|file| {
+            let whole = !file.descriptor.dependency.iter().any(|name| unread.contains(name));
+            if !whole {
+                importing.insert(file.name.clone());
+            }
+            whole
+        });
+        unread = importing;
     }
 }
 

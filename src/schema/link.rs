@@ -15,6 +15,7 @@ use super::imports::Sees;
 use super::left_out::LeftOut;
 use super::nearest::nearest;
 use super::tokens::bracketed;
+use crate::text::problems::SHOWN;
 
 /// Longest full name, in bytes. Every element repeats the names of all that it stands in, so names without a bound
 /// would make the schema quadratic in the text.
@@ -27,14 +28,15 @@ const MAX_OPTION_PARTS: usize = 20;
 /// starts at position `files.len()`). `bundled` is the bundled file that has a full name in it, loaded or not.
 ///
 /// Where a file has imports that aren't there, options that nothing defines are blanked: they set nothing any more. They go
-/// to `left_out`.
+/// to `left_out`. Returns the first error of each file.
 pub(super) fn link(
     files: &mut [FileDescriptorProto],
     outside: &[&FileDescriptorProto],
     visible: &[Sees],
     bundled: &dyn Fn(&str) -> Option<&'static str>,
     left_out: &mut LeftOut,
-) -> Result<(), LinkError> {
+) -> Vec<LinkError> {
+    let mut errors = Vec::new();
     let mut symbols = HashMap::new();
     for (position, file) in files.iter().chain(outside.iter().copied()).enumerate() {
         collect(file, position, &mut symbols);
@@ -65,15 +67,18 @@ pub(super) fn link(
                 .collect(),
             path: Vec::new(),
             unknown: false,
+            explains: errors.len() < SHOWN,
         };
-        linker.file(file).map_err(|message| LinkError {
-            file: position,
-            path: linker.path,
-            message,
-            unknown: linker.unknown,
-        })?;
+        if let Err(message) = linker.file(file) {
+            errors.push(LinkError {
+                file: position,
+                path: linker.path,
+                message,
+                unknown: linker.unknown,
+            });
+        }
     }
-    Ok(())
+    errors
 }
 
 /// A name that resolves to nothing, or to the wrong kind of thing.
@@ -138,6 +143,8 @@ struct Linker<'s> {
     /// The element at hand; stays where it is when an error is found.
     path: Vec<i32>,
     unknown: bool,
+    /// Whether an error names what may have been meant, which takes a search through all names.
+    explains: bool,
 }
 
 /// Why a name could not be resolved.
@@ -425,6 +432,10 @@ impl Linker<'_> {
 
     /// Says what is wrong with a name.
     fn refuse(&mut self, name: &str, scope: &str, wanted: Wanted, unresolved: Unresolved) -> String {
+        self.unknown = true;
+        if !self.explains {
+            return String::new();
+        }
         let expected = wanted.text();
         let unseen = match unresolved.found {
             Some(symbol) if self.sees.contains(&symbol.file) => return format!("'{name}' is not {expected}"),
@@ -437,7 +448,6 @@ impl Linker<'_> {
                  \"{unseen}\""
             )
         });
-        self.unknown = true;
         if let Some(message) = unseen {
             return message;
         }

@@ -38,6 +38,7 @@ pub use self::editions::Features;
 pub use self::error::{Position, SchemaError};
 use self::files::Files;
 pub(crate) use self::nearest::nearest;
+use crate::text::problems::Problems;
 
 /// What a schema is compiled from. `google/api`, `google/protobuf`, `google/rpc` and `google/type` may be imported
 /// without being given.
@@ -70,15 +71,36 @@ impl Schema {
     ///
     /// A given file takes the place of a bundled one. Those of `google/protobuf` may say more there, but must agree with
     /// protobuf on its options and on the messages that have a JSON form of their own.
-    pub fn compile(source: Source<'_>, max_proto_bytes: usize) -> Result<Self, SchemaError> {
+    ///
+    /// # Errors
+    ///
+    /// The first that is wrong with each file, but for those that import one which can't be read.
+    pub fn compile(source: Source<'_>, max_proto_bytes: usize) -> Result<Self, Problems<SchemaError>> {
+        let mut problems = Problems::default();
+        match Self::compile_readable(source, max_proto_bytes, &mut problems) {
+            Ok(schema) => problems.or(schema),
+            Err(others) => {
+                problems.append(others, |other| other);
+                Err(problems)
+            }
+        }
+    }
+
+    /// Compiles those texts that can be read and import none that can't; what is wrong with the others goes to
+    /// `problems`.
+    fn compile_readable(
+        source: Source<'_>,
+        max_proto_bytes: usize,
+        problems: &mut Problems<SchemaError>,
+    ) -> Result<Self, Problems<SchemaError>> {
         let mut files = match source {
-            Source::Proto(text) => Files::from_texts(&[(SINGLE_FILE, text)], max_proto_bytes)?,
+            Source::Proto(text) => Files::from_texts(&[(SINGLE_FILE, text)], max_proto_bytes, problems)?,
             Source::Protos(texts) => {
                 let texts: Vec<_> = texts
                     .iter()
                     .map(|(name, text)| (name.as_str(), text.as_str()))
                     .collect();
-                Files::from_texts(&texts, max_proto_bytes)?
+                Files::from_texts(&texts, max_proto_bytes, problems)?
             }
             Source::DescriptorSet(bytes) => Files::from_descriptor_set(bytes)?,
         };

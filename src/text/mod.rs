@@ -3,4 +3,5 @@
 pub mod append;
 pub mod base64;
 pub mod percent;
+pub mod problems;
 pub mod shown;

@@ -37,6 +37,25 @@ fn a_key_error_ends_envoy_and_its_log_names_the_key_and_the_nearest_one() {
 }
 
 #[test]
+fn every_error_ends_envoy_with_a_line_of_its_own_in_the_log() {
+    let configuration = json!({
+        "proto": schema::PROTO,
+        "upstream": { "clutser": "backend" },
+        "limits": { "max_request_bytes": 0 },
+        "http_rules": [{ "selector": "test.everything.Echo.Post", "get": "/x/{strings}" }],
+    });
+    let log = refused(&Listener::new("bad", &configuration));
+    for expected in [
+        "configuration: upstream.clutser: unknown key; did you mean",
+        "configuration: limits.max_request_bytes: expected a whole number of bytes",
+        "configuration: http_rules[0].get: test.everything.Echo.Post: path `/x/{strings}`, variable `strings`",
+    ] {
+        let lines = log.lines().filter(|line| line.contains(expected));
+        assert_ne!(lines.count(), 0, "{expected}\n{log}");
+    }
+}
+
+#[test]
 fn text_over_the_limit_ends_envoy_and_its_log_has_both_numbers() {
     let log = refused(&Listener::new(
         "bad",

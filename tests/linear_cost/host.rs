@@ -110,6 +110,13 @@ const ROOT: i32 = 1;
 
 impl Machine {
     pub fn new(configuration: &str) -> Self {
+        let (machine, accepted) = Self::configured(configuration);
+        assert!(accepted, "{configuration}");
+        machine
+    }
+
+    /// And whether the module has accepted the configuration.
+    pub fn configured(configuration: &str) -> (Self, bool) {
         let (engine, module) = &*COMPILED;
         let mut store = Store::new(engine, Host::default());
         store.set_fuel(u64::MAX).unwrap();
@@ -123,12 +130,8 @@ impl Machine {
         machine.call::<()>("_initialize", ());
         machine.call::<()>("proxy_on_context_create", (ROOT, 0));
         let size = configuration.len() as i32;
-        assert_eq!(
-            machine.call::<i32>("proxy_on_configure", (ROOT, size)),
-            1,
-            "{configuration}"
-        );
-        machine
+        let accepted = machine.call::<i32>("proxy_on_configure", (ROOT, size)) == 1;
+        (machine, accepted)
     }
 
     pub fn run(&mut self, exchange: &Exchange) -> Outcome {

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::host::{Gateway, Request};
+use crate::host::{Gateway, Machine, Request};
 
 /// A request costs what it costs, however much there is in the schema that it doesn't use.
 #[test]
@@ -55,6 +55,88 @@ fn a_configuration_takes_what_its_schema_takes() {
         assert!(machine.run(&request.into()).done, "{name}: the request isn't sent on");
         let later = machine.memory() >> 20;
         assert!(name == "10 methods" || later == taken, "{name}: {later} MiB");
+    }
+}
+
+/// All that is wrong is found, however much it is, and costs no more than what is right.
+#[test]
+fn a_wrong_configuration_costs_what_its_length_does() {
+    let proto = |rules: bool, size: usize| {
+        let rule = |at: usize| match rules {
+            true => format!("{{ option (google.api.http) = {{ get: \"/{at}/{{lost{at}}}\" body: \"none{at}\" }}; }}"),
+            false => ";".to_owned(),
+        };
+        let methods = (0..size).map(|at| format!("rpc R{at}(M) returns (M) {}\n", rule(at)));
+        format!(
+            "syntax = \"proto3\"; package t; import \"google/api/annotations.proto\"; message M {{ string name = 1; }}\n\
+             service S {{ {} }} service T {{ rpc R(M) returns (M); }}",
+            methods.collect::<String>()
+        )
+    };
+    let many = |of: fn(usize) -> Value, size: usize| Value::Array((0..size).map(of).collect());
+    let selector = |at: usize| json!({ "selector": format!("t.S.Lost{at}"), "get": format!("/{at}") });
+    type Shape<'s> = (&'static str, Box<dyn Fn(usize) -> Value + 's>);
+    let shapes: [Shape<'_>; 8] = [
+        ("annotations", Box::new(|size| json!({ "proto": proto(true, size) }))),
+        (
+            "selectors",
+            Box::new(|size| json!({ "proto": proto(false, size), "http_rules": many(selector, size) })),
+        ),
+        (
+            "selectors of services that aren't known",
+            Box::new(
+                |size| json!({ "proto": proto(false, size), "services": ["t.T", 1], "http_rules": many(selector, size) }),
+            ),
+        ),
+        (
+            "services",
+            Box::new(
+                |size| json!({ "proto": proto(false, 1), "services": many(|at| json!(format!("t.Lost{at}")), size) }),
+            ),
+        ),
+        (
+            "one rule of all methods",
+            Box::new(|size| {
+                let rule = json!({ "selector": "t.S.*", "get": "/{lost}", "body": "lost", "response_body": "lost" });
+                json!({ "proto": proto(false, size), "http_rules": [rule] })
+            }),
+        ),
+        (
+            "keys",
+            Box::new(|size| {
+                let keys = (0..size).map(|at| (format!("lost{at}"), json!(at)));
+                Value::Object(keys.collect())
+            }),
+        ),
+        (
+            "values",
+            Box::new(|size| json!({ "query": { "ignored": many(|at| json!(at), size) } })),
+        ),
+        (
+            "files",
+            Box::new(|size| {
+                let text = |at: usize| format!("syntax = \"proto3\"; message M{at} {{ Lost{at} a = 1; }}");
+                let files = (0..size).map(|at| (format!("{at}.proto"), json!(text(at))));
+                json!({ "protos": Value::Object(files.collect()) })
+            }),
+        ),
+    ];
+    for (name, shape) in shapes {
+        let cost = |size: usize| {
+            let configuration = shape(size).to_string();
+            let (machine, accepted) = Machine::configured(&configuration);
+            assert!(!accepted, "{name}");
+            (configuration.len(), u64::MAX - machine.store.get_fuel().unwrap())
+        };
+        let ((small, few), (large, many)) = (cost(1000), cost(2000));
+        let ratio = (many as f64 / few as f64) / (large as f64 / small as f64);
+        if std::env::var_os("PRINT_COST").is_some() {
+            println!("{name:40} {small:8} bytes {few:12} {large:8} bytes {many:12}: {ratio:.3}");
+        }
+        assert!(
+            ratio <= 1.1,
+            "{name}: {small} bytes cost {few}, {large} bytes cost {many}"
+        );
     }
 }
 

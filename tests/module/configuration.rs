@@ -322,6 +322,46 @@ fn what_is_wrong_is_refused_with_its_place_and_what_was_expected() {
 }
 
 #[test]
+fn all_that_is_wrong_is_in_the_log_and_clients_are_told_the_first() {
+    let configuration = json!({
+        "proto": schema::PROTO,
+        "limits": { "max_request_bytes": "4MiB" },
+        "http_rules": [
+            { "selector": "test.everything.Echo.Post", "get": "/x/{strings}", "body": "chld" },
+            { "selector": "test.everything.Echo.Pst", "get": "/y" },
+        ],
+    });
+    let expected = [
+        "configuration: limits.max_request_bytes: expected a whole number of bytes",
+        "configuration: http_rules[1].selector: `test.everything.Echo.Pst` selects no method: did you mean",
+        "configuration: http_rules[0].get: test.everything.Echo.Post: path `/x/{strings}`, variable `strings`: expected",
+        "configuration: http_rules[0].body: test.everything.Echo.Post: `test.everything.Everything` has no field `chld`",
+    ];
+    let refused = Host::envoy().load(&configuration.to_string()).err().unwrap();
+    let gateway = Host::kong().load(&configuration.to_string()).unwrap();
+    for log in [refused.log, gateway.log()] {
+        assert_eq!(log.len(), expected.len(), "{log:#?}");
+        for (line, expected) in log.iter().zip(expected) {
+            assert!(line.contains(expected), "{expected}\n{log:#?}");
+        }
+    }
+    let answer = gateway.request(Request::post("/v1/echo").json("{}")).answer();
+    assert_eq!(answer.status(), 500);
+    let message = answer.json()["message"].as_str().unwrap().to_owned();
+    assert!(message.contains(expected[0]), "{message}");
+    assert!(message.ends_with("(3 more problems are in the log)"), "{message}");
+}
+
+#[test]
+fn a_selector_alone_takes_the_methods_annotation_away() {
+    let gateway = gateway(json!({ "http_rules": [{ "selector": "test.everything.Echo.Query" }] }));
+    // The path has another method's rule too.
+    let taken = gateway.request(Request::get("/v1/echo")).answer();
+    assert_eq!((taken.status(), taken.headers.get("allow")), (405, Some("POST")));
+    works(&gateway);
+}
+
+#[test]
 fn what_is_neither_json_nor_a_struct_is_refused() {
     for bytes in [
         &b""[..],

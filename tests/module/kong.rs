@@ -614,7 +614,7 @@ fn what_the_parser_of_kongs_own_plugin_lets_pass_is_refused_with_its_place() {
 #[test]
 fn a_bad_configuration_answers_every_request_with_its_error() {
     let gateway = Host::kong()
-        .load(r#"{"proto": "syntax = \"proto3\";", "dispach": "auto"}"#)
+        .load(&json!({ "proto": schema::PROTO, "dispach": "auto" }).to_string())
         .unwrap();
     // Nothing beside the error: a property that there is only in a request would be a line of its own.
     let log = gateway.log();
@@ -647,10 +647,16 @@ fn what_kong_cannot_do_is_a_configuration_error() {
         (json!({ "upstream": { "cluster": "a" } }), "upstream.cluster"),
         (json!({ "upstream": { "authority": "a" } }), "upstream.authority"),
         (json!({ "upstream": { "grpc_web": true } }), "upstream.grpc_web"),
+        (
+            json!({ "bodyless": "call", "upstream": { "cluster": "a", "grpc_web": true } }),
+            "bodyless: call; upstream.cluster; upstream.grpc_web",
+        ),
     ] {
         let (status, _, message) = error(&kong(more).request(Request::post("/v1/echo").json("{}")));
         assert_eq!(status, 500);
-        assert!(message.contains(names), "{message}");
+        for name in names.split("; ") {
+            assert!(message.contains(name), "{message}");
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use super::headers::in_lower_case;
 use super::original::HasBody;
 use super::request::{Request, ends_with_headers, follow, length_required, send_nowhere};
 use super::response::{CONTENT_TYPE_SENT, Response, replace_headers, shown_headers, trailers};
-use crate::config::{Dispatch, Plugin};
+use crate::config::{Dispatch, Plugin, Settings};
 use crate::exchange::{Abilities, Exchange, Failure, ResponseStep};
 use crate::filter::abi::{self, Buffer, Map, send_reply};
 use crate::filter::host_profile::HostProfile;
@@ -19,24 +19,37 @@ use crate::http::headers::Headers;
 use crate::http::media_type::GRPC;
 
 /// What of a configuration cannot be had here.
-pub fn unsupported(plugin: &Plugin) -> Option<&'static str> {
-    let settings = &plugin.settings;
-    if settings.dispatch == Dispatch::Call {
-        return Some("dispatch: call: Kong has no gRPC calls for filters; expected in_place");
-    }
-    if settings.bodyless == Dispatch::Call {
-        return Some("bodyless: call: Kong has no gRPC calls for filters; expected in_place");
-    }
-    if settings.upstream.cluster.is_some() {
-        return Some("upstream.cluster: on Kong the route's service is the upstream; leave it out");
-    }
-    if settings.upstream.authority.is_some() {
-        return Some("upstream.authority: on Kong the route's service says it (host, preserve_host); leave it out");
-    }
-    if settings.upstream.grpc_web {
-        return Some("upstream.grpc_web: Kong shows a response's trailers to a filter without it; leave it out");
-    }
-    None
+pub fn unsupported(plugin: &Plugin) -> Vec<&'static str> {
+    let Settings {
+        dispatch,
+        bodyless,
+        upstream,
+        ..
+    } = &plugin.settings;
+    let reasons = [
+        (
+            *dispatch == Dispatch::Call,
+            "dispatch: call: Kong has no gRPC calls for filters; expected in_place",
+        ),
+        (
+            *bodyless == Dispatch::Call,
+            "bodyless: call: Kong has no gRPC calls for filters; expected in_place",
+        ),
+        (
+            upstream.cluster.is_some(),
+            "upstream.cluster: on Kong the route's service is the upstream; leave it out",
+        ),
+        (
+            upstream.authority.is_some(),
+            "upstream.authority: on Kong the route's service says it (host, preserve_host); leave it out",
+        ),
+        (
+            upstream.grpc_web,
+            "upstream.grpc_web: Kong shows a response's trailers to a filter without it; leave it out",
+        ),
+    ];
+    let found = reasons.into_iter().filter(|(is_set, _)| *is_set);
+    found.map(|(_, reason)| reason).collect()
 }
 
 /// One HTTP exchange.

@@ -17,8 +17,14 @@ use super::*;
 
 const LIMIT: usize = 1 << 20;
 
+/// The only one of the problems.
+fn only(problems: Problems<SchemaError>) -> SchemaError {
+    assert_eq!((problems.shown().len(), problems.more()), (1, 0), "{problems}");
+    problems.shown()[0].clone()
+}
+
 fn compile(text: &str) -> Result<Schema, SchemaError> {
-    Schema::compile(Source::Proto(text), LIMIT)
+    Schema::compile(Source::Proto(text), LIMIT).map_err(only)
 }
 
 fn compile_all(texts: &[(&str, &str)]) -> Result<Schema, SchemaError> {
@@ -26,11 +32,11 @@ fn compile_all(texts: &[(&str, &str)]) -> Result<Schema, SchemaError> {
         .iter()
         .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
         .collect();
-    Schema::compile(Source::Protos(&texts), LIMIT)
+    Schema::compile(Source::Protos(&texts), LIMIT).map_err(only)
 }
 
 fn compile_set(files: &[RawFile]) -> Result<Schema, SchemaError> {
-    Schema::compile(Source::DescriptorSet(&descriptor_set::write(files, &[])), LIMIT)
+    Schema::compile(Source::DescriptorSet(&descriptor_set::write(files, &[])), LIMIT).map_err(only)
 }
 
 fn tables(schema: &Schema) -> Tables {

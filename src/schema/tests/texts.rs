@@ -582,7 +582,8 @@ fn a_missing_import_tells_what_is_given_whatever_that_is() {
             "z.proto, google/type/mine.proto",
         ),
     ] {
-        let texts: Vec<_> = given.iter().map(|name| (*name, text)).collect();
+        let others = given.iter().skip(1).map(|name| (*name, "syntax = \"proto3\";"));
+        let texts: Vec<_> = [(given[0], text)].into_iter().chain(others).collect();
         let error = compile_all(&texts).unwrap_err().to_string();
         assert_eq!(
             error,

@@ -1,3 +1,5 @@
+mod problems;
+
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -21,7 +23,7 @@ service Books { rpc Get(Book) returns (Book); rpc Put(Book) returns (Book); }
 service Authors { rpc Get(Book) returns (Book); }
 "#;
 
-fn load(configuration: Value) -> Result<Plugin, ConfigError> {
+fn load(configuration: Value) -> Result<Plugin, ConfigErrors> {
     Plugin::load(configuration.to_string().as_bytes(), 7)
 }
 
@@ -270,13 +272,13 @@ fn each_wrong_configuration_has_an_error_that_names_its_key() {
             "query.xyz: unknown key (known here: unknown, ignored)",
         ),
         (
-            json!({ "http_rules": [{ "selector": "a", "gett": "/" }] }),
+            json!({ "http_rules": [{ "selector": "shop.Books.Get", "gett": "/" }] }),
             "http_rules[0].gett: unknown key; did you mean \
           \"get\"? (known here: selector, get, put, post, delete, patch, custom, body, response_body, \
           additional_bindings)",
         ),
         (
-            json!({ "http_rules": [{ "selector": "a", "custom": { "knd": "X" } }] }),
+            json!({ "http_rules": [{ "selector": "shop.Books.Get", "custom": { "knd": "X" } }] }),
             "http_rules[0].custom.knd: unknown \
           key; did you mean \"kind\"? (known here: kind, path)",
         ),
@@ -351,11 +353,11 @@ fn each_wrong_configuration_has_an_error_that_names_its_key() {
         ),
         (
             json!({ "services": {} }),
-            "services: expected at least one service, but found an empty list",
+            "services: expected at least one service, but found an empty list; without the key, all of the schema are served",
         ),
         (
             json!({ "services": [] }),
-            "services: expected at least one service, but found an empty list",
+            "services: expected at least one service, but found an empty list; without the key, all of the schema are served",
         ),
         (
             json!({ "services": ["shop.Books", 2] }),
@@ -368,7 +370,7 @@ fn each_wrong_configuration_has_an_error_that_names_its_key() {
         ),
         (
             json!({ "services": ["shop.Books", "shop.Books"] }),
-            "services[1]: the service shop.Books is listed twice",
+            "services[1]: the service shop.Books is listed twice: leave one of them out",
         ),
         (
             json!({ "limits": { "max_request_bytes": 0 } }),
@@ -428,7 +430,7 @@ fn each_wrong_configuration_has_an_error_that_names_its_key() {
           found nothing",
         ),
         (
-            json!({ "http_rules": [{ "selector": "shop.Books.Get" }] }),
+            json!({ "http_rules": [{ "selector": "shop.Books.Get", "body": "*" }] }),
             "http_rules[0]: expected exactly one of get, put, \
           post, delete, patch, custom, but found none",
         ),
@@ -450,7 +452,7 @@ fn each_wrong_configuration_has_an_error_that_names_its_key() {
             json!({ "http_rules": [{ "selector": "shop.Books.Get", "get": "/a", "additional_bindings":
           [{ "get": "/b", "additional_bindings": [] }] }] }),
             "http_rules[0].additional_bindings[0].additional_bindings: \
-          unexpected key: additional bindings nest no deeper",
+          unexpected key: additional bindings nest no deeper; give them all to the rule itself",
         ),
         (
             json!({ "http_rules": [{ "selector": "shop.Books.Get", "get": "/a", "additional_bindings": [{}] }] }),
@@ -729,20 +731,21 @@ fn text_that_is_no_object_is_an_error_that_says_what_it_is() {
             "configuration: expected a JSON object or a google.protobuf.Struct, but found bytes that are not \
           UTF-8 (invalid utf-8 sequence of 1 bytes from index 1)",
         ),
-        (
-            b"{\"dispatch\": \"call\", \"dispatch\": \"in_place\"}",
-            "configuration: dispatch: the key is there twice",
-        ),
-        (
-            b"{\"limits\": {\"a\": \"\\\"}{\", \"\\u0061\": 1}}",
-            "configuration: limits.a: the key is there twice",
-        ),
-        (
-            b"{\"http_rules\": [{\"get\": 1, \"put\": 2}, {\"get\": 1, \"put\": [3], \"get\": 2}]}",
-            "configuration: http_rules[1].get: the key is there twice",
-        ),
     ] {
         assert_eq!(text_error(text), expected, "{}", String::from_utf8_lossy(text));
+    }
+    let twice = |key: &str| format!("configuration: {key}: the key is there twice: leave one of them out");
+    for (text, keys) in [
+        (r#"{"dispatch": "call", "dispatch": "in_place"}"#, vec!["dispatch"]),
+        (r#"{"limits": {"a": "\"}{", "\u0061": 1}}"#, vec!["limits.a"]),
+        (
+            r#"{"http_rules": [{"get": 1, "put": 2}, {"get": 1, "put": [3], "get": 2, "put": 4}], "http_rules": []}"#,
+            vec!["http_rules[1].get", "http_rules[1].put", "http_rules"],
+        ),
+    ] {
+        let errors = text_error(text.as_bytes());
+        let doubled: Vec<_> = errors.lines().filter(|line| line.contains("twice")).collect();
+        assert_eq!(doubled, keys.into_iter().map(twice).collect::<Vec<_>>(), "{errors}");
     }
     let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
     assert!(text_error(deep.as_bytes()).contains("recursion limit"));
@@ -807,7 +810,8 @@ fn a_struct_with_numbers_that_json_lacks_or_nested_too_deep_is_an_error() {
     );
     assert_eq!(
         text_error(&number(7.0)),
-        "configuration: limits: expected an object, but found 7"
+        "configuration: limits: expected an object, but found 7\n\
+         configuration: expected a schema, in exactly one of proto, protos, descriptor_set, but found none"
     );
     let mut deep = json!(1);
     for _ in 0..60 {
