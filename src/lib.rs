@@ -32,7 +32,7 @@
 //!    [`Exchange`](exchange::Exchange); its responses are decided in `exchange::in_place` and `exchange::by_call`.
 //! 4. [`routing`] finds the method and binds path captures and query parameters.
 //! 5. [`codec`] writes JSON as protobuf wire format and back, in one pass over the tables.
-//! 6. [`grpc`] knows what surrounds a message: frames, status and details, metadata, timeouts.
+//! 6. [`grpc`] knows what surrounds a message: frames, compression, status and details, metadata, timeouts.
 //! 7. [`http`] knows header lists, media types, and many messages in one body; [`text`] and [`wire`] are the ground for all:
 //!    text forms, and the wire format.
 //!

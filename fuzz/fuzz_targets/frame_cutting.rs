@@ -5,13 +5,14 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use protobridge::grpc::frame::{Frame, FrameError, FrameReader};
+use protobridge::grpc::frame::{FrameError, FrameReader, Kind, TrailerBlock};
 use protobridge_fuzz::letters::{Letters, Random, cut};
 
 /// A trailers frame may be this long where messages may not.
 const LONGEST_TRAILERS: usize = 64 * 1024;
 
-type Frames = (Vec<(bool, Vec<u8>)>, Result<(), FrameError>);
+/// Flags and contents of each frame.
+type Frames = (Vec<(u8, Vec<u8>)>, Result<(), FrameError>);
 
 fuzz_target!(|data: &[u8]| {
     let mut letters = Letters(data);
@@ -46,13 +47,17 @@ fn read(chunks: &[&[u8]], grpc_web: bool, limit: usize, at_once: usize) -> Frame
         let mut frames = reader.push(chunk);
         for _ in 0..at_once {
             match frames.next_frame() {
-                Ok(Some(Frame::Message(message))) => found.push((false, message.to_vec())),
-                Ok(Some(Frame::Trailers(block))) => {
+                Ok(Some(frame)) => {
+                    let kind = match frame.kind {
+                        Kind::Message => 0,
+                        Kind::Trailers => 0x80,
+                    };
+                    let block = TrailerBlock(frame.contents);
                     for (name, value) in block.iter() {
                         assert!(!name.contains(&b':') && !value.contains(&b'\n'));
                         assert!(block.get(name).is_some());
                     }
-                    found.push((true, block.0.to_vec()));
+                    found.push((kind | u8::from(frame.compressed), frame.contents.to_vec()));
                 }
                 Ok(None) => break,
                 Err(error) => {
@@ -79,10 +84,8 @@ fn described(mut body: &[u8], grpc_web: bool, limit: usize) -> Frames {
         let (flags, length) = (*flags, u32::from_be_bytes(*length));
         let longest = match flags {
             _ if ended => break Err(FrameError::AfterTrailers),
-            0 => limit,
-            0x80 if grpc_web => limit.max(LONGEST_TRAILERS),
-            1 => break Err(FrameError::Compressed),
-            0x81 if grpc_web => break Err(FrameError::Compressed),
+            0 | 1 => limit,
+            0x80 | 0x81 if grpc_web => limit.max(LONGEST_TRAILERS),
             _ => break Err(FrameError::UnknownFlags(flags)),
         };
         if length as usize > longest {
@@ -91,8 +94,8 @@ fn described(mut body: &[u8], grpc_web: bool, limit: usize) -> Frames {
         let Some((contents, rest)) = rest.split_at_checked(length as usize) else {
             break Err(FrameError::Truncated);
         };
-        ended = flags != 0;
-        found.push((ended, contents.to_vec()));
+        ended = flags & 0x80 != 0;
+        found.push((flags, contents.to_vec()));
         body = rest;
     };
     (found, end)

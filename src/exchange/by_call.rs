@@ -12,6 +12,7 @@ use super::steps::{CallStep, HostReply};
 use super::workspace::Workspace;
 use crate::grpc::{Code, Status};
 use crate::http::headers::Headers;
+use crate::text::shown::{NAME, shown};
 
 /// The answer of a call.
 #[derive(Debug)]
@@ -196,10 +197,22 @@ impl ByCall {
                 self.answer.status()
             }
             // Envoy's reading of a frame that is compressed or malformed, and of a reset.
-            None if code == u32::from(Code::Internal.number()) && !initial.is_empty() => Err(Failure::bad_answer(
-                "the answer broke off, or has a malformed or compressed gRPC frame",
-            )),
+            None if code == u32::from(Code::Internal.number()) && !initial.is_empty() => Err(self.broken()),
             None => Ok(Status::from_host(i64::from(code), message)),
+        }
+    }
+
+    /// 502: Envoy took the answer for none. Whether it was compressed is not told, but it may have said that it would be.
+    fn broken(&self) -> Failure {
+        match self.answer.initial.get("grpc-encoding") {
+            None | Some(b"identity") => {
+                Failure::bad_answer("the answer broke off, or has a malformed or compressed gRPC frame")
+            }
+            Some(encoding) => Failure::bad_answer(format!(
+                "the answer broke off, or has a malformed gRPC frame or one compressed with grpc-encoding {:?}, which can be \
+                 read in place alone: let the service send identity, or dispatch and bodyless be in_place",
+                shown(encoding, NAME)
+            )),
         }
     }
 }

@@ -457,8 +457,15 @@ impl InPlace {
         let Body::Flow(stream) = &mut self.body else {
             return ResponseStep::PassThrough;
         };
-        let matched = &self.answer.matched;
-        let progress = stream.feed(matched, part.bytes, &mut workspace.to_json, &mut workspace.body);
+        let Answer { matched, initial, .. } = &self.answer;
+        let progress = stream.feed(
+            matched,
+            initial,
+            part.bytes,
+            &mut workspace.to_json,
+            &mut workspace.inflater,
+            &mut workspace.body,
+        );
         let progress = match (progress, status) {
             (Progress::Open, Some(status)) => stream.finish(status),
             (progress, _) => progress,
@@ -492,9 +499,10 @@ impl InPlace {
         let Body::Gathered { stream, array } = &mut self.body else {
             return ResponseStep::PassThrough;
         };
-        let matched = &self.answer.matched;
+        let Workspace { to_json, inflater, .. } = workspace;
+        let Answer { matched, initial, .. } = &self.answer;
         let limit = matched.plugin.settings.limits.max_response_bytes;
-        let progress = match stream.feed(matched, part.bytes, &mut workspace.to_json, array) {
+        let progress = match stream.feed(matched, initial, part.bytes, to_json, inflater, array) {
             Progress::Open if array.len() > limit => {
                 let failure = too_large(array.len(), limit);
                 return self.fail(&failure, ending, workspace);

@@ -10,7 +10,7 @@
 //! - `request`: the headers find the method (`matched`), the time (`deadline`) and the way to the upstream.
 //! - `body`: path, query and body become one message. `upload`: the same for messages that go on as they come.
 //! - `in_place`: the response in place. `by_call`: the answer of a call. `answer`: what both know.
-//! - `message`, `unary`, `server_stream`: one message, or many, as the client gets them.
+//! - `message`, `unary`, `server_stream`: one message, or many, as the client gets them. `inflate`: compressed ones.
 //! - [`failure`]: what can go wrong. `reply`: a whole answer of the module's own. [`outcome`]: how it all ended.
 //! - `workspace`: the memory for all of it, which outlives the exchange. `share`: what an exchange holds beside that, and
 //!   may.
@@ -21,6 +21,7 @@ mod by_call;
 mod deadline;
 pub mod failure;
 mod in_place;
+mod inflate;
 mod matched;
 mod message;
 pub mod outcome;

@@ -1,11 +1,14 @@
 //! The messages of a streamed answer on their way to the client.
 
 use super::failure::Failure;
+use super::inflate::inflate;
 use super::matched::{BodyType, Matched};
 use super::message::{content_type_so_far, write_json, write_raw};
 use crate::codec::{PrintOptions, WireToJson};
-use crate::grpc::frame::{Frame, FrameError, FrameReader};
+use crate::grpc::compression::Inflater;
+use crate::grpc::frame::{FrameError, FrameReader, Kind, TrailerBlock};
 use crate::grpc::{Code, Status};
+use crate::http::headers::Headers;
 use crate::http::media_type::OCTET_STREAM;
 use crate::http::stream_format::{StreamFormat, StreamWriter};
 
@@ -134,8 +137,16 @@ impl ServerStream {
         }
     }
 
-    /// Appends to `out` what the next bytes of the upstream's body give.
-    pub fn feed(&mut self, matched: &Matched, chunk: &[u8], to_json: &mut WireToJson, out: &mut Vec<u8>) -> Progress {
+    /// Appends to `out` what the next bytes of the upstream's body give, whose initial metadata is `initial`.
+    pub fn feed(
+        &mut self,
+        matched: &Matched,
+        initial: &Headers,
+        chunk: &[u8],
+        to_json: &mut WireToJson,
+        inflater: &mut Inflater,
+        out: &mut Vec<u8>,
+    ) -> Progress {
         let Self {
             frames,
             output,
@@ -144,15 +155,27 @@ impl ServerStream {
         } = self;
         let mut frames = frames.push(chunk);
         loop {
-            match frames.next_frame() {
+            let frame = match frames.next_frame() {
+                Ok(Some(frame)) => frame,
                 Ok(None) => return Progress::Open,
-                Ok(Some(Frame::Message(message))) => {
-                    if let Err(failure) = output.write(matched, message, *messages == 0, to_json, out) {
+                Err(error) => return Progress::Failed(bad_frame(error)),
+            };
+            let contents = match frame.compressed {
+                false => frame.contents,
+                true => match inflate(frame, initial, &matched.plugin.settings.limits, inflater) {
+                    Ok(contents) => contents,
+                    Err(failure) => return Progress::Failed(failure),
+                },
+            };
+            match frame.kind {
+                Kind::Message => {
+                    if let Err(failure) = output.write(matched, contents, *messages == 0, to_json, out) {
                         return Progress::Failed(failure);
                     }
                     *messages += 1;
                 }
-                Ok(Some(Frame::Trailers(trailers))) => {
+                Kind::Trailers => {
+                    let trailers = TrailerBlock(contents);
                     let status = Status::from_trailers(
                         trailers.get(b"grpc-status"),
                         trailers.get(b"grpc-message"),
@@ -160,7 +183,6 @@ impl ServerStream {
                     );
                     return Progress::of(status.map_err(|error| Failure::bad_answer(error.to_string())));
                 }
-                Err(error) => return Progress::Failed(bad_frame(error)),
             }
         }
     }
@@ -261,6 +283,8 @@ pub fn bad_frame(error: FrameError) -> Failure {
 mod tests {
     use std::rc::Rc;
 
+    use miniz_oxide::deflate::compress_to_vec_zlib;
+
     use super::*;
     use crate::config::Plugin;
     use crate::routing::Captures;
@@ -275,10 +299,12 @@ mod tests {
     /// What a body gives that comes in these chunks.
     fn read(matched: &Matched, accept: &str, chunks: &[&[u8]]) -> String {
         let mut stream = ServerStream::new(matched, Some(accept.as_bytes()));
-        let (mut to_json, mut out) = (WireToJson::default(), Vec::new());
+        let (mut to_json, mut inflater, mut out) = (WireToJson::default(), Inflater::default(), Vec::new());
+        let mut initial = Headers::default();
+        initial.push(b"grpc-encoding", b"deflate");
         let mut progress = Progress::Open;
         for chunk in chunks {
-            progress = stream.feed(matched, chunk, &mut to_json, &mut out);
+            progress = stream.feed(matched, &initial, chunk, &mut to_json, &mut inflater, &mut out);
             if !matches!(progress, Progress::Open) {
                 break;
             }
@@ -313,8 +339,12 @@ mod tests {
         let text = frame(0, b"\x08\x01\x12\x04\"\n\xc3\xbc");
         let ok = frame(0x80, b"grpc-status:0\r\n");
         let error = frame(0x80, b"grpc-status: 5\r\ngrpc-message:m\r\n");
+        let compressed = |flags, message: &[u8]| frame(flags, &compress_to_vec_zlib(message, 6));
+        let (compressed_text, compressed_empty) = (&compressed(1, &text[5..]), &compressed(1, b""));
+        let (compressed_ok, compressed_error) = (compressed(0x81, &ok[5..]), compressed(0x81, &error[5..]));
+        let (no_zlib, compressed_malformed) = (&frame(1, &[8, 7]), &compressed(1, &malformed[5..]));
         let malformed_error = "{\"error\":{\"code\":14,";
-        let rows: [(&[&Vec<u8>], &str, &str); 9] = [
+        let rows: [(&[&Vec<u8>], &str, &str); 13] = [
             (&[&ok], "application/json", "[]"),
             (&[&ok], "text/event-stream", ""),
             (
@@ -340,6 +370,18 @@ mod tests {
             ),
             (&[number], "application/json", "[{\"number\":7}<open>"),
             (&[number, malformed], "application/x-ndjson", malformed_error),
+            (
+                &[compressed_text, number, compressed_empty, &compressed_ok],
+                "application/json",
+                "[{\"number\":1,\"text\":\"\\\"\\nü\"},{\"number\":7},{}]",
+            ),
+            (
+                &[number, compressed_text, &compressed_error],
+                "application/x-ndjson",
+                "{\"number\":7}\n{\"number\":1,\"text\":\"\\\"\\nü\"}\n{\"error\":{\"code\":5,\"message\":\"m\"}}\n",
+            ),
+            (&[number, no_zlib], "application/x-ndjson", malformed_error),
+            (&[number, compressed_malformed], "application/x-ndjson", malformed_error),
         ];
         for (frames, accept, expected) in rows {
             let body: Vec<u8> = frames.iter().flat_map(|frame| frame.iter().copied()).collect();

@@ -60,6 +60,15 @@ impl Share {
         Err(Failure::overload())
     }
 
+    /// Whether there is room for so many bytes, which nothing but the current event needs.
+    ///
+    /// # Errors
+    ///
+    /// As [`Share::admit`].
+    pub fn lend(bytes: usize, limits: &Limits) -> Result<(), Failure> {
+        Self::default().admit(bytes, limits)
+    }
+
     /// The exchange holds so many bytes now.
     pub fn set(&mut self, bytes: usize) {
         let others = TOTAL.get().saturating_sub(self.bytes);

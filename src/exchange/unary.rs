@@ -1,12 +1,13 @@
 //! The one message of a unary answer in place, as the upstream's body comes.
 
 use super::answer::{Answer, Whole, more_messages, no_message, too_large};
-use super::failure::Failure;
+use super::failure::{Failure, Reason};
+use super::inflate::inflate;
 use super::matched::{BodyType, Matched};
 use super::server_stream::bad_frame;
 use super::workspace::Workspace;
 use crate::grpc::Code;
-use crate::grpc::frame::{Frame, FrameError, FrameReader};
+use crate::grpc::frame::{FrameReader, Kind, TrailerBlock};
 use crate::http::media_type::{JSON, OCTET_STREAM};
 
 /// The one message of a unary answer in place.
@@ -18,8 +19,8 @@ pub struct Unary {
     more: bool,
     /// How many bytes have come.
     seen: usize,
-    /// Why the body is no sequence of frames.
-    bad_frame: Option<FrameError>,
+    /// Why the body is no sequence of frames, or its trailers cannot be read.
+    broken: Option<Box<Failure>>,
     /// gRPC-Web's last frame came: the status is known.
     has_trailers: bool,
     /// The content-type of a raw message.
@@ -74,7 +75,7 @@ impl Unary {
             message: Message::Awaited,
             more: false,
             seen: 0,
-            bad_frame: None,
+            broken: None,
             has_trailers: false,
             content_type: Vec::new(),
             ended: false,
@@ -88,7 +89,7 @@ impl Unary {
             frames,
             message,
             more,
-            bad_frame,
+            broken,
             has_trailers,
             content_type,
             seen,
@@ -96,34 +97,55 @@ impl Unary {
         } = self;
         *seen = seen.saturating_add(chunk.len());
         let mut complete = false;
+        // The workspace's, while there is need of it beside the rest.
+        let mut inflater = None;
         let mut frames = frames.push(chunk);
         loop {
-            match frames.next_frame() {
-                Ok(None) => return complete,
-                Ok(Some(Frame::Message(wire))) if matches!(message, Message::Awaited) && !complete => {
-                    match answer.convert(wire, workspace) {
-                        Ok(()) => {
-                            complete = true;
-                            if answer.matched.response_type() == BodyType::Raw {
-                                content_type.clone_from(&workspace.content_type);
-                            }
-                        }
-                        Err(failure) => *message = Message::Unfit(failure),
-                    }
-                }
-                Ok(Some(Frame::Message(_))) => *more = true,
-                Ok(Some(Frame::Trailers(block))) => {
-                    *has_trailers = true;
-                    for (name, value) in block.iter() {
-                        answer.trailing.push(&name.to_ascii_lowercase(), value);
-                    }
-                }
+            let frame = match frames.next_frame() {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break,
                 Err(error) => {
-                    *bad_frame = Some(error);
-                    return complete;
+                    *broken = Some(Box::new(bad_frame(error)));
+                    break;
                 }
+            };
+            if frame.kind == Kind::Message && (complete || !matches!(message, Message::Awaited)) {
+                *more = true;
+                continue;
+            }
+            let contents = match frame.compressed {
+                false => Ok(frame.contents),
+                true => {
+                    let inflater = inflater.get_or_insert_with(|| std::mem::take(&mut workspace.inflater));
+                    let limits = &answer.matched.plugin.settings.limits;
+                    inflate(frame, &answer.initial, limits, inflater)
+                }
+            };
+            match frame.kind {
+                Kind::Message => match contents.and_then(|wire| answer.convert(wire, workspace)) {
+                    Ok(()) => {
+                        complete = true;
+                        if answer.matched.response_type() == BodyType::Raw {
+                            content_type.clone_from(&workspace.content_type);
+                        }
+                    }
+                    Err(failure) => *message = Message::Unfit(failure),
+                },
+                Kind::Trailers => match contents {
+                    Ok(block) => {
+                        *has_trailers = true;
+                        for (name, value) in TrailerBlock(block).iter() {
+                            answer.trailing.push(&name.to_ascii_lowercase(), value);
+                        }
+                    }
+                    Err(failure) => *broken = Some(Box::new(failure)),
+                },
             }
         }
+        if let Some(inflater) = inflater {
+            workspace.inflater = inflater;
+        }
+        complete
     }
 
     /// Why the answer is none, where the status is not waited for: it is too much, or more came behind the message, or there
@@ -131,9 +153,10 @@ impl Unary {
     pub fn misfit(&mut self, answer: &Answer, complete: bool, now: bool) -> Option<Failure> {
         let limit = answer.matched.plugin.settings.limits.max_response_bytes;
         let has_message = complete || matches!(self.message, Message::Kept(_) | Message::Given(_));
-        match self.bad_frame {
-            Some(error @ FrameError::TooLarge { .. }) => Some(bad_frame(error)),
-            Some(error) if has_message || now => Some(bad_frame(error)),
+        match &self.broken {
+            Some(failure) if has_message || now || failure.reason == Some(Reason::AnswerTooLarge) => {
+                self.broken.take().map(|failure| *failure)
+            }
             None if has_message && self.more => Some(more_messages()),
             _ if self.seen > limit => Some(too_large(self.seen, limit)),
             _ => match std::mem::replace(&mut self.message, Message::Awaited) {
@@ -217,15 +240,15 @@ impl Unary {
     ///
     /// The upstream's, or 502 for a body that is not one message.
     pub fn finish(&mut self, answer: &Answer, complete: bool, workspace: &mut Workspace) -> Result<Whole, Failure> {
-        let frames = match self.bad_frame {
-            Some(error) => Err(error),
-            None => self.frames.finish(),
+        let frames = match self.broken.take() {
+            Some(failure) => Err(*failure),
+            None => self.frames.finish().map_err(bad_frame),
         };
         match answer.status() {
             // An error of the upstream's own says more than what its body looks like.
             Ok(status) if status.code != Code::Ok => return Err(answer.deadline.judge(Failure::of(status))),
-            Err(failure) => return Err(frames.map_or_else(bad_frame, |()| failure)),
-            Ok(_) => frames.map_err(bad_frame)?,
+            Err(failure) => return Err(frames.err().unwrap_or(failure)),
+            Ok(_) => frames?,
         }
         if self.more {
             return Err(more_messages());

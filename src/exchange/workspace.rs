@@ -4,6 +4,7 @@ use super::failure::Failure;
 use super::reply::Reply;
 use crate::codec::{JsonToWire, Present, WireToJson};
 use crate::config::Plugin;
+use crate::grpc::compression::Inflater;
 use crate::http::headers::{HeaderEdits, Headers};
 use crate::routing::{Binder, Captures};
 
@@ -16,6 +17,7 @@ const KEPT_FRAME: usize = 64 * 1024;
 pub struct Workspace {
     pub(super) to_wire: JsonToWire,
     pub(super) to_json: WireToJson,
+    pub(super) inflater: Inflater,
     pub(super) binder: Binder,
     pub(super) captures: Captures,
     pub(super) present: Present,
@@ -44,6 +46,7 @@ impl Workspace {
                 .capacity()
                 .max(self.upload.capacity())
                 .max(self.reply.body.capacity())
+                .max(self.inflater.footprint())
                 > KEPT
             || self.longest > KEPT;
         if large {
@@ -62,6 +65,10 @@ impl Workspace {
                 self.longest = self.longest.max(buffer.capacity());
                 *buffer = Vec::new();
             }
+        }
+        if self.inflater.footprint() > KEPT {
+            self.longest = self.longest.max(self.inflater.footprint());
+            self.inflater = Inflater::default();
         }
         if self.longest > KEPT {
             self.to_wire = JsonToWire::default();

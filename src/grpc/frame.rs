@@ -1,5 +1,6 @@
 //! Length-prefixed messages: one byte of flags, four bytes of length (big endian), the message
-//! (`doc/PROTOCOL-HTTP2.md`, "Length-Prefixed-Message"); and gRPC-Web's trailers frame (`doc/PROTOCOL-WEB.md`).
+//! (`doc/PROTOCOL-HTTP2.md`, "Length-Prefixed-Message"); and gRPC-Web's trailers frame (`doc/PROTOCOL-WEB.md`). What is
+//! compressed in one stays so: [`compression`](super::compression).
 
 use std::fmt;
 
@@ -66,7 +67,8 @@ impl FrameReader {
         self.carry.capacity()
     }
 
-    /// What has come of a message that is not whole yet, without its prefix; `None` when no message is under way.
+    /// What has come of a message that is not whole yet, without its prefix; `None` when no message is under way, or a
+    /// compressed one, of which nothing can be told before it is whole.
     pub fn message_so_far(&self) -> Option<&[u8]> {
         match self.carry.get(self.carry_start..)? {
             carried @ [0, ..] => Some(carried.get(PREFIX_LENGTH..).unwrap_or_default()),
@@ -79,22 +81,20 @@ impl FrameReader {
         let Some(([flags, length @ ..], _)) = bytes.split_first_chunk::<PREFIX_LENGTH>() else {
             return Ok(None);
         };
-        let trailers = match *flags {
+        let (kind, compressed) = match *flags {
             _ if self.seen_trailers => return Err(FrameError::AfterTrailers),
-            0 => false,
-            TRAILERS if self.grpc_web => true,
-            COMPRESSED => return Err(FrameError::Compressed),
-            COMPRESSED_TRAILERS if self.grpc_web => return Err(FrameError::Compressed),
+            0 => (Kind::Message, false),
+            COMPRESSED => (Kind::Message, true),
+            TRAILERS if self.grpc_web => (Kind::Trailers, false),
+            COMPRESSED_TRAILERS if self.grpc_web => (Kind::Trailers, true),
             flags => return Err(FrameError::UnknownFlags(flags)),
         };
         let length = u32::from_be_bytes(*length);
-        let limit = match trailers {
-            false => self.max_message_bytes,
-            true => self.max_message_bytes.max(MAX_TRAILERS_BYTES),
-        };
+        let limit = kind.limit(self.max_message_bytes);
         match usize::try_from(length) {
             Ok(length) if length <= limit => Ok(Some(Prefix {
-                trailers,
+                kind,
+                compressed,
                 frame_length: PREFIX_LENGTH.saturating_add(length),
             })),
             _ => Err(FrameError::TooLarge { length, limit }),
@@ -103,7 +103,8 @@ impl FrameReader {
 }
 
 struct Prefix {
-    trailers: bool,
+    kind: Kind,
+    compressed: bool,
     /// The prefix included.
     frame_length: usize,
 }
@@ -139,17 +140,23 @@ impl Frames<'_> {
                 return Err(error);
             }
         };
-        let Some(Cut { trailers, bytes }) = found else {
+        let Some(Cut {
+            kind,
+            compressed,
+            bytes,
+        }) = found
+        else {
             return Ok(None);
         };
-        self.reader.seen_trailers = trailers;
-        let bytes = match bytes {
+        self.reader.seen_trailers = kind == Kind::Trailers;
+        let contents = match bytes {
             CutFrom::Chunk(bytes) => bytes,
             CutFrom::Carry { start, end } => self.reader.carry.get(start..end).unwrap_or_default(),
         };
-        Ok(Some(match trailers {
-            true => Frame::Trailers(TrailerBlock(bytes)),
-            false => Frame::Message(bytes),
+        Ok(Some(Frame {
+            kind,
+            compressed,
+            contents,
         }))
     }
 }
@@ -179,7 +186,8 @@ impl<'a> Frames<'a> {
         let end = self.reader.carry_start + prefix.frame_length;
         self.reader.carry_start = end;
         Ok(Some(Cut {
-            trailers: prefix.trailers,
+            kind: prefix.kind,
+            compressed: prefix.compressed,
             bytes: CutFrom::Carry { start, end },
         }))
     }
@@ -195,7 +203,8 @@ impl<'a> Frames<'a> {
         };
         self.chunk = rest;
         Ok(Some(Cut {
-            trailers: prefix.trailers,
+            kind: prefix.kind,
+            compressed: prefix.compressed,
             bytes: CutFrom::Chunk(frame.get(PREFIX_LENGTH..).unwrap_or_default()),
         }))
     }
@@ -235,7 +244,8 @@ impl Drop for Frames<'_> {
 }
 
 struct Cut<'a> {
-    trailers: bool,
+    kind: Kind,
+    compressed: bool,
     bytes: CutFrom<'a>,
 }
 
@@ -247,11 +257,32 @@ enum CutFrom<'a> {
 
 /// One frame, without its prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Frame<'a> {
-    /// A message in wire form.
-    Message(&'a [u8]),
-    /// gRPC-Web's last frame: the trailing metadata.
-    Trailers(TrailerBlock<'a>),
+pub struct Frame<'a> {
+    /// What it holds.
+    pub kind: Kind,
+    /// Whether it holds that in the encoding that the answer's `grpc-encoding` names.
+    pub compressed: bool,
+    /// A message in wire form, or a [`TrailerBlock`].
+    pub contents: &'a [u8],
+}
+
+/// What a frame holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A message.
+    Message,
+    /// The trailing metadata: gRPC-Web's last frame.
+    Trailers,
+}
+
+impl Kind {
+    /// How many bytes it may have, compressed or not, where messages may have so many.
+    pub fn limit(self, max_message_bytes: usize) -> usize {
+        match self {
+            Self::Message => max_message_bytes,
+            Self::Trailers => max_message_bytes.max(MAX_TRAILERS_BYTES),
+        }
+    }
 }
 
 /// Trailing metadata as gRPC-Web writes them: `name:value` lines that end in CR LF.
@@ -300,8 +331,6 @@ pub fn finish(out: &mut [u8], at: usize) {
 /// Why a body is not a sequence of frames. From an upstream it is 502.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FrameError {
-    /// A compressed frame; no compression was asked for.
-    Compressed,
     /// Flags that gRPC doesn't have.
     UnknownFlags(u8),
     /// A message over the limit; both in bytes.
@@ -320,7 +349,6 @@ pub enum FrameError {
 impl fmt::Display for FrameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Compressed => f.write_str("found a compressed gRPC frame, but no compression was asked for"),
             Self::UnknownFlags(flags) => write!(f, "found gRPC frame flags {flags:#04x}, expected 0x00"),
             Self::TooLarge { length, limit } => {
                 write!(f, "found a message of {length} bytes, over the limit of {limit} bytes")
@@ -346,6 +374,14 @@ mod tests {
         out
     }
 
+    fn flags(frame: Frame<'_>) -> u8 {
+        let kind = match frame.kind {
+            Kind::Message => 0,
+            Kind::Trailers => 0x80,
+        };
+        kind | u8::from(frame.compressed)
+    }
+
     fn reader(grpc_web: bool) -> FrameReader {
         match grpc_web {
             true => FrameReader::grpc_web(1000),
@@ -353,8 +389,8 @@ mod tests {
         }
     }
 
-    /// The frames of a body as (is trailers, bytes), and how the body ended.
-    type Read = (Vec<(bool, Vec<u8>)>, Result<(), FrameError>);
+    /// The frames of a body as their flags and bytes, and how the body ended.
+    type Read = (Vec<(u8, Vec<u8>)>, Result<(), FrameError>);
 
     fn read_all<'c>(reader: &mut FrameReader, chunks: impl IntoIterator<Item = &'c [u8]>) -> Read {
         let mut found = Vec::new();
@@ -362,8 +398,7 @@ mod tests {
             let mut frames = reader.push(chunk);
             loop {
                 match frames.next_frame() {
-                    Ok(Some(Frame::Message(bytes))) => found.push((false, bytes.to_vec())),
-                    Ok(Some(Frame::Trailers(block))) => found.push((true, block.0.to_vec())),
+                    Ok(Some(frame)) => found.push((flags(frame), frame.contents.to_vec())),
                     Ok(None) => break,
                     Err(error) => return (found, Err(error)),
                 }
@@ -375,7 +410,7 @@ mod tests {
     #[test]
     fn bodies_are_cut_alike_wherever_the_chunks_end() {
         let long = vec![b'x'; 300];
-        let table: [(bool, Vec<Vec<u8>>); 9] = [
+        let table: [(bool, Vec<Vec<u8>>); 11] = [
             (false, vec![]),
             (false, vec![frame(0, b"")]),
             (false, vec![frame(0, b"hello")]),
@@ -386,6 +421,8 @@ mod tests {
             (true, vec![frame(0, b"hello"), frame(0x80, b"grpc-status:0\r\n")]),
             (true, vec![frame(0x80, b"")]),
             (false, vec![frame(0, b"a"), frame(1, b"b"), frame(0, b"c")]),
+            (true, vec![frame(1, b"a"), frame(0x81, b"b")]),
+            (false, vec![frame(0, b"a"), frame(2, b"b"), frame(0, b"c")]),
             (false, vec![frame(0, b"a"), vec![0, 0, 0]]),
             (true, vec![frame(0, b"a"), frame(0x80, b"t"), frame(0, b"b")]),
         ];
@@ -408,13 +445,18 @@ mod tests {
 
     #[test]
     fn frames_come_out_as_they_went_in() {
-        let body = [frame(0, b"one"), frame(0, b""), frame(0x80, b"a:b\r\n")].concat();
-        let (found, end) = read_all(&mut FrameReader::grpc_web(3), [body.as_slice()]);
-        assert_eq!(end, Ok(()));
-        assert_eq!(
-            found,
-            [(false, b"one".to_vec()), (false, vec![]), (true, b"a:b\r\n".to_vec())]
-        );
+        for trailers in [0x80, 0x81] {
+            let frames = [
+                (0, b"one".to_vec()),
+                (0, vec![]),
+                (1, b"two".to_vec()),
+                (trailers, b"a:b\r\n".to_vec()),
+            ];
+            let body: Vec<u8> = frames.iter().flat_map(|(flags, bytes)| frame(*flags, bytes)).collect();
+            let (found, end) = read_all(&mut FrameReader::grpc_web(3), [body.as_slice()]);
+            assert_eq!(end, Ok(()));
+            assert_eq!(found, frames);
+        }
     }
 
     #[test]
@@ -422,10 +464,10 @@ mod tests {
         let body = frame(0, b"hello");
         let mut reader = FrameReader::new(1000);
         let mut frames = reader.push(&body);
-        let Ok(Some(Frame::Message(message))) = frames.next_frame() else {
+        let Ok(Some(frame)) = frames.next_frame() else {
             panic!("no message");
         };
-        assert_eq!(message.as_ptr(), body[PREFIX_LENGTH..].as_ptr());
+        assert_eq!(frame.contents.as_ptr(), body[PREFIX_LENGTH..].as_ptr());
         drop(frames);
         assert_eq!(reader.carry.capacity(), 0);
     }
@@ -434,15 +476,15 @@ mod tests {
     fn malformed_bodies_are_refused() {
         let too_large = |length, limit| FrameError::TooLarge { length, limit };
         let table = [
-            (false, frame(1, b"x"), FrameError::Compressed),
-            (true, frame(1, b"x"), FrameError::Compressed),
-            (true, frame(0x81, b"x"), FrameError::Compressed),
+            (false, frame(3, b"x"), FrameError::UnknownFlags(3)),
             (false, frame(0x81, b"x"), FrameError::UnknownFlags(0x81)),
             (false, frame(0x80, b"x"), FrameError::UnknownFlags(0x80)),
             (true, frame(2, b"x"), FrameError::UnknownFlags(2)),
             (false, b"<html>".to_vec(), FrameError::UnknownFlags(b'<')),
             (false, b"\0\0\0\x03\xe9".to_vec(), too_large(1001, 1000)),
             (false, b"\0\xff\xff\xff\xff".to_vec(), too_large(u32::MAX, 1000)),
+            (false, b"\x01\0\0\x03\xe9".to_vec(), too_large(1001, 1000)),
+            (true, b"\x81\0\x01\0\x01".to_vec(), too_large(65537, 65536)),
             (true, b"\x80\0\x01\0\x01".to_vec(), too_large(65537, 65536)),
             (false, b"\0".to_vec(), FrameError::Truncated),
             (false, b"\0\0\0\0\x02x".to_vec(), FrameError::Truncated),
@@ -479,6 +521,17 @@ mod tests {
     }
 
     #[test]
+    fn of_a_compressed_message_nothing_is_told_before_it_is_whole() {
+        let mut reader = reader(false);
+        for byte in &frame(1, b"hello")[..9] {
+            let _ = read_all(&mut reader, [&[*byte][..]]);
+            assert_eq!(reader.message_so_far(), None);
+        }
+        let (found, end) = read_all(&mut reader, [&b"o"[..]]);
+        assert_eq!((found, end), (vec![(1, b"hello".to_vec())], Ok(())));
+    }
+
+    #[test]
     fn the_length_is_checked_before_anything_is_buffered() {
         let mut reader = FrameReader::new(10);
         let (_, end) = read_all(&mut reader, [&[0, 0, 0][..], &[1, 0, 7, 7]]);
@@ -496,11 +549,12 @@ mod tests {
     #[test]
     fn after_an_error_there_are_only_errors() {
         let mut reader = FrameReader::new(1000);
-        let bad = frame(1, b"x");
+        let bad = frame(2, b"x");
         let good = frame(0, b"x");
-        assert_eq!(reader.push(&bad).next_frame(), Err(FrameError::Compressed));
-        assert_eq!(reader.push(&good).next_frame(), Err(FrameError::Compressed));
-        assert_eq!(reader.finish(), Err(FrameError::Compressed));
+        let error = FrameError::UnknownFlags(2);
+        assert_eq!(reader.push(&bad).next_frame(), Err(error));
+        assert_eq!(reader.push(&good).next_frame(), Err(error));
+        assert_eq!(reader.finish(), Err(error));
     }
 
     #[test]
@@ -508,14 +562,17 @@ mod tests {
         let body: Vec<u8> = (0..20).flat_map(|number| frame(0, &[number; 3])).collect();
         let (first, second) = body.split_at(70);
         let mut reader = FrameReader::new(1000);
-        assert_eq!(reader.push(first).next_frame(), Ok(Some(Frame::Message(&[0; 3]))));
-        assert_eq!(reader.push(&[]).next_frame(), Ok(Some(Frame::Message(&[1; 3]))));
+        for (chunk, contents) in [(first, &[0; 3]), (&[], &[1; 3])] {
+            let expected = Frame {
+                kind: Kind::Message,
+                compressed: false,
+                contents,
+            };
+            assert_eq!(reader.push(chunk).next_frame(), Ok(Some(expected)));
+        }
         let (found, end) = read_all(&mut reader, [second]);
         assert_eq!(end, Ok(()));
-        assert_eq!(
-            found,
-            (2..20).map(|number| (false, vec![number; 3])).collect::<Vec<_>>()
-        );
+        assert_eq!(found, (2..20).map(|number| (0, vec![number; 3])).collect::<Vec<_>>());
     }
 
     #[test]

@@ -176,6 +176,10 @@ fn is_request_only(name: &[u8]) -> bool {
 }
 
 /// Names that gRPC keeps for itself: `grpc-timeout`, `grpc-status`, `grpc-encoding`, …
+///
+/// A client's `grpc-accept-encoding` is about answers that it doesn't get, and could name what isn't read here. None takes its
+/// place: it would have services compress that otherwise don't, for a gateway that is mostly next to them, and Envoy's gRPC
+/// calls refuse what is compressed.
 #[inline]
 fn is_reserved(name: &[u8]) -> bool {
     name.first_chunk::<5>()

@@ -1,4 +1,4 @@
-//! What surrounds a message in gRPC: frames, status and details, metadata, timeouts.
+//! What surrounds a message in gRPC: frames, compression, status and details, metadata, timeouts.
 //!
 //! - [`frame`]: length-prefixed messages, and the trailers frame of gRPC-Web.
 //! - [`compression`]: messages that were compressed.

@@ -98,7 +98,8 @@ struct Fault {
 const UNREACHABLE: Saw = Error(503, 14, "the upstream cannot be reached");
 const BROKEN_CALL: &str = "upstream: the answer broke off, or has a malformed or compressed gRPC frame";
 const OVER: &str = "upstream: found a message of 4294967295 bytes, over the limit of 16777216 bytes";
-const COMPRESSED: &str = "upstream: found a compressed gRPC frame, but no compression was asked for";
+const COMPRESSED: &str =
+    "upstream: found a compressed gRPC frame, but no grpc-encoding that says how: expected gzip or deflate";
 const LATE: &str = "the upstream did not answer within 1s";
 const NO_STATUS: &str = "upstream: no grpc-status";
 const NO_MESSAGE: &str = "upstream: status OK without a message";
@@ -186,7 +187,7 @@ fn faults() -> Vec<Fault> {
             &[Read, Headers, Echo, Body(frame(1, b"\x18\x05")), Stall],
             None,
             [
-                Error(502, 14, COMPRESSED),
+                Error(502, 14, "upstream: more than one message from a unary method"),
                 Error(502, 14, BROKEN_CALL),
                 StreamErrorCut(1, 14, COMPRESSED),
                 StreamError(1, 14, COMPRESSED),

@@ -8,6 +8,8 @@ mod schema;
 mod kit;
 
 mod binding;
+mod compressed;
+mod compression;
 mod configuration;
 mod depth;
 mod dispatch;

@@ -8,7 +8,7 @@ pub mod script;
 
 use prost_reflect::DynamicMessage;
 use protobridge::exchange::{HostReply, Reply, RequestStep};
-use protobridge::grpc::frame::{Frame, FrameReader};
+use protobridge::grpc::frame::{FrameReader, Kind};
 use protobridge::http::headers::{HeaderEdits, Headers};
 use serde_json::Value;
 
@@ -219,8 +219,8 @@ impl Upstream {
         let mut reader = FrameReader::new(1 << 20);
         let mut frames = reader.push(&self.body);
         while let Some(frame) = frames.next_frame().expect("frames") {
-            let Frame::Message(message) = frame else { unreachable!() };
-            check_message(&self.method, message);
+            assert_eq!((frame.kind, frame.compressed), (Kind::Message, false));
+            check_message(&self.method, frame.contents);
         }
         drop(frames);
         reader.finish().expect("whole frames");

@@ -1,5 +1,6 @@
 //! The state machine without a host: whatever comes in whatever order, a client gets one answer.
 
+use miniz_oxide::deflate::compress_to_vec_zlib;
 use serde_json::json;
 
 use super::*;
@@ -49,7 +50,11 @@ fn request(method: &str, path: &str, more: &[(&str, &str)]) -> Headers {
 }
 
 fn grpc_response() -> Headers {
-    headers(&[(":status", "200"), ("content-type", "application/grpc")])
+    headers(&[
+        (":status", "200"),
+        ("content-type", "application/grpc"),
+        ("grpc-encoding", "deflate"),
+    ])
 }
 
 /// One message in its frame: `Note { id }`.
@@ -58,6 +63,16 @@ fn framed(id: u8) -> Vec<u8> {
     frame::begin(&mut out);
     out.extend_from_slice(&[0x10, id]);
     frame::finish(&mut out, 0);
+    out
+}
+
+/// This message in a compressed frame.
+fn compressed_frame(message: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    frame::begin(&mut out);
+    out.extend_from_slice(&compress_to_vec_zlib(message, 6));
+    frame::finish(&mut out, 0);
+    out[0] = 1;
     out
 }
 
@@ -144,8 +159,9 @@ fn events_in_any_order_give_at_most_one_answer() {
         let bodyless = random.below(2) == 0;
         client.request(&exchange.request_headers(asked, bodyless, ENVOY, &mut workspace));
         for _ in 0..random.below(12) {
-            let chunk = match random.below(6) {
+            let chunk = match random.below(7) {
                 0 => framed(1),
+                6 => compressed_frame(&[0x10, 1]),
                 1 => framed(2)[..3].to_vec(),
                 2 => b"{\"id\": 3}".to_vec(),
                 3 => b"[{\"id\": 3},".to_vec(),
@@ -219,7 +235,7 @@ fn a_unary_exchange_in_place_goes_there_and_back() {
 
 #[test]
 fn a_unary_answer_is_the_same_wherever_it_is_cut() {
-    #[derive(Debug, PartialEq)]
+    #[derive(Clone, Debug, PartialEq)]
     enum Ends {
         /// With this status and body, and with its length or without.
         Whole(u16, String, bool),
@@ -328,10 +344,22 @@ fn a_unary_answer_is_the_same_wherever_it_is_cut() {
             Ends::Whole(200, gone.clone(), false),
         ),
     ];
+    let compressed = |body: &[u8]| match body.split_at_checked(frame::PREFIX_LENGTH) {
+        Some((_, message)) => compressed_frame(message),
+        None => body.to_vec(),
+    };
+    let rows = rows.into_iter().flat_map(|(way, abilities, body, status, expected)| {
+        let compressed = compressed(&body);
+        [body, compressed].map(|body| (way, abilities, body, status, expected.clone()))
+    });
     for (way, abilities, body, status, expected) in rows {
         let plugin = plugin(json!({ "upstream": { "grpc_web": way == "web" } }));
         for size in [1, 2, 5, 7, 1000, body.len().max(1)] {
-            let row = format!("{way} {abilities:?} {} {status} in parts of {size}", body.len());
+            let flags = body.first();
+            let row = format!(
+                "{way} {abilities:?} {flags:?} {} {status} in parts of {size}",
+                body.len()
+            );
             let mut workspace = Workspace::default();
             let mut exchange = Exchange::new(Rc::clone(&plugin));
             exchange.request_headers(request("POST", "/unary", &[]), false, abilities, &mut workspace);
@@ -859,6 +887,21 @@ fn what_exchanges_hold_together_is_bounded() {
     }
     assert_eq!(exchange.outcome().unwrap().code, Code::ResourceExhausted);
     assert!(exchange.footprint() < 4000, "{}", exchange.footprint());
+    // So is one that becomes so much of little.
+    let bomb = compressed_frame(&[&[0x0a, 0x80, 0x80, 0xc0, 0x01][..], &[b'x'; 3 << 20]].concat());
+    let answer = |exchange: &mut Exchange, workspace: &mut Workspace| {
+        exchange.request_chunk(b"{}", true, ENVOY, workspace);
+        exchange.response_headers(grpc_response(), false, None, ENVOY, workspace);
+        let step = exchange.response_chunk(&bomb, false, workspace);
+        let awaits = matches!(step, ResponseStep::Drop);
+        match exchange.response_chunks_ended(ok(), workspace) {
+            ResponseStep::Reply(reply) if awaits => reply.status,
+            ResponseStep::PassThrough => 200,
+            step => panic!("{step:?}"),
+        }
+    };
+    assert_eq!(answer(&mut begin(&mut workspace), &mut workspace), 503);
+    assert!(workspace.inflater.footprint() < 4 << 20);
     // So is a stream, which goes on to its end without.
     let mut exchange = Exchange::new(Rc::clone(&plugin));
     let asked = request("POST", "/down", &[("accept", "application/x-ndjson")]);
@@ -875,6 +918,7 @@ fn what_exchanges_hold_together_is_bounded() {
     assert_eq!(exchange.outcome().unwrap().code, Code::ResourceExhausted);
     assert!(exchange.footprint() < 4000, "{}", exchange.footprint());
     drop(waiting);
+    assert_eq!(answer(&mut begin(&mut workspace), &mut workspace), 200);
     let mut exchange = begin(&mut workspace);
     let step = exchange.request_chunk(&long_body(4 << 20, true), false, ENVOY, &mut workspace);
     assert!(matches!(step, RequestStep::Drop), "{step:?}");
@@ -910,12 +954,16 @@ fn a_large_message_leaves_no_memory_behind() {
     message.extend_from_slice(&[0x0a, 0x80, 0x80, 0x80, 0x04]);
     message.resize(message.len() + (8 << 20), b'x');
     frame::finish(&mut message, 0);
-    for piece in message.chunks(100_000) {
-        exchange.response_chunk(piece, false, &mut workspace);
-        workspace.trim();
+    let compressed = compressed_frame(&message[frame::PREFIX_LENGTH..]);
+    for message in [message, compressed] {
+        for piece in message.chunks(100_000) {
+            exchange.response_chunk(piece, false, &mut workspace);
+            workspace.trim();
+        }
     }
     exchange.response_chunk(&framed(1), false, &mut workspace);
     assert!(exchange.footprint() < 200_000, "{}", exchange.footprint());
     let kept = [&workspace.body, &workspace.upload, &workspace.reply.body].map(Vec::capacity);
     assert!(kept.iter().all(|kept| *kept <= 2 << 20), "{kept:?}");
+    assert!(workspace.inflater.footprint() <= 2 << 20);
 }
