@@ -6,6 +6,7 @@ mod backpressure;
 mod browser;
 mod buffers;
 mod calls;
+mod compression;
 mod configuration;
 mod differential;
 mod dispatch;

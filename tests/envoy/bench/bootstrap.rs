@@ -641,7 +641,8 @@ pub struct Addresses {
     pub authorizer: SocketAddr,
 }
 
-fn cluster(name: &str, address: SocketAddr) -> Value {
+/// A cluster of this one server.
+pub fn cluster(name: &str, address: SocketAddr) -> Value {
     let http2 = match name {
         NARROW | FAULTY | PLAYED => json!({ "initial_stream_window_size": WINDOW }),
         _ => json!({}),

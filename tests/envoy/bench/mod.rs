@@ -45,6 +45,18 @@ impl Bench {
         }
     }
 
+    /// The same with a cluster besides, of a server that the test has started itself.
+    #[track_caller]
+    pub fn start_beside(listeners: &[Listener], cluster: &str, address: SocketAddr) -> Self {
+        let mut bootstrap = bootstrap::bootstrap(listeners, Upstream::shared().addresses());
+        let clusters = bootstrap["static_resources"]["clusters"].as_array_mut();
+        clusters.unwrap().push(bootstrap::cluster(cluster, address));
+        Self {
+            capability: turn::capability(),
+            envoy: EnvoyProcess::start(&bootstrap),
+        }
+    }
+
     /// Starts Envoy with a listener that is read from `directory`, with so many workers, and these arguments besides.
     #[track_caller]
     pub fn from_files(directory: &Path, workers: usize, arguments: &[&str]) -> Self {

@@ -6,7 +6,7 @@ use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -193,6 +193,14 @@ impl Running {
             .spawn()
             .unwrap();
         Self { process, watchdog }
+    }
+
+    /// What the process writes to its standard output, if that is a pipe.
+    ///
+    /// # Panics
+    /// When it is none, or has been taken.
+    pub fn stdout(&mut self) -> ChildStdout {
+        self.process.stdout.take().expect("a pipe that nobody else reads")
     }
 
     /// The number of the process.
