@@ -239,8 +239,12 @@ impl Machine {
             self.call::<i32>("proxy_on_request_body", (self.context, 2, 1)),
             CONTINUE
         );
-        self.headers(&[(":status", "200"), ("content-type", "application/grpc")]);
-        self.call::<i32>("proxy_on_response_headers", (self.context, 2, 0));
+        self.headers(&[
+            (":status", "200"),
+            ("content-type", "application/grpc"),
+            ("grpc-encoding", "deflate"),
+        ]);
+        self.call::<i32>("proxy_on_response_headers", (self.context, 3, 0));
     }
 
     pub fn response_chunk(&mut self, chunk: &[u8]) {

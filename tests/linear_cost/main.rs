@@ -8,6 +8,7 @@ mod growth;
 mod host;
 mod shapes;
 
+mod compressed;
 mod exchanges;
 mod past;
 mod schemas;

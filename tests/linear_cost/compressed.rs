@@ -1,0 +1,93 @@
+//! Compressed messages cost what their bytes cost, those that come and those that come out.
+
+use miniz_oxide::deflate::compress_to_vec_zlib;
+use serde_json::json;
+
+use crate::growth::MOST;
+use crate::host::Machine;
+use crate::shapes::len;
+
+const SERVICE: &str = "syntax = \"proto3\"; package t; service S { rpc List(M) returns (stream M); }
+    message M { string text = 1; }";
+
+fn framed(flags: u8, message: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(message.len()).unwrap();
+    [&[flags], &length.to_be_bytes()[..], message].concat()
+}
+
+/// Bytes that hardly repeat, as text.
+fn text(length: usize) -> Vec<u8> {
+    let mut random = 1_u64;
+    let letters = std::iter::repeat_with(|| {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        b'a' + (random >> 59) as u8 % 26
+    });
+    letters.take(length).collect()
+}
+
+#[test]
+fn compressed_messages_cost_what_their_bytes_cost() {
+    let message = |length: usize| len(1, text(length));
+    type Shape<'s> = (&'static str, usize, Box<dyn Fn(usize) -> Vec<u8> + 's>);
+    let shapes: [Shape<'_>; 6] = [
+        (
+            "many small messages",
+            500,
+            Box::new(|count| framed(1, &compress_to_vec_zlib(&message(3), 6)).repeat(count)),
+        ),
+        (
+            "many empty messages",
+            500,
+            Box::new(|count| framed(1, &compress_to_vec_zlib(b"", 6)).repeat(count)),
+        ),
+        (
+            "one long message",
+            200_000,
+            Box::new(|length| framed(1, &compress_to_vec_zlib(&message(length), 6))),
+        ),
+        (
+            "one that repeats itself",
+            1_000_000,
+            Box::new(|length| framed(1, &compress_to_vec_zlib(&len(1, vec![b'x'; length]), 6))),
+        ),
+        (
+            "empty blocks",
+            10_000,
+            Box::new(|count| {
+                // Stored, and then the last, which is none.
+                let blocks = [&b"\0\0\0\xff\xff".repeat(count)[..], b"\x03\0"].concat();
+                let empty = compress_to_vec_zlib(b"", 6);
+                framed(1, &[&empty[..2], &blocks, &empty[empty.len() - 4..]].concat())
+            }),
+        ),
+        (
+            "small messages behind a long one",
+            500,
+            Box::new(|count| {
+                let long = framed(1, &compress_to_vec_zlib(&message(100_000), 1));
+                let small = framed(1, &compress_to_vec_zlib(&message(3), 6));
+                [long, small.repeat(count)].concat()
+            }),
+        ),
+    ];
+    let mut failures = Vec::new();
+    for (name, size, body) in &shapes {
+        let cost = |size: usize| {
+            let mut machine = Machine::new(&json!({ "proto": SERVICE }).to_string());
+            machine.start_stream("application/x-ndjson");
+            let body = body(size);
+            let before = machine.store.get_fuel().unwrap();
+            machine.response_chunk(&body);
+            before - machine.store.get_fuel().unwrap()
+        };
+        let (few, many) = (cost(*size), cost(2 * size));
+        let ratio = many as f64 / few as f64;
+        if std::env::var_os("PRINT_COST").is_some() {
+            println!("{name:40} {size:8}: {few:12}, {many:12}: {ratio:.3}");
+        }
+        if ratio > MOST {
+            failures.push(format!("{name}: {few}, then {many}: {ratio:.2} times as much"));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
