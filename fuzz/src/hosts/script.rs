@@ -133,7 +133,7 @@ const CLIENT_PIECES: [&[u8]; 16] = [
 ];
 
 /// Pieces of a response's body: messages in their frames, and what is none. A `google.api.HttpBody` is a note as well.
-const UPSTREAM_PIECES: [&[u8]; 18] = [
+const UPSTREAM_PIECES: [&[u8]; 23] = [
     b"\0\0\0\0\x03\x0a\x01a",
     b"\0\0\0\0\x00",
     b"\0\0\0\0\x02\x10\x07",
@@ -152,10 +152,16 @@ const UPSTREAM_PIECES: [&[u8]; 18] = [
     b"\x80\0\0\0\x00",
     b"\x80\0\0\0\x10grpc-status: x\r\n",
     b"\0\0\0\0\x1c\x0a\x1axxxxxxxxxxxxxxxxxxxxxxxxxx",
+    // Compressed: gzip and zlib of a message, a thousand bytes, a cut end, trailers.
+    b"\x01\x00\x00\x00\x17\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03\xe3bL\x04\x00K<x\xd1\x03\x00\x00\x00",
+    b"\x01\x00\x00\x00\x0bx\x9c\xe3bL\x04\x00\x00\x84\x00m",
+    b"\x01\x00\x00\x00\x1f\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xe3z\xc1^1\x0aF\xc1(\x18\xf6\x00\x00\xf2F\xfb\xe2\xeb\x03\x00\x00",
+    b"\x01\x00\x00\x00\x09x\x9c\xe3bL\x04\x00\x00\x84",
+    b"\x81\x00\x00\x00#\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03K/*H\xd6-.I,)-\xb62\xe5\xe5\x02\x00\x85hZ\x14\x0f\x00\x00\x00",
 ];
 
 /// The headers of a response, or a call's initial metadata.
-const RESPONSE_HEADERS: [&[(&str, &str)]; 14] = [
+const RESPONSE_HEADERS: [&[(&str, &str)]; 16] = [
     &[(":status", "200"), ("content-type", "application/grpc")],
     &[
         (":status", "200"),
@@ -204,6 +210,16 @@ const RESPONSE_HEADERS: [&[(&str, &str)]; 14] = [
         (":status", "200"),
         ("content-type", "application/grpc"),
         ("x-http-code", "205"),
+    ],
+    &[
+        (":status", "200"),
+        ("content-type", "application/grpc"),
+        ("grpc-encoding", "gzip"),
+    ],
+    &[
+        (":status", "200"),
+        ("content-type", "application/grpc"),
+        ("grpc-encoding", "deflate"),
     ],
 ];
 
