@@ -11,7 +11,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 export PYTHON
 
 .PHONY: help build test conformance fuzz differential soak bench bench-envoy bench-start demo demo-check lint \
-	toolchain prerequisites .venv
+	toolchain prerequisites .venv services
 
 help:
 	@echo 'make build       the module, $(MODULE)'
@@ -33,7 +33,7 @@ build: toolchain
 	cargo run --locked --quiet --package protobridge-link -- $(MODULE)
 
 # To the end: one failure doesn't hide the next.
-test: prerequisites build .venv
+test: prerequisites build .venv services
 	@failed=; \
 	$(MAKE) --no-print-directory lint || failed="$$failed lint"; \
 	cargo test --locked --no-fail-fast --package protobridge --package protobridge-link || failed="$$failed cargo-test"; \
@@ -123,4 +123,14 @@ prerequisites:
 	@.ci/prerequisites python3
 	$(PYTHON) -m venv --clear .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: -r examples/requirements.txt
+	@touch $@
+
+# What the tests' services in JavaScript take.
+services: target/services/installed
+
+target/services/installed: tests/envoy/services/package.json
+	@.ci/prerequisites npm
+	@mkdir -p target/services
+	@cp $< target/services/package.json
+	npm install --silent --no-audit --no-fund --no-package-lock --ignore-scripts --prefix target/services
 	@touch $@

@@ -1,9 +1,7 @@
 //! A real service in grpcio that compresses whoever calls, behind real Envoy.
 
-use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::OnceLock;
 
 use serde_json::{Value, json};
@@ -41,25 +39,12 @@ fn bench() -> &'static Bench {
             .with_grpc_web(),
         ]
         .map(|listener| listener.cluster(COMPRESSING));
-        let (running, address) = service();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let service = root.join("tests/envoy/services/compressing.py");
+        let (running, address) = Running::service(Command::new(root.join(".venv/bin/python")).arg(service));
         (Bench::start_beside(&listeners, COMPRESSING, address), running)
     });
     bench
-}
-
-/// Starts the service; where it listens.
-fn service() -> (Running, SocketAddr) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut running = Running::start(
-        Command::new(root.join(".venv/bin/python"))
-            .arg(root.join("tests/envoy/services/compressing.py"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped()),
-    );
-    let mut port = String::new();
-    BufReader::new(running.stdout()).read_line(&mut port).unwrap();
-    let port: u16 = port.trim().parse().expect("the service prints its port");
-    (running, ([127, 0, 0, 1], port).into())
 }
 
 /// The encodings, and lengths of a text: held by the filter or not, and of many parts.

@@ -21,6 +21,7 @@ mod metadata;
 mod native;
 mod observability;
 mod original_path;
+mod records;
 mod reload;
 mod robustness;
 mod routes;

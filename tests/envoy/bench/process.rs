@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{Read as _, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -195,12 +195,20 @@ impl Running {
         Self { process, watchdog }
     }
 
-    /// What the process writes to its standard output, if that is a pipe.
+    /// Starts a gRPC server, and waits until it prints its port on a line by itself. Returns where it listens.
     ///
     /// # Panics
-    /// When it is none, or has been taken.
-    pub fn stdout(&mut self) -> ChildStdout {
-        self.process.stdout.take().expect("a pipe that nobody else reads")
+    /// When it ends before that.
+    pub fn service(command: &mut Command) -> (Self, SocketAddr) {
+        let mut running = Self::start(command.stdin(Stdio::null()).stdout(Stdio::piped()));
+        let mut line = String::new();
+        let output = running.process.stdout.take().expect("a pipe");
+        BufReader::new(output).read_line(&mut line).unwrap();
+        let port: u16 = match line.trim().parse() {
+            Ok(port) => port,
+            Err(error) => panic!("{command:?} printed no port but {line:?}: {error}"),
+        };
+        (running, ([127, 0, 0, 1], port).into())
     }
 
     /// The number of the process.
