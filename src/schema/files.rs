@@ -13,7 +13,7 @@ use super::imports::{self, Imports, Sees};
 use super::left_out::LeftOut;
 use super::raw::RawFile;
 use super::{bundled, descriptor_set, link, proto_text, well_known};
-use crate::text::problems::Problems;
+use crate::text::problems::{Problems, SHOWN};
 
 /// The files on their way to a pool.
 pub(super) struct Files<'a> {
@@ -291,15 +291,24 @@ impl<'a> Files<'a> {
             file.descriptor = descriptor;
         }
         let mut problems = Problems::default();
-        for error in linked {
-            problems.add(|| {
-                let name = self.texts.get(error.file).map_or("", |file| &*file.name).to_owned();
+        for errors in linked.chunk_by(|one, next| one.file == next.file) {
+            let file = errors.first().and_then(|error| self.texts.get(error.file));
+            let (name, text) = file.map_or(("", ""), |file| (&*file.name, file.text));
+            // In the order of the text.
+            let (shown, others) = errors.split_at(errors.len().min(SHOWN.saturating_sub(problems.count())));
+            let paths: Vec<&[i32]> = shown.iter().map(|error| &*error.path).collect();
+            let mut shown: Vec<_> = proto_text::locate(name, text, &paths).into_iter().zip(shown).collect();
+            shown.sort_by_key(|(place, _)| *place);
+            for (place, error) in shown {
                 let message = match error.unknown {
-                    true => self.with_missing(&name, error.message, ""),
-                    false => error.message,
+                    true => self.with_missing(name, error.message.clone(), ""),
+                    false => error.message.clone(),
                 };
-                self.error_at(&name, &error.path, message)
-            });
+                problems.add(|| SchemaError::in_file(name, message).at(place));
+            }
+            for error in others {
+                problems.add(|| SchemaError::in_file(name, error.message.clone()));
+            }
         }
         problems.or(())
     }
@@ -419,6 +428,10 @@ impl<'a> Files<'a> {
                 .filter(in_set);
             let message = match of_set {
                 Some(file) => self.with_missing(file, message, "; protoc --include_imports makes a set complete"),
+                None if message.ends_with(SECOND_PATTERN) => format!(
+                    "{message}: expected one of get, put, post, delete, patch and custom; the others go into \
+                     additional_bindings"
+                ),
                 None => message,
             };
             return Err(match (error.file(), error.path()) {
@@ -438,7 +451,8 @@ impl<'a> Files<'a> {
     /// An error at an element of a file: with its place in the text, or with its name in a descriptor set.
     fn error_at(&self, file: &str, path: &[i32], message: String) -> SchemaError {
         if let Some(text) = self.texts.iter().find(|text| text.name == file) {
-            return SchemaError::in_file(file, message).at(proto_text::locate(file, text.text, path));
+            let places = proto_text::locate(file, text.text, &[path]);
+            return SchemaError::in_file(file, message).at(places.first().copied().flatten());
         }
         let element = self.compiled.iter().find(|compiled| compiled.name() == file);
         match element.and_then(|file| descriptor_set::element_at(file, path)) {
@@ -450,6 +464,9 @@ impl<'a> Files<'a> {
 
 /// protobuf's own description of `.proto` files.
 const DESCRIPTOR: &str = "google/protobuf/descriptor.proto";
+
+/// What prost-reflect says of a rule with two HTTP methods, as Kong's own plugin and its examples take it.
+const SECOND_PATTERN: &str = "a value is already set for oneof 'pattern'";
 
 /// Where `google.api.http` is defined.
 const ANNOTATIONS: &str = "google/api/annotations.proto";

@@ -28,7 +28,7 @@ const MAX_OPTION_PARTS: usize = 20;
 /// starts at position `files.len()`). `bundled` is the bundled file that has a full name in it, loaded or not.
 ///
 /// Where a file has imports that aren't there, options that nothing defines are blanked: they set nothing any more. They go
-/// to `left_out`. Returns the first error of each file.
+/// to `left_out`. Returns all errors, file by file.
 pub(super) fn link(
     files: &mut [FileDescriptorProto],
     outside: &[&FileDescriptorProto],
@@ -66,16 +66,12 @@ pub(super) fn link(
                 .flat_map(|package| prefixes(package))
                 .collect(),
             path: Vec::new(),
-            unknown: false,
-            explains: errors.len() < SHOWN,
+            file: position,
+            said: HashSet::new(),
+            errors: &mut errors,
         };
-        if let Err(message) = linker.file(file) {
-            errors.push(LinkError {
-                file: position,
-                path: linker.path,
-                message,
-                unknown: linker.unknown,
-            });
+        if let Err(message) = linker.link(file) {
+            linker.report(message, false);
         }
     }
     errors
@@ -140,11 +136,13 @@ struct Linker<'s> {
     packages: HashSet<&'s str>,
     bundled: &'s dyn Fn(&str) -> Option<&'static str>,
     left_out: &'s mut LeftOut,
-    /// The element at hand; stays where it is when an error is found.
+    /// The element at hand.
     path: Vec<i32>,
-    unknown: bool,
-    /// Whether an error names what may have been meant, which takes a search through all names.
-    explains: bool,
+    /// The position of the file.
+    file: usize,
+    /// The names of which it has been said that they aren't defined: once is enough.
+    said: HashSet<String>,
+    errors: &'s mut Vec<LinkError>,
 }
 
 /// Why a name could not be resolved.
@@ -156,10 +154,11 @@ struct Unresolved {
     searched: Option<String>,
 }
 
+/// An error ends what is read of the element at hand; others follow.
 type Linked = Result<(), String>;
 
 impl Linker<'_> {
-    fn file(&mut self, file: &mut FileDescriptorProto) -> Linked {
+    fn link(&mut self, file: &mut FileDescriptorProto) -> Linked {
         let package = file.package().to_owned();
         if package.len() > MAX_NAME {
             return Err(too_long("package", package.len()));
@@ -183,8 +182,8 @@ impl Linker<'_> {
             }
             linker.each(&[2], &mut service.method, |linker, method| {
                 let name = full_name(&scope, method.name())?;
-                linker.name(&[2], &mut method.input_type, &scope, Wanted::Message)?;
-                linker.name(&[3], &mut method.output_type, &scope, Wanted::Message)?;
+                linker.name(&[2], &mut method.input_type, &scope, Wanted::Message);
+                linker.name(&[3], &mut method.output_type, &scope, Wanted::Message);
                 match &mut method.options {
                     Some(options) => linker.options(&[4], &mut options.uninterpreted_option, &name),
                     None => Ok(()),
@@ -226,8 +225,8 @@ impl Linker<'_> {
 
     fn field(&mut self, field: &mut FieldDescriptorProto, scope: &str) -> Linked {
         check_length(scope, field.name())?;
-        self.name(&[2], &mut field.extendee, scope, Wanted::Message)?;
-        self.name(&[6], &mut field.type_name, scope, Wanted::MessageOrEnum)?;
+        self.name(&[2], &mut field.extendee, scope, Wanted::Message);
+        self.name(&[6], &mut field.type_name, scope, Wanted::MessageOrEnum);
         let packable = field.label() == Label::Repeated
             && !matches!(
                 field.r#type.map(Type::try_from),
@@ -300,10 +299,10 @@ impl Linker<'_> {
                     Ok(name) => name,
                     Err(unresolved) => {
                         let missing = linker.may_be_missing(&part.name_part, scope, &unresolved);
-                        let Some(written) = written.filter(|_| missing) else {
-                            return Err(linker.refuse(&part.name_part, scope, Wanted::Extension, unresolved));
-                        };
-                        linker.left_out.option(written);
+                        match written.filter(|_| missing) {
+                            Some(written) => linker.left_out.option(written),
+                            None => linker.refuse(&part.name_part, scope, Wanted::Extension, unresolved),
+                        }
                         *option = blank();
                         return Ok(());
                     }
@@ -321,15 +320,25 @@ impl Linker<'_> {
         Ok(())
     }
 
-    fn name(&mut self, path: &[i32], name: &mut Option<String>, scope: &str, wanted: Wanted) -> Linked {
+    fn name(&mut self, path: &[i32], name: &mut Option<String>, scope: &str, wanted: Wanted) {
         if let Some(name) = name {
             self.path.extend(path);
-            *name = self
-                .resolve(name, scope, wanted)
-                .map_err(|unresolved| self.refuse(name, scope, wanted, unresolved))?;
+            match self.resolve(name, scope, wanted) {
+                Ok(resolved) => *name = resolved,
+                Err(unresolved) => self.refuse(name, scope, wanted, unresolved),
+            }
             self.path.truncate(self.path.len() - path.len());
         }
-        Ok(())
+    }
+
+    /// Adds an error of the element at hand. `unknown`: it is a name that isn't seen.
+    fn report(&mut self, message: String, unknown: bool) {
+        self.errors.push(LinkError {
+            file: self.file,
+            path: self.path.clone(),
+            message,
+            unknown,
+        });
     }
 
     fn each<E>(
@@ -342,7 +351,9 @@ impl Linker<'_> {
         for (element, index) in elements.iter_mut().zip(0..) {
             self.path.extend(path);
             self.path.push(index);
-            link(self, element)?;
+            if let Err(message) = link(self, element) {
+                self.report(message, false);
+            }
             self.path.truncate(depth);
         }
         Ok(())
@@ -430,12 +441,20 @@ impl Linker<'_> {
         })
     }
 
-    /// Says what is wrong with a name.
-    fn refuse(&mut self, name: &str, scope: &str, wanted: Wanted, unresolved: Unresolved) -> String {
-        self.unknown = true;
-        if !self.explains {
-            return String::new();
+    /// Adds the error of a name, unless the file has had it.
+    fn refuse(&mut self, name: &str, scope: &str, wanted: Wanted, unresolved: Unresolved) {
+        if self.said.insert(name.to_owned()) {
+            // What is meant takes a search through all names.
+            let message = match self.errors.len() < SHOWN {
+                true => self.explain(name, scope, wanted, unresolved),
+                false => String::new(),
+            };
+            self.report(message, true);
         }
+    }
+
+    /// What is wrong with a name.
+    fn explain(&self, name: &str, scope: &str, wanted: Wanted, unresolved: Unresolved) -> String {
         let expected = wanted.text();
         let unseen = match unresolved.found {
             Some(symbol) if self.sees.contains(&symbol.file) => return format!("'{name}' is not {expected}"),

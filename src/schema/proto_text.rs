@@ -24,24 +24,29 @@ pub(super) fn parse(name: &str, text: &str) -> Result<FileDescriptorProto, Schem
     }
 }
 
-/// Where the element at `path` (of `google.protobuf.SourceCodeInfo.Location`) stands in the text, or the closest
+/// Where the element at each of `paths` (of `google.protobuf.SourceCodeInfo.Location`) stands in the text, or the closest
 /// thing around it.
-pub(super) fn locate(name: &str, text: &str, path: &[i32]) -> Option<Position> {
-    // Source info costs several times the rest, so it isn't kept: an error parses its file once more.
-    let descriptor = parse(name, text).ok()?;
-    let closest = |location: &&Location| {
+pub(super) fn locate(name: &str, text: &str, paths: &[&[i32]]) -> Vec<Option<Position>> {
+    if paths.is_empty() {
+        return Vec::new();
+    }
+    // Source info costs several times the rest, so it isn't kept: errors parse their file once more.
+    let info = parse(name, text)
+        .ok()
+        .and_then(|descriptor| descriptor.source_code_info);
+    let locations = info.map(|info| info.location).unwrap_or_default();
+    paths.iter().map(|path| closest(&locations, path)).collect()
+}
+
+fn closest(locations: &[Location], path: &[i32]) -> Option<Position> {
+    let depth = |location: &&Location| {
         if path.starts_with(&location.path) {
             location.path.len()
         } else {
             0
         }
     };
-    let location = descriptor
-        .source_code_info
-        .as_ref()?
-        .location
-        .iter()
-        .max_by_key(closest)?;
+    let location = locations.iter().max_by_key(depth)?;
     let mut span = location.span.iter().map(|number| *number as usize + 1);
     Some(Position {
         line: span.next()?,

@@ -261,12 +261,13 @@ fn what_a_selector_means_is_said_where_it_can_be_told() {
 }
 
 #[test]
-fn each_file_that_can_be_read_has_its_own_error() {
+fn each_file_that_can_be_read_has_its_own_errors() {
     let protos = json!({
         "a.proto": "syntax = \"proto3\"; message A { strin a = 1; }",
         "b.proto": "syntax = \"proto3\"; message B {",
         "c.proto": "syntax = \"proto3\"; import \"b.proto\"; message C { B b = 1; Lost lost = 2; }",
-        "d.proto": "syntax = \"proto3\"; message D { Missing a = 1; Lost too = 2; }",
+        "d.proto": "syntax = \"proto3\"; service S { rpc R(D) returns (Gone) { option (gone) = 1; } rpc R2(Gone) returns (Never); } \
+                    message D { Missing a = 1; D d = 2; Lost too = 3; Missing again = 4; }",
         "e.proto": "syntax = \"proto3\" message E {}",
         "f.proto": "syntax = \"proto3\"; import public \"c.proto\";",
         "g.proto": "syntax = \"proto3\"; import \"f.proto\"; message G { B b = 1; }",
@@ -277,7 +278,11 @@ fn each_file_that_can_be_read_has_its_own_error() {
             "protos: b.proto:1:31: ",
             "protos: e.proto:1:19: ",
             "protos: a.proto:1:32: 'strin' is not defined",
-            "protos: d.proto:1:32: 'Missing' is not defined",
+            "protos: d.proto:1:50: 'Gone' is not defined",
+            "protos: d.proto:1:58: 'gone' is not defined",
+            "protos: d.proto:1:101: 'Never' is not defined",
+            "protos: d.proto:1:123: 'Missing' is not defined",
+            "protos: d.proto:1:147: 'Lost' is not defined",
         ],
     );
 }

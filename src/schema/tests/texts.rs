@@ -408,18 +408,24 @@ fn errors_name_file_line_and_column_and_what_was_expected() {
              google/api/annotations.proto, which is not imported: add import \"google/api/annotations.proto\"",
         ),
         (
+            "syntax = \"proto3\";\nimport \"google/api/annotations.proto\";\nmessage M {}\nservice S {\n  rpc R(M) returns (M) \
+             { option (google.api.http) = { get: \"/\" post: \"/x\" }; }\n}",
+            "service.proto:5:26: invalid value of type 'google.api.HttpRule' for option '(.google.api.http)': a value is \
+             already set for oneof 'pattern': expected one of get, put, post, delete, patch and custom; the others go into \
+             additional_bindings",
+        ),
+        (
             "syntax = \"proto3\";\nmessage M {\n  google.type.Money price = 1;\n}",
             "service.proto:3:3: 'google.type.Money' is not defined here, expected a message or enum type; it is in \
              google/type/money.proto, which is not imported: add import \"google/type/money.proto\"",
         ),
         (
-            "syntax = \"proto3\";\npackage google.shop;\nmessage M {\n  rpc.Status status = 1;\n  type.Money price = 2;\n}",
+            "syntax = \"proto3\";\npackage google.shop;\nmessage M {\n  rpc.Status status = 1;\n}",
             "service.proto:4:3: 'rpc.Status' is not defined here, expected a message or enum type; it is in \
              google/rpc/status.proto, which is not imported: add import \"google/rpc/status.proto\"",
         ),
         (
-            "syntax = \"proto3\";\npackage google.shop;\nmessage M {\n  type.Money.Part price = 1 [(api.field_behavior) = \
-             REQUIRED];\n}",
+            "syntax = \"proto3\";\npackage google.shop;\nmessage M {\n  type.Money.Part price = 1;\n}",
             "service.proto:4:3: 'type.Money.Part' is not defined here, expected a message or enum type; it is in \
              google/type/money.proto, which is not imported: add import \"google/type/money.proto\"",
         ),
