@@ -14,7 +14,7 @@
 //!
 //! - `matcher`: the most specific template that a path matches.
 //! - `captures`: what its variables capture.
-//! - [`query`]: captures and query parameters as wire records of the request message.
+//! - [`query`]: captures, query parameters and form fields as wire records of the request message.
 
 pub mod binding;
 mod build;

@@ -162,3 +162,43 @@ fn the_update_mask_of_a_form_names_its_fields_once() {
     // One record of the book, the path's name in it.
     assert!(message.starts_with(&[&b"\x0a"[..], &[(message.len() - mask.len() - 4) as u8], b"\x0a\x01n"].concat()));
 }
+
+#[test]
+fn the_update_mask_of_a_form_has_no_field_that_is_left_out_and_so_is_that_of_json() {
+    let proto = r#"
+        syntax = "proto3";
+        package test;
+        import "google/api/annotations.proto";
+        import "google/protobuf/field_mask.proto";
+        service S { rpc Patch(Req) returns (Req) { option (google.api.http) = { patch: "/patch" body: "book" }; } }
+        message Req { Book book = 1; google.protobuf.FieldMask update_mask = 2; }
+        enum Kind { NONE = 0; NOVEL = 1; }
+        message Book { string title = 1; Kind kind = 2; map<string, Kind> kinds = 3; repeated Kind all = 4; Book part = 5; }
+    "#;
+    let configuration = json!({ "proto": proto, "json": { "unknown_enum_names": "ignore" } });
+    let gateway = Host::envoy().load(&configuration.to_string()).unwrap();
+    for (content_type, body) in [
+        (
+            "application/json",
+            r#"{"title":"t","kind":"POEM","kinds":{"a":"POEM"},"all":["POEM"],"part":{"kind":"POEM","title":"p"}}"#,
+        ),
+        (
+            FORM,
+            "title=t&kind=POEM&kinds[a]=POEM&all=POEM&part.kind=POEM&part.title=p",
+        ),
+    ] {
+        let request = Request::new("PATCH", "/patch").header("content-type", content_type);
+        let exchange = gateway.request(request.body(body));
+        let [message] = &exchange.forwarded().messages()[..] else {
+            panic!("one message");
+        };
+        let book = b"\x0a\x08\x0a\x01t\x2a\x03\x0a\x01p";
+        let mask = b"\x12\x1f\x0a\x05title\x0a\x05kinds\x0a\x03all\x0a\x0apart.title";
+        // Lists and maps are given, even if nothing of them is left.
+        assert_eq!(
+            message.escape_ascii().to_string(),
+            [&book[..], mask].concat().escape_ascii().to_string(),
+            "{content_type}"
+        );
+    }
+}

@@ -158,6 +158,13 @@ impl FieldPath {
         }
     }
 
+    /// Whether the field is neither a list nor a map.
+    pub(super) fn is_singular(&self, tables: &Tables) -> bool {
+        let last = self.steps.last();
+        let field = last.and_then(|(message, index)| tables.message(*message).field(*index));
+        field.is_some_and(|field| field.cardinality == Cardinality::Singular)
+    }
+
     /// Appends the names of the fields, as the `.proto` has them and with dots between them.
     pub(super) fn name(&self, tables: &Tables, out: &mut String) {
         for (message, index) in &self.steps {

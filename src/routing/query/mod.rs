@@ -15,7 +15,7 @@ use std::fmt;
 
 use super::binding::{self, Body, BoundVariable, Route};
 use super::captures::Captures;
-use crate::codec::{BoundField, BoundRecords, ParseOptions, Present, UnknownFields, text_to_wire};
+use crate::codec::{BoundField, BoundRecords, CodecError, ParseOptions, Present, UnknownFields, text_to_wire};
 use crate::schema::tables::{Cardinality, Field, FieldIndex, Kind, MessageIndex, Tables, WellKnown};
 use crate::text::percent::{self, Decoding};
 use crate::text::shown::{NAME, shown};
@@ -279,13 +279,20 @@ impl Binder {
                 Err(at) => return Err(refuse(malformed_escape(value, at))),
             };
             let field_path = &mut self.field_path;
-            let mut write = |out: &mut Vec<u8>| field_path.write(tables, text, options.parse, out);
+            let mut is_left_out = false;
+            let mut write = |out: &mut Vec<u8>| {
+                let start = out.len();
+                field_path.write(tables, text, options.parse, out)?;
+                is_left_out = out.len() == start;
+                Ok::<_, CodecError>(())
+            };
             match place.message {
                 ROOT => write(out),
                 message => self.submessages.leaf(message, write),
             }
             .map_err(|error| refuse(error.message))?;
-            if place.is_first {
+            // A list or a map is given, whatever of it is left out; so it is in JSON.
+            if place.is_first && !(is_left_out && self.field_path.is_singular(tables)) {
                 noted.note(tables, &self.field_path).map_err(refuse)?;
             }
         }
@@ -407,10 +414,10 @@ pub struct Bound {
     pub path: BoundRecords,
 }
 
-/// Why a path or a query doesn't fit the request message. It is the client's error: 400, INVALID_ARGUMENT.
+/// Why a path, a query or a form doesn't fit the request message. It is the client's error: 400, INVALID_ARGUMENT.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BindError {
-    /// What is at fault: the name of a path variable as the template has it, or the name of a query parameter as the
+    /// What is at fault: the name of a path variable as the template has it, or the name of a parameter as the
     /// client has sent it, decoded and cut to a length fit for a message.
     pub field: String,
     /// What was found and what was expected.
