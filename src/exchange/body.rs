@@ -51,7 +51,11 @@ impl<'b> Content<'b> {
     #[cold]
     fn bad(&self, mut error: CodecError) -> Failure {
         if let Some(number) = self.element {
-            let dot = if error.path.is_empty() { "" } else { "." };
+            let dot = match error.path.as_bytes() {
+                // A message that is a list in JSON has no fields.
+                [] | [b'[', ..] => "",
+                _ => ".",
+            };
             error.path = format!("[{number}]{dot}{}", error.path);
         }
         Failure::body(&error)

@@ -279,4 +279,20 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn what_is_wrong_in_an_element_that_is_a_list_has_a_path() {
+        let proto = r#"
+            syntax = "proto3";
+            package t;
+            import "google/protobuf/struct.proto";
+            service S { rpc Collect(stream google.protobuf.ListValue) returns (google.protobuf.ListValue); }
+        "#;
+        let configuration = serde_json::json!({ "proto": proto });
+        let plugin = Rc::new(Plugin::load(configuration.to_string().as_bytes(), 0).unwrap());
+        let found = Matched::find(&plugin, b"POST", b"/t.S/Collect", &mut Captures::default());
+        let matched = found.unwrap().unwrap();
+        let message = read(&matched, Form::Array, &[b"[[], [1, [1e999]]]"]).unwrap_err();
+        assert!(message.starts_with("request body: [1][1][0]: "), "{message}");
+    }
 }

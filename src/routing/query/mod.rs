@@ -6,9 +6,9 @@
 //! bracket and the last is the key.
 //!
 //! Each parameter becomes a record of its field. Those of the request message itself are written at once. Those of a
-//! submessage are gathered ([`submessages`]), so that it is one record, whatever its parts come from. Where the body fills
+//! submessage are gathered (`submessages`), so that it is one record, whatever its parts come from. Where the body fills
 //! the submessage too, what the path gives goes to where the body is read, as [`BoundRecords`]. What is given twice, and
-//! must not be, is refused ([`given`]).
+//! must not be, is refused (`given`).
 
 use std::collections::BTreeSet;
 use std::fmt;
