@@ -33,7 +33,7 @@ pub fn inflate<'i>(
                 frame.contents.len()
             )),
             error => Failure::bad_answer(format!(
-                "found a compressed gRPC frame that is not the {encoding} of its grpc-encoding: {error}"
+                "found a compressed gRPC frame that cannot be read as its grpc-encoding, {encoding}: {error}"
             )),
         })
 }

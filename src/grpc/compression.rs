@@ -6,7 +6,7 @@ use std::fmt;
 use memchr::memchr;
 use miniz_oxide::inflate::TINFLStatus;
 use miniz_oxide::inflate::core::inflate_flags::{
-    TINFL_FLAG_PARSE_ZLIB_HEADER, TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF,
+    TINFL_FLAG_PARSE_ZLIB_HEADER, TINFL_FLAG_STOP_ON_BLOCK_BOUNDARY, TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF,
 };
 use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 
@@ -39,6 +39,15 @@ impl fmt::Display for Encoding {
     }
 }
 
+/// For each block, however short, the inflater builds tables, which takes as long as some hundred bytes of a long one: ten
+/// bits are enough for a block of nothing. So a message has one for so many of its bytes at most.
+///
+/// Compressors end a block after some thousand bytes or more, unless they are told to flush or to do with little memory.
+const BLOCK_BYTES: usize = 128;
+
+/// So many blocks a message may have more, whatever its length.
+const MORE_BLOCKS: usize = 16;
+
 /// So much comes out at once at first, in bytes; then twice as much.
 const FIRST: usize = 4 * 1024;
 
@@ -64,7 +73,8 @@ impl Inflater {
     ///
     /// # Errors
     ///
-    /// Where `compressed` is not in this encoding, whole and alone, or more than `limit` bytes come out of it.
+    /// Where `compressed` is not in this encoding, whole and alone, more than `limit` bytes come out of it, or it has more
+    /// blocks than its length is worth; [`InflateError::NoMemory`] where memory isn't admitted.
     pub fn inflate(
         &mut self,
         encoding: Encoding,
@@ -74,13 +84,14 @@ impl Inflater {
     ) -> Result<&[u8], InflateError> {
         let mut rest = compressed;
         let mut length = 0;
+        let mut blocks = MORE_BLOCKS + compressed.len() / BLOCK_BYTES;
         loop {
             let start = length;
             rest = match encoding {
                 Encoding::Gzip => behind_gzip_header(rest)?,
                 Encoding::Deflate => rest,
             };
-            (rest, length) = self.member(encoding, rest, start, limit, &admits)?;
+            (rest, length) = self.member(encoding, rest, start, limit, &mut blocks, &admits)?;
             if encoding == Encoding::Gzip {
                 let written = self.out.get(start..length).unwrap_or_default();
                 rest = behind_gzip_trailer(rest, written)?;
@@ -95,16 +106,18 @@ impl Inflater {
     }
 
     /// Inflates what is compressed at the beginning of `input`; what is behind that, and how much has come out with the
-    /// `start` bytes before.
+    /// `start` bytes before. `blocks` is how many there may still be.
     fn member<'c>(
         &mut self,
         encoding: Encoding,
         mut input: &'c [u8],
         start: usize,
         limit: usize,
+        blocks: &mut usize,
         admits: impl Fn(usize) -> bool,
     ) -> Result<(&'c [u8], usize), InflateError> {
         let flags = TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF
+            | TINFL_FLAG_STOP_ON_BLOCK_BOUNDARY
             | match encoding {
                 Encoding::Gzip => 0,
                 Encoding::Deflate => TINFL_FLAG_PARSE_ZLIB_HEADER,
@@ -114,6 +127,7 @@ impl Inflater {
         }
         let state = self.state.get_or_insert_default();
         state.init();
+        *blocks = blocks.checked_sub(1).ok_or(InflateError::TooManyBlocks)?;
         let mut written = 0;
         loop {
             // A member refers to nothing that was before it.
@@ -124,6 +138,9 @@ impl Inflater {
             written += more;
             match status {
                 TINFLStatus::Done => return Ok((input, start + written)),
+                TINFLStatus::BlockBoundary => {
+                    *blocks = blocks.checked_sub(1).ok_or(InflateError::TooManyBlocks)?;
+                }
                 TINFLStatus::HasMoreOutput => {
                     if end >= limit {
                         return Err(InflateError::TooLarge { limit });
@@ -268,6 +285,8 @@ pub enum InflateError {
         /// What is allowed.
         limit: usize,
     },
+    /// It is cut into more blocks than its length is worth.
+    TooManyBlocks,
     /// There is no memory for what comes out.
     NoMemory,
 }
@@ -280,6 +299,10 @@ impl fmt::Display for InflateError {
             Self::Trailing => f.write_str("it goes on behind its end"),
             Self::Checksum => f.write_str("its checksum or length is wrong"),
             Self::TooLarge { limit } => write!(f, "it has more than {limit} bytes"),
+            Self::TooManyBlocks => write!(
+                f,
+                "it has more blocks than {MORE_BLOCKS} and one for each {BLOCK_BYTES} of its bytes"
+            ),
             Self::NoMemory => f.write_str("there is no memory for it"),
         }
     }
@@ -469,6 +492,45 @@ mod tests {
         }
     }
 
+    /// So many empty blocks (RFC 1951, section 3.2.6), the last of which ends the message.
+    fn empty_blocks(count: usize) -> Vec<u8> {
+        let bits: Vec<u8> = (1..=count)
+            .flat_map(|block| [u8::from(block == count), 1, 0, 0, 0, 0, 0, 0, 0, 0])
+            .collect();
+        let byte = |bits: &[u8]| bits.iter().rev().fold(0, |byte, bit| byte << 1 | bit);
+        bits.chunks(8).map(byte).collect()
+    }
+
+    #[test]
+    fn a_message_has_as_many_blocks_as_its_length_is_worth() {
+        for (count, expected) in [
+            (1, Ok(())),
+            (MORE_BLOCKS, Ok(())),
+            (MORE_BLOCKS + 1, Err(InflateError::TooManyBlocks)),
+            (100_000, Err(InflateError::TooManyBlocks)),
+        ] {
+            let deflated = empty_blocks(count);
+            let gzip = member_of(0, b"", b"", &deflated);
+            let zlib = [&b"x\x9c"[..], &deflated, &1_u32.to_be_bytes()].concat();
+            for (encoding, compressed) in [(Encoding::Gzip, gzip), (Encoding::Deflate, zlib)] {
+                let found = inflate(encoding, &compressed, MANY);
+                assert_eq!(found, expected.map(|()| Vec::new()), "{encoding} {count}");
+            }
+        }
+        // Those of all members count, and what is long may have more: a name, here.
+        let members = member(0, b"", b"").repeat(MORE_BLOCKS + 10);
+        assert_eq!(
+            inflate(Encoding::Gzip, &members, MANY),
+            Err(InflateError::TooManyBlocks)
+        );
+        let long = [&vec![b'n'; 10 * BLOCK_BYTES][..], b"\0"].concat();
+        let deflated = empty_blocks(MORE_BLOCKS + 10);
+        assert_eq!(
+            inflate(Encoding::Gzip, &member_of(8, &long, b"", &deflated), MANY),
+            Ok(Vec::new())
+        );
+    }
+
     #[test]
     fn members_behind_each_other_are_one_message() {
         let (one, two) = (text(5000), text(200));
@@ -516,7 +578,9 @@ mod tests {
                     match inflater.inflate(encoding, &changed, MANY, |_| true) {
                         // The time, the system, and the bits that fill a byte.
                         Ok(found) => assert_eq!(found, message, "{encoding}: {at} {bit}"),
-                        Err(InflateError::TooLarge { .. } | InflateError::NoMemory) => panic!("{at} {bit}"),
+                        Err(InflateError::TooLarge { .. } | InflateError::TooManyBlocks | InflateError::NoMemory) => {
+                            panic!("{at} {bit}")
+                        }
                         Err(_) => {}
                     }
                 }

@@ -202,7 +202,7 @@ fn what_is_not_compressed_as_it_says_is_502_and_named() {
         changed
     };
     let no_encoding = "found a compressed gRPC frame, but no grpc-encoding that says how";
-    let is_not = "found a compressed gRPC frame that is not the";
+    let is_not = "found a compressed gRPC frame that cannot be read as its grpc-encoding";
     let rows: [(Option<&str>, &[u8], &str); 14] = [
         (None, &gz, no_encoding),
         (Some("identity"), &gz, no_encoding),
@@ -212,8 +212,8 @@ fn what_is_not_compressed_as_it_says_is_502_and_named() {
         (Some("deflate"), b"", is_not),
         (Some("gzip"), &wire, is_not),
         (Some("deflate"), &wire, is_not),
-        (Some("gzip"), &zl, "gzip of its grpc-encoding: it is malformed"),
-        (Some("deflate"), &gz, "deflate of its grpc-encoding: it is malformed"),
+        (Some("gzip"), &zl, "its grpc-encoding, gzip: it is malformed"),
+        (Some("deflate"), &gz, "its grpc-encoding, deflate: it is malformed"),
         (Some("gzip"), &gz[..gz.len() - 1], "it ends too early"),
         (Some("gzip"), &wrong, "its checksum or length is wrong"),
         (Some("deflate"), &changed(1), "its checksum or length is wrong"),
