@@ -349,7 +349,10 @@ pub enum FrameError {
 impl fmt::Display for FrameError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::UnknownFlags(flags) => write!(f, "found gRPC frame flags {flags:#04x}, expected 0x00"),
+            Self::UnknownFlags(flags) => write!(
+                f,
+                "found gRPC frame flags {flags:#04x}, expected 0x00, or 0x01 where it is compressed"
+            ),
             Self::TooLarge { length, limit } => {
                 write!(f, "found a message of {length} bytes, over the limit of {limit} bytes")
             }

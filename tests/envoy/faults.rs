@@ -138,10 +138,22 @@ fn faults() -> Vec<Fault> {
             &[Read, Headers, Body(Bytes::from_static(b"\x42\0\0\0\x02\x18\x05")), OK],
             None,
             [
-                Error(502, 14, "upstream: found gRPC frame flags 0x42, expected 0x00"),
+                Error(
+                    502,
+                    14,
+                    "upstream: found gRPC frame flags 0x42, expected 0x00, or 0x01 where it is compressed",
+                ),
                 Error(502, 14, BROKEN_CALL),
-                Error(502, 14, "upstream: found gRPC frame flags 0x42, expected 0x00"),
-                Error(502, 14, "upstream: found gRPC frame flags 0x42, expected 0x00"),
+                Error(
+                    502,
+                    14,
+                    "upstream: found gRPC frame flags 0x42, expected 0x00, or 0x01 where it is compressed",
+                ),
+                Error(
+                    502,
+                    14,
+                    "upstream: found gRPC frame flags 0x42, expected 0x00, or 0x01 where it is compressed",
+                ),
                 Error(502, 14, BROKEN_CALL),
             ],
         ),
