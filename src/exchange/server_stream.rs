@@ -4,6 +4,7 @@ use super::failure::Failure;
 use super::inflate::inflate;
 use super::matched::{BodyType, Matched};
 use super::message::{content_type_so_far, write_json, write_raw};
+use super::share::Share;
 use crate::codec::{PrintOptions, WireToJson};
 use crate::grpc::compression::Inflater;
 use crate::grpc::frame::{FrameError, FrameReader, Kind, TrailerBlock};
@@ -169,7 +170,9 @@ impl ServerStream {
             };
             match frame.kind {
                 Kind::Message => {
-                    if let Err(failure) = output.write(matched, contents, *messages == 0, to_json, out) {
+                    let room = Share::lend_growth(out, &matched.plugin.settings.limits);
+                    let written = room.and_then(|()| output.write(matched, contents, *messages == 0, to_json, out));
+                    if let Err(failure) = written {
                         return Progress::Failed(failure);
                     }
                     *messages += 1;

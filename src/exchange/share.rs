@@ -69,6 +69,20 @@ impl Share {
         Self::default().admit(bytes, limits)
     }
 
+    /// Whether there is room for what the current event writes to grow beyond what it has taken: while it grows, the old and the
+    /// new are there, which is twice as long. To be asked between the parts of it, as little bytes may become many.
+    ///
+    /// # Errors
+    ///
+    /// As [`Share::admit`].
+    #[inline]
+    pub fn lend_growth(written: &Vec<u8>, limits: &Limits) -> Result<(), Failure> {
+        match written.capacity() {
+            0..=LITTLE => Ok(()),
+            taken => Self::lend(taken.saturating_mul(3), limits),
+        }
+    }
+
     /// The exchange holds so many bytes now.
     pub fn set(&mut self, bytes: usize) {
         let others = TOTAL.get().saturating_sub(self.bytes);

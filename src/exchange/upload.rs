@@ -4,6 +4,7 @@
 use super::body::{Content, ContentForm, complete_frame, too_large};
 use super::failure::Failure;
 use super::matched::Matched;
+use super::share::Share;
 use super::workspace::Workspace;
 use crate::codec::BoundRecords;
 use crate::grpc::frame;
@@ -131,6 +132,8 @@ impl Upload {
             workspace.longest = workspace.longest.max(content.bytes.len());
             let parameters = if *sent { &*later } else { &*first };
             *sent = true;
+            // What the path binds is in each of them, however short they are.
+            Share::lend_growth(out, &matched.plugin.settings.limits)?;
             let at = frame::begin(out);
             out.extend_from_slice(parameters);
             complete_frame(matched, content, at, workspace, out)

@@ -7,6 +7,7 @@ use super::*;
 use crate::grpc::frame;
 use crate::http::headers::HeaderEdits;
 
+mod growth;
 mod records;
 
 const PROTO: &str = r#"
@@ -16,7 +17,7 @@ const PROTO: &str = r#"
     service Echo {
       rpc Unary(Note) returns (Note) { option (google.api.http) = { post: "/unary" body: "*" additional_bindings { get: "/unary" } }; }
       rpc Down(Note) returns (stream Note) { option (google.api.http) = { post: "/down" body: "*" }; }
-      rpc Up(stream Note) returns (Note) { option (google.api.http) = { post: "/up/{id}" body: "*" }; }
+      rpc Up(stream Note) returns (Note) { option (google.api.http) = { post: "/up/{id}" additional_bindings { post: "/up-by/{text}" body: "*" } body: "*" }; }
       rpc Both(stream Note) returns (stream Note) { option (google.api.http) = { post: "/both" body: "*" }; }
     }
     message Note { string text = 1; int32 id = 2; }
