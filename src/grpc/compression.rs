@@ -39,17 +39,34 @@ impl fmt::Display for Encoding {
     }
 }
 
-/// For each block, however short, the inflater builds tables, which takes as long as some hundred bytes of a long one: ten
-/// bits are enough for a block of nothing. So a message has one for so many of its bytes at most.
-///
-/// Compressors end a block after some thousand bytes or more, unless they are told to flush or to do with little memory.
-const BLOCK_BYTES: usize = 128;
-
-/// So many blocks a message may have more, whatever its length.
-const MORE_BLOCKS: usize = 16;
-
 /// So much comes out at once at first, in bytes; then twice as much.
 const FIRST: usize = 4 * 1024;
+
+/// Deflate has blocks (RFC 1951, section 3.2), each with tables that take as long to build as a kilobyte to inflate. A block may
+/// take ten bits and hold nothing: of those, a megabyte would take seconds. Compressors make blocks of some kilobytes, or, with
+/// the least memory, of 128 symbols, and shorter ones where they are told to flush. So there may be one for so many bytes that
+/// go in, one for so many that come out, and some in any case.
+const IN_PER_BLOCK: usize = 64;
+const OUT_PER_BLOCK: usize = 128;
+const FREE_BLOCKS: usize = 8;
+
+/// The blocks of one message.
+struct Blocks {
+    taken: usize,
+    /// How many there may be before anything comes out.
+    most: usize,
+}
+
+impl Blocks {
+    /// One more, behind so many bytes that have come out.
+    fn take(&mut self, written: usize) -> Result<(), InflateError> {
+        self.taken += 1;
+        match self.taken <= self.most + written / OUT_PER_BLOCK {
+            true => Ok(()),
+            false => Err(InflateError::Blocks),
+        }
+    }
+}
 
 /// Inflates one message after the other. It takes memory from the first one on.
 #[derive(Default)]
@@ -73,8 +90,8 @@ impl Inflater {
     ///
     /// # Errors
     ///
-    /// Where `compressed` is not in this encoding, whole and alone, more than `limit` bytes come out of it, or it has more
-    /// blocks than its length is worth; [`InflateError::NoMemory`] where memory isn't admitted.
+    /// Where `compressed` is not in this encoding, whole and alone, or in more blocks than its length allows, or more than
+    /// `limit` bytes come out of it.
     pub fn inflate(
         &mut self,
         encoding: Encoding,
@@ -84,7 +101,10 @@ impl Inflater {
     ) -> Result<&[u8], InflateError> {
         let mut rest = compressed;
         let mut length = 0;
-        let mut blocks = MORE_BLOCKS + compressed.len() / BLOCK_BYTES;
+        let mut blocks = Blocks {
+            taken: 0,
+            most: FREE_BLOCKS + compressed.len() / IN_PER_BLOCK,
+        };
         loop {
             let start = length;
             rest = match encoding {
@@ -106,14 +126,14 @@ impl Inflater {
     }
 
     /// Inflates what is compressed at the beginning of `input`; what is behind that, and how much has come out with the
-    /// `start` bytes before. `blocks` is how many there may still be.
+    /// `start` bytes before.
     fn member<'c>(
         &mut self,
         encoding: Encoding,
         mut input: &'c [u8],
         start: usize,
         limit: usize,
-        blocks: &mut usize,
+        blocks: &mut Blocks,
         admits: impl Fn(usize) -> bool,
     ) -> Result<(&'c [u8], usize), InflateError> {
         let flags = TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF
@@ -127,7 +147,7 @@ impl Inflater {
         }
         let state = self.state.get_or_insert_default();
         state.init();
-        *blocks = blocks.checked_sub(1).ok_or(InflateError::TooManyBlocks)?;
+        blocks.take(start)?;
         let mut written = 0;
         loop {
             // A member refers to nothing that was before it.
@@ -138,9 +158,7 @@ impl Inflater {
             written += more;
             match status {
                 TINFLStatus::Done => return Ok((input, start + written)),
-                TINFLStatus::BlockBoundary => {
-                    *blocks = blocks.checked_sub(1).ok_or(InflateError::TooManyBlocks)?;
-                }
+                TINFLStatus::BlockBoundary => blocks.take(start + written)?,
                 TINFLStatus::HasMoreOutput => {
                     if end >= limit {
                         return Err(InflateError::TooLarge { limit });
@@ -280,13 +298,13 @@ pub enum InflateError {
     Trailing,
     /// What comes out is not what went in.
     Checksum,
+    /// It has more blocks than its length allows.
+    Blocks,
     /// More comes out than may, in bytes.
     TooLarge {
         /// What is allowed.
         limit: usize,
     },
-    /// It is cut into more blocks than its length is worth.
-    TooManyBlocks,
     /// There is no memory for what comes out.
     NoMemory,
 }
@@ -298,11 +316,11 @@ impl fmt::Display for InflateError {
             Self::Truncated => f.write_str("it ends too early"),
             Self::Trailing => f.write_str("it goes on behind its end"),
             Self::Checksum => f.write_str("its checksum or length is wrong"),
-            Self::TooLarge { limit } => write!(f, "it has more than {limit} bytes"),
-            Self::TooManyBlocks => write!(
+            Self::Blocks => write!(
                 f,
-                "it has more blocks than {MORE_BLOCKS} and one for each {BLOCK_BYTES} of its bytes"
+                "it has more than one block for {IN_PER_BLOCK} bytes, expected longer ones"
             ),
+            Self::TooLarge { limit } => write!(f, "it has more than {limit} bytes"),
             Self::NoMemory => f.write_str("there is no memory for it"),
         }
     }
@@ -492,45 +510,6 @@ mod tests {
         }
     }
 
-    /// So many empty blocks (RFC 1951, section 3.2.6), the last of which ends the message.
-    fn empty_blocks(count: usize) -> Vec<u8> {
-        let bits: Vec<u8> = (1..=count)
-            .flat_map(|block| [u8::from(block == count), 1, 0, 0, 0, 0, 0, 0, 0, 0])
-            .collect();
-        let byte = |bits: &[u8]| bits.iter().rev().fold(0, |byte, bit| byte << 1 | bit);
-        bits.chunks(8).map(byte).collect()
-    }
-
-    #[test]
-    fn a_message_has_as_many_blocks_as_its_length_is_worth() {
-        for (count, expected) in [
-            (1, Ok(())),
-            (MORE_BLOCKS, Ok(())),
-            (MORE_BLOCKS + 1, Err(InflateError::TooManyBlocks)),
-            (100_000, Err(InflateError::TooManyBlocks)),
-        ] {
-            let deflated = empty_blocks(count);
-            let gzip = member_of(0, b"", b"", &deflated);
-            let zlib = [&b"x\x9c"[..], &deflated, &1_u32.to_be_bytes()].concat();
-            for (encoding, compressed) in [(Encoding::Gzip, gzip), (Encoding::Deflate, zlib)] {
-                let found = inflate(encoding, &compressed, MANY);
-                assert_eq!(found, expected.map(|()| Vec::new()), "{encoding} {count}");
-            }
-        }
-        // Those of all members count, and what is long may have more: a name, here.
-        let members = member(0, b"", b"").repeat(MORE_BLOCKS + 10);
-        assert_eq!(
-            inflate(Encoding::Gzip, &members, MANY),
-            Err(InflateError::TooManyBlocks)
-        );
-        let long = [&vec![b'n'; 10 * BLOCK_BYTES][..], b"\0"].concat();
-        let deflated = empty_blocks(MORE_BLOCKS + 10);
-        assert_eq!(
-            inflate(Encoding::Gzip, &member_of(8, &long, b"", &deflated), MANY),
-            Ok(Vec::new())
-        );
-    }
-
     #[test]
     fn members_behind_each_other_are_one_message() {
         let (one, two) = (text(5000), text(200));
@@ -549,6 +528,42 @@ mod tests {
             inflate(Encoding::Gzip, &[before, refers].concat(), MANY),
             Err(InflateError::Malformed)
         );
+    }
+
+    /// So many blocks of ten bits that hold nothing, and one that is the last.
+    fn empty_blocks(count: usize) -> Vec<u8> {
+        let (mut bytes, mut at) = (vec![0; (10 * (count + 1)).div_ceil(8)], 0);
+        for block in 0..=count {
+            // The last or not; of the two bits for tables that are known, the lower is set.
+            bytes[at / 8] |= u8::from(block == count) << (at % 8);
+            bytes[(at + 1) / 8] |= 1 << ((at + 1) % 8);
+            at += 10;
+        }
+        bytes
+    }
+
+    #[test]
+    fn blocks_that_hold_nothing_are_bounded() {
+        for (count, expected) in [
+            (0, Ok(b"".to_vec())),
+            (FREE_BLOCKS - 1, Ok(b"".to_vec())),
+            (FREE_BLOCKS + 1, Err(InflateError::Blocks)),
+            (800_000, Err(InflateError::Blocks)),
+        ] {
+            let deflated = empty_blocks(count);
+            let zlib = [&b"\x78\x01"[..], &deflated, &1u32.to_be_bytes()].concat();
+            assert_eq!(inflate(Encoding::Deflate, &zlib, MANY), expected, "{count}");
+            let gzip = member_of(0, b"", b"", &deflated);
+            assert_eq!(inflate(Encoding::Gzip, &gzip, MANY), expected, "{count}");
+        }
+        // Members have a block each.
+        let members = member(0, b"", b"").repeat(10_000);
+        assert_eq!(inflate(Encoding::Gzip, &members, MANY), Err(InflateError::Blocks));
+        // As short as a compressor makes them that has the least memory: 128 symbols, each of many bytes or of one.
+        for message in [vec![0; 300_000], text(300_000)] {
+            let parts: Vec<u8> = message.chunks(128).flat_map(|part| member(0, b"", part)).collect();
+            assert_eq!(inflate(Encoding::Gzip, &parts, MANY), Ok(message));
+        }
     }
 
     #[test]
@@ -578,9 +593,7 @@ mod tests {
                     match inflater.inflate(encoding, &changed, MANY, |_| true) {
                         // The time, the system, and the bits that fill a byte.
                         Ok(found) => assert_eq!(found, message, "{encoding}: {at} {bit}"),
-                        Err(InflateError::TooLarge { .. } | InflateError::TooManyBlocks | InflateError::NoMemory) => {
-                            panic!("{at} {bit}")
-                        }
+                        Err(InflateError::TooLarge { .. } | InflateError::NoMemory) => panic!("{at} {bit}"),
                         Err(_) => {}
                     }
                 }
