@@ -184,6 +184,14 @@ fn write_form(
             "the body is JSON, but its content-type is application/x-www-form-urlencoded: expected application/json",
         ));
     }
+    // It would make the first name another one, which is mostly ignored.
+    if content.bytes.starts_with("\u{feff}".as_bytes()) {
+        return Err(content.bad(CodecError {
+            path: String::new(),
+            offset: Some(0),
+            message: "expected a form, found a byte order mark".into(),
+        }));
+    }
     let form = FormInput {
         pairs: content.bytes,
         path: content.path,

@@ -97,6 +97,8 @@ fn a_form_that_does_not_fit_is_400_and_names_the_field() {
         ("string_value=%zz", "string_value"),
         ("string_value=%ff", "string_value"),
         ("string_map.x=y", "string_map.x"),
+        // As JSON's is.
+        ("\u{feff}string_value=x", "body"),
     ] {
         assert_eq!(violation(form), field, "{form}");
     }
