@@ -348,7 +348,8 @@ impl<'a> Files<'a> {
                 extension.containing_message().full_name().to_owned(),
                 extension.number() as i32,
             );
-            known.insert(key, extension.full_name().to_owned());
+            let file = extension.parent_file().name().to_owned();
+            known.insert(key, (file, extension.full_name().to_owned()));
         }
         for Extension {
             file,
@@ -357,14 +358,20 @@ impl<'a> Files<'a> {
             name,
         } in self.extensions()
         {
-            if let Some(other) = known.insert((extendee.to_owned(), number), name.to_owned()) {
-                return Err(SchemaError::in_file(
-                    file,
-                    format!(
-                        "extension {name} has the number {number} of {extendee}, which extension {other} has already"
-                    ),
-                ));
-            }
+            let other = known.insert((extendee.to_owned(), number), (file.to_owned(), name.to_owned()));
+            let Some((other_file, other)) = other else {
+                continue;
+            };
+            let message = |name: &str, other: &str| {
+                format!("extension {name} has the number {number} of {extendee}, which extension {other} has already")
+            };
+            return Err(match self.one_given(file, &other_file) {
+                _ if file == other_file => SchemaError::in_file(file, message(name, &other)),
+                (given, elsewhere) if given == file => {
+                    SchemaError::in_file(given, format!("{}, in {elsewhere}", message(name, &other)))
+                }
+                (given, elsewhere) => SchemaError::in_file(given, format!("{}, in {elsewhere}", message(&other, name))),
+            });
         }
         Ok(())
     }
@@ -434,6 +441,13 @@ impl<'a> Files<'a> {
                 ),
                 None => message,
             };
+            let message = match error.file().and_then(|file| self.doubled_in(file, &message)) {
+                Some((given, message)) if Some(given) != error.file() => {
+                    return Err(SchemaError::in_file(given, message));
+                }
+                Some((_, message)) => message,
+                None => message,
+            };
             return Err(match (error.file(), error.path()) {
                 (Some(file), path) => self.error_at(file, path.unwrap_or_default(), message),
                 (None, _) => SchemaError::new(message),
@@ -446,6 +460,26 @@ impl<'a> Files<'a> {
             .flat_map(|file| file.services().collect::<Vec<_>>())
             .collect();
         Ok(services)
+    }
+
+    /// What to say where `message` is that a name of this file is in another as well; and of which of the two files: one that
+    /// is given.
+    fn doubled_in<'f>(&self, file: &'f str, message: &'f str) -> Option<(&'f str, String)> {
+        let (name, other) = message.split_once(DOUBLED)?;
+        let other = other.trim_end_matches('\'');
+        let (file, elsewhere) = self.one_given(file, other);
+        let message = format!("{name}' is also defined in {elsewhere}: give a file under one path only");
+        Some((file, message))
+    }
+
+    /// Of two files that contradict each other, one that is given, and what to call the other.
+    fn one_given<'f>(&self, file: &'f str, other: &'f str) -> (&'f str, String) {
+        let is_given = |file: &str| self.given.iter().any(|given| given == file);
+        match (is_given(file), is_given(other)) {
+            (true, true) => (file, other.to_owned()),
+            (true, false) => (file, format!("the bundled {other}")),
+            (false, _) => (other, format!("the bundled {file}")),
+        }
     }
 
     /// An error at an element of a file: with its place in the text, or with its name in a descriptor set.
@@ -467,6 +501,9 @@ const DESCRIPTOR: &str = "google/protobuf/descriptor.proto";
 
 /// What prost-reflect says of a rule with two HTTP methods, as Kong's own plugin and its examples take it.
 const SECOND_PATTERN: &str = "a value is already set for oneof 'pattern'";
+
+/// What prost-reflect says between a name and the file that defines it too.
+const DOUBLED: &str = "' is already defined in file '";
 
 /// Where `google.api.http` is defined.
 const ANNOTATIONS: &str = "google/api/annotations.proto";

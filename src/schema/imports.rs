@@ -23,8 +23,11 @@ pub(super) struct Sees {
     pub(super) missing: Vec<String>,
 }
 
+/// How many missing imports of a file are known: each is compared with what isn't defined.
+const MISSING: usize = 50;
+
 /// How many missing imports an error names.
-const MISSING: usize = 5;
+const NAMED: usize = 5;
 
 /// An import that is wrong.
 pub(super) struct ImportError {
@@ -120,22 +123,34 @@ impl Sees {
     }
 }
 
-/// What to add where `name` is not defined: that the files `missing`, which are imported, aren't there, what was meant, and
-/// what is there. Those in the folder of the name's package are named alone.
-pub(super) fn not_there<'f>(name: &str, missing: &'f [String], files: &[Imports<'f>]) -> String {
+/// Those of the `missing` imports that are in the folder of the package of `name`, which isn't defined.
+pub(super) fn likely<'f>(name: &str, missing: &'f [String]) -> Vec<&'f str> {
     let name = name.trim_start_matches('.');
     let qualifier = name.rsplit_once('.').map_or("", |(qualifier, _)| qualifier);
-    let is_likely = |path: &&&str| {
+    let is_likely = |path: &&str| {
         let package = path.rsplit_once('/').map_or("", |(folder, _)| folder).replace('/', ".");
         let ends_with = |whole: &str, part: &str| whole == part || whole.ends_with(&format!(".{part}"));
         let absolute = !package.is_empty() && name.starts_with(&format!("{package}."));
         absolute || !qualifier.is_empty() && ends_with(&package, qualifier)
     };
-    let mut missing: Vec<&str> = missing.iter().map(String::as_str).collect();
-    let likely: Vec<_> = missing.iter().filter(is_likely).copied().collect();
-    if !likely.is_empty() {
-        missing = likely;
+    missing.iter().map(String::as_str).filter(is_likely).collect()
+}
+
+/// The one of the `missing` imports that may be of the file `name`: one path ends in the other.
+pub(super) fn other_path<'f>(name: &str, missing: &'f [String]) -> Option<&'f str> {
+    let ends_with = |whole: &str, end: &str| whole.strip_suffix(end).is_some_and(|folder| folder.ends_with('/'));
+    let mut missing = missing.iter().map(String::as_str);
+    missing.find(|path| ends_with(name, path) || ends_with(path, name))
+}
+
+/// What to add where `name` is not defined: that the files `missing`, which are imported, aren't there, what was meant, and
+/// what is there. Those that are [`likely`] are named alone.
+pub(super) fn not_there<'f>(name: &str, missing: &'f [String], files: &[Imports<'f>]) -> String {
+    let mut named = likely(name, missing);
+    if named.is_empty() {
+        named = missing.iter().map(String::as_str).collect();
     }
+    let missing = named;
     let mut given: Vec<_> = files.iter().filter(|file| file.given).map(|file| file.name).collect();
     // One's own files first: a descriptor set may have many of Google's.
     given.sort_unstable_by_key(|name| (name.starts_with("google/"), *name));
@@ -153,10 +168,14 @@ pub(super) fn not_there<'f>(name: &str, missing: &'f [String], files: &[Imports<
     } else {
         ("import", "is")
     };
+    let others = match missing.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        others => format!(" and {others} more"),
+    };
     format!(
-        "{imports} \"{}\" {are} not there{meant} (given: {}{more}; bundled: google/api, google/protobuf, google/rpc, \
-         google/type)",
-        missing.join("\", \""),
+        "{imports} \"{}\"{others} {are} not there{meant} (given: {}{more}; bundled: google/api, google/protobuf, \
+         google/rpc, google/type)",
+        missing.get(..NAMED).unwrap_or(&missing).join("\", \""),
         given.join(", ")
     )
 }

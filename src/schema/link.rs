@@ -11,7 +11,7 @@ use prost_types::{
     field_descriptor_proto::{Label, Type},
 };
 
-use super::imports::Sees;
+use super::imports::{self, Sees};
 use super::left_out::LeftOut;
 use super::nearest::nearest;
 use super::tokens::bracketed;
@@ -38,8 +38,10 @@ pub(super) fn link(
 ) -> Vec<LinkError> {
     let mut errors = Vec::new();
     let mut symbols = HashMap::new();
+    let mut doubled = Doubled::new();
+    let mut said_missing = HashSet::new();
     for (position, file) in files.iter().chain(outside.iter().copied()).enumerate() {
-        collect(file, position, &mut symbols);
+        collect(file, position, &mut symbols, &mut doubled);
     }
     let packages: Vec<_> = files
         .iter()
@@ -54,9 +56,10 @@ pub(super) fn link(
     for (position, (file, sees)) in files.iter_mut().zip(visible).enumerate() {
         let mut linker = Linker {
             symbols: &symbols,
+            doubled: &doubled,
             file_names: &names,
             sees: sees.files.iter().copied().collect(),
-            is_complete: sees.missing.is_empty(),
+            missing: &sees.missing,
             bundled,
             left_out: &mut *left_out,
             packages: sees
@@ -68,6 +71,7 @@ pub(super) fn link(
             path: Vec::new(),
             file: position,
             said: HashSet::new(),
+            said_missing: &mut said_missing,
             errors: &mut errors,
         };
         if let Err(message) = linker.link(file) {
@@ -76,6 +80,9 @@ pub(super) fn link(
     }
     errors
 }
+
+/// The positions of the files, in rising order, that define one name: only those names that several define.
+type Doubled = HashMap<String, Vec<usize>>;
 
 /// A name that resolves to nothing, or to the wrong kind of thing.
 pub(super) struct LinkError {
@@ -127,22 +134,25 @@ impl Wanted {
     }
 }
 
-struct Linker<'s> {
+struct Linker<'s, 'm> {
     symbols: &'s HashMap<String, Symbol>,
+    doubled: &'s Doubled,
     file_names: &'s [String],
     sees: HashSet<usize>,
-    /// Whether all imports are there.
-    is_complete: bool,
+    /// Imports that aren't there.
+    missing: &'s [String],
     packages: HashSet<&'s str>,
     bundled: &'s dyn Fn(&str) -> Option<&'static str>,
-    left_out: &'s mut LeftOut,
+    left_out: &'m mut LeftOut,
     /// The element at hand.
     path: Vec<i32>,
     /// The position of the file.
     file: usize,
     /// The names of which it has been said that they aren't defined: once is enough.
     said: HashSet<String>,
-    errors: &'s mut Vec<LinkError>,
+    /// The imports of which it has been said, in whatever file, that they aren't there.
+    said_missing: &'m mut HashSet<Vec<String>>,
+    errors: &'m mut Vec<LinkError>,
 }
 
 /// Why a name could not be resolved.
@@ -157,7 +167,7 @@ struct Unresolved {
 /// An error ends what is read of the element at hand; others follow.
 type Linked = Result<(), String>;
 
-impl Linker<'_> {
+impl Linker<'_, '_> {
     fn link(&mut self, file: &mut FileDescriptorProto) -> Linked {
         let package = file.package().to_owned();
         if package.len() > MAX_NAME {
@@ -362,7 +372,7 @@ impl Linker<'_> {
     /// The absolute form, with a leading dot, of `name` as `scope` sees it.
     fn resolve(&self, name: &str, scope: &str, wanted: Wanted) -> Result<String, Unresolved> {
         if let Some(absolute) = name.strip_prefix('.') {
-            return match self.symbols.get(absolute).copied() {
+            return match self.symbol(absolute) {
                 Some(symbol) if self.sees.contains(&symbol.file) && wanted.is(symbol.kind) => Ok(name.to_owned()),
                 found => Err(Unresolved { found, searched: None }),
             };
@@ -379,7 +389,7 @@ impl Linker<'_> {
                 continue;
             }
             absolute.push_str(rest);
-            match self.symbols.get(without_dot(&absolute)).copied() {
+            match self.symbol(without_dot(&absolute)) {
                 Some(symbol) if self.sees.contains(&symbol.file) && wanted.is(symbol.kind) => return Ok(absolute),
                 found if rest.is_empty() => misfit = misfit.or(found),
                 // Once the first part is found, the rest must be there.
@@ -399,21 +409,34 @@ impl Linker<'_> {
     fn is_scope(&self, full_name: &str) -> bool {
         self.packages.contains(full_name)
             || self
-                .symbols
-                .get(full_name)
+                .symbol(full_name)
                 .is_some_and(|symbol| symbol.kind == SymbolKind::Message && self.sees.contains(&symbol.file))
+    }
+
+    /// What has this full name. Of several files, one that is seen.
+    fn symbol(&self, full_name: &str) -> Option<Symbol> {
+        let symbol = *self.symbols.get(full_name)?;
+        if self.doubled.is_empty() || self.sees.contains(&symbol.file) {
+            return Some(symbol);
+        }
+        let mut files = self.doubled.get(full_name).into_iter().flatten();
+        let seen = files.find(|file| self.sees.contains(file));
+        Some(Symbol {
+            file: seen.copied().unwrap_or(symbol.file),
+            ..symbol
+        })
     }
 
     /// What `make` gives, if an import of the file isn't there.
     fn unless_complete<T>(&self, make: impl FnOnce() -> T) -> Option<T> {
-        (!self.is_complete).then(make)
+        (!self.missing.is_empty()).then(make)
     }
 
     /// Whether an import that isn't there may define the name: no file that is there does, seen or not, in any scope around.
     fn may_be_missing(&self, name: &str, scope: &str, unresolved: &Unresolved) -> bool {
         let is_there =
             |full_name: String| self.symbols.contains_key(&full_name) || (self.bundled)(&full_name).is_some();
-        !self.is_complete && unresolved.found.is_none() && !full_names(name, scope).any(is_there)
+        !self.missing.is_empty() && unresolved.found.is_none() && !full_names(name, scope).any(is_there)
     }
 
     /// Whether the option's value, in text format, has a `[name]` in it that nothing defines. A rule for HTTP has none.
@@ -430,46 +453,61 @@ impl Linker<'_> {
             })
     }
 
-    /// The file that has the name, as one of the scopes around would see it, but isn't imported.
-    fn elsewhere(&self, name: &str, scope: &str, wanted: Wanted) -> Option<&str> {
-        full_names(name, scope).find_map(|full_name| match self.symbols.get(&full_name) {
+    /// The file that has the name, as one of the scopes around would see it, but isn't imported; and whether it is a bundled
+    /// one whose place a given one takes.
+    fn elsewhere(&self, name: &str, scope: &str, wanted: Wanted) -> Option<(&str, bool)> {
+        full_names(name, scope).find_map(|full_name| match self.symbol(&full_name) {
             Some(symbol) if wanted.is(symbol.kind) && !self.sees.contains(&symbol.file) => {
-                self.file_names.get(symbol.file).map(String::as_str)
+                Some((self.file_names.get(symbol.file)?.as_str(), false))
             }
             Some(_) => None,
-            None => (self.bundled)(&full_name),
+            None => {
+                let bundled = (self.bundled)(&full_name)?;
+                Some((bundled, self.file_names.iter().any(|file| file == bundled)))
+            }
         })
     }
 
-    /// Adds the error of a name, unless the file has had it.
+    /// Adds the error of a name, unless the file has had it, or another error has said what is missing for it.
     fn refuse(&mut self, name: &str, scope: &str, wanted: Wanted, unresolved: Unresolved) {
-        if self.said.insert(name.to_owned()) {
-            // What is meant takes a search through all names.
-            let message = match self.errors.len() < SHOWN {
-                true => self.explain(name, scope, wanted, unresolved),
-                false => String::new(),
-            };
-            self.report(message, true);
+        if !self.said.insert(name.to_owned()) {
+            return;
+        }
+        let unseen = match unresolved.found {
+            Some(symbol) if self.sees.contains(&symbol.file) => {
+                return self.report(format!("'{name}' is not {}", wanted.text()), true);
+            }
+            Some(symbol) => self.file_names.get(symbol.file).map(|file| (file.as_str(), false)),
+            None => self.elsewhere(name, scope, wanted),
+        };
+        let other_path = unseen.and_then(|(unseen, _)| imports::other_path(unseen, self.missing));
+        let missing: Vec<String> = match unseen {
+            Some((unseen, _)) => other_path
+                .into_iter()
+                .flat_map(|path| [unseen.to_owned(), path.to_owned()])
+                .collect(),
+            None => imports::likely(name, self.missing)
+                .into_iter()
+                .map(str::to_owned)
+                .collect(),
+        };
+        let is_said = !missing.is_empty() && self.said_missing.contains(&missing);
+        // What is meant takes a search through all names.
+        let message = match unseen {
+            _ if is_said || self.errors.len() >= SHOWN => String::new(),
+            Some((unseen, is_replaced)) => explain_unseen(name, wanted, unseen, is_replaced, other_path),
+            None => self.explain(name, wanted, unresolved),
+        };
+        let unknown = other_path.is_none() && !unseen.is_some_and(|(_, is_replaced)| is_replaced);
+        if !is_said {
+            self.said_missing.insert(missing);
+            self.report(message, unknown);
         }
     }
 
-    /// What is wrong with a name.
-    fn explain(&self, name: &str, scope: &str, wanted: Wanted, unresolved: Unresolved) -> String {
+    /// What is wrong with a name that no file has.
+    fn explain(&self, name: &str, wanted: Wanted, unresolved: Unresolved) -> String {
         let expected = wanted.text();
-        let unseen = match unresolved.found {
-            Some(symbol) if self.sees.contains(&symbol.file) => return format!("'{name}' is not {expected}"),
-            Some(symbol) => self.file_names.get(symbol.file).map(String::as_str),
-            None => self.elsewhere(name, scope, wanted),
-        };
-        let unseen = unseen.map(|unseen| {
-            format!(
-                "'{name}' is not defined here, expected {expected}; it is in {unseen}, which is not imported: add import \
-                 \"{unseen}\""
-            )
-        });
-        if let Some(message) = unseen {
-            return message;
-        }
         let short = name.rsplit('.').next().unwrap_or(name);
         let mut known: Vec<_> = self
             .symbols
@@ -491,6 +529,23 @@ impl Linker<'_> {
         };
         format!("'{name}' is not defined, expected {expected}{meant}{searched}")
     }
+}
+
+/// What is wrong with a name that is in the file `unseen`: a given one takes its place, or it is imported by another path,
+/// or not at all.
+fn explain_unseen(name: &str, wanted: Wanted, unseen: &str, is_replaced: bool, other_path: Option<&str>) -> String {
+    let expected = wanted.text();
+    let cure = match other_path {
+        _ if is_replaced => {
+            return format!(
+                "'{name}' is not defined, expected {expected}; the bundled {unseen} has it, but the one that is given takes \
+                 its place: leave that out"
+            );
+        }
+        Some(path) => format!("imported as \"{path}\": make the two paths the same"),
+        None => format!("not imported: add import \"{unseen}\""),
+    };
+    format!("'{name}' is not defined here, expected {expected}; it is in {unseen}, which is {cure}")
 }
 
 /// A scope and those around it, the whole file last.
@@ -575,7 +630,7 @@ fn prefixes(package: &str) -> impl Iterator<Item = &str> {
 }
 
 /// Adds the types and extensions of a file. Of two with one name the first stays; prost-reflect reports them.
-fn collect(file: &FileDescriptorProto, position: usize, symbols: &mut HashMap<String, Symbol>) {
+fn collect(file: &FileDescriptorProto, position: usize, symbols: &mut HashMap<String, Symbol>, doubled: &mut Doubled) {
     let mut add = |scope: &str, name: &str, kind| {
         let full_name = if scope.is_empty() {
             name.to_owned()
@@ -585,9 +640,16 @@ fn collect(file: &FileDescriptorProto, position: usize, symbols: &mut HashMap<St
         // The linker reports a name that is too long; its likes must not fill the memory before.
         let kept = full_name.len() <= MAX_NAME;
         if kept {
-            symbols
+            let first = symbols
                 .entry(full_name.clone())
-                .or_insert(Symbol { file: position, kind });
+                .or_insert(Symbol { file: position, kind })
+                .file;
+            if first != position {
+                let files = doubled.entry(full_name.clone()).or_insert_with(|| vec![first]);
+                if files.last() != Some(&position) {
+                    files.push(position);
+                }
+            }
         }
         kept.then_some(full_name)
     };

@@ -1,6 +1,7 @@
 //! The schema by its public door: what is compiled, and what errors say.
 
 mod editions;
+mod elsewhere;
 mod hostile;
 mod missing_imports;
 mod sets;

@@ -174,8 +174,8 @@ fn a_set_that_no_compiler_wrote_is_refused_with_a_reason() {
                 file.package = Some("google.protobuf".to_owned());
                 file.message_type[0].name = Some("MethodOptions".to_owned());
             }),
-            "a.proto: name 'google.protobuf.MethodOptions' is already defined in file \
-             'google/protobuf/descriptor.proto' (message google.protobuf.MethodOptions)",
+            "a.proto: name 'google.protobuf.MethodOptions' is also defined in the bundled \
+             google/protobuf/descriptor.proto: give a file under one path only (message google.protobuf.MethodOptions)",
         ),
         (
             with(&|file| {
