@@ -10,6 +10,7 @@ use super::error::{Origin, RoutingError, RulePart};
 use super::method::{HttpRule, Method};
 use super::selector::Methods;
 use super::template::Template;
+use crate::schema::http_option;
 use crate::schema::tables::Tables;
 use crate::text::problems::Problems;
 use crate::text::shown::{NAME, shown};
@@ -208,12 +209,9 @@ fn annotation(method: &MethodDescriptor) -> Option<HttpRule> {
     let options = method.options();
     let (_, value) = options
         .extensions()
-        .find(|(extension, _)| extension.number() == HTTP_EXTENSION)?;
+        .find(|(extension, _)| extension.number() == http_option::NUMBER)?;
     Some(rule(value.as_message()?, 2))
 }
-
-/// The field number of `google.api.http` in `google.protobuf.MethodOptions`.
-const HTTP_EXTENSION: u32 = 72_295_728;
 
 /// Reads a `google.api.HttpRule`, with its additional bindings down to `levels`.
 fn rule(message: &DynamicMessage, levels: u32) -> HttpRule {

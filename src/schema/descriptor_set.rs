@@ -10,6 +10,7 @@ use prost_types::field_descriptor_proto::{Label, Type};
 
 use super::editions::{self, Features};
 use super::error::SchemaError;
+use super::http_option;
 use super::link::MAX_NAME;
 use super::raw::{CUSTOM, RawEnum, RawField, RawFile, RawMessage, RawSet, is_map_entry, numbers, reason};
 
@@ -149,8 +150,8 @@ pub(super) fn needs_http(files: &[RawFile]) -> bool {
         && methods.any(|method| numbers(method.options.as_deref().unwrap_or_default()).any(|number| number == HTTP))
 }
 
-/// The number of the extension `google.api.http` (google/api/annotations.proto).
-const HTTP: i32 = 72_295_728;
+/// The number of the extension `google.api.http`.
+const HTTP: i32 = http_option::NUMBER as i32;
 
 /// The numbers of the options in a checked file that protobuf leaves to others, each as often as it is set.
 pub(super) fn custom_options(file: &RawFile) -> Vec<i32> {

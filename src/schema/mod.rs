@@ -10,7 +10,8 @@
 //! 2. `files` completes them with what is `bundled`, and with the `well_known` files beside given ones of these, has
 //!    `imports` say which file sees which, and `link` make names absolute. Options of files that aren't there are
 //!    `left_out`.
-//! 3. prost-reflect's pool, with the services of the given files, becomes the [`Schema`] of this file.
+//! 3. prost-reflect's pool, with the services of the given files, becomes the [`Schema`] of this file, if its `http_option` is
+//!    Google's.
 //! 4. [`tables`] compiles it into what the codec reads.
 //!
 //! An `error` says where it is in which file, and the `nearest` name where one was misspelled.
@@ -20,6 +21,7 @@ mod descriptor_set;
 mod editions;
 mod error;
 mod files;
+pub mod http_option;
 mod imports;
 mod left_out;
 mod link;
@@ -108,6 +110,7 @@ impl Schema {
         files.link()?;
         files.check_well_known()?;
         let services = files.build()?;
+        http_option::check(&files.pool)?;
         Ok(Self {
             pool: files.pool,
             features: files.features,

@@ -3,6 +3,7 @@
 mod editions;
 mod elsewhere;
 mod hostile;
+mod http_option;
 mod missing_imports;
 mod sets;
 mod texts;
