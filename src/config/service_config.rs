@@ -15,7 +15,7 @@ use super::error::ConfigError;
 use crate::routing::{HttpRule, Methods};
 use crate::schema::nearest;
 use crate::text::problems::Problems;
-use crate::text::shown::{SETTING, beginning};
+use crate::text::shown::{NAME, SETTING, beginning, shown};
 
 /// How `http_rules` was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl Form {
             Some(Value::Object(document)) if !document.is_empty() => document,
             _ => return Self::List,
         };
-        let mut rules = rules(document).unwrap_or_else(|error| {
+        let mut rules = rules(document, errors).unwrap_or_else(|error| {
             errors.add(|| error);
             Value::Array(Vec::new())
         });
@@ -140,23 +140,29 @@ const ONE_RULE: [&str; 7] = ["selector", "get", "put", "post", "delete", "patch"
 /// The type that a document says it is of.
 const TYPE: &str = "google.api.Service";
 
-/// The value of `http.rules`; no rules without it.
-fn rules(document: &mut Map<String, Value>) -> Result<Value, ConfigError> {
+/// The value of `http.rules`; no rules without it. What else is wrong with the document goes to `errors`.
+///
+/// # Errors
+///
+/// Where there can't be any rules.
+fn rules(document: &mut Map<String, Value>, errors: &mut Problems<ConfigError>) -> Result<Value, ConfigError> {
     if document.keys().any(|name| ONE_RULE.contains(&name.as_str())) {
         return Err(ConfigError::new(
             HTTP_RULES,
             "expected a list of rules or a service configuration, but found a rule by itself: put it in a list",
         ));
     }
-    known(HTTP_RULES, document, &KEYS)?;
+    let is_known = check_known(HTTP_RULES, document, &KEYS, errors);
     match document.get("type") {
         None => {}
         Some(Value::String(name)) if name == TYPE => {}
-        Some(other) => return Err(wrong("http_rules.type", &format!("{TYPE:?}"), other)),
+        Some(other) => errors.add(|| wrong("http_rules.type", &format!("{TYPE:?}"), other)),
     }
     let http = match document.get_mut("http") {
         Some(Value::Object(http)) => http,
         Some(other) => return Err(wrong("http_rules.http", "an object", other)),
+        // An unknown key may be this one.
+        None if !is_known => return Ok(Value::Array(Vec::new())),
         None => {
             return Err(ConfigError::new(
                 "http_rules.http",
@@ -165,35 +171,33 @@ fn rules(document: &mut Map<String, Value>) -> Result<Value, ConfigError> {
         }
     };
     snake_case_of(http);
-    known("http_rules.http", http, &["rules", FULLY_DECODE])?;
+    check_known("http_rules.http", http, &["rules", FULLY_DECODE], errors);
     match http.get(FULLY_DECODE) {
         None | Some(Value::Bool(_)) => {}
-        Some(other) => {
-            return Err(wrong(
-                &format!("http_rules.http.{FULLY_DECODE}"),
-                "true or false",
-                other,
-            ));
-        }
+        Some(other) => errors.add(|| wrong(&format!("http_rules.http.{FULLY_DECODE}"), "true or false", other)),
     }
     Ok(http.remove("rules").unwrap_or_else(|| Value::Array(Vec::new())))
 }
 
 const FULLY_DECODE: &str = "fully_decode_reserved_expansion";
 
-/// Checks that the object at `path` has none but these keys, in either case of protobuf's JSON form.
-fn known(path: &str, object: &Map<String, Value>, keys: &[&str]) -> Result<(), ConfigError> {
-    let Some(unknown) = object.keys().find(|name| !keys.iter().any(|key| is_name(name, key))) else {
-        return Ok(());
-    };
-    let meant = match nearest(unknown, keys.iter().copied()) {
-        Some(meant) => format!("; did you mean \"{meant}\"?"),
-        None => String::new(),
-    };
-    Err(ConfigError::new(
-        format!("{path}.{unknown}"),
-        format!("unknown key{meant} (known here: {})", keys.join(", ")),
-    ))
+/// Checks that the object at `path` has none but these keys, in either case of protobuf's JSON form. Whether that is so.
+fn check_known(path: &str, object: &Map<String, Value>, keys: &[&str], errors: &mut Problems<ConfigError>) -> bool {
+    let mut is_known = true;
+    for unknown in object.keys().filter(|name| !keys.iter().any(|key| is_name(name, key))) {
+        is_known = false;
+        errors.add(|| {
+            let meant = match nearest(unknown, keys.iter().copied()) {
+                Some(meant) => format!("; did you mean \"{meant}\"?"),
+                None => String::new(),
+            };
+            ConfigError::new(
+                format!("{path}.{}", shown(unknown.as_bytes(), NAME)),
+                format!("unknown key{meant} (known here: {})", keys.join(", ")),
+            )
+        });
+    }
+    is_known
 }
 
 fn wrong(path: &str, expected: &str, found: &Value) -> ConfigError {
@@ -423,5 +427,33 @@ service Authors { rpc Get(Book) returns (Book); }
         ] {
             assert_eq!(is_of(selector, "a.B"), expected, "{selector}");
         }
+    }
+
+    #[test]
+    fn all_that_is_wrong_with_a_document_is_said_at_once() {
+        let document = json!({
+            "type": "google.api.Servic",
+            "htp": 1,
+            "http": {
+                "rules": [{ "selector": "shop.Books.Gte", "get": "/" }, { "selector": "shop.Books.Put" }],
+                "rule": 1,
+                "fullyDecodeReservedExpansion": 1,
+            },
+            "x": 1,
+        });
+        let errors = load(document).unwrap_err();
+        let keys: Vec<_> = errors.lines().filter_map(|line| line.split(": ").next()).collect();
+        assert_eq!(
+            keys,
+            [
+                "http_rules.htp",
+                "http_rules.x",
+                "http_rules.type",
+                "http_rules.http.rule",
+                "http_rules.http.fully_decode_reserved_expansion",
+                "http_rules.http.rules[0].selector",
+            ],
+            "{errors}"
+        );
     }
 }
