@@ -27,10 +27,14 @@ help:
 	@echo 'make bench-envoy how fast Envoy is with it, beside its own transcoder; takes six minutes, needs wrk'
 	@echo 'make bench-start how long Envoy takes to load and to configure it, and the memory; takes three minutes'
 
-# In two steps: link/ says what the second is for. Each build puts the module of the first one back in its place.
+# In three steps: link/ says what the second and the third are for. Each build puts the module of the first one back in its
+# place. `make build OPTIMISE=` leaves out the third, which takes a minute.
+OPTIMISE ?= link/optimize.sh
+
 build: toolchain
 	cargo build --locked --release --target wasm32-wasip1 --lib
 	cargo run --locked --quiet --package protobridge-link -- $(MODULE)
+	@$(if $(OPTIMISE),$(OPTIMISE) $(MODULE))
 
 # To the end: one failure doesn't hide the next.
 test: prerequisites build .venv services
