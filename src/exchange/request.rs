@@ -14,7 +14,9 @@ use crate::grpc::metadata::{self, RequestHeader};
 use crate::grpc::{frame, timeout};
 use crate::http::elements::Form;
 use crate::http::headers::{HeaderEdits, Headers, content_length};
-use crate::http::media_type::{FORM, GRPC, GRPC_WEB_PROTO, GrpcProtocol, grpc_protocol, is_json, is_lines, media_type};
+use crate::http::media_type::{
+    FORM, GRPC, GRPC_WEB_PROTO, GrpcProtocol, JSON, grpc_protocol, is_json, is_lines, media_type,
+};
 use crate::routing::{Bound, Parameters};
 use crate::text::append::reserve_as_it_comes;
 use crate::text::shown::{NAME, shown};
@@ -465,6 +467,10 @@ fn check_media_type(matched: &Matched, head: &Head) -> Result<ContentForm, Failu
     let Some(content_type) = head.value(head.content_type) else {
         return Ok(ContentForm::Json);
     };
+    // The most common one first.
+    if content_type == JSON {
+        return Ok(ContentForm::Json);
+    }
     let media_type = media_type(content_type);
     let streams = matched.method().client_streaming;
     let json = media_type.is_empty() || is_json(&media_type);

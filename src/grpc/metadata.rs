@@ -119,8 +119,11 @@ pub fn is_header_value(value: &[u8]) -> bool {
 /// The HTTP status that a service chooses for a success by the metadata `x-http-code`: 200 to 299. `None` for any
 /// other value, and for metadata of any other name.
 pub fn success_status(name: &[u8], value: &[u8]) -> Option<u16> {
+    if !is_http_code(name) {
+        return None;
+    }
     match value.trim_ascii() {
-        [b'2', tens @ b'0'..=b'9', units @ b'0'..=b'9'] if is_http_code(name) => {
+        [b'2', tens @ b'0'..=b'9', units @ b'0'..=b'9'] => {
             Some(200 + u16::from(tens - b'0') * 10 + u16::from(units - b'0'))
         }
         _ => None,

@@ -111,6 +111,10 @@ impl fmt::Display for BadStatus {
 impl std::error::Error for BadStatus {}
 
 fn parse_code(value: &[u8]) -> Result<Code, BadStatus> {
+    // The most common one first.
+    if value == b"0" {
+        return Ok(Code::Ok);
+    }
     let digits = value.strip_prefix(b"-").unwrap_or(value);
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         let value = String::from_utf8_lossy(value);

@@ -79,12 +79,25 @@ impl Headers {
 
     /// The HTTP status, of a response.
     pub fn status(&self) -> Option<u16> {
-        std::str::from_utf8(self.get(":status")?).ok()?.parse().ok()
+        match self.get(":status")? {
+            b"200" => Some(200),
+            status => std::str::from_utf8(status).ok()?.parse().ok(),
+        }
     }
 }
 
 /// The number in a value of `content-length`.
 pub fn content_length(value: &[u8]) -> Option<usize> {
+    // Mostly it is a few digits, of which none can be too many.
+    if let 1..=9 = value.len()
+        && value.iter().all(u8::is_ascii_digit)
+    {
+        return Some(
+            value
+                .iter()
+                .fold(0, |number, digit| number * 10 + usize::from(digit - b'0')),
+        );
+    }
     std::str::from_utf8(value).ok()?.trim().parse().ok()
 }
 
@@ -141,5 +154,36 @@ impl HeaderEdits {
     /// The fields to add.
     pub fn adds(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.added.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_of_whatever_length() {
+        let long = usize::MAX.to_string();
+        for (value, expected) in [
+            ("0", Some(0)),
+            ("007", Some(7)),
+            ("999999999", Some(999_999_999)),
+            ("1234567890", Some(1_234_567_890)),
+            (" 12\t", Some(12)),
+            (&long, Some(usize::MAX)),
+            (&format!("{long}0"), None),
+            ("", None),
+            ("1,1", None),
+            ("-1", None),
+            ("1.0", None),
+        ] {
+            assert_eq!(content_length(value.as_bytes()), expected, "{value:?}");
+        }
+        for (value, expected) in [("200", Some(200)), ("404", Some(404)), ("2x0", None), ("", None)] {
+            let mut headers = Headers::default();
+            headers.push(b":status", value.as_bytes());
+            assert_eq!(headers.status(), expected, "{value:?}");
+        }
+        assert_eq!(Headers::default().status(), None);
     }
 }

@@ -66,6 +66,10 @@ impl GrpcProtocol {
 
 /// What a `content-type` value says of gRPC; `None`: it is something else.
 pub fn grpc_protocol(content_type: &[u8]) -> Option<GrpcProtocol> {
+    // The most common one first.
+    if content_type == JSON {
+        return None;
+    }
     let media_type = media_type(content_type);
     match media_type.strip_prefix(GRPC)? {
         b"" | [b'+', ..] => Some(GrpcProtocol::Grpc),
