@@ -174,6 +174,12 @@ pub const KEYS: &[Key] = &[
         "Whether Envoy's grpc_web filter is right behind this one.",
     ),
     key(
+        "upstream.connect_bridge",
+        Kind::Flag,
+        Some("false"),
+        "Whether Envoy's connect_grpc_bridge filter is right behind this one: unary requests without a body go by it.",
+    ),
+    key(
         "hold_headers",
         Kind::FlagOrAuto,
         Some("\"auto\""),

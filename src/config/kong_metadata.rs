@@ -6,10 +6,11 @@ use serde_json::{Map, Value, json};
 use super::keys::{KEYS, Key, Kind, MAX_SIZE};
 
 /// Keys without use in Kong, where the route's service is the upstream, and headers can't be held: it refuses them.
-const NOT_IN_KONG: [&str; 4] = [
+const NOT_IN_KONG: [&str; 5] = [
     "upstream.cluster",
     "upstream.authority",
     "upstream.grpc_web",
+    "upstream.connect_bridge",
     "hold_headers",
 ];
 

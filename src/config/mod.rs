@@ -83,6 +83,13 @@ impl Plugin {
         let mut errors = Problems::default();
         let checked = Checked::new(configuration, &mut errors);
         let settings = Settings::new(&checked);
+        if settings.upstream.connect_bridge && settings.dispatch == Dispatch::Call {
+            errors.add(|| {
+                let message =
+                    "expected false with dispatch: call, by which nothing goes in place: leave one of them out";
+                ConfigError::new("upstream.connect_bridge", message)
+            });
+        }
         let mut rules = http_rules(&checked, &mut errors);
         let base_path = base_path(&checked, &mut errors);
         let statuses = StatusRules::read(&checked, &mut errors);

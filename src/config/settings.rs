@@ -63,6 +63,7 @@ impl Settings {
                 authority: checked.text("upstream.authority"),
                 timeout: checked.duration("upstream.timeout"),
                 grpc_web: checked.flag("upstream.grpc_web"),
+                connect_bridge: checked.flag("upstream.connect_bridge"),
             },
             hold_headers: checked.flag_or_auto("hold_headers"),
             unmatched: match checked.choice("unmatched").as_str() {
@@ -179,6 +180,8 @@ pub struct Upstream {
     pub timeout: Option<Duration>,
     /// Whether Envoy's grpc_web filter is the next filter after this one.
     pub grpc_web: bool,
+    /// Whether Envoy's connect_grpc_bridge filter is behind this one, at most with the grpc_web filter between the two.
+    pub connect_bridge: bool,
 }
 
 /// What becomes of a request that no method is bound to.

@@ -9,7 +9,8 @@ use super::outcome::Outcome;
 use super::server_stream::{Progress, ServerStream};
 use super::steps::HostReply;
 use super::workspace::Workspace;
-use crate::grpc::{Code, Status, metadata};
+use crate::grpc::metadata::{self, ConnectionOptions};
+use crate::grpc::{Code, Status, connect};
 use crate::http::headers::Headers;
 use crate::http::media_type::{GRPC, JSON};
 use crate::http::status::is_without_content;
@@ -28,6 +29,8 @@ pub struct Answer {
     pub trailing: Headers,
     /// The HTTP status that the client has already, where its headers went on before the end was known.
     sent_status: Option<u16>,
+    /// The trailing metadata have come among the headers, under other names.
+    trails_in_headers: bool,
 }
 
 /// A whole answer, whose body and content-type are in the workspace.
@@ -48,7 +51,26 @@ impl Answer {
             initial: Headers::default(),
             trailing: Headers::default(),
             sent_status: None,
+            trails_in_headers: false,
         }
+    }
+
+    /// The headers of Connect's form came, which hold the trailing metadata too.
+    pub fn set_connect_headers(&mut self, headers: Headers) {
+        for (name, value) in headers.iter() {
+            if let Some(name) = name.strip_prefix(connect::TRAILER) {
+                self.trailing.push(name, value);
+                self.trails_in_headers = true;
+            }
+        }
+        self.initial = headers;
+    }
+
+    /// Whether this of the response headers is a header of the client's: neither of the connection nor of the body or of
+    /// gRPC, nor trailing metadata under another name.
+    pub fn is_header(&self, name: &[u8], value: &[u8], connection: &ConnectionOptions<'_>) -> bool {
+        metadata::is_response_header(name, value, connection)
+            && !(self.trails_in_headers && name.starts_with(connect::TRAILER))
     }
 
     /// How many bytes of memory it takes.
@@ -81,7 +103,7 @@ impl Answer {
         self.initial
             .iter()
             .chain(self.trailing.iter())
-            .filter(move |(name, value)| metadata::is_response_header(name, value, &connection))
+            .filter(move |(name, value)| self.is_header(name, value, &connection))
     }
 
     /// The HTTP status of a success: the one that the service chose, else the configuration's.
@@ -225,10 +247,10 @@ impl Answer {
     /// What it means that the host made the answer up.
     pub fn host_failure(&self, host_reply: HostReply) -> Failure {
         match host_reply {
-            HostReply::Unreachable if !self.deadline.has_passed() => {
+            HostReply::Unreachable | HostReply::BrokenOff if !self.deadline.has_passed() => {
                 Failure::unavailable("the upstream cannot be reached")
             }
-            HostReply::Unreachable | HostReply::Deadline => self.deadline.late(),
+            HostReply::Unreachable | HostReply::BrokenOff | HostReply::Deadline => self.deadline.late(),
             HostReply::TooLarge => Failure::too_large(
                 "the request has become larger, as a gRPC message, than the gateway can hold (in Envoy: \
                  per_connection_buffer_limit_bytes, initial_stream_window_size)",

@@ -7,6 +7,7 @@ use crate::grpc::error_body::{bad_request, write_error};
 use crate::grpc::{Code, ErrorFormat, Status};
 use crate::http::elements::ElementError;
 use crate::routing::BindError;
+use crate::text::shown::{NAME, shown};
 
 /// Why an exchange cannot go on as asked, as the client is told.
 #[derive(Debug)]
@@ -88,7 +89,8 @@ impl Failure {
     }
 
     /// 404: no binding has this path.
-    pub fn no_route(method: &str, path: &str) -> Self {
+    pub fn unmatched(method: &[u8], path: &[u8]) -> Self {
+        let (method, path) = (shown(method, NAME), shown(path, NAME));
         Self::new(
             Reason::NoRoute,
             404,

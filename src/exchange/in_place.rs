@@ -24,6 +24,7 @@
 use std::time::Duration;
 
 use super::answer::{Answer, Whole, no_message, too_large};
+use super::bridged::{Bridged, broken_off, split};
 use super::deadline::Deadline;
 use super::failure::{Failure, Reason};
 use super::matched::Matched;
@@ -67,6 +68,8 @@ enum Body {
         /// The status comes while the body can still be written.
         ends_in_body: bool,
     },
+    /// One message, without a frame, all of it in one part.
+    Bridged(Bridged),
     /// Messages that go out as they come.
     Flow(ServerStream),
     /// Messages that go out at the end: an array which nobody could close.
@@ -139,9 +142,19 @@ impl InPlace {
         }
     }
 
+    /// The same of a request that goes through a bridge.
+    pub fn bridged(matched: Matched, deadline: Deadline) -> Self {
+        Self {
+            body: Body::Bridged(Bridged::default()),
+            answer: Answer::new(matched, deadline),
+            state: State::Unsent,
+        }
+    }
+
     /// How many bytes of memory it takes.
     pub fn footprint(&self) -> usize {
         let body = match &self.body {
+            Body::Bridged(bridged) => bridged.footprint(),
             Body::Unary { message, .. } => message.footprint(),
             Body::Flow(stream) => stream.footprint(),
             Body::Gathered { stream, array } => stream.footprint() + array.capacity(),
@@ -152,7 +165,7 @@ impl InPlace {
     /// After which time the gateway is to give up on the response.
     pub fn gateway_timeout(&self) -> Option<Duration> {
         match self.body {
-            Body::Unary { .. } => self.answer.deadline.of_whole_answer(),
+            Body::Unary { .. } | Body::Bridged(_) => self.answer.deadline.of_whole_answer(),
             Body::Flow(_) | Body::Gathered { .. } => self.answer.deadline.of_streamed_answer(),
         }
     }
@@ -181,11 +194,22 @@ impl InPlace {
             State::Unsent | State::Held => false,
             State::Begun => match &self.body {
                 Body::Unary { message, .. } => message.has_ended(),
+                Body::Bridged(bridged) => bridged.has_ended(),
                 Body::Flow(stream) => stream.has_ended(),
                 Body::Gathered { .. } => false,
             },
             State::Failed { .. } | State::Done => true,
         }
+    }
+
+    /// Whether a bridge has handed on the answer.
+    pub fn has_bridged(&self) -> bool {
+        matches!(&self.body, Body::Bridged(bridged) if bridged.has_ended())
+    }
+
+    /// Whether a bridge has all that there is of the answer.
+    pub fn awaits_bridge(&self) -> bool {
+        matches!(self.body, Body::Bridged(_)) && self.reached() == Reached::Nothing
     }
 
     /// How far the answer has come.
@@ -214,6 +238,7 @@ impl InPlace {
         let matched = &self.answer.matched;
         match &mut self.body {
             Body::Unary { message, .. } => message.forget(matched),
+            Body::Bridged(_) => {}
             Body::Flow(stream) => stream.forget(matched),
             Body::Gathered { stream, array } => {
                 stream.forget(matched);
@@ -274,9 +299,17 @@ impl InPlace {
                 answer.initial = headers;
                 return Err(answer.host_failure(HostReply::Filter));
             }
+            Some(HostReply::BrokenOff) if matches!(self.body, Body::Bridged(_)) && !answer.deadline.has_passed() => {
+                return Err(broken_off());
+            }
             Some(host_reply) => return Err(answer.host_failure(host_reply)),
-            None => answer.initial = headers,
+            None => {}
         }
+        if let Body::Bridged(bridged) = &mut self.body {
+            answer.set_connect_headers(headers);
+            return bridged.headers(answer, end_of_stream);
+        }
+        answer.initial = headers;
         let content_type = answer.initial.get("content-type").unwrap_or_default();
         if answer.initial.status() != Some(200) || !content_type.starts_with(GRPC) {
             return Err(answer.not_grpc());
@@ -286,7 +319,7 @@ impl InPlace {
         }
         match (answer.status()?, &self.body) {
             (status, _) if status.code != Code::Ok => Err(answer.deadline.judge(Failure::of(status))),
-            (_, Body::Unary { .. }) => Err(no_message()),
+            (_, Body::Unary { .. } | Body::Bridged(_)) => Err(no_message()),
             (_, Body::Flow(_) | Body::Gathered { .. }) => Ok(()),
         }
     }
@@ -314,6 +347,7 @@ impl InPlace {
         match (&self.state, &self.body) {
             (State::Failed { .. }, _) => self.drop_rest(part, workspace),
             (State::Done, _) => ResponseStep::PassThrough,
+            (_, Body::Bridged(_)) => self.bridged_part(part, ending, workspace),
             _ if self.has_answered() => part.becomes(false, false, workspace),
             (_, Body::Unary { .. }) => self.unary_part(part, ending, workspace),
             (_, Body::Flow(_)) => self.stream_part(part, ending, workspace),
@@ -374,6 +408,41 @@ impl InPlace {
                 message.give(workspace);
                 self.go_on(part, workspace)
             }
+        }
+    }
+
+    /// A body that a bridge hands on, whole.
+    fn bridged_part<'w>(
+        &mut self,
+        part: Part<'_>,
+        ending: &mut Ending,
+        workspace: &'w mut Workspace,
+    ) -> ResponseStep<'w> {
+        let Body::Bridged(bridged) = &mut self.body else {
+            return ResponseStep::PassThrough;
+        };
+        if bridged.has_ended() {
+            if part.bytes.is_empty() {
+                return part.becomes(false, false, workspace);
+            }
+            ending.add(&split());
+            self.state = State::Done;
+            return ResponseStep::Reset;
+        }
+        match bridged.body(&self.answer, part.bytes, workspace) {
+            Ok(whole) => {
+                ending.add(whole.outcome);
+                let (content_type, length) = (bridged.content_type(&self.answer), workspace.body.len());
+                edit_headers(
+                    &self.answer,
+                    whole.http_status,
+                    content_type,
+                    length,
+                    &mut workspace.edits,
+                );
+                self.replace(part, workspace)
+            }
+            Err(failure) => self.fail_in_place(&failure, part, ending, workspace),
         }
     }
 
@@ -629,6 +698,7 @@ impl InPlace {
         match &self.body {
             _ if !self.is_open() || self.has_answered() => self.chunk(b"", end, ending, workspace),
             Body::Unary { .. } => self.break_unary(failure, part, ending, workspace),
+            Body::Bridged(_) => self.fail_in_place(&failure, part, ending, workspace),
             Body::Flow(_) => self.fail_stream(failure, part, ending, workspace),
             Body::Gathered { .. } => self.fail(&failure, ending, workspace),
         }
@@ -662,6 +732,7 @@ impl InPlace {
         }
         match &self.body {
             Body::Unary { .. } => self.unary_ended(ending, workspace),
+            Body::Bridged(_) => self.bridged_ended(ending, workspace),
             Body::Flow(_) => self.stream_ended(ending, workspace),
             Body::Gathered { .. } => self.gathered_ended(ending, workspace),
         }
@@ -725,6 +796,20 @@ impl InPlace {
                 ResponseStep::Fill(&workspace.body)
             }
             (Err(failure), ..) => self.fail(&failure, ending, workspace),
+        }
+    }
+
+    /// No body has come: the message has no bytes.
+    fn bridged_ended<'w>(&mut self, ending: &mut Ending, workspace: &'w mut Workspace) -> ResponseStep<'w> {
+        let Body::Bridged(bridged) = &mut self.body else {
+            return ResponseStep::PassThrough;
+        };
+        match bridged.body(&self.answer, b"", workspace) {
+            Ok(whole) => {
+                workspace.set_content_type(bridged.content_type(&self.answer));
+                self.succeed(whole, ending, workspace)
+            }
+            Err(failure) => self.fail(&failure, ending, workspace),
         }
     }
 
@@ -871,15 +956,20 @@ impl InPlace {
     /// come too late for that.
     fn edit_headers_early(&mut self, edits: &mut HeaderEdits) {
         edits.clear();
-        let status = self.answer.send_status();
+        let error_status = match &self.body {
+            Body::Bridged(bridged) => bridged.early_error_status(),
+            _ => None,
+        };
+        let status = error_status.unwrap_or_else(|| self.answer.send_status());
         let connection = metadata::connection_options(self.answer.initial.iter());
         remove_what_is_no_header(&self.answer, &connection, edits);
         let content_type = match &self.body {
             Body::Unary { message, .. } => message.content_type(&self.answer),
+            Body::Bridged(bridged) => bridged.content_type(&self.answer),
             Body::Flow(stream) | Body::Gathered { stream, .. } => stream.content_type(),
         };
         edits.set(b"content-type", content_type);
-        if status != 200 {
+        if status != self.answer.initial.status().unwrap_or(200) {
             edits.set(b":status", itoa::Buffer::new().format(status).as_bytes());
         }
     }
@@ -925,7 +1015,7 @@ fn edit_headers(answer: &Answer, http_status: u16, content_type: &[u8], body_len
 fn remove_what_is_no_header(answer: &Answer, connection: &ConnectionOptions<'_>, edits: &mut HeaderEdits) {
     for (name, value) in answer.initial.iter() {
         let kept = name.first() == Some(&b':') || name == b"content-type";
-        if !kept && !metadata::is_response_header(name, value, connection) {
+        if !kept && !answer.is_header(name, value, connection) {
             edits.remove(name);
         }
     }

@@ -20,17 +20,37 @@ pub fn inflate<'i>(
     limits: &Limits,
     inflater: &'i mut Inflater,
 ) -> Result<&'i [u8], Failure> {
-    let encoding = encoding(initial)?;
     let limit = frame.kind.limit(limits.max_message_bytes);
+    inflate_to(frame.contents, initial.get("grpc-encoding"), limit, limits, inflater)
+}
+
+/// What was compressed into a message without a frame, in this encoding. Fails as [`inflate`].
+pub fn inflate_message<'i>(
+    message: &[u8],
+    encoding: Option<&[u8]>,
+    limits: &Limits,
+    inflater: &'i mut Inflater,
+) -> Result<&'i [u8], Failure> {
+    inflate_to(message, encoding, limits.max_message_bytes, limits, inflater)
+}
+
+fn inflate_to<'i>(
+    compressed: &[u8],
+    name: Option<&[u8]>,
+    limit: usize,
+    limits: &Limits,
+    inflater: &'i mut Inflater,
+) -> Result<&'i [u8], Failure> {
+    let encoding = encoding(name)?;
     let admits = |bytes| Share::lend(bytes, limits).is_ok();
     inflater
-        .inflate(encoding, frame.contents, limit, admits)
+        .inflate(encoding, compressed, limit, admits)
         .map_err(|error| match error {
             InflateError::NoMemory => Failure::overload(),
             InflateError::TooLarge { limit } => Failure::answer_too_large(format!(
                 "found {} bytes of {encoding} that become more than the limit of {limit} bytes \
                  (limits.max_message_bytes)",
-                frame.contents.len()
+                compressed.len()
             )),
             error => Failure::bad_answer(format!(
                 "found a compressed gRPC frame that cannot be read as its grpc-encoding, {encoding}: {error}"
@@ -38,8 +58,8 @@ pub fn inflate<'i>(
         })
 }
 
-fn encoding(initial: &Headers) -> Result<Encoding, Failure> {
-    match initial.get("grpc-encoding") {
+fn encoding(name: Option<&[u8]>) -> Result<Encoding, Failure> {
+    match name {
         None | Some(b"identity") => Err(Failure::bad_answer(
             "found a compressed gRPC frame, but no grpc-encoding that says how: expected gzip or deflate",
         )),

@@ -62,7 +62,7 @@ impl Matched {
                 plugin: Rc::clone(plugin),
                 route: Rc::clone(route),
             })),
-            Match::NoRoute if rejects => Err(Failure::no_route(&shown(http_method, NAME), &shown(path, NAME))),
+            Match::NoRoute if rejects => Err(Failure::unmatched(http_method, path)),
             Match::WrongMethod { allow } if rejects => Err(Failure::wrong_method(
                 &shown(http_method, NAME),
                 &shown(path, NAME),

@@ -9,7 +9,8 @@
 //! - [`steps`]: what the host can do, and what an exchange has it do.
 //! - `request`: the headers find the method (`matched`), the time (`deadline`) and the way to the upstream.
 //! - `body`: path, query and body become one message. `upload`: the same for messages that go on as they come.
-//! - `in_place`: the response in place. `by_call`: the answer of a call. `answer`: what both know.
+//! - `in_place`: the response in place. `bridged`: the same from Envoy's Connect bridge. `by_call`: the answer of a call.
+//!   `answer`: what all of them know.
 //! - `message`, `unary`, `server_stream`: one message, or many, as the client gets them. `inflate`: compressed ones.
 //! - [`failure`]: what can go wrong. `reply`: a whole answer of the module's own. [`outcome`]: how it all ended.
 //! - `workspace`: the memory for all of it, which outlives the exchange. `share`: what an exchange holds beside that, and
@@ -17,6 +18,7 @@
 
 mod answer;
 mod body;
+mod bridged;
 mod by_call;
 mod deadline;
 pub mod failure;
@@ -128,13 +130,14 @@ impl Exchange {
                 false => self.refuse_native(protocol, workspace),
             };
         }
-        if abilities.passes_unread && head.leaves_http() {
+        if abilities.passes_unread && head.leaves_http() && !self.becomes_barred_call(&head) {
             return self.pass_through();
         }
         let waits = head.expects_continue() && !end_of_stream && !abilities.continues;
         self.head = head.method() == b"HEAD";
         let found = Matched::find(&self.plugin, head.method(), head.path(), &mut workspace.captures);
         let pending = match found {
+            Ok(None) if self.becomes_barred_call(&head) => Err(Failure::unmatched(head.method(), head.path())),
             Ok(None) => return self.pass_through(),
             Ok(Some(matched)) => {
                 self.method = Some(Rc::clone(matched.method()));
@@ -146,6 +149,7 @@ impl Exchange {
                 if failure.is_unmatched()
                     && abilities.passes_unread
                     && head.is_preflight()
+                    && !self.becomes_barred_call(&head)
                     && (end_of_stream || !abilities.streams_requests) =>
             {
                 return self.pass_through();
@@ -172,11 +176,20 @@ impl Exchange {
     /// Whether a request of a gRPC client goes on. A path that a server might read as a served one, and that isn't, does
     /// not.
     fn admits_native(&self, head: &Head) -> bool {
+        self.admits_call(head.whole_path())
+    }
+
+    fn admits_call(&self, path: &[u8]) -> bool {
         match self.plugin.settings.native_grpc {
             NativeGrpc::PassThrough => true,
-            NativeGrpc::Served => self.plugin.router.serves(head.whole_path()),
+            NativeGrpc::Served => self.plugin.router.serves(path),
             NativeGrpc::Reject => false,
         }
+    }
+
+    /// Whether the bridge behind would make a call of a request, left as it is, that a gRPC client may not make.
+    fn becomes_barred_call(&self, head: &Head) -> bool {
+        self.plugin.settings.upstream.connect_bridge && head.bridged_path().is_some_and(|path| !self.admits_call(path))
     }
 
     /// Answers a gRPC client in its own terms, and at once: a stream may never end of itself.
@@ -206,7 +219,7 @@ impl Exchange {
         if pending.matched().streams_request() && (!end_of_stream || !abilities.streams_requests) {
             return match pending.way() {
                 Way::InPlace if abilities.streams_requests => self.upload(pending, abilities, workspace),
-                Way::InPlace | Way::ByCall => self.fail_request(&cannot_stream(), workspace),
+                Way::InPlace | Way::Bridged | Way::ByCall => self.fail_request(&cannot_stream(), workspace),
                 Way::Barred(why) => self.fail_request(&Failure::unimplemented(why), workspace),
             };
         }
@@ -237,7 +250,7 @@ impl Exchange {
             }
         };
         match pending.way() {
-            Way::InPlace => self.upload(pending, abilities, workspace),
+            Way::InPlace | Way::Bridged => self.upload(pending, abilities, workspace),
             Way::ByCall => self.fail_request(&cannot_hold(), workspace),
             Way::Barred(why) => self.fail_request(&Failure::unimplemented(why), workspace),
         }
@@ -423,7 +436,7 @@ impl Exchange {
     ) -> RequestStep<'w> {
         let converted = pending.convert(body, abilities, workspace);
         let failure = match (converted, pending.way()) {
-            (Ok(()), Way::InPlace) => return self.forward(&mut pending, abilities, workspace),
+            (Ok(()), Way::InPlace | Way::Bridged) => return self.forward(&mut pending, abilities, workspace),
             (Ok(()), Way::ByCall) => return self.call(&mut pending, workspace),
             (Ok(()), Way::Barred(why)) => Failure::unimplemented(why),
             (Err(failure), _) => failure,
@@ -444,6 +457,9 @@ impl Exchange {
         self.state = State::InPlace(in_place);
         self.account();
         workspace.spare_frame = pending.take_frame();
+        if pending.way() == Way::Bridged {
+            workspace.spare_frame.clear();
+        }
         RequestStep::Forward(Forward {
             edits: &workspace.edits,
             body: &workspace.spare_frame,
@@ -493,9 +509,24 @@ impl Exchange {
         matches!(&self.state, State::InPlace(in_place) if in_place.is_awaited())
     }
 
+    /// Whether the trailers of the response in place are wanted: a bridge has put them into its headers.
+    pub fn awaits_response_trailers(&self) -> bool {
+        matches!(&self.state, State::InPlace(in_place) if in_place.is_awaited() && !in_place.has_bridged())
+    }
+
     /// Whether the host holds a response that may be over the mark of its buffer: see [`Exchange::release_response`].
     pub fn response_may_stall(&self) -> bool {
         matches!(&self.state, State::InPlace(in_place) if in_place.may_stall())
+    }
+
+    /// Whether a bridge behind this filter has the answer, or waits for it.
+    pub fn awaits_bridge(&self) -> bool {
+        matches!(&self.state, State::InPlace(in_place) if in_place.awaits_bridge())
+    }
+
+    /// The bridge held no more of the answer, and the client was told so past this filter.
+    pub fn bridge_overflowed(&mut self) {
+        self.ending.add(&bridged::overflow());
     }
 
     /// The headers of the response came. `host_reply` says that the host made the answer up.

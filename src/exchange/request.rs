@@ -9,9 +9,9 @@ use super::matched::{BodyType, Matched};
 use super::steps::Abilities;
 use super::upload::{Gathered, Upload, UploadParameters};
 use super::workspace::Workspace;
-use crate::config::{Dispatch, Settings};
+use crate::config::Dispatch;
 use crate::grpc::metadata::{self, RequestHeader};
-use crate::grpc::{frame, timeout};
+use crate::grpc::{connect, frame, timeout};
 use crate::http::elements::Form;
 use crate::http::headers::{HeaderEdits, Headers, content_length};
 use crate::http::media_type::{
@@ -114,6 +114,16 @@ impl Head {
         self.value(self.path).unwrap_or_default()
     }
 
+    /// The path of the call that Envoy's Connect bridge makes of this request, if it comes there as it is. `None`: it makes
+    /// none.
+    pub fn bridged_path(&self) -> Option<&[u8]> {
+        let streams = self.value(self.content_type).is_some_and(connect::is_stream);
+        if streams || self.headers.get(connect::VERSION_HEADER).is_some() {
+            return Some(self.whole_path());
+        }
+        self.query().is_some_and(connect::is_get).then(|| self.path())
+    }
+
     /// What follows the `?`.
     fn query(&self) -> Option<&[u8]> {
         self.target().1
@@ -133,6 +143,8 @@ impl Head {
 pub enum Way {
     /// In place: the gateway's own router sends it.
     InPlace,
+    /// In place, with the message in the path: a filter behind this one gives it a body (`bridged`).
+    Bridged,
     /// By the host's gRPC call API.
     ByCall,
     /// Neither is to be had; what to change.
@@ -141,22 +153,31 @@ pub enum Way {
 
 impl Way {
     /// The way that configuration and host leave to a request with or without a body.
-    fn choose(settings: &Settings, abilities: Abilities, head: &Head, has_body: bool) -> Self {
-        let by_call = settings.dispatch == Dispatch::Call || !has_body && settings.bodyless == Dispatch::Call;
-        match by_call && abilities.calls {
-            true => Self::ByCall,
-            false if has_body || abilities.fills_bodyless => Self::InPlace,
-            false if head.content_length.is_none() && matches!(head.method(), b"POST" | b"PUT" | b"PATCH") => {
-                Self::Barred(
-                    "a request without a body cannot be carried in place here: send {} as the body, with its content-length, or \
-                 have the operator set bodyless: call",
-                )
-            }
-            false => Self::Barred(
-                "a request without a body cannot be carried in place here: put the Lua filter in front of this one that gives \
-                 it a body (README, \"Requests without a body\"), or set bodyless: call",
-            ),
+    fn choose(matched: &Matched, abilities: Abilities, head: &Head, has_body: bool) -> Self {
+        let settings = &matched.plugin.settings;
+        let calls = |dispatch: Dispatch| dispatch == Dispatch::Call && abilities.calls;
+        if calls(settings.dispatch) {
+            return Self::ByCall;
         }
+        if has_body || abilities.fills_bodyless {
+            return Self::InPlace;
+        }
+        if settings.upstream.connect_bridge && matched.method().is_unary() {
+            return Self::Bridged;
+        }
+        if calls(settings.bodyless) {
+            return Self::ByCall;
+        }
+        if head.content_length.is_none() && matches!(head.method(), b"POST" | b"PUT" | b"PATCH") {
+            return Self::Barred(
+                "a request without a body cannot be carried in place here: send {} as the body, with its content-length, or \
+                 have the operator set bodyless: call",
+            );
+        }
+        Self::Barred(
+            "a request without a body cannot be carried in place here: put the Lua filter in front of this one that gives \
+             it a body (README, \"Requests without a body\"), or set bodyless: call",
+        )
     }
 }
 
@@ -212,7 +233,7 @@ impl Pending {
         let bound = bind(&matched, head.query(), has_body, workspace, &mut frame)?;
         Ok(Self {
             deadline: Deadline::new(settings, matched.method(), asked),
-            way: Way::choose(settings, abilities, &head, !end_of_stream),
+            way: Way::choose(&matched, abilities, &head, !end_of_stream),
             matched,
             head,
             frame,
@@ -239,7 +260,10 @@ impl Pending {
 
     /// The response to the request, which goes on in place.
     pub fn await_in_place(&self, abilities: Abilities) -> InPlace {
-        InPlace::new(self.matched.clone(), self.deadline, self.accept(), abilities)
+        match self.way {
+            Way::Bridged => InPlace::bridged(self.matched.clone(), self.deadline),
+            _ => InPlace::new(self.matched.clone(), self.deadline, self.accept(), abilities),
+        }
     }
 
     /// The answer to the request, which goes by a call.
@@ -313,7 +337,7 @@ impl Pending {
         workspace: &mut Workspace,
     ) -> Result<(), Failure> {
         let settings = &self.matched.plugin.settings;
-        self.way = Way::choose(settings, abilities, &self.head, body.is_some());
+        self.way = Way::choose(&self.matched, abilities, &self.head, body.is_some());
         let body = body.unwrap_or_default();
         workspace.longest = workspace.longest.max(body.len());
         let limit = settings.limits.max_request_bytes;
@@ -370,8 +394,51 @@ impl Pending {
     /// How the request headers become the upstream's: its path and framing in, what isn't metadata out.
     pub fn edit_headers(&self, abilities: Abilities, edits: &mut HeaderEdits) {
         edits.clear();
-        let (headers, upstream) = (&self.head.headers, &self.matched.plugin.settings.upstream);
+        let upstream = &self.matched.plugin.settings.upstream;
+        self.remove_what_is_no_metadata(edits);
+        if let (Some(name), Some(path)) = (abilities.original_path, self.head.value(self.head.path)) {
+            edits.set(name, path);
+        }
+        let path = &self.matched.method().path;
+        if self.way == Way::Bridged {
+            // As the protocol has it, whatever the client's; the bridge makes it POST.
+            if self.head.method() != b"GET" {
+                edits.set(b":method", b"GET");
+            }
+            if self.head.content_type.is_some() {
+                edits.remove(b"content-type");
+            }
+            let message = self.frame.get(frame::PREFIX_LENGTH..).unwrap_or_default();
+            edits.set(b":path", connect::get(path, message).as_bytes());
+        } else {
+            if self.head.method() != b"POST" {
+                edits.set(b":method", b"POST");
+            }
+            edits.set(b":path", path.as_bytes());
+            // The host's gRPC-Web filter, which is next, speaks plain gRPC upstream, and puts the trailers into the body.
+            edits.set(
+                b"content-type",
+                match upstream.grpc_web {
+                    true => GRPC_WEB_PROTO,
+                    false => GRPC,
+                },
+            );
+            edits.set(b"te", b"trailers");
+        }
+        if let Some(authority) = &upstream.authority {
+            edits.set(b":authority", authority.as_bytes());
+        }
+        if let Some(time) = self.deadline.told() {
+            edits.set(b"grpc-timeout", timeout::format(time).as_bytes());
+        }
+    }
+
+    fn remove_what_is_no_metadata(&self, edits: &mut HeaderEdits) {
+        let headers = &self.head.headers;
         let connection = metadata::connection_options(headers.iter());
+        // The bridge would take them for its own: the request would be another one, or have another deadline.
+        let bridge = self.matched.plugin.settings.upstream.connect_bridge;
+        let is_bridges = |name: &[u8]| bridge && connect::is_reserved(name);
         let mut again = false;
         for (name, value) in headers.iter() {
             // Pseudo-headers stay, and what is set below is not worth a removal.
@@ -379,8 +446,8 @@ impl Pending {
                 continue;
             }
             match metadata::request_header(name, value, &connection) {
-                RequestHeader::Forward => {}
-                RequestHeader::Drop => edits.remove(name),
+                RequestHeader::Forward if !is_bridges(name) => {}
+                RequestHeader::Forward | RequestHeader::Drop => edits.remove(name),
                 RequestHeader::Invalid | RequestHeader::List => {
                     edits.remove(name);
                     again = true;
@@ -390,32 +457,10 @@ impl Pending {
         if again {
             // The removal takes all values of the name: the good ones come back.
             for (name, value) in headers.iter() {
-                if edits.removes(name) {
+                if edits.removes(name) && !is_bridges(name) {
                     metadata::metadata_values(name, value, &connection).for_each(|value| edits.add(name, value));
                 }
             }
-        }
-        if self.head.method() != b"POST" {
-            edits.set(b":method", b"POST");
-        }
-        if let (Some(name), Some(path)) = (abilities.original_path, self.head.value(self.head.path)) {
-            edits.set(name, path);
-        }
-        edits.set(b":path", self.matched.method().path.as_bytes());
-        // The host's gRPC-Web filter, which is next, speaks plain gRPC upstream, and puts the trailers into the body.
-        edits.set(
-            b"content-type",
-            match upstream.grpc_web {
-                true => GRPC_WEB_PROTO,
-                false => GRPC,
-            },
-        );
-        edits.set(b"te", b"trailers");
-        if let Some(authority) = &upstream.authority {
-            edits.set(b":authority", authority.as_bytes());
-        }
-        if let Some(time) = self.deadline.told() {
-            edits.set(b"grpc-timeout", timeout::format(time).as_bytes());
         }
     }
 

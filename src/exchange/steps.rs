@@ -107,7 +107,7 @@ pub enum RequestStep<'w> {
 pub struct Forward<'w> {
     /// What changes in the headers.
     pub edits: &'w HeaderEdits,
-    /// The new body: one gRPC frame, or nothing where the client streamed nothing.
+    /// The new body: one gRPC frame; nothing where the client streamed nothing, or the message is in the path.
     pub body: &'w [u8],
     /// After which time to give up on the response; none: the host's own timeouts apply.
     pub timeout: Option<Duration>,
@@ -182,6 +182,8 @@ pub enum CallStep<'w> {
 pub enum HostReply {
     /// The upstream could not be reached, or broke off before its headers.
     Unreachable,
+    /// The upstream was reached, and broke the request off before its headers.
+    BrokenOff,
     /// The upstream did not answer in time.
     Deadline,
     /// The upstream has not got the request: as a gRPC message it is more than the host holds.

@@ -2,6 +2,7 @@
 //!
 //! - [`frame`]: length-prefixed messages, and the trailers frame of gRPC-Web.
 //! - [`compression`]: messages that were compressed.
+//! - [`connect`]: the Connect protocol, which a host's filter translates.
 //! - [`code`]: the status codes, and their tables to and from HTTP.
 //! - [`status`]: the outcome of a call, read from its trailing metadata.
 //! - [`host_status`]: the outcome of a call, as the host reports it. It alone knows a host: what Envoy adds to
@@ -17,6 +18,7 @@
 
 pub mod code;
 pub mod compression;
+pub mod connect;
 pub mod error_body;
 pub mod frame;
 pub mod host_status;

@@ -52,3 +52,10 @@ pub struct Method {
     /// Whether the server sends a stream of messages.
     pub server_streaming: bool,
 }
+
+impl Method {
+    /// Whether there is one message either way.
+    pub fn is_unary(&self) -> bool {
+        !self.client_streaming && !self.server_streaming
+    }
+}

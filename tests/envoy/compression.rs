@@ -31,12 +31,19 @@ fn bench() -> &'static Bench {
             Listener::new("web", &with(json!({ "upstream": { "grpc_web": true } }))).with_grpc_web(),
             Listener::new("no-stop", &with(json!({ "hold_headers": false }))).without_stop_iteration(),
             Listener::new("call", &with(json!({ "dispatch": "call" }))),
+            Listener::new("bridge", &with(json!({ "upstream": { "connect_bridge": true } }))).with_bridge(),
+            Listener::new("no-bridge", &with(json!({ "upstream": { "connect_bridge": true } }))),
             Listener::new("small", &with(json!({ "limits": small }))),
             Listener::new(
                 "small-web",
                 &with(json!({ "limits": small, "upstream": { "grpc_web": true } })),
             )
             .with_grpc_web(),
+            Listener::new(
+                "small-bridge",
+                &with(json!({ "limits": small, "upstream": { "connect_bridge": true } })),
+            )
+            .with_bridge(),
         ]
         .map(|listener| listener.cluster(COMPRESSING));
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -59,6 +66,11 @@ fn told(request: Request, encoding: &str, length: usize) -> Request {
 
 fn echo(encoding: &str, length: usize) -> Request {
     told(Request::post("/v1/echo", &json!({ "int32Value": 7 })), encoding, length)
+}
+
+/// The same without a body.
+fn query(encoding: &str, length: usize) -> Request {
+    told(Request::get("/v1/echo?int32Value=7"), encoding, length)
 }
 
 fn list(accept: &str, encoding: &str, length: usize) -> Request {
@@ -106,6 +118,42 @@ async fn a_message_is_inflated_in_place() {
             assert_eq!(answer.status, 404, "{listener} {encoding}: {answer:?}");
             assert_eq!(answer.json(), json!({ "code": 5, "message": "gone" }));
         }
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_the_connect_bridge_hands_on_is_inflated() {
+    for encoding in ENCODINGS {
+        for length in LENGTHS {
+            for version in Http::BOTH {
+                let answer = send("bridge", version, &query(encoding, length)).await;
+                let row = format!("{encoding} {length} {version:?}");
+                assert_eq!(answer.status, 200, "{row}");
+                let expected = json!({ "int32Value": 7, "stringValue": "x".repeat(length) });
+                assert!(answer.json() == expected, "{row}");
+                assert_eq!(answer.header("content-encoding"), None, "{row}");
+            }
+        }
+        let answer = send("bridge", Http::Two, &query(encoding, 1).header("x-fail", "1")).await;
+        assert_eq!(answer.status, 404, "{encoding}: {answer:?}");
+        assert_eq!(answer.json(), json!({ "code": 5, "message": "gone" }));
+
+        let answer = send("small-bridge", Http::One, &query(encoding, 3_000_000)).await;
+        assert_eq!((answer.status, &answer.json()["code"]), (502, &json!(8)), "{encoding}");
+        let answer = send("small-bridge", Http::One, &query(encoding, 9_990)).await;
+        assert_eq!(answer.status, 200, "{encoding}");
+    }
+}
+
+/// What the service makes of a request that was meant for a bridge.
+#[tokio::test]
+async fn it_is_said_that_there_is_no_connect_bridge() {
+    for version in Http::BOTH {
+        let answer = send("no-bridge", version, &query("gzip", 1)).await;
+        // gRPC's C core breaks a GET off; tonic, in `bridge`, answers it.
+        assert_eq!(answer.status, 503, "{version:?}: {answer:?}");
+        let message = answer.json()["message"].to_string();
+        assert!(message.contains("connect_grpc_bridge"), "{version:?}: {message}");
     }
 }
 

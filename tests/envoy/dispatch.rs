@@ -10,17 +10,21 @@ use tonic::Code;
 use crate::bench::bootstrap::{AWKWARD, EMPTY, GARBAGE, LONG, Listener, REFUSED, REMOVED_HEADER};
 use crate::bench::client::{self, Answer, Connection, Http, Request};
 use crate::bench::upstream::{Gate, RawAnswer, Script, frame};
-use crate::bench::{Bench, schema, script};
+use crate::bench::{Bench, Gateway, schema, script};
 
 fn bench() -> &'static Bench {
     static BENCH: OnceLock<Bench> = OnceLock::new();
     BENCH.get_or_init(|| {
-        // `auto`: in place, but for a request without a body.
-        let with = |way: &str, upstream: Value| {
+        // `auto`: in place, but for a request without a body. `bridge`: that one in place by the Connect bridge.
+        let with = |way: &str, mut upstream: Value| {
             let (dispatch, bodyless) = match way {
                 "auto" => ("in_place", "call"),
+                "bridge" => ("in_place", "in_place"),
                 way => (way, way),
             };
+            if way == "bridge" {
+                upstream["connect_bridge"] = json!(true);
+            }
             json!({ "proto": schema::PROTO, "dispatch": dispatch, "bodyless": bodyless, "upstream": upstream })
         };
         let mut guarded = with("in_place", json!({}));
@@ -50,6 +54,27 @@ fn bench() -> &'static Bench {
             Listener::new("garbage-call", &with("call", json!({}))).cluster(GARBAGE),
             Listener::new("slow-auto", &with("auto", json!({ "timeout": "0.3s" }))),
             Listener::new("slow-call", &with("call", json!({ "timeout": "0.3s" }))),
+            Listener::new("bridge", &with("bridge", json!({}))).with_bridge(),
+            Listener::new("no-stop-bridge", &with("bridge", json!({})))
+                .with_bridge()
+                .without_stop_iteration(),
+            Listener::new("missing-bridge", &with("bridge", json!({})))
+                .with_bridge()
+                .cluster("missing-too"),
+            Listener::new("refused-bridge", &with("bridge", json!({})))
+                .with_bridge()
+                .cluster(REFUSED),
+            Listener::new("empty-bridge", &with("bridge", json!({})))
+                .with_bridge()
+                .cluster(EMPTY),
+            Listener::new("garbage-bridge", &with("bridge", json!({})))
+                .with_bridge()
+                .cluster(GARBAGE),
+            Listener::new("slow-bridge", &with("bridge", json!({ "timeout": "0.3s" }))).with_bridge(),
+            Listener::new("guarded-bridge", &with("bridge", json!({})))
+                .with_bridge()
+                .denies_behind("/test.everything.Echo/Query")
+                .removes_header(),
         ])
     })
 }
@@ -68,7 +93,9 @@ async fn each_way_reaches_the_upstream() {
         ("auto", vec![post(), get()]),
         ("call", vec![post(), get()]),
         ("in-place", vec![post()]),
+        ("bridge", vec![post(), get()]),
         ("no-stop", vec![post(), get()]),
+        ("no-stop-bridge", vec![post(), get()]),
         ("configured", vec![post(), get()]),
         ("awkward", vec![post(), get()]),
         ("awkward-route", vec![post(), get()]),
@@ -128,6 +155,16 @@ async fn a_request_in_place_never_leaves_the_filter_chain() {
             let answer = gateway.refuse(version, request.clone()).await;
             assert_eq!(answer.status, 403, "{version:?} {request:?}: {answer:?}");
         }
+        let bridged = bench().at("guarded-bridge");
+        for request in [get(), Request::new("DELETE", "/v1/echo")] {
+            let answer = bridged.refuse(version, request.clone()).await;
+            assert_eq!(answer.status, 403, "{version:?} {request:?}: {answer:?}");
+        }
+        let request = Request::get("/v1/any-kind").header(REMOVED_HEADER, "mallory");
+        let (answer, received) = bridged.exchange(version, request, Script::echo()).await;
+        assert_eq!(answer.status, 200, "{version:?}: {answer:?}");
+        assert_eq!(received.header(REMOVED_HEADER), None, "{version:?}");
+        assert_eq!(received.header("x-envoy-internal"), None, "{version:?}");
         // Without a length, no filter in front can tell that there is no body: refused, but by the module.
         let answer = gateway
             .refuse(version, Request::new("POST", "/test.everything.Echo/Query"))
@@ -146,7 +183,7 @@ async fn a_request_in_place_never_leaves_the_filter_chain() {
 
 #[tokio::test]
 async fn a_cluster_that_does_not_exist_is_503() {
-    for listener in ["missing", "missing-call"] {
+    for listener in ["missing", "missing-call", "missing-bridge"] {
         for request in [post(), get()] {
             let answer = bench().at(listener).refuse(Http::One, request.clone()).await;
             assert_error(&answer, 503, 14);
@@ -157,7 +194,14 @@ async fn a_cluster_that_does_not_exist_is_503() {
 #[tokio::test]
 async fn an_upstream_that_is_not_there_is_503() {
     // Where there is no server at all, Envoy tells of a call's end while the call is being made.
-    for listener in ["refused-auto", "refused-call", "empty-auto", "empty-call"] {
+    for listener in [
+        "refused-auto",
+        "refused-call",
+        "refused-bridge",
+        "empty-auto",
+        "empty-call",
+        "empty-bridge",
+    ] {
         for version in Http::BOTH {
             for request in [post(), get()] {
                 let answer = bench().at(listener).refuse(version, request.clone()).await;
@@ -170,7 +214,7 @@ async fn an_upstream_that_is_not_there_is_503() {
 
 #[tokio::test]
 async fn an_upstream_that_speaks_no_http_is_502_or_503() {
-    for listener in ["garbage-auto", "garbage-call"] {
+    for listener in ["garbage-auto", "garbage-call", "garbage-bridge"] {
         for request in [post(), get()] {
             let answer = bench().at(listener).refuse(Http::One, request.clone()).await;
             // Envoy reports a protocol error of the connection, which is all that can be known.
@@ -192,6 +236,8 @@ async fn an_upstream_that_does_not_answer_in_time_is_504_and_its_call_is_cancell
         ("slow-call", None),
         ("auto", Some("300m")),
         ("call", Some("300m")),
+        ("slow-bridge", None),
+        ("bridge", Some("300m")),
     ];
     for (listener, timeout) in deadlines {
         for version in Http::BOTH {
@@ -214,7 +260,7 @@ async fn an_upstream_that_does_not_answer_in_time_is_504_and_its_call_is_cancell
 
 #[tokio::test]
 async fn an_upstream_that_stops_in_the_middle_is_504() {
-    for listener in ["slow-auto", "slow-call"] {
+    for listener in ["slow-auto", "slow-call", "slow-bridge"] {
         for request in [post(), get()] {
             let gate = Gate::default();
             let script = Script::reply(json!({ "int32Value": 5 })).hold(&gate);
@@ -228,6 +274,20 @@ async fn an_upstream_that_stops_in_the_middle_is_504() {
         }
     }
 }
+
+/// What Envoy's Connect bridge takes for a message that went well, or for the service's own error.
+const BRIDGE_OVERLOOKS: [&str; 9] = [
+    "no status",
+    "no trailers",
+    "a status that is no number",
+    "an empty status",
+    "no message",
+    // Without `grpc-encoding` the bridge says nothing of it.
+    "a compressed message",
+    "an unknown flag",
+    "a frame cut in its head",
+    "a frame of 4 GB",
+];
 
 #[tokio::test]
 async fn an_upstream_that_does_not_keep_to_grpc_is_502_and_says_how() {
@@ -286,8 +346,11 @@ async fn an_upstream_that_does_not_keep_to_grpc_is_502_and_says_how() {
         ),
     ];
     for (what, answer) in rows {
-        for listener in ["auto", "call", "no-stop"] {
+        for listener in ["auto", "call", "no-stop", "bridge"] {
             for request in [post(), get()] {
+                if listener == "bridge" && request.to_http1().starts_with(b"GET") && BRIDGE_OVERLOOKS.contains(&what) {
+                    continue;
+                }
                 let gateway = bench().at(listener);
                 let call = script(Script::raw(answer.clone()));
                 let answer = match client::send(gateway.address, Http::One, &request.clone().script(&call)).await {
@@ -335,15 +398,15 @@ async fn a_status_outside_the_known_codes_is_unknown() {
                 trailers: vec![("grpc-status", status), ("grpc-message", "odd")],
                 ..RawAnswer::default()
             };
-            let (answer, _) = bench()
-                .at("auto")
-                .exchange(Http::One, request, Script::raw(answer))
-                .await;
-            assert_eq!(
-                (answer.status, answer.json()),
-                (500, json!({ "code": 2, "message": "odd" })),
-                "{status}"
-            );
+            for listener in ["auto", "bridge"] {
+                let script = Script::raw(answer.clone());
+                let (answer, _) = bench().at(listener).exchange(Http::One, request.clone(), script).await;
+                assert_eq!(
+                    (answer.status, answer.json()),
+                    (500, json!({ "code": 2, "message": "odd" })),
+                    "{listener} {status}"
+                );
+            }
         }
     }
 }
@@ -363,7 +426,7 @@ async fn an_upstream_that_answers_plain_http_is_mapped_by_grpcs_own_table() {
         (418, 2, 500),
         (500, 2, 500),
     ] {
-        for listener in ["auto", "call"] {
+        for listener in ["auto", "call", "bridge"] {
             for request in [post(), get()] {
                 for body in [Bytes::from_static(b"<html>no</html>"), Bytes::new()] {
                     let answer = RawAnswer {
@@ -386,7 +449,7 @@ async fn an_upstream_that_answers_plain_http_is_mapped_by_grpcs_own_table() {
 
 #[tokio::test]
 async fn an_upstream_is_cancelled_when_the_client_leaves() {
-    for listener in ["auto", "call"] {
+    for listener in ["auto", "call", "bridge"] {
         for request in [post(), get()] {
             let gateway = bench().at(listener);
 
@@ -412,7 +475,12 @@ async fn an_upstream_is_cancelled_when_the_client_leaves() {
 
 #[tokio::test]
 async fn without_stop_iteration_nothing_hangs() {
-    let gateway = bench().at("no-stop");
+    for listener in ["no-stop", "no-stop-bridge"] {
+        nothing_hangs(bench().at(listener)).await;
+    }
+}
+
+async fn nothing_hangs(gateway: Gateway) {
     for version in Http::BOTH {
         for request in [post(), get()] {
             // An error that comes instead of headers has its HTTP status all the same.

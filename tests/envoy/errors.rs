@@ -22,6 +22,25 @@ fn bench() -> &'static Bench {
         Bench::start(&[
             Listener::new("auto", &json!({ "proto": schema::PROTO })),
             Listener::new("google", &with("errors", json!({ "format": "google" }))),
+            Listener::new("bridge", &with("upstream", json!({ "connect_bridge": true }))).with_bridge(),
+            Listener::new(
+                "google-bridge",
+                &json!({
+                    "proto": schema::PROTO,
+                    "errors": { "format": "google" },
+                    "upstream": { "connect_bridge": true },
+                }),
+            )
+            .with_bridge(),
+            Listener::new(
+                "small-bridge",
+                &json!({
+                    "proto": schema::PROTO,
+                    "limits": { "max_request_bytes": 100, "max_response_bytes": 100 },
+                    "upstream": { "connect_bridge": true },
+                }),
+            )
+            .with_bridge(),
             Listener::new("pass-through", &with("unmatched", json!("pass_through"))),
             Listener::new(
                 "strict",
@@ -66,17 +85,38 @@ const CODES: [(Code, &str, u16); 16] = [
 /// A message that needs percent-encoding on its way.
 const MESSAGE: &str = "100% naïve ✗ \"quoted\"\nline";
 
-/// Both ways to the upstream: one with a body, in place, and one without, by a call.
-fn requests() -> [Request; 2] {
-    [Request::post("/v1/echo", &json!({})), Request::get("/v1/echo")]
+/// A way to the upstream: a request, and the listeners by which it goes there.
+struct Way {
+    request: Request,
+    /// Where errors have the default format.
+    plain: Gateway,
+    google: Gateway,
+    small: Gateway,
+}
+
+/// The ways to the upstream: with a body, in place; without, by a call and by the Connect bridge.
+fn ways() -> [Way; 3] {
+    let way = |request: &Request, [plain, google, small]: [&'static str; 3]| Way {
+        request: request.clone(),
+        plain: bench().at(plain),
+        google: bench().at(google),
+        small: bench().at(small),
+    };
+    let get = Request::get("/v1/echo");
+    [
+        way(&Request::post("/v1/echo", &json!({})), ["auto", "google", "small"]),
+        way(&get, ["auto", "google", "small"]),
+        way(&get, ["bridge", "google-bridge", "small-bridge"]),
+    ]
 }
 
 #[tokio::test]
 async fn every_code_has_its_http_status_and_body() {
     for (code, name, status) in CODES {
-        for request in requests() {
+        for way in ways() {
+            let request = &way.request;
             for script in [Script::error(code, MESSAGE), Script::late_error(code, MESSAGE)] {
-                let (answer, _) = auto().exchange(Http::One, request.clone(), script.clone()).await;
+                let (answer, _) = way.plain.exchange(Http::One, request.clone(), script.clone()).await;
                 assert_is_json_error(&answer);
                 assert_eq!(answer.status, status, "{code:?} {request:?}");
                 assert_eq!(
@@ -85,7 +125,7 @@ async fn every_code_has_its_http_status_and_body() {
                     "{code:?} {request:?}"
                 );
 
-                let (answer, _) = bench().at("google").exchange(Http::Two, request.clone(), script).await;
+                let (answer, _) = way.google.exchange(Http::Two, request.clone(), script).await;
                 assert_is_json_error(&answer);
                 assert_eq!(answer.status, status, "{code:?} {request:?}");
                 assert_eq!(
@@ -100,9 +140,9 @@ async fn every_code_has_its_http_status_and_body() {
 
 #[tokio::test]
 async fn a_status_after_a_message_is_an_error_all_the_same() {
-    for request in requests() {
+    for Way { request, plain, .. } in ways() {
         let script = Script::reply(json!({ "int32Value": 5 })).then_error(Code::Aborted, "late");
-        let (answer, _) = auto().exchange(Http::One, request, script).await;
+        let (answer, _) = plain.exchange(Http::One, request, script).await;
         assert_eq!(
             (answer.status, answer.json()),
             (409, json!({ "code": 10, "message": "late" }))
@@ -125,15 +165,16 @@ async fn details_are_decoded_with_the_schema_and_the_bundled_types() {
     ]);
     let status = json!({ "code": 9, "message": "m", "details": details });
     let serialized = schema::from_json(&schema::message("google.rpc.Status"), &status);
-    for request in requests() {
+    for way in ways() {
+        let request = &way.request;
         for script in [
             Script::error(Code::FailedPrecondition, "m").details(serialized.clone()),
             Script::late_error(Code::FailedPrecondition, "m").details(serialized.clone()),
         ] {
-            let (answer, _) = auto().exchange(Http::One, request.clone(), script.clone()).await;
+            let (answer, _) = way.plain.exchange(Http::One, request.clone(), script.clone()).await;
             assert_eq!((answer.status, answer.json()), (400, status.clone()), "{request:?}");
             assert_eq!(answer.header("grpc-status-details-bin"), None);
-            let (answer, _) = bench().at("google").exchange(Http::Two, request.clone(), script).await;
+            let (answer, _) = way.google.exchange(Http::Two, request.clone(), script).await;
             let error = json!({ "code": 400, "status": "FAILED_PRECONDITION", "message": "m", "details": details });
             assert_eq!(
                 (answer.status, answer.json()),
@@ -165,9 +206,9 @@ async fn a_detail_that_cannot_be_read_stays_as_it_is() {
         &malformed[..],
     ]
     .concat();
-    for request in requests() {
+    for Way { request, plain, .. } in ways() {
         let script = Script::error(Code::InvalidArgument, "m").details(status.clone());
-        let (answer, _) = auto().exchange(Http::One, request, script).await;
+        let (answer, _) = plain.exchange(Http::One, request, script).await;
         assert_eq!(answer.status, 400);
         assert_eq!(
             answer.json(),
@@ -181,9 +222,9 @@ async fn a_detail_that_cannot_be_read_stays_as_it_is() {
 
 #[tokio::test]
 async fn details_that_are_no_status_do_not_hide_the_error() {
-    for request in requests() {
+    for Way { request, plain, .. } in ways() {
         let script = Script::error(Code::NotFound, "m").details(&b"\xff\xff"[..]);
-        let (answer, _) = auto().exchange(Http::One, request, script).await;
+        let (answer, _) = plain.exchange(Http::One, request, script).await;
         assert_eq!(
             (answer.status, answer.json()),
             (404, json!({ "code": 5, "message": "m" }))
@@ -463,7 +504,7 @@ async fn a_request_over_the_limit_is_413_and_an_answer_over_it_502() {
     for version in Http::BOTH {
         let request = Request::post("/v1/echo", &body);
         assert_error(&small.refuse(version, request.clone()).await, 413, 8, &request);
-        for request in requests() {
+        for Way { request, small, .. } in ways() {
             let (answer, _) = small
                 .exchange(version, request.clone(), Script::reply(body.clone()))
                 .await;

@@ -3,6 +3,7 @@
 mod bench;
 
 mod backpressure;
+mod bridge;
 mod browser;
 mod buffers;
 mod calls;

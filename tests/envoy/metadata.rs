@@ -20,6 +20,19 @@ fn bench() -> &'static Bench {
                 "configured",
                 &json!({ "proto": schema::PROTO, "upstream": { "timeout": "7s", "authority": "books.test" } }),
             ),
+            Listener::new(
+                "bridge",
+                &json!({ "proto": schema::PROTO, "upstream": { "connect_bridge": true } }),
+            )
+            .with_bridge(),
+            Listener::new(
+                "configured-bridge",
+                &json!({
+                    "proto": schema::PROTO,
+                    "upstream": { "timeout": "7s", "authority": "books.test", "connect_bridge": true },
+                }),
+            )
+            .with_bridge(),
         ])
     })
 }
@@ -28,11 +41,31 @@ fn auto() -> Gateway {
     bench().at("auto")
 }
 
-/// Both ways to the upstream: one with a body, in place, and one without, by a call.
-fn requests() -> [Request; 2] {
+/// A way to the upstream: a request, and the listeners by which it goes there.
+struct Way {
+    request: Request,
+    /// With the defaults.
+    gateway: Gateway,
+    /// With a timeout and an authority.
+    configured: Gateway,
+}
+
+/// The ways to the upstream: with a body, in place; without, by a call and by the Connect bridge.
+fn ways() -> [Way; 3] {
+    let way = |request: &Request, gateway: &'static str, configured: &'static str| Way {
+        request: request.clone(),
+        gateway: bench().at(gateway),
+        configured: bench().at(configured),
+    };
+    let get = Request::get("/v1/echo?int32Value=5");
     [
-        Request::post("/v1/echo", &json!({ "int32Value": 5 })),
-        Request::get("/v1/echo?int32Value=5"),
+        way(
+            &Request::post("/v1/echo", &json!({ "int32Value": 5 })),
+            "auto",
+            "configured",
+        ),
+        way(&get, "auto", "configured"),
+        way(&get, "bridge", "configured-bridge"),
     ]
 }
 
@@ -53,11 +86,14 @@ async fn request_headers_arrive_as_metadata() {
         ("padded-bin", "AAEC/w=="),
     ];
     for version in Http::BOTH {
-        for mut request in requests() {
+        for Way {
+            mut request, gateway, ..
+        } in ways()
+        {
             for (name, value) in passed {
                 request = request.header(name, value);
             }
-            let (answer, received) = auto().exchange(version, request.clone(), Script::echo()).await;
+            let (answer, received) = gateway.exchange(version, request.clone(), Script::echo()).await;
             assert_eq!(answer.status, 200, "{version:?} {request:?}: {answer:?}");
             for (name, value) in passed {
                 // Base64 in metadata may lose its padding on the way, and an agent may be added to.
@@ -75,9 +111,9 @@ async fn request_headers_arrive_as_metadata() {
 #[tokio::test]
 async fn a_header_given_twice_arrives_with_both_values() {
     for version in Http::BOTH {
-        for request in requests() {
+        for Way { request, gateway, .. } in ways() {
             let request = request.header("x-many", "one").header("x-many", "two");
-            let (_, received) = auto().exchange(version, request.clone(), Script::echo()).await;
+            let (_, received) = gateway.exchange(version, request.clone(), Script::echo()).await;
             let values: Vec<&str> = received
                 .headers
                 .get_all("x-many")
@@ -93,7 +129,7 @@ async fn a_header_given_twice_arrives_with_both_values() {
 #[tokio::test]
 async fn headers_of_the_message_and_the_connection_stay_behind() {
     for version in Http::BOTH {
-        for request in requests() {
+        for Way { request, gateway, .. } in ways() {
             let mut request = request
                 .header("accept-encoding", "gzip")
                 .header("accept", "application/json");
@@ -102,7 +138,7 @@ async fn headers_of_the_message_and_the_connection_stay_behind() {
                     .header("connection", "keep-alive")
                     .header("keep-alive", "timeout=5");
             }
-            let (_, received) = auto().exchange(version, request.clone(), Script::echo()).await;
+            let (_, received) = gateway.exchange(version, request.clone(), Script::echo()).await;
             for name in [
                 "connection",
                 "keep-alive",
@@ -115,10 +151,10 @@ async fn headers_of_the_message_and_the_connection_stay_behind() {
             ] {
                 assert_eq!(received.header(name), None, "{version:?} {request:?}: {name}");
             }
-            assert_eq!(
-                received.header("content-type"),
-                Some("application/grpc"),
-                "{version:?} {request:?}"
+            let content_type = received.header("content-type");
+            assert!(
+                [Some("application/grpc"), Some("application/grpc+proto")].contains(&content_type),
+                "{version:?} {request:?}: {content_type:?}"
             );
             assert_eq!(received.header("te"), Some("trailers"), "{version:?} {request:?}");
         }
@@ -128,13 +164,13 @@ async fn headers_of_the_message_and_the_connection_stay_behind() {
 #[tokio::test]
 async fn values_that_are_no_metadata_are_dropped_alone() {
     for version in Http::BOTH {
-        for request in requests() {
+        for Way { request, gateway, .. } in ways() {
             let request = request
                 .header("x-latin", b"caf\xe9")
                 .header("x-broken", b"a\xff\xfeb")
                 .header("x-not-base64-bin", "not base64!")
                 .header("x-kept", "kept");
-            let (answer, received) = auto().exchange(version, request.clone(), Script::echo()).await;
+            let (answer, received) = gateway.exchange(version, request.clone(), Script::echo()).await;
             assert_eq!(answer.status, 200, "{version:?} {request:?}: {answer:?}");
             for name in ["x-latin", "x-broken", "x-not-base64-bin"] {
                 assert!(!received.headers.contains_key(name), "{version:?} {request:?}: {name}");
@@ -157,29 +193,31 @@ async fn binary_values_in_one_field_arrive_one_by_one() {
 
 #[tokio::test]
 async fn the_authority_is_the_configured_one_or_the_clients() {
-    for request in requests() {
-        let (_, received) = bench()
-            .at("configured")
-            .exchange(Http::One, request.clone(), Script::echo())
-            .await;
+    for Way {
+        request, configured, ..
+    } in ways()
+    {
+        let (_, received) = configured.exchange(Http::One, request.clone(), Script::echo()).await;
         assert_eq!(received.authority.as_deref(), Some("books.test"), "{request:?}");
     }
-    let [in_place, _] = requests();
-    let (_, received) = auto().exchange(Http::One, in_place, Script::echo()).await;
-    assert_eq!(received.authority.as_deref(), Some(AUTHORITY));
+    let [in_place, _, bridged] = ways();
+    for Way { request, gateway, .. } in [in_place, bridged] {
+        let (_, received) = gateway.exchange(Http::One, request, Script::echo()).await;
+        assert_eq!(received.authority.as_deref(), Some(AUTHORITY));
+    }
 }
 
 #[tokio::test]
 async fn metadata_come_back_as_headers() {
     for version in Http::BOTH {
-        for request in requests() {
+        for Way { request, gateway, .. } in ways() {
             let script = Script::echo()
                 .initial("x-initial", "initial value")
                 .initial("x-initial-bin", "AAEC/w")
                 .initial("x-many", "one")
                 .initial("x-many", "two")
                 .trailing("x-trailing", "trailing value");
-            let (answer, _) = auto().exchange(version, request.clone(), script).await;
+            let (answer, _) = gateway.exchange(version, request.clone(), script).await;
             let row = format!("{version:?} {request:?}: {answer:?}");
             assert_eq!(answer.status, 200, "{row}");
             assert_eq!(answer.header("x-initial"), Some("initial value"), "{row}");
@@ -212,13 +250,13 @@ async fn metadata_come_back_as_headers() {
 
 #[tokio::test]
 async fn metadata_of_an_error_come_back_as_headers() {
-    for request in requests() {
+    for Way { request, gateway, .. } in ways() {
         for script in [
             Script::error(Code::NotFound, "m"),
             Script::late_error(Code::NotFound, "m"),
         ] {
             let script = script.trailing("x-trailing", "trailing value");
-            let (answer, _) = auto().exchange(Http::One, request.clone(), script).await;
+            let (answer, _) = gateway.exchange(Http::One, request.clone(), script).await;
             assert_eq!(answer.status, 404, "{request:?}: {answer:?}");
             assert_eq!(
                 answer.header("x-trailing"),
@@ -234,7 +272,7 @@ async fn metadata_of_an_error_come_back_as_headers() {
 #[tokio::test]
 async fn the_upstream_may_choose_the_success_status() {
     for version in Http::BOTH {
-        for request in requests() {
+        for Way { request, gateway, .. } in ways() {
             for (script, status) in [
                 (Script::echo().initial("x-http-code", "201"), 201),
                 (Script::echo().trailing("x-http-code", "202"), 202),
@@ -244,7 +282,7 @@ async fn the_upstream_may_choose_the_success_status() {
                 (Script::echo().initial("x-http-code", "teapot"), 200),
                 (Script::error(Code::NotFound, "m").trailing("x-http-code", "200"), 404),
             ] {
-                let (answer, _) = auto().exchange(version, request.clone(), script).await;
+                let (answer, _) = gateway.exchange(version, request.clone(), script).await;
                 assert_eq!(answer.status, status, "{version:?} {request:?}: {answer:?}");
                 assert_eq!(
                     answer.header("x-http-code"),
@@ -258,9 +296,11 @@ async fn the_upstream_may_choose_the_success_status() {
 
 #[tokio::test]
 async fn the_deadline_is_the_clients_capped_by_the_configured_one() {
-    let configured = bench().at("configured");
     for version in Http::BOTH {
-        for request in requests() {
+        for Way {
+            request, configured, ..
+        } in ways()
+        {
             let (_, received) = configured.exchange(version, request.clone(), Script::echo()).await;
             assert_between(timeout(&received), 6, 7, &request);
             let (_, received) = configured
@@ -277,9 +317,9 @@ async fn the_deadline_is_the_clients_capped_by_the_configured_one() {
 
 #[tokio::test]
 async fn a_malformed_or_zero_timeout_is_400() {
-    for request in requests() {
+    for Way { request, gateway, .. } in ways() {
         for value in ["5", "S", "0S", "123456789S", "-1S", "1.5S", "5 S", "5X", "x"] {
-            let answer = auto()
+            let answer = gateway
                 .refuse(Http::One, request.clone().header("grpc-timeout", value))
                 .await;
             assert_eq!(

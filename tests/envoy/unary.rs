@@ -23,6 +23,14 @@ fn bench() -> &'static Bench {
                 &json!({ "proto": schema::PROTO, "bodyless": "in_place", "auto_mapping": true }),
             )
             .with_lua(),
+            Listener::new(
+                "bridge",
+                &json!({
+                    "proto": schema::PROTO, "bodyless": "in_place", "auto_mapping": true,
+                    "upstream": { "connect_bridge": true },
+                }),
+            )
+            .with_bridge(),
             Listener::with_text("text", &json!({ "proto": schema::PROTO }).to_string()),
             Listener::new(
                 "printed",
@@ -35,13 +43,16 @@ fn bench() -> &'static Bench {
     })
 }
 
-/// The ways to the upstream: in place, but for a request without a body; by a call; in place also without a body.
-const WAYS: [(&str, Http); 5] = [
+/// The ways to the upstream: in place, but for a request without a body; by a call; in place also without a body, by the Lua
+/// filter and by the Connect bridge.
+const WAYS: [(&str, Http); 7] = [
     ("auto", Http::One),
     ("auto", Http::Two),
     ("call", Http::Two),
     ("in-place", Http::One),
     ("in-place", Http::Two),
+    ("bridge", Http::One),
+    ("bridge", Http::Two),
 ];
 
 /// A request, the method it must reach, and the message that must arrive there. The upstream answers with the message
@@ -57,7 +68,9 @@ async fn check(rows: Vec<Row>) {
                 .await;
             let row = format!("{listener} {version:?} {request:?}: {answer:?}");
             assert_eq!(received.path, format!("/test.everything.{method}"), "{row}");
-            assert_eq!(received.header("content-type"), Some("application/grpc"), "{row}");
+            let content_type = received.header("content-type");
+            let bridged = content_type == Some("application/grpc+proto") && listener == "bridge";
+            assert!(bridged || content_type == Some("application/grpc"), "{row}");
             assert_eq!(received.header("te"), Some("trailers"), "{row}");
             assert_eq!(received.json(), *message, "{row}");
             assert_eq!(answer.status, 200, "{row}");

@@ -98,6 +98,48 @@ fn an_error_without_a_message() {
 }
 
 #[test]
+fn a_unary_request_through_the_connect_bridge() {
+    let expected = [
+        (GetHeaders, 2),
+        // :path, grpc-timeout; content-type and content-length of the answer.
+        (SetHeader, 4),
+        (GetBuffer, 1),
+        (SetBuffer, 1),
+    ];
+    costs(
+        json!({ "upstream": { "connect_bridge": true } }),
+        &expected,
+        |gateway| {
+            let exchange = gateway.request(Request::get("/v1/echo?int32Value=1"));
+            let headers = Response::new(200).header("content-type", "application/proto").chunk("");
+            exchange.respond_headers(&headers);
+            exchange.respond_data(message(), false);
+            exchange.respond_trailers(&[]);
+            assert_eq!(exchange.answer().json(), json!({ "int32Value": 1 }));
+            exchange
+        },
+    );
+    // One with a body pays nothing for it.
+    let expected = [
+        (GetHeaders, 3),
+        (SetHeader, 6),
+        (RemoveHeader, 2),
+        (GetBuffer, 2),
+        (SetBuffer, 3),
+    ];
+    costs(
+        json!({ "upstream": { "connect_bridge": true } }),
+        &expected,
+        |gateway| {
+            let exchange = gateway.request(post("/v1/echo").json(r#"{"int32Value": 1}"#));
+            exchange.respond(Response::ok(message()));
+            assert_eq!(exchange.answer().status(), 200);
+            exchange
+        },
+    );
+}
+
+#[test]
 fn a_unary_request_as_a_call() {
     // What the call's own callbacks read, the in-process host hands out uncounted, nor does it count the close behind the
     // last message.

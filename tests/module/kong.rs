@@ -648,6 +648,10 @@ fn what_kong_cannot_do_is_a_configuration_error() {
         (json!({ "upstream": { "authority": "a" } }), "upstream.authority"),
         (json!({ "upstream": { "grpc_web": true } }), "upstream.grpc_web"),
         (
+            json!({ "upstream": { "connect_bridge": true } }),
+            "upstream.connect_bridge",
+        ),
+        (
             json!({ "bodyless": "call", "upstream": { "cluster": "a", "grpc_web": true } }),
             "bodyless: call; upstream.cluster; upstream.grpc_web",
         ),

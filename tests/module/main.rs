@@ -8,6 +8,7 @@ mod schema;
 mod kit;
 
 mod binding;
+mod bridge;
 mod compressed;
 mod compression;
 mod configuration;

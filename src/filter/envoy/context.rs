@@ -9,7 +9,7 @@ use proxy_wasm::types::Action;
 use super::body::Body;
 use super::held;
 use super::hold::{self, Verdict, Waiting};
-use super::local_reply::{call_host_reply, host_reply, may_be_made_up};
+use super::local_reply::{BRIDGE_OVERFLOW, call_host_reply, host_reply, may_be_made_up};
 use super::replies::{Disguised, send_through};
 use super::shared::Shared;
 use super::steps::{Followed, follow_response, without_body};
@@ -232,7 +232,7 @@ impl HttpContext for EnvoyContext {
     }
 
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
-        if !self.exchange.borrow().awaits_response() {
+        if !self.exchange.borrow().awaits_response_trailers() {
             return Action::Continue;
         }
         self.look_at_the_time();
@@ -246,6 +246,9 @@ impl HttpContext for EnvoyContext {
     }
 
     fn on_log(&mut self) {
+        if self.exchange.borrow().awaits_bridge() && bridge_overflowed() {
+            self.exchange.borrow_mut().bridge_overflowed();
+        }
         self.shared.observer().show(&self.exchange.borrow());
     }
 }
@@ -516,6 +519,11 @@ fn made_up(headers: &Headers, end_of_stream: bool) -> Option<HostReply> {
         return None;
     }
     host_reply(&abi::property(&["response", "code_details"]).ok()?, headers)
+}
+
+/// Whether Envoy says that its Connect bridge has given an answer up for its length. The client has Envoy's own 500 then.
+fn bridge_overflowed() -> bool {
+    abi::property(&["response", "code_details"]).is_ok_and(|details| details == BRIDGE_OVERFLOW)
 }
 
 fn readable<T>(what: &str, read: Result<T, HostStatus>) -> Option<T> {

@@ -5,16 +5,22 @@
 //! happened (`envoy/stream_info/stream_info.h`, `ResponseCodeDetailValues`).
 
 use crate::exchange::HostReply;
+use crate::grpc::connect;
 use crate::http::headers::Headers;
 use crate::http::media_type::GRPC;
 
+/// The Connect bridge's details of an answer that is more than it holds.
+#[cfg(target_arch = "wasm32")]
+pub const BRIDGE_OVERFLOW: &[u8] = b"connect_bridge_unary_response_too_large";
+
 /// Whether Envoy may have made up the response with these headers, so that its details are worth asking for: all but what
-/// only a gRPC server sends.
+/// only a gRPC server sends, or a bridge for it.
 pub fn may_be_made_up(headers: &Headers, end_of_stream: bool) -> bool {
+    // The second is what only the Connect bridge makes of a message.
     let plain = headers.get(":status") != Some(b"200")
         || !headers
             .get("content-type")
-            .is_some_and(|content_type| content_type.starts_with(GRPC));
+            .is_some_and(|content_type| content_type.starts_with(GRPC) || content_type == connect::MESSAGE);
     // Its gRPC-Web filter puts the status of a plain answer into the headers, and lets an empty body follow.
     match headers.get("grpc-status") {
         _ if plain => true,
@@ -32,13 +38,14 @@ pub fn host_reply(details: &[u8], headers: &Headers) -> Option<HostReply> {
     let http_status = headers.status().unwrap_or(0);
     let status_alone = http_status == 200 && headers.get("grpc-status") == Some(b"14");
     Some(match details {
-        b"request_payload_too_large" => HostReply::TooLarge,
+        b"request_payload_too_large" | b"connect_bridge_unary_request_too_large" => HostReply::TooLarge,
         b"route_not_found" => HostReply::NoRoute,
         b"cluster_not_found" => HostReply::NoUpstream,
         b"direct_response" => HostReply::Route(http_status),
         b"upstream_max_stream_duration_reached" => HostReply::Deadline,
         _ if !status_alone && !matches!(http_status, 408 | 502..=504) => HostReply::Filter,
         _ if memchr::memmem::find(details, b"timeout").is_some() => HostReply::Deadline,
+        _ if details.starts_with(b"upstream_reset_before_response_started{remote_") => HostReply::BrokenOff,
         _ => HostReply::Unreachable,
     })
 }
@@ -65,11 +72,16 @@ mod tests {
 
     #[test]
     fn a_response_that_envoy_made_up_is_known_by_its_details() {
-        let cases: [(&[u8], &str, Option<HostReply>); 12] = [
+        let cases: [(&[u8], &str, Option<HostReply>); 14] = [
             (b"", "503", None),
             (b"via_upstream", "503", None),
             (b"via_upstream", "404", None),
             (b"request_payload_too_large", "413", Some(HostReply::TooLarge)),
+            (
+                b"connect_bridge_unary_request_too_large",
+                "413",
+                Some(HostReply::TooLarge),
+            ),
             (b"response_timeout", "504", Some(HostReply::Deadline)),
             (
                 b"upstream_max_stream_duration_reached",
@@ -81,6 +93,11 @@ mod tests {
                 b"upstream_reset_before_response_started{connection_termination}",
                 "503",
                 Some(HostReply::Unreachable),
+            ),
+            (
+                b"upstream_reset_before_response_started{remote_reset}",
+                "503",
+                Some(HostReply::BrokenOff),
             ),
             (b"route_not_found", "404", Some(HostReply::NoRoute)),
             (b"cluster_not_found", "503", Some(HostReply::NoUpstream)),
@@ -102,7 +119,12 @@ mod tests {
     fn only_some_responses_are_asked_for_their_details() {
         let grpc = ("content-type", "application/grpc");
         type Case<'c> = (&'c [(&'c str, &'c str)], bool, bool);
-        let cases: [Case<'_>; 10] = [
+        let cases: [Case<'_>; 11] = [
+            (
+                &[(":status", "200"), ("content-type", "application/proto")],
+                false,
+                false,
+            ),
             (&[(":status", "200"), grpc], false, false),
             (&[(":status", "200"), grpc], true, false),
             (&[(":status", "200"), grpc, ("grpc-status", "5")], true, false),

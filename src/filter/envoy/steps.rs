@@ -97,8 +97,12 @@ fn replace_body(body: &mut Body, bytes: &[u8]) -> Result<(), Failure> {
             bytes.len()
         )));
     }
-    body.replace(bytes)
-        .map_err(|status| status.refused("to change the request body"))
+    // A request that ended at its headers has no body to replace.
+    let replaced = match bytes.is_empty() {
+        true => body.drop_all(),
+        false => body.replace(bytes),
+    };
+    replaced.map_err(|status| status.refused("to change the request body"))
 }
 
 /// The same step without the bytes, for an answer to HEAD: Envoy would send them, and an HTTP/1.1 client take them for the

@@ -47,6 +47,10 @@ pub fn unsupported(plugin: &Plugin) -> Vec<&'static str> {
             upstream.grpc_web,
             "upstream.grpc_web: Kong shows a response's trailers to a filter without it; leave it out",
         ),
+        (
+            upstream.connect_bridge,
+            "upstream.connect_bridge: on Kong a request without a body is given one without it; leave it out",
+        ),
     ];
     let found = reasons.into_iter().filter(|(is_set, _)| *is_set);
     found.map(|(_, reason)| reason).collect()

@@ -56,6 +56,7 @@ pub struct Listener {
     buffer_limit: Option<u32>,
     closes_after_400: bool,
     grpc_web: bool,
+    bridge: bool,
     lua: bool,
     removes_header: bool,
     window: Option<u32>,
@@ -122,6 +123,7 @@ impl Listener {
             buffer_limit: None,
             closes_after_400: true,
             grpc_web: false,
+            bridge: false,
             lua: false,
             removes_header: false,
             window: None,
@@ -196,6 +198,12 @@ impl Listener {
     /// Puts Envoy's gRPC-Web filter behind the module, as `upstream.grpc_web: true` expects it.
     pub fn with_grpc_web(mut self) -> Self {
         self.grpc_web = true;
+        self
+    }
+
+    /// Puts Envoy's Connect bridge behind the module, as `upstream.connect_bridge: true` expects it.
+    pub fn with_bridge(mut self) -> Self {
+        self.bridge = true;
         self
     }
 
@@ -289,7 +297,7 @@ impl Listener {
         self
     }
 
-    /// Puts a filter right in front of the router, behind Envoy's gRPC-Web filter if that is there.
+    /// Puts a filter right in front of the router, behind Envoy's gRPC-Web filter and Connect bridge if they are there.
     pub fn behind(mut self, filter: Value) -> Self {
         self.behind.push(filter);
         self
@@ -398,6 +406,14 @@ impl Listener {
             filters.push(json!({
                 "name": "envoy.filters.http.grpc_web",
                 "typed_config": { "@type": "type.googleapis.com/envoy.extensions.filters.http.grpc_web.v3.GrpcWeb" },
+            }));
+        }
+        if self.bridge {
+            filters.push(json!({
+                "name": "envoy.filters.http.connect_grpc_bridge",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.filters.http.connect_grpc_bridge.v3.FilterConfig",
+                },
             }));
         }
         filters.extend(self.denied_behind.map(denial));

@@ -42,6 +42,8 @@ class Echo(services.EchoServicer):
             context.abort(grpc.StatusCode.NOT_FOUND, "gone")
         return pb.Everything(int32_value=request.int32_value, string_value=text(metadata))
 
+    Query = Post
+
 
 class Streams(services.StreamsServicer):
     """Answers of three messages."""

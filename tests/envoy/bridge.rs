@@ -1,0 +1,259 @@
+//! Requests without a body through Envoy's Connect bridge, behind real Envoy: what no other way does. That the answers are
+//! those of the other ways is in the tests of these.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::{Value, json};
+use tonic::Code;
+
+use crate::bench::bootstrap::Listener;
+use crate::bench::client::{Http, Request};
+use crate::bench::upstream::{RawAnswer, Script, frame};
+use crate::bench::{Bench, schema};
+
+/// As a CORS filter does, in front.
+const MARK: &str = "function envoy_on_response(handle) handle:headers():add('x-mark', '1') end";
+
+fn bench() -> &'static Bench {
+    static BENCH: OnceLock<Bench> = OnceLock::new();
+    BENCH.get_or_init(|| {
+        let with = |more: Value| {
+            let mut configuration = json!({
+                "proto": schema::PROTO,
+                "bodyless": "in_place",
+                "auto_mapping": true,
+                "upstream": { "connect_bridge": true },
+            });
+            configuration
+                .as_object_mut()
+                .unwrap()
+                .extend(more.as_object().unwrap().clone());
+            configuration
+        };
+        let passing = |policy: &str| with(json!({ "unmatched": "pass_through", "native_grpc": policy }));
+        let web = json!({ "upstream": { "connect_bridge": true, "grpc_web": true } });
+        Bench::start(&[
+            Listener::new("bridge", &with(json!({}))).with_bridge(),
+            Listener::new("small", &with(json!({})))
+                .with_bridge()
+                .buffer_limit(16 * 1024),
+            Listener::new("calls", &with(json!({ "bodyless": "call" }))).with_bridge(),
+            Listener::new("web", &with(web)).with_bridge().with_grpc_web(),
+            Listener::new("absent", &with(json!({}))),
+            Listener::new("marked", &with(json!({}))).with_bridge().in_front(json!({
+                "name": "mark",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua",
+                    "default_source_code": { "inline_string": MARK },
+                },
+            })),
+            Listener::new("pass_through", &passing("pass_through")).with_bridge(),
+            Listener::new("served", &passing("served")).with_bridge(),
+            Listener::new("reject", &passing("reject")).with_bridge(),
+        ])
+    })
+}
+
+#[tokio::test]
+async fn a_message_may_be_as_long_as_a_path_may_be_and_as_envoys_buffer() {
+    for version in Http::BOTH {
+        // Each element of two bytes and more takes nine in the path.
+        for query in [format!("stringValue={}", "x".repeat(50_000)), "strings=&".repeat(5_000)] {
+            let request = Request::get(&format!("/v1/echo?{query}"));
+            let (answer, received) = bench().at("bridge").exchange(version, request, Script::echo()).await;
+            assert_eq!(answer.status, 200, "{version:?}");
+            assert!(answer.json() == received.json(), "{version:?}");
+        }
+    }
+    let request = Request::get(&format!("/v1/echo?stringValue={}", "x".repeat(17_000)));
+    let answer = bench().at("small").refuse(Http::One, request).await;
+    assert_eq!((answer.status, &answer.json()["code"]), (413, &json!(8)));
+    let message = answer.json()["message"].to_string();
+    assert!(message.contains("per_connection_buffer_limit_bytes"), "{message}");
+}
+
+/// What the bridge answers itself then goes past all filters; the operator learns of it.
+#[tokio::test]
+async fn an_answer_longer_than_envoys_buffer_is_envoys_500() {
+    let gateway = bench().at("small");
+    for (length, status) in [(5_000, 200), (12_000, 200), (20_000, 500), (1_500_000, 500)] {
+        // As JSON it is twice as long.
+        let message = json!({ "stringValue": "\n".repeat(length) });
+        let request = Request::get("/v1/echo");
+        let (answer, _) = gateway
+            .exchange(Http::One, request, Script::reply(message.clone()))
+            .await;
+        assert_eq!(answer.status, status, "{length}");
+        match status {
+            200 => assert!(answer.json() == message, "{length}"),
+            _ => assert_eq!(answer.header("content-type"), Some("text/plain"), "{length}"),
+        }
+    }
+    let line = "test.everything.Echo/Query: RESOURCE_EXHAUSTED (answer_too_large)";
+    // The log is written behind the answers.
+    for _ in 0..300 {
+        if bench().envoy().log().contains(line) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert!(bench().envoy().log().contains(line));
+    assert_eq!(bench().traps(), "");
+}
+
+#[tokio::test]
+async fn streams_keep_their_own_way() {
+    for version in Http::BOTH {
+        let stream = Request::get("/v1/streams");
+        let answer = bench().at("bridge").refuse(version, stream.clone()).await;
+        assert_eq!(answer.status, 501, "{version:?}: {answer:?}");
+        let gateway = bench().at("calls");
+        let (answer, received) = gateway.exchange(version, stream, Script::echo()).await;
+        assert_eq!((answer.status, answer.json()), (200, json!([{}])), "{version:?}");
+        assert_eq!(received.header("x-envoy-internal"), Some("true"), "{version:?}");
+        let (answer, received) = gateway
+            .exchange(version, Request::get("/v1/echo"), Script::echo())
+            .await;
+        assert_eq!((answer.status, answer.json()), (200, json!({})), "{version:?}");
+        assert_eq!(received.header("x-envoy-internal"), None, "{version:?}");
+    }
+}
+
+#[tokio::test]
+async fn the_grpc_web_filter_may_be_in_between() {
+    let gateway = bench().at("web");
+    for version in Http::BOTH {
+        for request in [
+            Request::get("/v1/echo?int32Value=5"),
+            Request::post("/v1/echo", &json!({ "int32Value": 5 })),
+        ] {
+            let (answer, _) = gateway.exchange(version, request.clone(), Script::echo()).await;
+            assert_eq!(
+                (answer.status, answer.json()),
+                (200, json!({ "int32Value": 5 })),
+                "{version:?} {request:?}"
+            );
+            let late = Script::reply(json!({})).then_error(Code::Aborted, "late");
+            let (answer, _) = gateway.exchange(version, request.clone(), late).await;
+            assert_eq!(
+                (answer.status, answer.json()),
+                (409, json!({ "code": 10, "message": "late" })),
+                "{version:?} {request:?}"
+            );
+        }
+        let (answer, _) = gateway
+            .exchange(version, Request::post("/v1/streams/x", &json!({})), Script::echo())
+            .await;
+        assert_eq!(
+            (answer.status, answer.json()),
+            (200, json!([{ "stringValue": "x" }])),
+            "{version:?}"
+        );
+    }
+}
+
+/// What filters in front make of an answer, they make of an error too, which is none of Envoy's own replies.
+#[tokio::test]
+async fn filters_in_front_see_every_answer() {
+    for version in Http::BOTH {
+        for script in [
+            Script::echo(),
+            Script::error(Code::NotFound, "m"),
+            Script::late_error(Code::NotFound, "m"),
+        ] {
+            let (answer, _) = bench()
+                .at("marked")
+                .exchange(version, Request::get("/v1/echo"), script)
+                .await;
+            assert_eq!(answer.header("x-mark"), Some("1"), "{version:?}: {answer:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_the_bridge_overlooks_is_a_success() {
+    let ok = ("grpc-status", "0");
+    for (what, body, trailers) in [
+        ("no status", frame(0, b"\x18\x05"), vec![("x-other", "1")]),
+        (
+            "a frame longer than it says",
+            Bytes::from_static(b"\0\0\0\0\0\x18\x05"),
+            vec![ok],
+        ),
+    ] {
+        let answer = RawAnswer {
+            headers: vec![("content-type", "application/grpc")],
+            body,
+            trailers,
+            ..RawAnswer::default()
+        };
+        let (answer, _) = bench()
+            .at("bridge")
+            .exchange(Http::One, Request::get("/v1/echo"), Script::raw(answer))
+            .await;
+        assert_eq!(
+            (answer.status, answer.json()),
+            (200, json!({ "int32Value": 5 })),
+            "{what}"
+        );
+    }
+}
+
+/// With what gRPC's C core makes of the same in `compression`.
+#[tokio::test]
+async fn where_it_is_not_there_the_answer_says_so() {
+    for version in Http::BOTH {
+        let answer = bench().at("absent").send(version, &Request::get("/v1/echo")).await;
+        assert_eq!((answer.status, &answer.json()["code"]), (501, &json!(12)), "{answer:?}");
+        let message = answer.json()["message"].to_string();
+        assert!(message.contains("connect_grpc_bridge"), "{message}");
+        let (answer, _) = bench()
+            .at("absent")
+            .exchange(version, Request::post("/v1/echo", &json!({})), Script::echo())
+            .await;
+        assert_eq!(answer.status, 200, "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn connect_clients_reach_what_grpc_clients_may() {
+    let served = "/test.everything.Echo/Unannotated?connect=v1&encoding=proto&base64=1&message=GAU";
+    let hidden = "/hidden.Service/Method?connect=v1&encoding=proto&base64=1&message=GAU";
+    let unary = |path: &str| {
+        Request::new("POST", path)
+            .header("connect-protocol-version", "1")
+            .header("content-type", "application/proto")
+            .body(&b"\x18\x05"[..])
+    };
+    let requests = [
+        (Request::get(served), true),
+        (Request::get(hidden), false),
+        (Request::get("/hidden.Service/Method?%63onnect=v%31&message=x"), false),
+        (Request::new("OPTIONS", hidden), false),
+        (unary("/hidden.Service/Method"), false),
+        (
+            Request::new("POST", "/hidden.Service/Method")
+                .header("content-type", "application/connect+proto")
+                .body(frame(0, b"\x18\x05")),
+            false,
+        ),
+    ];
+    for version in Http::BOTH {
+        for (request, is_served) in &requests {
+            for (policy, passes) in [("pass_through", true), ("served", *is_served), ("reject", false)] {
+                let gateway = bench().at(policy);
+                if passes {
+                    let (_, received) = gateway.exchange(version, request.clone(), Script::echo()).await;
+                    // They did become calls.
+                    let content_type = received.header("content-type").unwrap_or_default();
+                    assert!(content_type.starts_with("application/grpc"), "{policy} {request:?}");
+                } else {
+                    let answer = gateway.refuse(version, request.clone()).await;
+                    assert_eq!(answer.status, 404, "{policy} {version:?} {request:?}: {answer:?}");
+                }
+            }
+        }
+    }
+}
