@@ -36,7 +36,7 @@ NOOP = ROOT / "target/wasm32-wasip1/release/protobridge_bench_noop.wasm"
 UPSTREAM = ROOT / "target/release/bench-upstream"
 MESSAGES = 1000  # of a stream; benches/upstream sends as many
 
-NATIVE, OURS, GRPC_WEB, FLOOR = LISTENERS = ["native", "protobridge", "grpc_web", "floor"]
+NATIVE, OURS, GRPC_WEB, BRIDGE, FLOOR = LISTENERS = ["native", "protobridge", "grpc_web", "bridge", "floor"]
 
 
 @dataclass
@@ -250,15 +250,11 @@ def all_shapes(schema: Schema) -> list[Shape]:
         name = f"stream of {MESSAGES} messages{how}"
         return Shape(name, "POST", "/v1/list", "/bench.Bench/ListBooks", body, message, 2, **different)
 
-    asked = {"shelf": "7", "book": "1234", "view": "FULL"}
-    get = Shape(
-        "GET, an answer of 400 B",
-        "GET",
-        "/v1/shelves/7/books/1234?view=FULL",
-        "/bench.Bench/GetBook",
-        "",
-        schema.wire("GetBookRequest", json.dumps(asked)),
-    )
+    def get(how: str, **different: Any) -> Shape:
+        path = "/v1/shelves/7/books/1234?view=FULL"
+        message = schema.wire("GetBookRequest", '{"shelf":"7","book":"1234","view":"FULL"}')
+        return Shape(f"GET, an answer of 400 B{how}", "GET", path, "/bench.Bench/GetBook", "", message, **different)
+
     return [
         echo("object", "EchoBook", "/v1/book", "Book", small, 8),
         echo_list(4_500, 8),
@@ -267,7 +263,8 @@ def all_shapes(schema: Schema) -> list[Shape]:
         stream(""),
         stream(", as NDJSON", accept="application/x-ndjson", listeners={NATIVE: NATIVE, OURS: OURS}),
         stream(", with grpc_web", listeners={NATIVE: NATIVE, OURS: GRPC_WEB}),
-        get,
+        get(""),
+        get(", by the Connect bridge", listeners={NATIVE: NATIVE, OURS: BRIDGE}),
     ]
 
 
@@ -312,10 +309,11 @@ TYPE = "type.googleapis.com/envoy.extensions"
 
 
 def bootstrap(upstream: int, schema: Schema) -> dict[str, Any]:
-    """Envoy's configuration: four listeners that differ in their filters."""
+    """Envoy's configuration: five listeners that differ in their filters."""
     proto = {"@type": "type.googleapis.com/google.protobuf.Struct",
              "value": {"proto": PROTO.read_text(), "bodyless": "call", "hold_headers": True}}
     grpc_web_proto = {**proto, "value": {**proto["value"], "upstream": {"grpc_web": True}}}
+    bridge_proto = {**proto, "value": {**proto["value"], "upstream": {"connect_bridge": True}}}
     native = {
         "name": "envoy.filters.http.grpc_json_transcoder",
         "typed_config": {
@@ -326,10 +324,13 @@ def bootstrap(upstream: int, schema: Schema) -> dict[str, Any]:
     }
     grpc_web = {"name": "envoy.filters.http.grpc_web",
                 "typed_config": {"@type": f"{TYPE}.filters.http.grpc_web.v3.GrpcWeb"}}
+    bridge = {"name": "envoy.filters.http.connect_grpc_bridge",
+              "typed_config": {"@type": f"{TYPE}.filters.http.connect_grpc_bridge.v3.FilterConfig"}}
     filters = {
         NATIVE: [native],
         OURS: [wasm("protobridge", MODULE, proto)],
         GRPC_WEB: [wasm("protobridge", MODULE, grpc_web_proto), grpc_web],
+        BRIDGE: [wasm("protobridge", MODULE, bridge_proto), bridge],
         FLOOR: [wasm("noop", NOOP, None)],
     }
     return {

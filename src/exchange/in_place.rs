@@ -267,7 +267,7 @@ impl InPlace {
         ending: &mut Ending,
         workspace: &'w mut Workspace,
     ) -> ResponseStep<'w> {
-        if !self.is_open() {
+        if self.has_answered() {
             return ResponseStep::PassThrough;
         }
         match self.take_headers(headers, end_of_stream, host_reply) {

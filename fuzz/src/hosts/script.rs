@@ -19,7 +19,7 @@ thread_local! {
     static PLUGINS: Vec<Rc<Plugin>> = configurations().into_iter().map(plugin).collect();
 }
 
-fn configurations() -> [Value; 12] {
+fn configurations() -> [Value; 14] {
     [
         json!({}),
         json!({ "dispatch": "call" }),
@@ -34,6 +34,9 @@ fn configurations() -> [Value; 12] {
         json!({ "json": { "add_whitespace": true, "unknown_fields": "reject" }, "query": { "unknown": "reject" } }),
         json!({ "unmatched": "pass_through", "upstream": { "timeout": "1s", "cluster": "c", "authority": "a" } }),
         json!({ "upstream": { "grpc_web": true }, "dispatch": "call", "streaming": { "default": "ndjson" } }),
+        json!({ "upstream": { "connect_bridge": true } }),
+        json!({ "upstream": { "connect_bridge": true }, "bodyless": "call", "unmatched": "pass_through",
+                "native_grpc": "served", "limits": { "max_response_bytes": 60 } }),
     ]
 }
 
@@ -133,7 +136,7 @@ const CLIENT_PIECES: [&[u8]; 16] = [
 ];
 
 /// Pieces of a response's body: messages in their frames, and what is none. A `google.api.HttpBody` is a note as well.
-const UPSTREAM_PIECES: [&[u8]; 23] = [
+const UPSTREAM_PIECES: [&[u8]; 26] = [
     b"\0\0\0\0\x03\x0a\x01a",
     b"\0\0\0\0\x00",
     b"\0\0\0\0\x02\x10\x07",
@@ -158,10 +161,14 @@ const UPSTREAM_PIECES: [&[u8]; 23] = [
     b"\x01\x00\x00\x00\x1f\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\xe3z\xc1^1\x0aF\xc1(\x18\xf6\x00\x00\xf2F\xfb\xe2\xeb\x03\x00\x00",
     b"\x01\x00\x00\x00\x09x\x9c\xe3bL\x04\x00\x00\x84",
     b"\x81\x00\x00\x00#\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03K/*H\xd6-.I,)-\xb62\xe5\xe5\x02\x00\x85hZ\x14\x0f\x00\x00\x00",
+    // Of a Connect bridge: a message, the same as zlib, an error.
+    b"\x0a\x01a",
+    b"x\x9c\xe3bL\x04\x00\x00\x84\x00m",
+    b"{\"code\":\"not_found\",\"message\":\"no%20book\",\"details\":[{\"type\":\"a.B\",\"value\":\"CAU\"}]}",
 ];
 
 /// The headers of a response, or a call's initial metadata.
-const RESPONSE_HEADERS: [&[(&str, &str)]; 16] = [
+const RESPONSE_HEADERS: [&[(&str, &str)]; 19] = [
     &[(":status", "200"), ("content-type", "application/grpc")],
     &[
         (":status", "200"),
@@ -221,6 +228,17 @@ const RESPONSE_HEADERS: [&[(&str, &str)]; 16] = [
         ("content-type", "application/grpc"),
         ("grpc-encoding", "deflate"),
     ],
+    &[
+        (":status", "200"),
+        ("content-type", "application/proto"),
+        ("trailer-x-a", "1"),
+    ],
+    &[
+        (":status", "200"),
+        ("content-type", "application/proto"),
+        ("content-encoding", "deflate"),
+    ],
+    &[(":status", "404"), ("content-type", "application/json")],
 ];
 
 /// The trailers of a response, or a call's trailing metadata.
@@ -306,7 +324,7 @@ pub fn run(data: &[u8], workspace: &mut Workspace) {
                 ..
             } = &plugin.settings;
             let calls = [dispatch, bodyless].contains(&&Dispatch::Call);
-            let refused = calls || upstream.grpc_web || upstream.cluster.is_some();
+            let refused = calls || upstream.grpc_web || upstream.connect_bridge || upstream.cluster.is_some();
             let plugin = match refused {
                 true => PLUGINS.with(|plugins| Rc::clone(&plugins[0])),
                 false => plugin,

@@ -148,6 +148,7 @@ fn events_in_any_order_give_at_most_one_answer() {
         plugin(json!({ "dispatch": "call" })),
         plugin(json!({ "upstream": { "grpc_web": true } })),
         plugin(json!({ "streaming": { "default": "ndjson" } })),
+        plugin(json!({ "upstream": { "connect_bridge": true } })),
     ];
     let paths = ["/unary", "/down", "/up/1", "/both", "/nowhere"];
     let mut workspace = Workspace::default();
@@ -184,7 +185,12 @@ fn events_in_any_order_give_at_most_one_answer() {
                         Some(HostReply::NoRoute),
                         Some(HostReply::Filter),
                     ][random.below(6)];
-                    let step = exchange.response_headers(grpc_response(), end, host_reply, ENVOY, workspace);
+                    let response = match random.below(4) {
+                        0 => headers(&[(":status", "200"), ("content-type", "application/proto")]),
+                        1 => headers(&[(":status", "404"), ("content-type", "application/json")]),
+                        _ => grpc_response(),
+                    };
+                    let step = exchange.response_headers(response, end, host_reply, ENVOY, workspace);
                     client.response(&step);
                 }
                 5 => client.response(&exchange.response_chunk(&chunk, end, workspace)),
