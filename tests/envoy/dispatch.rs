@@ -276,7 +276,7 @@ async fn an_upstream_that_stops_in_the_middle_is_504() {
 }
 
 /// What Envoy's Connect bridge takes for a message that went well, or for the service's own error.
-const BRIDGE_OVERLOOKS: [&str; 9] = [
+const BRIDGE_OVERLOOKS: [&str; 11] = [
     "no status",
     "no trailers",
     "a status that is no number",
@@ -287,6 +287,8 @@ const BRIDGE_OVERLOOKS: [&str; 9] = [
     "an unknown flag",
     "a frame cut in its head",
     "a frame of 4 GB",
+    "an answer that ends at its headers",
+    "a Trailers-Only OK",
 ];
 
 #[tokio::test]

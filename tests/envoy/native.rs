@@ -22,7 +22,7 @@ use crate::bench::upstream::{BytesCodec, Call, Gate, LIMIT, RawAnswer, SCRIPT_KE
 use crate::bench::{Bench, Gateway, schema, script};
 
 /// The listener without the module, then those with it.
-const LISTENERS: [&str; 4] = ["plain", "auto", "call", "no-stop"];
+const LISTENERS: [&str; 5] = ["plain", "auto", "call", "no-stop", "bridge"];
 
 fn bench() -> &'static Bench {
     static BENCH: OnceLock<Bench> = OnceLock::new();
@@ -33,6 +33,11 @@ fn bench() -> &'static Bench {
             Listener::new("auto", &configuration),
             Listener::new("call", &json!({ "proto": schema::PROTO, "dispatch": "call" })),
             Listener::new("no-stop", &configuration).without_stop_iteration(),
+            Listener::new(
+                "bridge",
+                &json!({ "proto": schema::PROTO, "upstream": { "connect_bridge": true } }),
+            )
+            .with_bridge(),
         ])
     })
 }

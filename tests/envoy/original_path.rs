@@ -12,13 +12,16 @@ use crate::bench::{Bench, schema};
 #[tokio::test]
 async fn the_clients_own_header_is_not_taken_for_its_path() {
     let configuration = json!({ "proto": schema::PROTO, "access_log": true });
+    let mut bridged = configuration.clone();
+    bridged["upstream"] = json!({ "connect_bridge": true });
     let format = "ACCESS %REQ(X-CASE)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%\n";
     let bench = Bench::start(&[
         Listener::new("auto", &configuration).access_log(format),
         Listener::new("lua", &configuration).with_lua().access_log(format),
+        Listener::new("bridge", &bridged).with_bridge().access_log(format),
     ]);
     let mut expected = Vec::new();
-    for listener in ["auto", "lua"] {
+    for listener in ["auto", "lua", "bridge"] {
         let gateway = bench.at(listener);
         for version in Http::BOTH {
             let case = |case: &str| format!("{case}-{listener}-{version:?}");

@@ -29,13 +29,19 @@ fn bench() -> &'static Bench {
             Listener::new("no-stop", &plain)
                 .without_stop_iteration()
                 .keeps_connections(),
+            Listener::new(
+                "bridge",
+                &json!({ "proto": schema::PROTO, "upstream": { "connect_bridge": true } }),
+            )
+            .with_bridge()
+            .keeps_connections(),
             Listener::new("roomy", &roomy).buffer_limit(32 << 20),
         ])
     })
 }
 
 /// The ways through the module that a hostile request may take.
-const LISTENERS: [&str; 3] = ["auto", "call", "no-stop"];
+const LISTENERS: [&str; 4] = ["auto", "call", "no-stop", "bridge"];
 
 #[tokio::test]
 async fn header_values_that_are_no_utf8_break_nothing() {

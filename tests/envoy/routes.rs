@@ -46,18 +46,18 @@ end";
     })
 }
 
-/// Every listener with the gRPC-Web filter too, which gives a plain answer gRPC's headers.
-const WAYS: [[&str; 2]; 10] = [
-    ["none", "none-web"],
-    ["narrow", "narrow-web"],
-    ["page", "page-web"],
-    ["found", "found-web"],
-    ["redirect", "redirect-web"],
-    ["refusal", "refusal-web"],
-    ["unknown", "unknown-web"],
-    ["empty", "empty-web"],
-    ["guard", "guard-web"],
-    ["call", "call-web"],
+/// Every listener with the gRPC-Web filter too, which gives a plain answer gRPC's headers; and with the Connect bridge.
+const WAYS: [[&str; 3]; 10] = [
+    ["none", "none-web", "none-bridge"],
+    ["narrow", "narrow-web", "narrow-bridge"],
+    ["page", "page-web", "page-bridge"],
+    ["found", "found-web", "found-bridge"],
+    ["redirect", "redirect-web", "redirect-bridge"],
+    ["refusal", "refusal-web", "refusal-bridge"],
+    ["unknown", "unknown-web", "unknown-bridge"],
+    ["empty", "empty-web", "empty-bridge"],
+    ["guard", "guard-web", "guard-bridge"],
+    ["call", "call-web", "call-bridge"],
 ];
 
 fn bench() -> &'static Bench {
@@ -84,32 +84,46 @@ fn bench() -> &'static Bench {
             if names[0] == "call" {
                 configuration["dispatch"] = json!("call");
             }
-            for (name, grpc_web) in names.into_iter().zip([false, true]) {
-                configuration["upstream"] = json!({ "grpc_web": grpc_web });
+            for name in names {
+                let (grpc_web, bridge) = (name.ends_with("-web"), name.ends_with("-bridge"));
+                // A bridge is of no use to calls.
+                let bridges = bridge && names[0] != "call";
+                configuration["upstream"] = json!({ "grpc_web": grpc_web, "connect_bridge": bridges });
                 let mut listener = Listener::new(name, &configuration).routes(routes(names[0]));
                 if names[0] == "guard" {
                     listener = listener.behind(guard());
                 }
-                listeners.push(if grpc_web { listener.with_grpc_web() } else { listener });
+                listeners.push(match (grpc_web, bridge) {
+                    (true, _) => listener.with_grpc_web(),
+                    (_, true) => listener.with_bridge(),
+                    _ => listener,
+                });
             }
         }
         Bench::start(&listeners)
     })
 }
 
-/// A request that goes on when it is whole, and one that does so as it comes, each with its gRPC path.
-fn requests() -> [(&'static str, Request); 2] {
+/// A request that goes on when it is whole, and one that does so as it comes, each with its gRPC path; and for a bridge
+/// one without a body.
+fn requests() -> [(&'static str, Request); 3] {
     [
         ("/test.everything.Echo/Post", Request::post("/v1/echo", &json!({}))),
         (
             "/test.everything.Streams/Collect",
             Request::post("/v1/streams:collect", &json!([{}])),
         ),
+        ("/test.everything.Echo/Query", Request::get("/v1/echo")),
     ]
 }
 
-fn both_of(way: &str) -> [&'static str; 2] {
-    WAYS.into_iter().find(|names| names[0] == way).unwrap()
+/// The listeners of this way to which such a request goes.
+fn listeners_of(way: &str, path: &str) -> impl Iterator<Item = &'static str> {
+    let names = WAYS.into_iter().find(|names| names[0] == way).unwrap();
+    let bridged = path.ends_with("/Query");
+    names
+        .into_iter()
+        .filter(move |name| !bridged || name.ends_with("-bridge"))
 }
 
 #[tokio::test]
@@ -142,7 +156,7 @@ async fn a_method_whose_path_no_route_takes_is_told_so() {
             ),
         ];
         for (way, message) in answers {
-            for name in both_of(way) {
+            for name in listeners_of(way, path) {
                 for version in Http::BOTH {
                     let answer = bench().at(name).refuse(version, request.clone()).await;
                     assert_eq!(
@@ -163,7 +177,7 @@ async fn a_method_whose_path_no_route_takes_is_told_so() {
 
 #[tokio::test]
 async fn a_route_for_the_grpc_paths_is_all_that_it_takes() {
-    for name in ["narrow", "narrow-web"] {
+    for name in ["narrow", "narrow-web", "narrow-bridge"] {
         let request = Request::post("/v1/echo", &json!({ "int32Value": 7 }));
         let (answer, _) = bench().at(name).exchange(Http::Two, request, Script::echo()).await;
         assert_eq!(
@@ -199,9 +213,9 @@ async fn what_the_gateway_refuses_is_not_laid_at_the_services_door() {
         ),
     ];
     for (way, status, body) in answers {
-        for name in both_of(way) {
-            for (_, request) in requests() {
-                let answer = bench().at(name).refuse(Http::One, request).await;
+        for (path, request) in requests() {
+            for name in listeners_of(way, path) {
+                let answer = bench().at(name).refuse(Http::One, request.clone()).await;
                 assert_eq!((answer.status, &answer.json()), (status, &body), "{name}");
                 let asks = (way == "guard").then_some("Bearer");
                 assert_eq!(
