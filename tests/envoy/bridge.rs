@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tonic::Code;
 
 use crate::bench::bootstrap::Listener;
-use crate::bench::client::{Http, Request};
+use crate::bench::client::{Connection, Http, Request};
 use crate::bench::upstream::{RawAnswer, Script, frame};
 use crate::bench::{Bench, schema};
 
@@ -33,6 +33,8 @@ fn bench() -> &'static Bench {
             configuration
         };
         let passing = |policy: &str| with(json!({ "unmatched": "pass_through", "native_grpc": policy }));
+        let head =
+            json!({ "custom": { "kind": "HEAD", "path": "/v1/head" }, "selector": "test.everything.Echo.Query" });
         let web = json!({ "upstream": { "connect_bridge": true, "grpc_web": true } });
         Bench::start(&[
             Listener::new("bridge", &with(json!({}))).with_bridge(),
@@ -42,6 +44,7 @@ fn bench() -> &'static Bench {
             Listener::new("calls", &with(json!({ "bodyless": "call" }))).with_bridge(),
             Listener::new("web", &with(web)).with_bridge().with_grpc_web(),
             Listener::new("absent", &with(json!({}))),
+            Listener::new("head", &with(json!({ "http_rules": [head] }))).with_bridge(),
             Listener::new("marked", &with(json!({}))).with_bridge().in_front(json!({
                 "name": "mark",
                 "typed_config": {
@@ -118,6 +121,26 @@ async fn streams_keep_their_own_way() {
             .await;
         assert_eq!((answer.status, answer.json()), (200, json!({})), "{version:?}");
         assert_eq!(received.header("x-envoy-internal"), None, "{version:?}");
+    }
+}
+
+/// A body would be the next answer to an HTTP/1.1 client.
+#[tokio::test]
+async fn head_has_headers_alone() {
+    let gateway = bench().at("head");
+    let mut connection = Connection::open(gateway.address).await;
+    for (script, status) in [
+        (Script::reply(json!({ "int32Value": 5 })), 200),
+        (Script::error(Code::NotFound, "m"), 404),
+        (Script::late_error(Code::NotFound, "m"), 404),
+    ] {
+        let call = crate::bench::script(script);
+        let request = Request::new("HEAD", "/v1/head").script(&call);
+        connection.send(&request.to_http1()).await;
+        let answer = connection.answer("HEAD").await.unwrap();
+        assert_eq!((answer.status, answer.body.len()), (status, 0), "{answer:?}");
+        let answer = gateway.send(Http::Two, &request).await;
+        assert_eq!((answer.status, answer.body.len()), (status, 0), "{answer:?}");
     }
 }
 
