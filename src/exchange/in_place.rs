@@ -963,6 +963,9 @@ impl InPlace {
         let status = error_status.unwrap_or_else(|| self.answer.send_status());
         let connection = metadata::connection_options(self.answer.initial.iter());
         remove_what_is_no_header(&self.answer, &connection, edits);
+        if let Body::Bridged(_) = self.body {
+            add_trailing_metadata(&self.answer, &connection, edits);
+        }
         let content_type = match &self.body {
             Body::Unary { message, .. } => message.content_type(&self.answer),
             Body::Bridged(bridged) => bridged.content_type(&self.answer),
@@ -1005,8 +1008,12 @@ fn edit_headers(answer: &Answer, http_status: u16, content_type: &[u8], body_len
     if http_status != NO_CONTENT {
         edits.set(b"content-length", digits.format(body_length).as_bytes());
     }
+    add_trailing_metadata(answer, &connection, edits);
+}
+
+fn add_trailing_metadata(answer: &Answer, connection: &ConnectionOptions<'_>, edits: &mut HeaderEdits) {
     for (name, value) in answer.trailing.iter() {
-        if metadata::is_response_header(name, value, &connection) {
+        if metadata::is_response_header(name, value, connection) {
             edits.add(name, value);
         }
     }

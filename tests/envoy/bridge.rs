@@ -45,6 +45,9 @@ fn bench() -> &'static Bench {
             Listener::new("web", &with(web)).with_bridge().with_grpc_web(),
             Listener::new("absent", &with(json!({}))),
             Listener::new("head", &with(json!({ "http_rules": [head] }))).with_bridge(),
+            Listener::new("no-stop", &with(json!({})))
+                .with_bridge()
+                .without_stop_iteration(),
             Listener::new("marked", &with(json!({}))).with_bridge().in_front(json!({
                 "name": "mark",
                 "typed_config": {
@@ -121,6 +124,26 @@ async fn streams_keep_their_own_way() {
             .await;
         assert_eq!((answer.status, answer.json()), (200, json!({})), "{version:?}");
         assert_eq!(received.header("x-envoy-internal"), None, "{version:?}");
+    }
+}
+
+/// Whether headers are held or not: there is a body to be written, though the message has none.
+#[tokio::test]
+async fn an_empty_message_is_an_empty_object() {
+    for listener in ["bridge", "no-stop"] {
+        for version in Http::BOTH {
+            let empty = Script::reply(json!({})).trailing("x-trailing", "1");
+            let (answer, _) = bench()
+                .at(listener)
+                .exchange(version, Request::get("/v1/echo"), empty)
+                .await;
+            assert_eq!(
+                (answer.status, answer.json()),
+                (200, json!({})),
+                "{listener} {version:?}"
+            );
+            assert_eq!(answer.header("x-trailing"), Some("1"), "{listener} {version:?}");
+        }
     }
 }
 

@@ -36,7 +36,7 @@ fn configurations() -> [Value; 14] {
         json!({ "upstream": { "grpc_web": true }, "dispatch": "call", "streaming": { "default": "ndjson" } }),
         json!({ "upstream": { "connect_bridge": true } }),
         json!({ "upstream": { "connect_bridge": true }, "bodyless": "call", "unmatched": "pass_through",
-                "native_grpc": "served", "limits": { "max_response_bytes": 60 } }),
+                "limits": { "max_response_bytes": 60 } }),
     ]
 }
 
