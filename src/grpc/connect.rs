@@ -17,15 +17,12 @@ use crate::wire::write_record;
 /// The header by which a request without a query says that it is one.
 pub const VERSION_HEADER: &str = "connect-protocol-version";
 
-/// The beginning of a content-type of messages that stream.
-pub const STREAM: &[u8] = b"application/connect+";
-
 /// The content-type of a message.
 pub const MESSAGE: &[u8] = b"application/proto";
 
 /// Whether the protocol keeps a header for itself.
 pub fn is_reserved(name: &[u8]) -> bool {
-    starts_with(name, b"connect-")
+    name.starts_with(b"connect-")
 }
 
 /// What the name begins with of a header that holds trailing metadata.
@@ -50,14 +47,11 @@ pub fn is_get(query: &[u8]) -> bool {
     })
 }
 
-/// Whether `content_type` is one of [`STREAM`].
+/// Whether `content_type` is of messages that stream.
 pub fn is_stream(content_type: &[u8]) -> bool {
-    starts_with(content_type, STREAM)
-}
-
-fn starts_with(text: &[u8], lower_case: &[u8]) -> bool {
-    text.get(..lower_case.len())
-        .is_some_and(|beginning| beginning.eq_ignore_ascii_case(lower_case))
+    const STREAM: &[u8] = b"application/connect+";
+    let beginning = content_type.get(..STREAM.len());
+    beginning.is_some_and(|beginning| beginning.eq_ignore_ascii_case(STREAM))
 }
 
 /// The status that the body of an error holds; `None`: it is no such body.
@@ -142,8 +136,8 @@ mod tests {
     }
 
     #[test]
-    fn headers_and_streams_are_known_whatever_their_case() {
-        assert!(is_reserved(b"connect-timeout-ms") && is_reserved(b"Connect-Protocol-Version"));
+    fn headers_and_streams_are_known_by_their_beginning() {
+        assert!(is_reserved(b"connect-timeout-ms") && is_reserved(b"connect-protocol-version"));
         assert!(!is_reserved(b"connect") && !is_reserved(b"connection") && !is_reserved(b"x-connect-a"));
         assert!(is_stream(b"application/connect+proto") && is_stream(b"Application/Connect+json"));
         assert!(!is_stream(b"application/connect") && !is_stream(b"application/json"));
