@@ -52,10 +52,12 @@ pub fn shown_headers(headers: &Headers) -> Headers {
     shown
 }
 
-/// Adds the headers that are there as properties. Without the first of them there are none.
+/// Adds the headers that are there as properties. Without the first of them there are none, and the others say why it isn't
+/// a success.
 fn push_properties(properties: &[(&str, &str)], headers: &mut Headers) {
     for (name, property) in properties {
         match abi::property(&["ngx", property]) {
+            Ok(value) if value == b"0" && *name == "grpc-status" => return headers.push(name.as_bytes(), &value),
             Ok(value) if !value.is_empty() => headers.push(name.as_bytes(), &value),
             _ if *name == "grpc-status" => return,
             _ => {}
