@@ -30,7 +30,7 @@ impl Bridged {
         let http_status = answer.initial.status().unwrap_or(0);
         match answer.initial.get("content-type").unwrap_or_default() {
             connect::MESSAGE if http_status == 200 && end_of_stream => Err(no_message()),
-            connect::MESSAGE if http_status == 200 => Ok(()),
+            connect::MESSAGE if http_status == 200 => early_status(answer),
             JSON if http_status != 200 && !end_of_stream => {
                 self.error_status = Some(http_status);
                 Ok(())
@@ -108,6 +108,18 @@ impl Bridged {
     /// Whether the client's whole body is written.
     pub fn has_ended(&self) -> bool {
         self.ended
+    }
+}
+
+/// The bridge looks for a status in the trailers alone: where the headers have one although a body follows, it leaves it
+/// there, and takes the answer for a success.
+fn early_status(answer: &Answer) -> Result<(), Failure> {
+    if answer.initial.get("grpc-status").is_none() {
+        return Ok(());
+    }
+    match answer.status()? {
+        status if status.code == Code::Ok => Ok(()),
+        status => Err(answer.deadline.judge(Failure::of(status))),
     }
 }
 

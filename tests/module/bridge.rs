@@ -279,6 +279,27 @@ fn an_error_is_the_services_own() {
     }
 }
 
+/// The bridge looks for a status in the trailers alone, and leaves one in the headers there where a body follows.
+#[test]
+fn a_status_among_the_headers_counts() {
+    let gateway = bridged(json!({}));
+    let message = everything(json!({ "int32Value": 8 }));
+    for body in [Vec::new(), message.clone()] {
+        let with = |status: &str| {
+            let exchange = gateway.request(Request::get("/v1/echo"));
+            let answer = ok("").header("grpc-status", status).header("grpc-message", "no%20such");
+            exchange.respond_headers(&answer.header("x-kept", "1"));
+            exchange.respond_data(&body, true);
+            exchange
+        };
+        let exchange = with("5");
+        assert_eq!(error(&exchange), (404, 5, "no such".to_owned()));
+        assert_eq!(exchange.answer().headers.get("x-kept"), Some("1"));
+        assert_eq!(error(&with("odd")).0, 502);
+        assert_eq!(with("0").answer().status(), 200);
+    }
+}
+
 #[test]
 fn trailing_metadata_are_headers_and_may_choose_the_status() {
     let gateway = bridged(json!({}));
