@@ -130,11 +130,15 @@ impl Exchange {
                 false => self.refuse_native(protocol, workspace),
             };
         }
-        if abilities.passes_unread && head.leaves_http() && !self.becomes_barred_call(&head) {
-            return self.pass_through();
+        self.head = head.method() == b"HEAD";
+        if abilities.passes_unread && head.leaves_http() {
+            // What follows may never end, and the answer doesn't wait for it.
+            return match self.becomes_barred_call(&head) {
+                true => self.fail_request(&Failure::unmatched(head.method(), head.path()), workspace),
+                false => self.pass_through(),
+            };
         }
         let waits = head.expects_continue() && !end_of_stream && !abilities.continues;
-        self.head = head.method() == b"HEAD";
         let found = Matched::find(&self.plugin, head.method(), head.path(), &mut workspace.captures);
         let pending = match found {
             Ok(None) if self.becomes_barred_call(&head) => Err(Failure::unmatched(head.method(), head.path())),

@@ -481,6 +481,24 @@ fn connect_clients_pass_as_grpc_clients_do() {
     }
 }
 
+/// What follows it may never end.
+#[test]
+fn an_upgrade_that_may_not_pass_is_answered_at_once() {
+    for unmatched in ["pass_through", "reject"] {
+        let gateway = bridged(json!({ "unmatched": unmatched, "native_grpc": "reject" }));
+        for target in ["/grpc.health.v1.Health/Check?connect=v1", "/v1/echo?connect=v1"] {
+            let upgrade = Request::get(target)
+                .header("connection", "upgrade")
+                .header("upgrade", "websocket")
+                .open();
+            let exchange = gateway.request(upgrade);
+            gateway.advance(Duration::from_millis(1));
+            assert_eq!(exchange.progress(), Progress::Answered, "{unmatched} {target}");
+            assert_eq!(exchange.answer().status(), 404, "{unmatched} {target}");
+        }
+    }
+}
+
 #[test]
 fn a_bridge_is_of_no_use_to_calls() {
     let refused = Host::envoy()
