@@ -72,7 +72,8 @@ pub fn grpc_protocol(content_type: &[u8]) -> Option<GrpcProtocol> {
     }
     let media_type = media_type(content_type);
     match media_type.strip_prefix(GRPC)? {
-        b"" | [b'+', ..] => Some(GrpcProtocol::Grpc),
+        // Of several headers gateways make one with commas, which servers that look at its beginning take for gRPC.
+        b"" | [b'+' | b',', ..] => Some(GrpcProtocol::Grpc),
         rest if rest.starts_with(b"-web-text") => Some(GrpcProtocol::WebText),
         rest if rest.starts_with(b"-web") => Some(GrpcProtocol::Web),
         _ => None,
@@ -95,8 +96,9 @@ mod tests {
 
     #[test]
     fn a_content_type_is_read_without_case_and_parameters() {
-        let cases: [(&[u8], Option<GrpcProtocol>, bool, bool); 16] = [
+        let cases: [(&[u8], Option<GrpcProtocol>, bool, bool); 17] = [
             (b"application/grpc", Some(GrpcProtocol::Grpc), false, false),
+            (b"application/grpc,text/plain", Some(GrpcProtocol::Grpc), false, false),
             (b"Application/gRPC+proto; x=y", Some(GrpcProtocol::Grpc), false, false),
             (
                 b"application/grpc-web-text+proto",
