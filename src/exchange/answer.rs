@@ -12,7 +12,7 @@ use super::workspace::Workspace;
 use crate::grpc::metadata::{self, ConnectionOptions};
 use crate::grpc::{Code, Status, connect};
 use crate::http::headers::Headers;
-use crate::http::media_type::{GRPC, JSON};
+use crate::http::media_type::{GRPC, JSON, OCTET_STREAM};
 use crate::http::status::is_without_content;
 use crate::text::shown::{NAME, shown};
 
@@ -111,6 +111,15 @@ impl Answer {
         self.sent_status
             .or_else(|| self.chosen_status())
             .unwrap_or_else(|| self.configured_status())
+    }
+
+    /// The content-type of its one message, which is `raw` where it is raw and has one.
+    pub fn content_type<'a>(&self, raw: &'a [u8]) -> &'a [u8] {
+        match self.matched.response_type() {
+            BodyType::Json => JSON,
+            BodyType::Raw if raw.is_empty() => OCTET_STREAM,
+            BodyType::Raw => raw,
+        }
     }
 
     /// The HTTP status that the service chose. A stream has content, if only its error.

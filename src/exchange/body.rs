@@ -3,7 +3,7 @@
 use super::failure::Failure;
 use super::matched::{BodyType, Matched};
 use super::workspace::Workspace;
-use crate::codec::{BoundField, BoundRecords, CodecError, JsonInput, Present, check_required, http_body};
+use crate::codec::{BoundField, BoundRecords, CodecError, JsonInput, ParseOptions, Present, check_required, http_body};
 use crate::grpc::frame;
 use crate::routing::{Binder, Body, FormInput};
 use crate::schema::tables::{FieldIndex, Kind, MessageTable};
@@ -44,6 +44,18 @@ impl<'b> Content<'b> {
             path,
             fills_mask: false,
             element: Some(number),
+        }
+    }
+
+    /// It as JSON; of what it fills, the path binds `bound`.
+    fn json<'i>(&self, bound: &'i [BoundField], options: &'i ParseOptions) -> JsonInput<'i>
+    where
+        'b: 'i,
+    {
+        JsonInput {
+            bound,
+            records: self.path,
+            ..JsonInput::new(self.bytes, options)
         }
     }
 
@@ -96,11 +108,7 @@ fn write_content(
     match (binding.body, matched.request_body(), content.form) {
         (Body::None, ..) => Ok(()),
         (Body::Whole, BodyType::Json, ContentForm::Json) => {
-            let json = JsonInput {
-                bound: &binding.bound,
-                records: content.path,
-                ..JsonInput::new(content.bytes, &settings.parse)
-            };
+            let json = content.json(&binding.bound, &settings.parse);
             let written = workspace.to_wire.message(tables, input, json, out);
             written.map_err(|error| content.bad(error))
         }
@@ -145,10 +153,8 @@ fn write_field(
     let written = match content.form {
         ContentForm::Json => {
             let json = JsonInput {
-                bound: &binding.body_bound,
-                records: content.path,
                 present,
-                ..JsonInput::new(content.bytes, &settings.parse)
+                ..content.json(&binding.body_bound, &settings.parse)
             };
             let written = workspace.to_wire.field(tables, input, field, json, out);
             written.map_err(|error| content.bad(error))

@@ -7,7 +7,7 @@ use super::inflate::inflate_message;
 use super::matched::BodyType;
 use super::workspace::Workspace;
 use crate::grpc::{Code, connect};
-use crate::http::media_type::{GRPC, JSON, OCTET_STREAM};
+use crate::http::media_type::{GRPC, JSON};
 
 /// The answer of a bridge.
 #[derive(Debug, Default)]
@@ -97,11 +97,9 @@ impl Bridged {
 
     /// The content-type of what the client gets.
     pub fn content_type<'a>(&'a self, answer: &'a Answer) -> &'a [u8] {
-        match answer.matched.response_type() {
-            _ if self.error_status.is_some() => answer.matched.plugin.settings.errors.content_type(),
-            BodyType::Json => JSON,
-            BodyType::Raw if self.content_type.is_empty() => OCTET_STREAM,
-            BodyType::Raw => &self.content_type,
+        match self.error_status {
+            Some(_) => answer.matched.plugin.settings.errors.content_type(),
+            None => answer.content_type(&self.content_type),
         }
     }
 

@@ -431,15 +431,8 @@ impl InPlace {
         }
         match bridged.body(&self.answer, part.bytes, workspace) {
             Ok(whole) => {
-                ending.add(whole.outcome);
                 let (content_type, length) = (bridged.content_type(&self.answer), workspace.body.len());
-                edit_headers(
-                    &self.answer,
-                    whole.http_status,
-                    content_type,
-                    length,
-                    &mut workspace.edits,
-                );
+                conclude(&self.answer, whole, content_type, length, ending, &mut workspace.edits);
                 self.replace(part, workspace)
             }
             Err(failure) => self.fail_in_place(&failure, part, ending, workspace),
@@ -467,16 +460,9 @@ impl InPlace {
                 self.succeed(whole, ending, workspace)
             }
             Ok(whole) => {
-                ending.add(whole.outcome);
                 let length = message.given().unwrap_or(workspace.body.len());
                 let content_type = message.content_type(&self.answer);
-                edit_headers(
-                    &self.answer,
-                    whole.http_status,
-                    content_type,
-                    length,
-                    &mut workspace.edits,
-                );
+                conclude(&self.answer, whole, content_type, length, ending, &mut workspace.edits);
                 message.end();
                 self.replace(part, workspace)
             }
@@ -587,15 +573,8 @@ impl InPlace {
         };
         match self.end_gathered(progress, workspace) {
             Ok(whole) if part.end => {
-                ending.add(whole.outcome);
                 let (content_type, length) = (&workspace.content_type, workspace.body.len());
-                edit_headers(
-                    &self.answer,
-                    whole.http_status,
-                    content_type,
-                    length,
-                    &mut workspace.edits,
-                );
+                conclude(&self.answer, whole, content_type, length, ending, &mut workspace.edits);
                 self.replace(part, workspace)
             }
             Ok(whole) => self.succeed(whole, ending, workspace),
@@ -752,14 +731,7 @@ impl InPlace {
                 self.succeed(whole, ending, workspace)
             }
             (Ok(whole), State::Held, Some(length)) => {
-                ending.add(whole.outcome);
-                edit_headers(
-                    &self.answer,
-                    whole.http_status,
-                    content_type,
-                    length,
-                    &mut workspace.edits,
-                );
+                conclude(&self.answer, whole, content_type, length, ending, &mut workspace.edits);
                 self.state = State::Done;
                 ResponseStep::RewriteHeaders(&workspace.edits)
             }
@@ -774,8 +746,7 @@ impl InPlace {
                 ResponseStep::Fill(&workspace.body)
             }
             (Ok(whole), State::Unsent, None) if workspace.body.is_empty() => {
-                ending.add(whole.outcome);
-                edit_headers(&self.answer, whole.http_status, content_type, 0, &mut workspace.edits);
+                conclude(&self.answer, whole, content_type, 0, ending, &mut workspace.edits);
                 self.state = State::Done;
                 ResponseStep::RewriteHeaders(&workspace.edits)
             }
@@ -988,6 +959,19 @@ impl Part<'_> {
             hold: self.amid_trailers,
         }
     }
+}
+
+/// Notes how the whole answer ends, and makes the response headers the client's.
+fn conclude(
+    answer: &Answer,
+    whole: Whole,
+    content_type: &[u8],
+    body_length: usize,
+    ending: &mut Ending,
+    edits: &mut HeaderEdits,
+) {
+    ending.add(whole.outcome);
+    edit_headers(answer, whole.http_status, content_type, body_length, edits);
 }
 
 /// Makes the response headers the client's, with all of the body there.

@@ -8,7 +8,6 @@ use super::server_stream::bad_frame;
 use super::workspace::Workspace;
 use crate::grpc::Code;
 use crate::grpc::frame::{FrameReader, Kind, TrailerBlock};
-use crate::http::media_type::{JSON, OCTET_STREAM};
 
 /// The one message of a unary answer in place.
 #[derive(Debug)]
@@ -226,11 +225,7 @@ impl Unary {
 
     /// The content-type of the answer.
     pub fn content_type(&self, answer: &Answer) -> &[u8] {
-        match answer.matched.response_type() {
-            BodyType::Json => JSON,
-            BodyType::Raw if self.content_type.is_empty() => OCTET_STREAM,
-            BodyType::Raw => &self.content_type,
-        }
+        answer.content_type(&self.content_type)
     }
 
     /// The status is known, as `answer` has it. `complete`: the message came with it, and is in the workspace's body; else a

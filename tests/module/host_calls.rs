@@ -44,6 +44,14 @@ fn message() -> Vec<u8> {
     everything(json!({ "int32Value": 1 }))
 }
 
+/// A unary request, answered.
+fn echo(gateway: &Gateway) -> Exchange {
+    let exchange = gateway.request(post("/v1/echo").json(r#"{"int32Value": 1}"#));
+    exchange.respond(Response::ok(message()));
+    assert_eq!(exchange.answer().status(), 200);
+    exchange
+}
+
 #[test]
 fn a_unary_request_in_place() {
     let expected = [
@@ -56,12 +64,7 @@ fn a_unary_request_in_place() {
         // Envoy tells the end of a request behind its body, which is taken out until then.
         (SetBuffer, 3),
     ];
-    costs(json!({}), &expected, |gateway| {
-        let exchange = gateway.request(post("/v1/echo").json(r#"{"int32Value": 1}"#));
-        exchange.respond(Response::ok(message()));
-        assert_eq!(exchange.answer().status(), 200);
-        exchange
-    });
+    costs(json!({}), &expected, echo);
 }
 
 #[test]
@@ -69,13 +72,7 @@ fn a_unary_request_on_kong() {
     let gateway = Host::kong()
         .load(&json!({ "proto": schema::PROTO }).to_string())
         .unwrap();
-    let exchange = |gateway: &Gateway| {
-        let exchange = gateway.request(post("/v1/echo").json(r#"{"int32Value": 1}"#));
-        exchange.respond(Response::ok(message()));
-        assert_eq!(exchange.answer().status(), 200);
-        exchange
-    };
-    exchange(&gateway);
+    echo(&gateway);
     let expected = [
         (GetHeaders, 2),
         // What the client sent: request line, query, target. Whether the status is hidden among the headers; the trailers'.
@@ -87,7 +84,7 @@ fn a_unary_request_on_kong() {
         // The message; each part of the answer, of which the first waits for the status.
         (SetBuffer, 3),
     ];
-    costs_at(&gateway, &expected, exchange);
+    costs_at(&gateway, &expected, echo);
 }
 
 #[test]
@@ -103,12 +100,7 @@ fn what_an_access_log_prints() {
         // The method and the status.
         (SetProperty, 2),
     ];
-    costs(json!({ "access_log": true }), &expected, |gateway| {
-        let exchange = gateway.request(post("/v1/echo").json(r#"{"int32Value": 1}"#));
-        exchange.respond(Response::ok(message()));
-        assert_eq!(exchange.answer().status(), 200);
-        exchange
-    });
+    costs(json!({ "access_log": true }), &expected, echo);
 }
 
 #[test]
@@ -159,16 +151,7 @@ fn a_unary_request_through_the_connect_bridge() {
         (GetBuffer, 2),
         (SetBuffer, 3),
     ];
-    costs(
-        json!({ "upstream": { "connect_bridge": true } }),
-        &expected,
-        |gateway| {
-            let exchange = gateway.request(post("/v1/echo").json(r#"{"int32Value": 1}"#));
-            exchange.respond(Response::ok(message()));
-            assert_eq!(exchange.answer().status(), 200);
-            exchange
-        },
-    );
+    costs(json!({ "upstream": { "connect_bridge": true } }), &expected, echo);
 }
 
 #[test]
