@@ -15,7 +15,7 @@ use super::error::ConfigError;
 use crate::routing::{HttpRule, Methods};
 use crate::schema::nearest;
 use crate::text::problems::Problems;
-use crate::text::shown::{NAME, SETTING, beginning, shown};
+use crate::text::shown::{NAME, SETTING, listed, shown};
 
 /// How `http_rules` was given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,20 +75,11 @@ impl Form {
         if passed_over.is_empty() {
             return None;
         }
-        let more = match passed_over.len().saturating_sub(NAMED) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        let named = passed_over
-            .iter()
-            .take(NAMED)
-            .map(|selector| match beginning(selector, SETTING) {
-                (start, true) => format!("{start}…"),
-                (_, false) => selector.clone(),
-            });
-        let named = named.collect::<Vec<_>>().join(", ");
+        let named = passed_over.iter().take(NAMED);
+        let named: Vec<_> = named.map(|selector| shown(selector.as_bytes(), SETTING)).collect();
+        let named = listed(&named, passed_over.len());
         Some(format!(
-            "{RULES}: passed over, since their services aren't served: {named}{more}"
+            "{RULES}: passed over, since their services aren't served: {named}"
         ))
     }
 }

@@ -14,7 +14,7 @@ use crate::routing::Methods;
 use crate::schema::{Schema, Source, nearest};
 use crate::text::base64::decode_text;
 use crate::text::problems::Problems;
-use crate::text::shown::{NAME, shown};
+use crate::text::shown::{NAME, listed, shown};
 
 /// Compiles the schema. Also returns the key that it came from, which later errors of the schema name. `None` if there is
 /// none, which has been said then.
@@ -213,17 +213,14 @@ fn unknown_service(at: usize, name: &str, schema: &Schema) -> ConfigError {
         None => String::new(),
     };
     known.sort_unstable();
-    let more = match known.len().saturating_sub(NAMED) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
+    let count = known.len();
     known.truncate(NAMED);
     ConfigError::new(
         format!("services[{at}]"),
         format!(
-            "expected a service of the schema, but found {:?}{meant} (services: {}{more})",
+            "expected a service of the schema, but found {:?}{meant} (services: {})",
             shown(name.as_bytes(), NAME),
-            known.join(", ")
+            listed(&known, count)
         ),
     )
 }

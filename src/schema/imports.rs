@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::bundled;
 use super::nearest::nearest;
+use crate::text::shown::listed;
 
 /// What one file imports, as its descriptor says.
 pub(super) struct Imports<'f> {
@@ -154,10 +155,7 @@ pub(super) fn not_there<'f>(name: &str, missing: &'f [String], files: &[Imports<
     let mut given: Vec<_> = files.iter().filter(|file| file.given).map(|file| file.name).collect();
     // One's own files first: a descriptor set may have many of Google's.
     given.sort_unstable_by_key(|name| (name.starts_with("google/"), *name));
-    let more = match given.len().saturating_sub(20) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
+    let count = given.len();
     given.truncate(20);
     let meant = match missing.iter().find_map(|name| similar(name, files)) {
         Some(meant) => format!("; did you mean \"{meant}\"?"),
@@ -173,10 +171,10 @@ pub(super) fn not_there<'f>(name: &str, missing: &'f [String], files: &[Imports<
         others => format!(" and {others} more"),
     };
     format!(
-        "{imports} \"{}\"{others} {are} not there{meant} (given: {}{more}; bundled: google/api, google/protobuf, \
+        "{imports} \"{}\"{others} {are} not there{meant} (given: {}; bundled: google/api, google/protobuf, \
          google/rpc, google/type)",
         missing.get(..NAMED).unwrap_or(&missing).join("\", \""),
-        given.join(", ")
+        listed(&given, count)
     )
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::text::shown::{SETTING, beginning};
+use crate::text::shown::{SETTING, listed, shown};
 
 /// Imports that aren't there and that no type is of, and the options that nothing defines for want of them.
 ///
@@ -55,18 +55,11 @@ impl fmt::Display for LeftOut {
 const NAMED: usize = 8;
 
 fn list(f: &mut fmt::Formatter<'_>, elements: impl ExactSizeIterator<Item = String>) -> fmt::Result {
-    let more = elements.len().saturating_sub(NAMED);
+    let count = elements.len();
     let named: Vec<_> = elements.take(NAMED).collect();
-    f.write_str(&named.join(", "))?;
-    match more {
-        0 => Ok(()),
-        more => write!(f, " and {more} more"),
-    }
+    f.write_str(&listed(&named, count))
 }
 
 fn shortened(name: &str) -> String {
-    match beginning(name, SETTING) {
-        (start, true) => format!("{start}…"),
-        (_, false) => name.to_owned(),
-    }
+    shown(name.as_bytes(), SETTING).into_owned()
 }

@@ -1,6 +1,6 @@
 //! How much of what a peer or an operator wrote a message repeats: its beginning, by characters.
 
-use std::borrow::Cow;
+use std::borrow::{Borrow, Cow};
 
 /// Of a name, a path or a media type.
 pub const NAME: usize = 200;
@@ -36,6 +36,15 @@ pub fn beginning(text: &str, limit: usize) -> (&str, bool) {
     }
 }
 
+/// The first of `count` names in a row, and how many others there are.
+pub fn listed<N: Borrow<str>>(first: &[N], count: usize) -> String {
+    let names = first.join(", ");
+    match count.saturating_sub(first.len()) {
+        0 => names,
+        more => format!("{names} and {more} more"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,6 +61,18 @@ mod tests {
         ];
         for (sent, limit, expected) in cases {
             assert_eq!(shown(sent, limit), expected, "{sent:?}");
+        }
+    }
+
+    #[test]
+    fn names_that_are_left_out_are_counted() {
+        for (first, count, expected) in [
+            (&[][..], 0, ""),
+            (&["a"], 1, "a"),
+            (&["a", "b"], 2, "a, b"),
+            (&["a", "b"], 5, "a, b and 3 more"),
+        ] {
+            assert_eq!(listed(first, count), expected);
         }
     }
 }

@@ -18,7 +18,7 @@ use super::captures::Captures;
 use crate::codec::{BoundField, BoundRecords, CodecError, ParseOptions, Present, UnknownFields, text_to_wire};
 use crate::schema::tables::{Cardinality, Field, FieldIndex, Kind, MessageIndex, Tables, WellKnown};
 use crate::text::percent::{self, Decoding};
-use crate::text::shown::{NAME, shown};
+use crate::text::shown::{NAME, listed, shown};
 use crate::wire::{Tag, WireType, write_record};
 use field_path::FieldPath;
 use given::Given;
@@ -458,19 +458,15 @@ fn malformed_escape(text: &[u8], position: usize) -> String {
     )
 }
 
-/// What is wrong with parameters of unknown names, of which `listed` are the first.
-fn unknown_parameters(listed: &[String], count: usize, source: Source) -> String {
-    let names: Vec<_> = listed.iter().map(|name| format!("`{name}`")).collect();
-    let more = match count.saturating_sub(listed.len()) {
-        0 => String::new(),
-        more => format!(" and {more} more"),
-    };
+/// What is wrong with `count` parameters of unknown names.
+fn unknown_parameters(first: &[String], count: usize, source: Source) -> String {
+    let names: Vec<_> = first.iter().map(|name| format!("`{name}`")).collect();
     let kind = match source {
         Source::Query => "query parameter",
         Source::Form => "form field",
     };
     let plural = if count == 1 { "" } else { "s" };
-    format!("unknown {kind}{plural}: {}{more}", names.join(", "))
+    format!("unknown {kind}{plural}: {}", listed(&names, count))
 }
 
 /// How many unknown parameters an error names.
