@@ -180,6 +180,12 @@ pub const KEYS: &[Key] = &[
         "Whether Envoy's connect_grpc_bridge filter is right behind this one: unary requests without a body go by it.",
     ),
     key(
+        "upstream.bridge_bodies",
+        Kind::Flag,
+        Some("false"),
+        "With upstream.connect_bridge, whether unary requests with a body go by it too.",
+    ),
+    key(
         "hold_headers",
         Kind::FlagOrAuto,
         Some("\"auto\""),

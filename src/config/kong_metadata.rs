@@ -6,11 +6,12 @@ use serde_json::{Map, Value, json};
 use super::keys::{KEYS, Key, Kind, MAX_SIZE};
 
 /// Keys without use in Kong, where the route's service is the upstream, and headers can't be held: it refuses them.
-const NOT_IN_KONG: [&str; 5] = [
+const NOT_IN_KONG: [&str; 6] = [
     "upstream.cluster",
     "upstream.authority",
     "upstream.grpc_web",
     "upstream.connect_bridge",
+    "upstream.bridge_bodies",
     "hold_headers",
 ];
 

@@ -90,6 +90,12 @@ impl Plugin {
                 ConfigError::new("upstream.connect_bridge", message)
             });
         }
+        if settings.upstream.bridge_bodies && !settings.upstream.connect_bridge {
+            errors.add(|| {
+                let message = "expected false without upstream.connect_bridge: true: set that too, or leave this out";
+                ConfigError::new("upstream.bridge_bodies", message)
+            });
+        }
         let mut rules = http_rules(&checked, &mut errors);
         let base_path = base_path(&checked, &mut errors);
         let statuses = StatusRules::read(&checked, &mut errors);

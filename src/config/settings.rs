@@ -64,6 +64,7 @@ impl Settings {
                 timeout: checked.duration("upstream.timeout"),
                 grpc_web: checked.flag("upstream.grpc_web"),
                 connect_bridge: checked.flag("upstream.connect_bridge"),
+                bridge_bodies: checked.flag("upstream.bridge_bodies"),
             },
             hold_headers: checked.flag_or_auto("hold_headers"),
             unmatched: match checked.choice("unmatched").as_str() {
@@ -182,6 +183,8 @@ pub struct Upstream {
     pub grpc_web: bool,
     /// Whether Envoy's connect_grpc_bridge filter is behind this one, at most with the grpc_web filter between the two.
     pub connect_bridge: bool,
+    /// Whether unary requests with a body go by that filter too.
+    pub bridge_bodies: bool,
 }
 
 /// What becomes of a request that no method is bound to.

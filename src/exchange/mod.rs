@@ -223,7 +223,9 @@ impl Exchange {
         if pending.matched().streams_request() && (!end_of_stream || !abilities.streams_requests) {
             return match pending.way() {
                 Way::InPlace if abilities.streams_requests => self.upload(pending, abilities, workspace),
-                Way::InPlace | Way::Bridged | Way::ByCall => self.fail_request(&cannot_stream(), workspace),
+                Way::InPlace | Way::Bridged | Way::BridgedBody | Way::ByCall => {
+                    self.fail_request(&cannot_stream(), workspace)
+                }
                 Way::Barred(why) => self.fail_request(&Failure::unimplemented(why), workspace),
             };
         }
@@ -254,7 +256,7 @@ impl Exchange {
             }
         };
         match pending.way() {
-            Way::InPlace | Way::Bridged => self.upload(pending, abilities, workspace),
+            Way::InPlace | Way::Bridged | Way::BridgedBody => self.upload(pending, abilities, workspace),
             Way::ByCall => self.fail_request(&cannot_hold(), workspace),
             Way::Barred(why) => self.fail_request(&Failure::unimplemented(why), workspace),
         }
@@ -440,7 +442,9 @@ impl Exchange {
     ) -> RequestStep<'w> {
         let converted = pending.convert(body, abilities, workspace);
         let failure = match (converted, pending.way()) {
-            (Ok(()), Way::InPlace | Way::Bridged) => return self.forward(&mut pending, abilities, workspace),
+            (Ok(()), Way::InPlace | Way::Bridged | Way::BridgedBody) => {
+                return self.forward(&mut pending, abilities, workspace);
+            }
             (Ok(()), Way::ByCall) => return self.call(&mut pending, workspace),
             (Ok(()), Way::Barred(why)) => Failure::unimplemented(why),
             (Err(failure), _) => failure,
@@ -461,12 +465,14 @@ impl Exchange {
         self.state = State::InPlace(in_place);
         self.account();
         workspace.spare_frame = pending.take_frame();
-        if pending.way() == Way::Bridged {
-            workspace.spare_frame.clear();
-        }
+        let body = match pending.way() {
+            Way::Bridged => None,
+            Way::BridgedBody => workspace.spare_frame.get(PREFIX_LENGTH..),
+            Way::InPlace | Way::ByCall | Way::Barred(_) => Some(workspace.spare_frame.as_slice()),
+        };
         RequestStep::Forward(Forward {
             edits: &workspace.edits,
-            body: &workspace.spare_frame,
+            body: body.unwrap_or_default(),
             timeout,
         })
     }

@@ -145,6 +145,8 @@ pub enum Way {
     InPlace,
     /// In place, with the message in the path: a filter behind this one gives it a body (`bridged`).
     Bridged,
+    /// In place, with the bare message as the body, of which that filter makes gRPC.
+    BridgedBody,
     /// By the host's gRPC call API.
     ByCall,
     /// Neither is to be had; what to change.
@@ -158,6 +160,9 @@ impl Way {
         let calls = |dispatch: Dispatch| dispatch == Dispatch::Call && abilities.calls;
         if calls(settings.dispatch) {
             return Self::ByCall;
+        }
+        if has_body && settings.upstream.bridge_bodies && matched.method().is_unary() {
+            return Self::BridgedBody;
         }
         if has_body || abilities.fills_bodyless {
             return Self::InPlace;
@@ -261,7 +266,7 @@ impl Pending {
     /// The response to the request, which goes on in place.
     pub fn await_in_place(&self, abilities: Abilities) -> InPlace {
         match self.way {
-            Way::Bridged => InPlace::bridged(self.matched.clone(), self.deadline),
+            Way::Bridged | Way::BridgedBody => InPlace::bridged(self.matched.clone(), self.deadline),
             _ => InPlace::new(self.matched.clone(), self.deadline, self.accept(), abilities),
         }
     }
@@ -381,7 +386,12 @@ impl Pending {
                 length: self.head.content_length.filter(|length| *length > 0),
                 fills_mask: !self.bound.update_mask_set,
             };
-            return Ok(Upload::whole(matched, parameters, message));
+            return Ok(Upload::whole(
+                matched,
+                parameters,
+                message,
+                self.way == Way::BridgedBody,
+            ));
         }
         bind(&matched, None, false, workspace, &mut parameters.later)?;
         Ok(match matched.request_body() {
@@ -415,15 +425,20 @@ impl Pending {
                 edits.set(b":method", b"POST");
             }
             edits.set(b":path", path.as_bytes());
+            let bridged = self.way == Way::BridgedBody;
             // The host's gRPC-Web filter, which is next, speaks plain gRPC upstream, and puts the trailers into the body.
             edits.set(
                 b"content-type",
                 match upstream.grpc_web {
+                    _ if bridged => connect::MESSAGE,
                     true => GRPC_WEB_PROTO,
                     false => GRPC,
                 },
             );
-            edits.set(b"te", b"trailers");
+            match bridged {
+                true => edits.set(connect::VERSION_HEADER.as_bytes(), connect::VERSION),
+                false => edits.set(b"te", b"trailers"),
+            }
         }
         if let Some(authority) = &upstream.authority {
             edits.set(b":authority", authority.as_bytes());

@@ -21,6 +21,8 @@ pub struct Upload {
     parameters: UploadParameters,
     intake: Intake,
     sent: bool,
+    /// The one message goes without the prefix of a frame.
+    bare: bool,
 }
 
 /// What path and query give to an upload's messages.
@@ -60,13 +62,14 @@ pub struct Gathered {
 }
 
 impl Upload {
-    /// A body that is one message.
-    pub fn whole(matched: Matched, parameters: UploadParameters, message: Gathered) -> Self {
+    /// A body that is one message. `bare`: it goes without the prefix of a frame.
+    pub fn whole(matched: Matched, parameters: UploadParameters, message: Gathered, bare: bool) -> Self {
         Self {
             matched,
             parameters,
             intake: Intake::Whole(message),
             sent: false,
+            bare,
         }
     }
 
@@ -81,6 +84,7 @@ impl Upload {
                 count: 0,
             },
             sent: false,
+            bare: false,
         }
     }
 
@@ -91,6 +95,7 @@ impl Upload {
             parameters,
             intake: Intake::Raw(content_type.to_vec()),
             sent: false,
+            bare: false,
         }
     }
 
@@ -127,6 +132,7 @@ impl Upload {
             parameters: UploadParameters { first, later, path },
             intake,
             sent,
+            bare,
         } = self;
         let mut send = |content: Content<'_>| {
             workspace.longest = workspace.longest.max(content.bytes.len());
@@ -166,6 +172,9 @@ impl Upload {
                     fills_mask: *fills_mask,
                     element: None,
                 })?;
+                if *bare {
+                    out.drain(..frame::PREFIX_LENGTH.min(out.len()));
+                }
                 *intake = Intake::Closed;
                 Ok(())
             }

@@ -17,6 +17,9 @@ use crate::wire::write_record;
 /// The header by which a request without a query says that it is one.
 pub const VERSION_HEADER: &str = "connect-protocol-version";
 
+/// What it says.
+pub const VERSION: &[u8] = b"1";
+
 /// The content-type of a message.
 pub const MESSAGE: &[u8] = b"application/proto";
 

@@ -35,6 +35,7 @@ fn bench() -> &'static Bench {
         let passing = |policy: &str| with(json!({ "unmatched": "pass_through", "native_grpc": policy }));
         let head =
             json!({ "custom": { "kind": "HEAD", "path": "/v1/head" }, "selector": "test.everything.Echo.Query" });
+        let bodies = with(json!({ "upstream": { "connect_bridge": true, "bridge_bodies": true } }));
         let web = json!({ "upstream": { "connect_bridge": true, "grpc_web": true } });
         Bench::start(&[
             Listener::new("bridge", &with(json!({}))).with_bridge(),
@@ -44,6 +45,21 @@ fn bench() -> &'static Bench {
             Listener::new("calls", &with(json!({ "bodyless": "call" }))).with_bridge(),
             Listener::new("web", &with(web)).with_bridge().with_grpc_web(),
             Listener::new("absent", &with(json!({}))),
+            Listener::new("bodies", &bodies).with_bridge(),
+            Listener::new("no-stop-bodies", &bodies)
+                .with_bridge()
+                .without_stop_iteration(),
+            Listener::new("small-bodies", &bodies)
+                .with_bridge()
+                .buffer_limit(16 * 1024),
+            Listener::new("absent-bodies", &bodies),
+            Listener::new("marked-bodies", &bodies).with_bridge().in_front(json!({
+                "name": "mark",
+                "typed_config": {
+                    "@type": "type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua",
+                    "default_source_code": { "inline_string": MARK },
+                },
+            })),
             Listener::new("head", &with(json!({ "http_rules": [head] }))).with_bridge(),
             Listener::new("no-stop", &with(json!({})))
                 .with_bridge()
@@ -209,13 +225,76 @@ async fn filters_in_front_see_every_answer() {
             Script::error(Code::NotFound, "m"),
             Script::late_error(Code::NotFound, "m"),
         ] {
-            let (answer, _) = bench()
-                .at("marked")
-                .exchange(version, Request::get("/v1/echo"), script)
-                .await;
-            assert_eq!(answer.header("x-mark"), Some("1"), "{version:?}: {answer:?}");
+            for (listener, request) in [
+                ("marked", Request::get("/v1/echo")),
+                ("marked-bodies", Request::post("/v1/echo", &json!({ "int32Value": 5 }))),
+            ] {
+                let (answer, _) = bench().at(listener).exchange(version, request, script.clone()).await;
+                assert_eq!(answer.header("x-mark"), Some("1"), "{listener} {version:?}: {answer:?}");
+            }
         }
     }
+}
+
+/// The status of a unary answer is known with its headers, which needn't be held for it.
+#[tokio::test]
+async fn requests_with_a_body_go_there_too_where_they_may() {
+    let message = json!({ "int32Value": 5, "strings": ["x".repeat(500_000)] });
+    for listener in ["bodies", "no-stop-bodies"] {
+        let gateway = bench().at(listener);
+        for version in Http::BOTH {
+            for message in [json!({}), json!({ "int32Value": 5 }), message.clone()] {
+                let request = Request::post("/v1/echo", &message);
+                let (answer, received) = gateway.exchange(version, request, Script::echo()).await;
+                let found = (answer.status, answer.json() == message, received.json() == message);
+                assert_eq!(found, (200, true, true), "{listener} {version:?}");
+                assert_eq!(received.header("te"), Some("trailers"), "{listener} {version:?}");
+                assert_eq!(
+                    received.header("connect-protocol-version"),
+                    None,
+                    "{listener} {version:?}"
+                );
+            }
+            for (code, status) in [
+                (Code::Aborted, 409),
+                (Code::Unauthenticated, 401),
+                (Code::DeadlineExceeded, 504),
+                (Code::FailedPrecondition, 400),
+                (Code::Unavailable, 503),
+            ] {
+                for script in [
+                    Script::error(code, "m"),
+                    Script::late_error(code, "m"),
+                    Script::echo().then_error(code, "m"),
+                ] {
+                    let request = Request::post("/v1/echo", &json!({ "int32Value": 5 }));
+                    let (answer, _) = gateway.exchange(version, request, script).await;
+                    assert_eq!(
+                        (answer.status, answer.json()),
+                        (status, json!({ "code": code as i32, "message": "m" })),
+                        "{listener} {version:?}"
+                    );
+                }
+            }
+            // What the client says of the protocol is not ours to say.
+            let request = Request::post("/v1/echo", &json!({})).header("connect-protocol-version", "7");
+            let (answer, _) = gateway.exchange(version, request, Script::echo()).await;
+            assert_eq!(answer.status, 200, "{listener} {version:?}");
+            let stream = Request::post("/v1/streams/x", &json!({}));
+            let (answer, _) = gateway.exchange(version, stream, Script::echo()).await;
+            assert_eq!(answer.json(), json!([{ "stringValue": "x" }]), "{listener} {version:?}");
+        }
+    }
+    let small = bench().at("small-bodies");
+    let answer = small.refuse(Http::One, Request::post("/v1/echo", &message)).await;
+    assert_eq!((answer.status, &answer.json()["code"]), (413, &json!(8)), "{answer:?}");
+    let text = answer.json()["message"].to_string();
+    assert!(text.contains("per_connection_buffer_limit_bytes"), "{text}");
+    let script = Script::reply(json!({ "stringValue": "x".repeat(1_500_000) }));
+    let request = Request::post("/v1/echo", &json!({ "int32Value": 5 }));
+    let (answer, _) = small.exchange(Http::One, request, script).await;
+    assert_eq!(answer.status, 500, "{answer:?}");
+    assert_eq!(bench().traps(), "");
 }
 
 #[tokio::test]
@@ -251,10 +330,15 @@ async fn what_the_bridge_overlooks_is_a_success() {
 #[tokio::test]
 async fn where_it_is_not_there_the_answer_says_so() {
     for version in Http::BOTH {
-        let answer = bench().at("absent").send(version, &Request::get("/v1/echo")).await;
-        assert_eq!((answer.status, &answer.json()["code"]), (501, &json!(12)), "{answer:?}");
-        let message = answer.json()["message"].to_string();
-        assert!(message.contains("connect_grpc_bridge"), "{message}");
+        for (listener, request) in [
+            ("absent", Request::get("/v1/echo")),
+            ("absent-bodies", Request::post("/v1/echo", &json!({ "int32Value": 5 }))),
+        ] {
+            let answer = bench().at(listener).send(version, &request).await;
+            assert_eq!((answer.status, &answer.json()["code"]), (501, &json!(12)), "{answer:?}");
+            let message = answer.json()["message"].to_string();
+            assert!(message.contains("connect_grpc_bridge"), "{message}");
+        }
         let (answer, _) = bench()
             .at("absent")
             .exchange(version, Request::post("/v1/echo", &json!({})), Script::echo())

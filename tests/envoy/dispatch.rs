@@ -15,15 +15,17 @@ use crate::bench::{Bench, Gateway, schema, script};
 fn bench() -> &'static Bench {
     static BENCH: OnceLock<Bench> = OnceLock::new();
     BENCH.get_or_init(|| {
-        // `auto`: in place, but for a request without a body. `bridge`: that one in place by the Connect bridge.
+        // `auto`: in place, but for a request without a body. `bridge`: that one in place by the Connect bridge; `bodies`: all
+        // of them so.
         let with = |way: &str, mut upstream: Value| {
             let (dispatch, bodyless) = match way {
                 "auto" => ("in_place", "call"),
-                "bridge" => ("in_place", "in_place"),
+                "bridge" | "bodies" => ("in_place", "in_place"),
                 way => (way, way),
             };
-            if way == "bridge" {
+            if ["bridge", "bodies"].contains(&way) {
                 upstream["connect_bridge"] = json!(true);
+                upstream["bridge_bodies"] = json!(way == "bodies");
             }
             json!({ "proto": schema::PROTO, "dispatch": dispatch, "bodyless": bodyless, "upstream": upstream })
         };
@@ -71,6 +73,23 @@ fn bench() -> &'static Bench {
                 .with_bridge()
                 .cluster(GARBAGE),
             Listener::new("slow-bridge", &with("bridge", json!({ "timeout": "0.3s" }))).with_bridge(),
+            Listener::new("bodies", &with("bodies", json!({}))).with_bridge(),
+            Listener::new("no-stop-bodies", &with("bodies", json!({})))
+                .with_bridge()
+                .without_stop_iteration(),
+            Listener::new("missing-bodies", &with("bodies", json!({})))
+                .with_bridge()
+                .cluster("missing-too"),
+            Listener::new("refused-bodies", &with("bodies", json!({})))
+                .with_bridge()
+                .cluster(REFUSED),
+            Listener::new("empty-bodies", &with("bodies", json!({})))
+                .with_bridge()
+                .cluster(EMPTY),
+            Listener::new("garbage-bodies", &with("bodies", json!({})))
+                .with_bridge()
+                .cluster(GARBAGE),
+            Listener::new("slow-bodies", &with("bodies", json!({ "timeout": "0.3s" }))).with_bridge(),
             Listener::new("guarded-bridge", &with("bridge", json!({})))
                 .with_bridge()
                 .denies_behind("/test.everything.Echo/Query")
@@ -96,6 +115,8 @@ async fn each_way_reaches_the_upstream() {
         ("bridge", vec![post(), get()]),
         ("no-stop", vec![post(), get()]),
         ("no-stop-bridge", vec![post(), get()]),
+        ("bodies", vec![post(), get()]),
+        ("no-stop-bodies", vec![post(), get()]),
         ("configured", vec![post(), get()]),
         ("awkward", vec![post(), get()]),
         ("awkward-route", vec![post(), get()]),
@@ -183,7 +204,7 @@ async fn a_request_in_place_never_leaves_the_filter_chain() {
 
 #[tokio::test]
 async fn a_cluster_that_does_not_exist_is_503() {
-    for listener in ["missing", "missing-call", "missing-bridge"] {
+    for listener in ["missing", "missing-call", "missing-bridge", "missing-bodies"] {
         for request in [post(), get()] {
             let answer = bench().at(listener).refuse(Http::One, request.clone()).await;
             assert_error(&answer, 503, 14);
@@ -198,9 +219,11 @@ async fn an_upstream_that_is_not_there_is_503() {
         "refused-auto",
         "refused-call",
         "refused-bridge",
+        "refused-bodies",
         "empty-auto",
         "empty-call",
         "empty-bridge",
+        "empty-bodies",
     ] {
         for version in Http::BOTH {
             for request in [post(), get()] {
@@ -214,7 +237,7 @@ async fn an_upstream_that_is_not_there_is_503() {
 
 #[tokio::test]
 async fn an_upstream_that_speaks_no_http_is_502_or_503() {
-    for listener in ["garbage-auto", "garbage-call", "garbage-bridge"] {
+    for listener in ["garbage-auto", "garbage-call", "garbage-bridge", "garbage-bodies"] {
         for request in [post(), get()] {
             let answer = bench().at(listener).refuse(Http::One, request.clone()).await;
             // Envoy reports a protocol error of the connection, which is all that can be known.
@@ -260,7 +283,7 @@ async fn an_upstream_that_does_not_answer_in_time_is_504_and_its_call_is_cancell
 
 #[tokio::test]
 async fn an_upstream_that_stops_in_the_middle_is_504() {
-    for listener in ["slow-auto", "slow-call", "slow-bridge"] {
+    for listener in ["slow-auto", "slow-call", "slow-bridge", "slow-bodies"] {
         for request in [post(), get()] {
             let gate = Gate::default();
             let script = Script::reply(json!({ "int32Value": 5 })).hold(&gate);
@@ -348,9 +371,10 @@ async fn an_upstream_that_does_not_keep_to_grpc_is_502_and_says_how() {
         ),
     ];
     for (what, answer) in rows {
-        for listener in ["auto", "call", "no-stop", "bridge"] {
+        for listener in ["auto", "call", "no-stop", "bridge", "bodies"] {
             for request in [post(), get()] {
-                if listener == "bridge" && request.to_http1().starts_with(b"GET") && BRIDGE_OVERLOOKS.contains(&what) {
+                let bridged = listener == "bodies" || listener == "bridge" && request.to_http1().starts_with(b"GET");
+                if bridged && BRIDGE_OVERLOOKS.contains(&what) {
                     continue;
                 }
                 let gateway = bench().at(listener);
@@ -400,7 +424,7 @@ async fn a_status_outside_the_known_codes_is_unknown() {
                 trailers: vec![("grpc-status", status), ("grpc-message", "odd")],
                 ..RawAnswer::default()
             };
-            for listener in ["auto", "bridge"] {
+            for listener in ["auto", "bridge", "bodies"] {
                 let script = Script::raw(answer.clone());
                 let (answer, _) = bench().at(listener).exchange(Http::One, request.clone(), script).await;
                 assert_eq!(
@@ -428,7 +452,7 @@ async fn an_upstream_that_answers_plain_http_is_mapped_by_grpcs_own_table() {
         (418, 2, 500),
         (500, 2, 500),
     ] {
-        for listener in ["auto", "call", "bridge"] {
+        for listener in ["auto", "call", "bridge", "bodies"] {
             for request in [post(), get()] {
                 for body in [Bytes::from_static(b"<html>no</html>"), Bytes::new()] {
                     let answer = RawAnswer {
@@ -451,7 +475,7 @@ async fn an_upstream_that_answers_plain_http_is_mapped_by_grpcs_own_table() {
 
 #[tokio::test]
 async fn an_upstream_is_cancelled_when_the_client_leaves() {
-    for listener in ["auto", "call", "bridge"] {
+    for listener in ["auto", "call", "bridge", "bodies"] {
         for request in [post(), get()] {
             let gateway = bench().at(listener);
 
@@ -477,7 +501,7 @@ async fn an_upstream_is_cancelled_when_the_client_leaves() {
 
 #[tokio::test]
 async fn without_stop_iteration_nothing_hangs() {
-    for listener in ["no-stop", "no-stop-bridge"] {
+    for listener in ["no-stop", "no-stop-bridge", "no-stop-bodies"] {
         nothing_hangs(bench().at(listener)).await;
     }
 }

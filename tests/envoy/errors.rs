@@ -19,7 +19,19 @@ fn bench() -> &'static Bench {
             configuration[key] = value;
             configuration
         };
+        let bridge = |more: Value| {
+            let mut configuration = with("upstream", json!({ "connect_bridge": true, "bridge_bodies": true }));
+            configuration
+                .as_object_mut()
+                .unwrap()
+                .extend(more.as_object().unwrap().clone());
+            configuration
+        };
+        let small = json!({ "limits": { "max_request_bytes": 100, "max_response_bytes": 100 } });
         Bench::start(&[
+            Listener::new("bodies", &bridge(json!({}))).with_bridge(),
+            Listener::new("google-bodies", &bridge(json!({ "errors": { "format": "google" } }))).with_bridge(),
+            Listener::new("small-bodies", &bridge(small)).with_bridge(),
             Listener::new("auto", &json!({ "proto": schema::PROTO })),
             Listener::new("google", &with("errors", json!({ "format": "google" }))),
             Listener::new("bridge", &with("upstream", json!({ "connect_bridge": true }))).with_bridge(),
@@ -94,8 +106,8 @@ struct Way {
     small: Gateway,
 }
 
-/// The ways to the upstream: with a body, in place; without, by a call and by the Connect bridge.
-fn ways() -> [Way; 3] {
+/// The ways to the upstream: with a body, in place and by the Connect bridge; without, by a call and by that bridge.
+fn ways() -> [Way; 4] {
     let way = |request: &Request, [plain, google, small]: [&'static str; 3]| Way {
         request: request.clone(),
         plain: bench().at(plain),
@@ -103,8 +115,10 @@ fn ways() -> [Way; 3] {
         small: bench().at(small),
     };
     let get = Request::get("/v1/echo");
+    let post = Request::post("/v1/echo", &json!({}));
     [
-        way(&Request::post("/v1/echo", &json!({})), ["auto", "google", "small"]),
+        way(&post, ["auto", "google", "small"]),
+        way(&post, ["bodies", "google-bodies", "small-bodies"]),
         way(&get, ["auto", "google", "small"]),
         way(&get, ["bridge", "google-bridge", "small-bridge"]),
     ]

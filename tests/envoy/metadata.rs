@@ -33,6 +33,21 @@ fn bench() -> &'static Bench {
                 }),
             )
             .with_bridge(),
+            Listener::new(
+                "bodies",
+                &json!({ "proto": schema::PROTO, "upstream": { "connect_bridge": true, "bridge_bodies": true } }),
+            )
+            .with_bridge(),
+            Listener::new(
+                "configured-bodies",
+                &json!({
+                    "proto": schema::PROTO,
+                    "upstream": {
+                        "timeout": "7s", "authority": "books.test", "connect_bridge": true, "bridge_bodies": true,
+                    },
+                }),
+            )
+            .with_bridge(),
         ])
     })
 }
@@ -50,22 +65,21 @@ struct Way {
     configured: Gateway,
 }
 
-/// The ways to the upstream: with a body, in place; without, by a call and by the Connect bridge.
-fn ways() -> [Way; 3] {
+/// The ways to the upstream: with a body, in place; without, by a call and by the Connect bridge; with a body, by that
+/// bridge too.
+fn ways() -> [Way; 4] {
     let way = |request: &Request, gateway: &'static str, configured: &'static str| Way {
         request: request.clone(),
         gateway: bench().at(gateway),
         configured: bench().at(configured),
     };
     let get = Request::get("/v1/echo?int32Value=5");
+    let post = Request::post("/v1/echo", &json!({ "int32Value": 5 }));
     [
-        way(
-            &Request::post("/v1/echo", &json!({ "int32Value": 5 })),
-            "auto",
-            "configured",
-        ),
+        way(&post, "auto", "configured"),
         way(&get, "auto", "configured"),
         way(&get, "bridge", "configured-bridge"),
+        way(&post, "bodies", "configured-bodies"),
     ]
 }
 
@@ -200,8 +214,8 @@ async fn the_authority_is_the_configured_one_or_the_clients() {
         let (_, received) = configured.exchange(Http::One, request.clone(), Script::echo()).await;
         assert_eq!(received.authority.as_deref(), Some("books.test"), "{request:?}");
     }
-    let [in_place, _, bridged] = ways();
-    for Way { request, gateway, .. } in [in_place, bridged] {
+    let [in_place, _, bridged, bodies] = ways();
+    for Way { request, gateway, .. } in [in_place, bridged, bodies] {
         let (_, received) = gateway.exchange(Http::One, request, Script::echo()).await;
         assert_eq!(received.authority.as_deref(), Some(AUTHORITY));
     }

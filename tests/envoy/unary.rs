@@ -31,6 +31,14 @@ fn bench() -> &'static Bench {
                 }),
             )
             .with_bridge(),
+            Listener::new(
+                "bridge-bodies",
+                &json!({
+                    "proto": schema::PROTO, "bodyless": "in_place", "auto_mapping": true,
+                    "upstream": { "connect_bridge": true, "bridge_bodies": true },
+                }),
+            )
+            .with_bridge(),
             Listener::with_text("text", &json!({ "proto": schema::PROTO }).to_string()),
             Listener::new(
                 "printed",
@@ -44,8 +52,8 @@ fn bench() -> &'static Bench {
 }
 
 /// The ways to the upstream: in place, but for a request without a body; by a call; in place also without a body, by the Lua
-/// filter and by the Connect bridge.
-const WAYS: [(&str, Http); 7] = [
+/// filter and by the Connect bridge; all of them by that bridge.
+const WAYS: [(&str, Http); 9] = [
     ("auto", Http::One),
     ("auto", Http::Two),
     ("call", Http::Two),
@@ -53,6 +61,8 @@ const WAYS: [(&str, Http); 7] = [
     ("in-place", Http::Two),
     ("bridge", Http::One),
     ("bridge", Http::Two),
+    ("bridge-bodies", Http::One),
+    ("bridge-bodies", Http::Two),
 ];
 
 /// A request, the method it must reach, and the message that must arrive there. The upstream answers with the message
@@ -69,7 +79,7 @@ async fn check(rows: Vec<Row>) {
             let row = format!("{listener} {version:?} {request:?}: {answer:?}");
             assert_eq!(received.path, format!("/test.everything.{method}"), "{row}");
             let content_type = received.header("content-type");
-            let bridged = content_type == Some("application/grpc+proto") && listener == "bridge";
+            let bridged = content_type == Some("application/grpc+proto") && listener.starts_with("bridge");
             assert!(bridged || content_type == Some("application/grpc"), "{row}");
             assert_eq!(received.header("te"), Some("trailers"), "{row}");
             assert_eq!(received.json(), *message, "{row}");

@@ -513,4 +513,11 @@ fn a_bridge_is_of_no_use_to_calls() {
         log.contains("upstream.connect_bridge: expected false with dispatch: call"),
         "{log}"
     );
+    let upstream = json!({ "bridge_bodies": true });
+    let refused = Host::envoy().load(&configuration(json!({ "upstream": upstream })));
+    let log = refused.err().unwrap().log.join("\n");
+    assert!(
+        log.contains("upstream.bridge_bodies: expected false without upstream.connect_bridge: true"),
+        "{log}"
+    );
 }

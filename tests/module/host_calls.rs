@@ -143,7 +143,7 @@ fn a_unary_request_through_the_connect_bridge() {
             exchange
         },
     );
-    // One with a body pays nothing for it.
+    // One with a body pays nothing for it, unless it goes there too.
     let expected = [
         (GetHeaders, 3),
         (SetHeader, 6),
@@ -152,6 +152,28 @@ fn a_unary_request_through_the_connect_bridge() {
         (SetBuffer, 3),
     ];
     costs(json!({ "upstream": { "connect_bridge": true } }), &expected, echo);
+    let bodies = json!({ "connect_bridge": true, "bridge_bodies": true });
+    let expected = [
+        (GetHeaders, 2),
+        // :path, content-type, connect-protocol-version, grpc-timeout; content-type and content-length of the answer.
+        (SetHeader, 6),
+        // The request's content-length.
+        (RemoveHeader, 1),
+        (GetBuffer, 2),
+        (SetBuffer, 3),
+    ];
+    let gateway = gateway(json!({ "upstream": bodies, "hold_headers": true }));
+    let exchange = |gateway: &Gateway| {
+        let exchange = gateway.request(post("/v1/echo").json(r#"{"int32Value": 1}"#));
+        let headers = Response::new(200).header("content-type", "application/proto").chunk("");
+        exchange.respond_headers(&headers);
+        exchange.respond_data(message(), false);
+        exchange.respond_trailers(&[]);
+        assert_eq!(exchange.answer().json(), json!({ "int32Value": 1 }));
+        exchange
+    };
+    exchange(&gateway);
+    costs_at(&gateway, &expected, exchange);
 }
 
 #[test]
