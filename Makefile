@@ -24,7 +24,7 @@ help:
 	@echo 'make differential  random requests to the module and to Envoy'\''s own transcoder, 20000; takes three minutes'
 	@echo 'make soak        everything at once in a real Envoy for ten minutes, then a million requests in a test host'
 	@echo 'make bench       how fast the codec is, natively and in wasm, beside prost-reflect; takes a minute'
-	@echo 'make bench-envoy how fast Envoy is with it, beside its own transcoder; takes six minutes, needs wrk'
+	@echo 'make bench-envoy how fast Envoy is with it, beside its own transcoder; takes four minutes'
 	@echo 'make bench-start how long Envoy takes to load and to configure it, and the memory; takes three minutes'
 
 # In three steps: link/ says what the second and the third are for. Each build puts the module of the first one back in its

@@ -1,9 +1,10 @@
 """Compares protobridge with Envoy's own C++ gRPC-JSON transcoder, in one Envoy and in turns.
 
 Beside them goes a Wasm filter that does nothing, on gRPC that needs no transcoding: the floor of any Wasm filter. What
-is compared is the CPU time of the Envoy process for each request, which other load on the machine changes little;
-requests per second and latencies are those of a client, server and Envoy on the same machine. `make bench-envoy`
-installs what this needs, but for wrk.
+is compared is the CPU time of the Envoy process for each request. A machine is rarely as fast in one second as in the
+next: so turns are short, each round has one of every contender, in random order, and what counts is the ratio within a
+round. Of these the median is printed, with the interval that holds the true one in 95 of 100 runs. Requests per second
+and latencies are those of a client, server and Envoy on the same machine. `make bench-envoy` installs what this needs.
 """
 
 from __future__ import annotations
@@ -11,10 +12,8 @@ from __future__ import annotations
 import argparse
 import importlib.resources
 import json
-import os
+import math
 import random
-import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -34,6 +33,7 @@ from demo import ENVOY, Failure, running, wait  # noqa: E402
 MODULE = ROOT / "target/wasm32-wasip1/release/protobridge.wasm"
 NOOP = ROOT / "target/wasm32-wasip1/release/protobridge_bench_noop.wasm"
 UPSTREAM = ROOT / "target/release/bench-upstream"
+CLIENT = ROOT / "target/release/bench-load"
 MESSAGES = 1000  # of a stream; benches/upstream sends as many
 
 NATIVE, OURS, GRPC_WEB, BRIDGE, FLOOR = LISTENERS = ["native", "protobridge", "grpc_web", "bridge", "floor"]
@@ -50,13 +50,14 @@ class Shape:
     body: str
     message: bytes
     connections: int = 8
+    requests: int = 400  # of a turn
     accept: str = "application/json"
     listeners: dict[str, str] = field(default_factory=lambda: {NATIVE: NATIVE, OURS: OURS, FLOOR: FLOOR})
 
 
 @dataclass
 class Turn:
-    """The figures of one run of wrk: microseconds of Envoy's CPU a request, requests a second, milliseconds."""
+    """The figures of one turn: microseconds of Envoy's CPU a request, requests a second, milliseconds."""
 
     cpu: float
     rate: float
@@ -66,13 +67,11 @@ class Turn:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--turns", type=int, default=7, help="how often each is measured (default: 7)")
-    parser.add_argument("--seconds", type=int, default=2, help="how long a turn takes (default: 2)")
+    parser.add_argument("--rounds", type=int, default=60, help="how often each is measured (default: 60)")
     parser.add_argument("--shape", default="", help="only the shapes whose names contain this")
+    parser.add_argument("--module", type=Path, default=MODULE, help="the module to measure (default: the built one)")
+    parser.add_argument("--beside", type=Path, help="another module, which takes the native transcoder's place")
     arguments = parser.parse_args()
-    if not shutil.which("wrk"):
-        print("missing: wrk, the load generator\n    apt-get install wrk", file=sys.stderr)
-        return 1
     try:
         with tempfile.TemporaryDirectory(prefix="protobridge-bench-") as name:
             run(Path(name), arguments)
@@ -88,7 +87,7 @@ def run(folder: Path, arguments: argparse.Namespace) -> None:
     log = folder / "upstream.log"
     with running([UPSTREAM, folder / "message"], log) as upstream:
         port = int(wait(upstream, log, lambda: log.read_text().strip() or None))
-        (folder / "envoy.json").write_text(json.dumps(bootstrap(port, schema)))
+        (folder / "envoy.json").write_text(json.dumps(bootstrap(port, schema, arguments)))
         log = folder / "envoy.log"
         admin = folder / "admin"
         command = [ENVOY, "--config-path", folder / "envoy.json", "--concurrency", "1", "--disable-hot-restart"]
@@ -98,28 +97,29 @@ def run(folder: Path, arguments: argparse.Namespace) -> None:
             ports = wait(envoy, log, lambda: listening(address))
             shapes = [shape for shape in all_shapes(schema) if arguments.shape in shape.name]
             for shape in shapes:
-                check(shape, ports, folder)
+                check(shape, ports)
             print_table(envoy.pid, shapes, ports, folder, arguments)
 
 
 def print_table(pid: int, shapes: list[Shape], ports: dict[str, int], folder: Path, arguments: Any) -> None:
-    columns = ["", "CPU per request, µs: native", "protobridge", "floor", "**ratio**"]
+    columns = ["", "CPU per request, µs: native", "protobridge", "floor", "**ratio**", "95 %"]
     columns += [f"{figure}{whose}" for figure in ("requests/s: ", "p50, ms: ", "p99, ms: ") for whose in (NATIVE, OURS)]
     print(f"| {' | '.join(columns)} |\n|---|{'--:|' * (len(columns) - 1)}")
+    order = random.Random(2)
     for shape in shapes:
         turns: dict[str, list[Turn]] = {name: [] for name in shape.listeners}
-        for turn in range(arguments.turns + 1):
-            # Back and forth, so that none always follows the same one. The first turn warms up.
-            for name in list(shape.listeners)[:: 1 if turn % 2 == 0 else -1]:
-                figures = load(pid, shape, name, ports[shape.listeners[name]], folder, arguments.seconds)
-                if turn > 0:
-                    turns[name].append(figures)
+        for name in turns:
+            # V8 optimises what has run for a while.
+            load(pid, shape, name, ports[shape.listeners[name]], folder, 10 * shape.requests)
+        for _ in range(arguments.rounds):
+            for name in order.sample(list(turns), len(turns)):
+                turns[name].append(load(pid, shape, name, ports[shape.listeners[name]], folder, shape.requests))
         native, ours = median(turns[NATIVE]), median(turns[OURS])
         floor = f"{median(turns[FLOOR]).cpu:.1f}" if FLOOR in turns else ""
-        # Of turns that followed one another, so that what disturbed both falls out.
-        ratio = statistics.median(ours.cpu / native.cpu for native, ours in zip(turns[NATIVE], turns[OURS]))
-        cells = [f"{native.cpu:.1f}", f"{ours.cpu:.1f}", floor, f"**{ratio:.2f}**", f"{native.rate:.0f}"]
-        cells += [f"{ours.rate:.0f}", *(f"{of:.2f}" for of in (native.p50, ours.p50, native.p99, ours.p99))]
+        low, ratio, high = interval([ours.cpu / native.cpu for native, ours in zip(turns[NATIVE], turns[OURS])])
+        cells = [f"{native.cpu:.1f}", f"{ours.cpu:.1f}", floor, f"**{ratio:.2f}**", f"{low:.2f}–{high:.2f}"]
+        cells += [f"{native.rate:.0f}", f"{ours.rate:.0f}"]
+        cells += [f"{of:.2f}" for of in (native.p50, ours.p50, native.p99, ours.p99)]
         print(f"| {shape.name} | {' | '.join(cells)} |", flush=True)
 
 
@@ -127,40 +127,47 @@ def median(turns: list[Turn]) -> Turn:
     return Turn(*(statistics.median(getattr(turn, figure.name) for turn in turns) for figure in fields(Turn)))
 
 
-def load(pid: int, shape: Shape, name: str, port: int, folder: Path, seconds: int) -> Turn:
-    """One turn of wrk at a listener."""
-    path, method, headers, body = request_of(shape, name, folder)
-    command = ["wrk", "-t1", f"-c{shape.connections}", f"-d{seconds}s", "-s", HERE / "post.lua",
-               f"http://127.0.0.1:{port}{path}", "--", method, body, *headers]
-    before = cpu(pid)
-    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    used = cpu(pid) - before
-    figures = re.search(r"^figures (\d+) (\d+) (\d+) (\d+) (\d+)$", output, re.MULTILINE)
-    if figures is None or int(figures[1]) == 0 or int(figures[3]) > 0:
-        raise Failure(f"{shape.name}, {name}: not all requests were answered:\n{output}")
-    requests, duration, _, p50, p99 = map(int, figures.groups())
-    return Turn(used * 1e6 / requests, requests * 1e6 / duration, p50 / 1e3, p99 / 1e3)
+def interval(values: list[float]) -> tuple[float, float, float]:
+    """The median, between the values that hold the true one with 95 % (the binomial's normal approximation)."""
+    ranked, half = sorted(values), 0.98 * math.sqrt(len(values))
+    low = max(0, math.floor(len(values) / 2 - half))
+    high = min(len(values) - 1, math.ceil(len(values) / 2 + half))
+    return ranked[low], statistics.median(ranked), ranked[high]
 
 
-def request_of(shape: Shape, name: str, folder: Path) -> tuple[str, str, list[str], str]:
-    """Path, method, headers and the file of the body."""
+def load(pid: int, shape: Shape, name: str, port: int, folder: Path, requests: int) -> Turn:
+    """So many requests to a listener."""
+    path, method, headers, body = request_of(shape, name)
+    lines = [f"{method} {path} HTTP/1.1", "host: bench", "user-agent: bench-load"]
+    lines += [f"{header}: {value}" for header, value in zip(headers[::2], headers[1::2])]
+    lines += [f"content-length: {len(body)}"] if body else []
+    file = folder / "request"
+    file.write_bytes("\r\n".join([*lines, "", ""]).encode() + body)
+    command = [CLIENT, str(pid), str(port), str(shape.connections), str(requests), file]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise Failure(f"{shape.name}, {name}: {done.stderr}")
+    cpu, passed, p50, p99 = map(int, done.stdout.split())
+    return Turn(cpu / 1e3 / requests, requests * 1e9 / passed, p50 / 1e3, p99 / 1e3)
+
+
+def request_of(shape: Shape, name: str) -> tuple[str, str, list[str], bytes]:
+    """Path, method, headers and body."""
     if name == FLOOR:
         path, method, body = shape.grpc_path, "POST", frame(shape.message)
         headers = ["content-type", "application/grpc"]
     else:
         path, method, body = shape.path, shape.method, shape.body.encode()
         headers = ["accept", shape.accept, *(["content-type", "application/json"] if body else [])]
-    file = folder / "body"
-    file.write_bytes(body)
-    return path, method, headers, str(file) if body else ""
+    return path, method, headers, body
 
 
-def check(shape: Shape, ports: dict[str, int], folder: Path) -> None:
+def check(shape: Shape, ports: dict[str, int]) -> None:
     """Both give the same answer, so that the same work is compared."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     answers = []
     for name in (NATIVE, OURS):
-        path, method, headers, _ = request_of(shape, name, folder)
+        path, method, headers, _ = request_of(shape, name)
         url = f"http://127.0.0.1:{ports[shape.listeners[name]]}{path}"
         fields = dict(zip(headers[::2], headers[1::2]))
         request = urllib.request.Request(url, shape.body.encode() or None, fields, method=method)
@@ -171,12 +178,6 @@ def check(shape: Shape, ports: dict[str, int], folder: Path) -> None:
     native, ours = answers
     if native != ours:
         raise Failure(f"{shape.name}: the answers differ:\n{str(native)[:500]}\n{str(ours)[:500]}")
-
-
-def cpu(pid: int) -> float:
-    """Seconds of CPU that a process has used, all threads."""
-    numbers = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(numbers[11]) + int(numbers[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def listening(admin: str) -> dict[str, int] | None:
@@ -236,19 +237,19 @@ def all_shapes(schema: Schema) -> list[Shape]:
         "genre": "GENRE_FICTION",
     }
 
-    def echo(name: str, method: str, path: str, kind: str, value: Any, connections: int) -> Shape:
+    def echo(name: str, method: str, path: str, kind: str, value: Any, *load: int, **different: Any) -> Shape:
         body = json.dumps(value, separators=(",", ":"))
-        title = f"{name}, {size(len(body))}"
-        return Shape(title, "POST", path, f"/bench.Bench/{method}", body, schema.wire(kind, body), connections)
+        title, message = f"{name}, {size(len(body))}", schema.wire(kind, body)
+        return Shape(title, "POST", path, f"/bench.Bench/{method}", body, message, *load, **different)
 
-    def echo_list(length: int, connections: int) -> Shape:
-        return echo("list", "EchoBooks", "/v1/books", "ListBooksResponse", books(length, numbers), connections)
+    def echo_list(length: int, *load: int) -> Shape:
+        return echo("list", "EchoBooks", "/v1/books", "ListBooksResponse", books(length, numbers), *load)
 
     def stream(how: str, **different: Any) -> Shape:
         body = '{"shelf":"7"}'
         message = schema.wire("ListBooksRequest", body)
         name = f"stream of {MESSAGES} messages{how}"
-        return Shape(name, "POST", "/v1/list", "/bench.Bench/ListBooks", body, message, 2, **different)
+        return Shape(name, "POST", "/v1/list", "/bench.Bench/ListBooks", body, message, 2, 20, **different)
 
     def get(how: str, **different: Any) -> Shape:
         path = "/v1/shelves/7/books/1234?view=FULL"
@@ -256,10 +257,12 @@ def all_shapes(schema: Schema) -> list[Shape]:
         return Shape(f"GET, an answer of 400 B{how}", "GET", path, "/bench.Bench/GetBook", "", message, **different)
 
     return [
-        echo("object", "EchoBook", "/v1/book", "Book", small, 8),
-        echo_list(4_500, 8),
-        echo_list(108_000, 4),
-        echo_list(1_100_000, 2),
+        echo("object", "EchoBook", "/v1/book", "Book", small),
+        echo("object, by the Connect bridge", "EchoBook", "/v1/book", "Book", small,
+             listeners={NATIVE: NATIVE, OURS: BRIDGE}),
+        echo_list(4_500, 8, 300),
+        echo_list(108_000, 4, 40),
+        echo_list(1_100_000, 2, 8),
         stream(""),
         stream(", as NDJSON", accept="application/x-ndjson", listeners={NATIVE: NATIVE, OURS: OURS}),
         stream(", with grpc_web", listeners={NATIVE: NATIVE, OURS: GRPC_WEB}),
@@ -308,12 +311,13 @@ def book(numbers: random.Random, length: int = 0) -> dict[str, Any]:
 TYPE = "type.googleapis.com/envoy.extensions"
 
 
-def bootstrap(upstream: int, schema: Schema) -> dict[str, Any]:
+def bootstrap(upstream: int, schema: Schema, arguments: Any) -> dict[str, Any]:
     """Envoy's configuration: five listeners that differ in their filters."""
     proto = {"@type": "type.googleapis.com/google.protobuf.Struct",
              "value": {"proto": PROTO.read_text(), "bodyless": "call", "hold_headers": True}}
     grpc_web_proto = {**proto, "value": {**proto["value"], "upstream": {"grpc_web": True}}}
-    bridge_proto = {**proto, "value": {**proto["value"], "upstream": {"connect_bridge": True}}}
+    bridged = {"connect_bridge": True, "bridge_bodies": True}
+    bridge_proto = {**proto, "value": {**proto["value"], "upstream": bridged}}
     native = {
         "name": "envoy.filters.http.grpc_json_transcoder",
         "typed_config": {
@@ -326,11 +330,12 @@ def bootstrap(upstream: int, schema: Schema) -> dict[str, Any]:
                 "typed_config": {"@type": f"{TYPE}.filters.http.grpc_web.v3.GrpcWeb"}}
     bridge = {"name": "envoy.filters.http.connect_grpc_bridge",
               "typed_config": {"@type": f"{TYPE}.filters.http.connect_grpc_bridge.v3.FilterConfig"}}
+    module, beside = arguments.module, arguments.beside
     filters = {
-        NATIVE: [native],
-        OURS: [wasm("protobridge", MODULE, proto)],
-        GRPC_WEB: [wasm("protobridge", MODULE, grpc_web_proto), grpc_web],
-        BRIDGE: [wasm("protobridge", MODULE, bridge_proto), bridge],
+        NATIVE: [wasm("beside", beside, proto) if beside else native],
+        OURS: [wasm("protobridge", module, proto)],
+        GRPC_WEB: [wasm("protobridge", module, grpc_web_proto), grpc_web],
+        BRIDGE: [wasm("protobridge", module, bridge_proto), bridge],
         FLOOR: [wasm("noop", NOOP, None)],
     }
     return {
