@@ -20,7 +20,7 @@ if command -v valgrind >/dev/null; then
     trap 'rm -r "$counts"' EXIT
     measured=codec_bench::measured_by_callgrind
     valgrind --quiet --tool=callgrind --callgrind-out-file="$counts/callgrind" \
-        --toggle-collect=$measured --dump-after=$measured "$bench" count
+        --dump-instr=yes --dump-line=no --compress-pos=no --toggle-collect=$measured --dump-after=$measured "$bench" count
     "$bench" counts "$counts"
 else
     echo 'no valgrind: instruction counts are left out'

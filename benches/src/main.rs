@@ -4,20 +4,23 @@
 //! codec-bench run [COMMAND…]   the table. COMMAND runs this program in wasm, to answer `serve`; without it the wasm
 //!                              columns stay empty.
 //! codec-bench serve            for each number of a shape on standard input, one line of speeds
-//! codec-bench count            each shape once in each direction through `measured_by_callgrind`
-//! codec-bench counts DIRECTORY the table of the instruction counts that callgrind left there
+//! codec-bench count            each shape once in each direction, and a small exchange, through `measured_by_callgrind`
+//! codec-bench counts DIRECTORY the tables of the counts that callgrind left there
 //! codec-bench repeat SHAPE WAY TIMES   for a profiler; WAY is ToWire, ToJson, …
 //! ```
 //!
 //! All ways on one shape take turns (A B A B …), natively and then in wasm; what is shown is each way's median.
 
+use std::collections::BTreeSet;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use codec::{Codec, Subject, Way};
+use exchange::Exchanges;
 
 mod codec;
+mod exchange;
 mod shapes;
 
 /// In the order of the columns.
@@ -136,37 +139,81 @@ fn speeds(subject: &mut Subject<'_>) -> [f64; WAYS.len()] {
     })
 }
 
-/// Shape by shape, both directions: what [`counts`] then finds in callgrind's files, one for each call.
+/// Shape by shape, both directions, and an exchange: what [`counts`] then finds in callgrind's files, one for each call.
 fn count() {
     let codec = Codec::new();
     for shape in shapes::all() {
         let mut subject = codec.subject(&shape);
         for way in [Way::ToWire, Way::ToJson] {
             subject.run(way);
-            measured_by_callgrind(&mut subject, way);
+            measured_by_callgrind(&mut || subject.run(way));
         }
     }
+    let mut exchanges = Exchanges::new();
+    // An allocator is slow at first.
+    for _ in 0..100 {
+        exchanges.unary();
+    }
+    measured_by_callgrind(&mut || exchanges.unary());
 }
 
 #[inline(never)]
-fn measured_by_callgrind(subject: &mut Subject<'_>, way: Way) {
-    subject.run(std::hint::black_box(way));
+fn measured_by_callgrind(run: &mut dyn FnMut()) {
+    std::hint::black_box(run)();
 }
 
 fn counts(directory: &str) {
     println!("\nInstructions per byte of JSON (x86-64, by callgrind), and in all.\n");
     println!("| | JSON→wire | | wire→JSON | |\n|---|--:|--:|--:|--:|");
     let codec = Codec::new();
-    for (index, shape) in shapes::all().iter().enumerate() {
+    let shapes = shapes::all();
+    for (index, shape) in shapes.iter().enumerate() {
         let subject = codec.subject(shape);
         let columns = [Way::ToWire, Way::ToJson].iter().enumerate().map(|(direction, way)| {
-            let file = format!("{directory}/callgrind.{}", index * 2 + direction + 1);
-            let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
-            let count = text.lines().find_map(|line| line.strip_prefix("totals: "));
-            let count: f64 = count.expect("callgrind's total").trim().parse().expect("a number");
-            format!("{:.2} | {count:.0}", count / subject.bytes(*way) as f64)
+            let count = Count::read(directory, index * 2 + direction);
+            let per_byte = count.instructions as f64 / subject.bytes(*way) as f64;
+            format!("{per_byte:.2} | {}", count.instructions)
         });
         println!("| {} | {} |", shape.name, columns.collect::<Vec<_>>().join(" | "));
+    }
+    let Count {
+        instructions,
+        lines,
+        pages,
+    } = Count::read(directory, shapes.len() * 2);
+    println!(
+        "\nA small unary exchange without its host: {instructions} instructions, in {lines} cache lines and {pages} pages of \
+         code."
+    );
+}
+
+/// What one call took.
+struct Count {
+    instructions: u64,
+    /// Of code, of 64 bytes: a gateway does much between two requests, and each of them may have to come from memory.
+    lines: usize,
+    /// Of code, of 4 KiB.
+    pages: usize,
+}
+
+impl Count {
+    /// Reads the file of the call with this number, counted from 0. Costs stand behind the addresses of instructions
+    /// (Valgrind's manual, "Callgrind Format Specification").
+    fn read(directory: &str, call: usize) -> Self {
+        let file = format!("{directory}/callgrind.{}", call + 1);
+        let text = std::fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let total = text.lines().find_map(|line| line.strip_prefix("totals: "));
+        let addresses = text.lines().filter_map(|line| {
+            let address = line.strip_prefix("0x")?.split(' ').next()?;
+            u64::from_str_radix(address, 16).ok()
+        });
+        let addresses: BTreeSet<_> = addresses.collect();
+        let blocks = |size: u64| addresses.iter().map(|address| address / size).collect::<BTreeSet<_>>();
+        Self {
+            instructions: total.expect("callgrind's total").trim().parse().expect("a number"),
+            lines: blocks(64).len(),
+            pages: blocks(4096).len(),
+        }
     }
 }
 
