@@ -173,7 +173,7 @@ impl InPlace {
     /// How long the upstream may take for a streamed response, where it may be the first to notice that this has passed.
     pub fn watched_timeout(&self) -> Option<Duration> {
         match &self.body {
-            Body::Flow(_) | Body::Gathered { .. } if self.is_open() => self.answer.deadline.enforced(),
+            Body::Flow(_) | Body::Gathered { .. } if self.is_open() => self.answer.deadline.time(),
             _ => None,
         }
     }

@@ -443,7 +443,7 @@ impl Pending {
         if let Some(authority) = &upstream.authority {
             edits.set(b":authority", authority.as_bytes());
         }
-        if let Some(time) = self.deadline.told() {
+        if let Some(time) = self.deadline.time() {
             edits.set(b"grpc-timeout", timeout::format(time).as_bytes());
         }
     }
@@ -487,7 +487,7 @@ impl Pending {
         for (name, value) in headers.iter() {
             metadata::metadata_values(name, value, &connection).for_each(|value| out.push(name, value));
         }
-        if let Some(time) = self.deadline.of_call().told() {
+        if let Some(time) = self.deadline.of_call().time() {
             out.push(b"grpc-timeout", timeout::format(time).as_bytes());
         }
     }

@@ -275,6 +275,30 @@ fn the_gateway_is_told_the_deadline() {
     }
 }
 
+/// A service that was told less than the gateway's route allows would give up early.
+#[test]
+fn where_nobody_says_a_time_the_gateways_own_holds() {
+    for (way, asked, told, enforced) in [
+        ("in_place", None, None, None),
+        ("in_place", Some("1H"), Some("1H"), Some("3599980")),
+        ("call", None, Some("15S"), Some("14980")),
+        ("call", Some("1H"), Some("1H"), Some("3599980")),
+    ] {
+        let gateway = gateway(json!({ "dispatch": way }));
+        let mut request = Request::post("/v1/echo");
+        if let Some(asked) = asked {
+            request = request.header("grpc-timeout", asked);
+        }
+        let metadata = sent(&gateway.request(request.json("{}"))).metadata;
+        assert_eq!(metadata.get("grpc-timeout"), told, "{way} {asked:?}");
+        assert_eq!(
+            metadata.get("x-envoy-upstream-rq-timeout-ms"),
+            enforced,
+            "{way} {asked:?}"
+        );
+    }
+}
+
 #[test]
 fn a_stream_in_place_may_end_by_its_own_error_at_the_deadline() {
     // The gateway can only break a stream off: it leaves time to the upstream to end it, which is told the deadline.

@@ -56,8 +56,8 @@ fn echo(gateway: &Gateway) -> Exchange {
 fn a_unary_request_in_place() {
     let expected = [
         (GetHeaders, 3),
-        // :path, content-type, te, grpc-timeout; content-type and content-length of the answer.
-        (SetHeader, 6),
+        // :path, content-type, te; content-type and content-length of the answer.
+        (SetHeader, 5),
         // The request's content-length; grpc-status.
         (RemoveHeader, 2),
         (GetBuffer, 2),
@@ -79,7 +79,7 @@ fn a_unary_request_on_kong() {
         (GetProperty, 5),
         // The query, which makes way for the path; te.
         (SetProperty, 2),
-        (SetHeader, 5),
+        (SetHeader, 4),
         (GetBuffer, 2),
         // The message; each part of the answer, of which the first waits for the status.
         (SetBuffer, 3),
@@ -92,7 +92,7 @@ fn what_an_access_log_prints() {
     let expected = [
         (GetHeaders, 3),
         // What :path was, before the others.
-        (SetHeader, 7),
+        (SetHeader, 6),
         (RemoveHeader, 2),
         (GetBuffer, 2),
         // Envoy tells the end of a request behind its body, which is taken out until then.
@@ -107,7 +107,7 @@ fn what_an_access_log_prints() {
 fn an_error_without_a_message() {
     let expected = [
         (GetHeaders, 2),
-        (SetHeader, 4),
+        (SetHeader, 3),
         (RemoveHeader, 1),
         (GetBuffer, 1),
         (SetBuffer, 2),
@@ -125,8 +125,8 @@ fn an_error_without_a_message() {
 fn a_unary_request_through_the_connect_bridge() {
     let expected = [
         (GetHeaders, 2),
-        // :path, grpc-timeout; content-type and content-length of the answer.
-        (SetHeader, 4),
+        // :path; content-type and content-length of the answer.
+        (SetHeader, 3),
         (GetBuffer, 1),
         (SetBuffer, 1),
     ];
@@ -146,7 +146,7 @@ fn a_unary_request_through_the_connect_bridge() {
     // One with a body pays nothing for it, unless it goes there too.
     let expected = [
         (GetHeaders, 3),
-        (SetHeader, 6),
+        (SetHeader, 5),
         (RemoveHeader, 2),
         (GetBuffer, 2),
         (SetBuffer, 3),
@@ -155,8 +155,8 @@ fn a_unary_request_through_the_connect_bridge() {
     let bodies = json!({ "connect_bridge": true, "bridge_bodies": true });
     let expected = [
         (GetHeaders, 2),
-        // :path, content-type, connect-protocol-version, grpc-timeout; content-type and content-length of the answer.
-        (SetHeader, 6),
+        // :path, content-type, connect-protocol-version; content-type and content-length of the answer.
+        (SetHeader, 5),
         // The request's content-length.
         (RemoveHeader, 1),
         (GetBuffer, 2),
@@ -193,7 +193,7 @@ fn a_unary_request_as_a_call() {
 fn a_stream_of_messages_in_three_chunks() {
     let expected = [
         (GetHeaders, 3),
-        // A stream has no grpc-timeout unless one is set, and its answer no content-length.
+        // The answer has no content-length.
         (SetHeader, 4),
         (RemoveHeader, 2),
         // One each for the request and for each chunk, however many messages it has.
