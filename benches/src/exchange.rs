@@ -27,16 +27,9 @@ impl Exchanges {
         }
     }
 
-    /// A unary request with a body, and its answer, which the headers wait for.
-    pub fn unary(&mut self) {
-        let Self {
-            plugin,
-            workspace,
-            frame,
-        } = self;
-        let abilities = Abilities::envoy(true, None);
-        let mut exchange = Exchange::new(Rc::clone(plugin));
-        let request = headers(&[
+    /// The headers of the request and of its answer, and the trailers.
+    pub fn headers() -> [Headers; 3] {
+        let request = [
             (":authority", "bench"),
             (":path", "/v1/book"),
             (":method", "POST"),
@@ -46,17 +39,29 @@ impl Exchanges {
             ("content-type", "application/json"),
             ("content-length", "84"),
             ("x-request-id", "0af76519-16cd-43dd-8448-eb211c80319c"),
-        ]);
+        ];
+        let answer = [(":status", "200"), ("content-type", "application/grpc")];
+        [headers(&request), headers(&answer), headers(&[("grpc-status", "0")])]
+    }
+
+    /// A unary request with a body, and its answer, which the headers wait for.
+    pub fn unary(&mut self, [request, answer, trailers]: [Headers; 3]) {
+        let Self {
+            plugin,
+            workspace,
+            frame,
+        } = self;
+        let abilities = Abilities::envoy(true, None);
+        let mut exchange = Exchange::new(Rc::clone(plugin));
         exchange.request_headers(request, false, abilities, workspace);
         exchange.request_chunk(JSON, false, abilities, workspace);
         match exchange.request_chunk(b"", true, abilities, workspace) {
             RequestStep::Forward(forward) => forward.body.clone_into(frame),
             step => panic!("expected the request to go on, found {step:?}"),
         }
-        let answer = headers(&[(":status", "200"), ("content-type", "application/grpc")]);
         exchange.response_headers(answer, false, None, abilities, workspace);
         exchange.response_chunk(frame, false, workspace);
-        let step = exchange.response_chunks_ended(headers(&[("grpc-status", "0")]), workspace);
+        let step = exchange.response_chunks_ended(trailers, workspace);
         assert!(matches!(step, ResponseStep::RewriteHeaders(_)), "{step:?}");
     }
 }
