@@ -302,7 +302,27 @@ pub fn write_varint(value: u64, out: &mut Vec<u8>) {
     }
 }
 
+/// The varint of a value below 2^56, in the low bytes of a word, and how many bytes it takes.
+#[inline(always)]
+pub fn varint_word(value: u64) -> (u64, usize) {
+    // Seven bits to a byte, in parallel: first two halves of 28 bits, then four quarters of 14.
+    let bits = value & 0x0fff_ffff | (value & 0x00ff_ffff_f000_0000) << 4;
+    let bits = bits & 0x0000_3fff_0000_3fff | (bits & 0x0fff_c000_0fff_c000) << 2;
+    let bits = bits & 0x007f_007f_007f_007f | (bits & 0x3f80_3f80_3f80_3f80) << 1;
+    // Of bytes: all that hold something, and the first one whatever it holds.
+    let zeros = (bits | 1).leading_zeros() / 8;
+    let continued = 0x0080_8080_8080_8080 >> (8 * zeros);
+    (bits | continued, 8 - zeros as usize)
+}
+
 fn write_long_varint(mut value: u64, out: &mut Vec<u8>) {
+    if value < 1 << 56 {
+        let (word, length) = varint_word(value);
+        let end = out.len() + length;
+        out.extend_from_slice(&word.to_le_bytes());
+        out.truncate(end);
+        return;
+    }
     // All ten bytes, cut to size: a copy of a fixed length is a few instructions, one of a varying length is a call.
     let mut bytes = [0; MAX_VARINT_LENGTH];
     let mut length = 0;
@@ -475,7 +495,12 @@ mod tests {
     #[test]
     fn varints_are_read_as_they_are_written() {
         for shift in 0..64 {
-            for value in [1_u64 << shift, (1 << shift) - 1, u64::MAX >> shift] {
+            for value in [
+                1_u64 << shift,
+                (1 << shift) - 1,
+                u64::MAX >> shift,
+                0xa5c3_7e91_4f2d_b86b >> shift,
+            ] {
                 let mut bytes = Vec::new();
                 write_varint(value, &mut bytes);
                 assert_eq!(bytes.len(), varint_length(value), "{value}");

@@ -55,6 +55,18 @@ pub(super) fn is_plain_start(text: &[u8; 2 * LANES], length: usize) -> bool {
     mask.trailing_zeros() as usize >= length
 }
 
+/// How many bytes of `text` are plain before the first one that isn't.
+#[inline(always)]
+pub(super) fn plain_length(text: &[u8; 2 * LANES]) -> usize {
+    let [first, second] = text.as_chunks::<LANES>().0 else {
+        return 0;
+    };
+    match unusual(first) {
+        0 => LANES + (unusual(second) | 1 << LANES).trailing_zeros() as usize,
+        mask => mask.trailing_zeros() as usize,
+    }
+}
+
 fn is_plain(byte: u8) -> bool {
     matches!(byte, b' '..=0x7f) && byte != b'"' && byte != b'\\'
 }
@@ -125,6 +137,13 @@ mod tests {
                     assert!(plain_end_within(&text, 0, behind) >= behind.min(expected));
                     assert_eq!(plain_end(&text, place), expected, "{byte}, from {place} of {length}");
                     assert_eq!(plain_end(&text, length), length);
+                    if let Some(start) = text.first_chunk() {
+                        assert_eq!(
+                            plain_length(start),
+                            expected.min(2 * LANES),
+                            "{byte} at {place} of {length}"
+                        );
+                    }
                 }
             }
         }

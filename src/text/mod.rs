@@ -2,6 +2,7 @@
 
 pub mod append;
 pub mod base64;
+pub mod equal;
 pub mod percent;
 pub mod problems;
 pub mod shown;

@@ -6,10 +6,11 @@
 
 use super::parser::Parser;
 use super::scalar;
-use crate::codec::lanes::plain_end;
-use crate::schema::tables::{Cardinality, Field, Kind};
+use super::well_known::timestamp_at_start;
+use crate::codec::lanes::{plain_end, plain_length};
+use crate::schema::tables::{Cardinality, EnumIndex, Field, Kind, MessageIndex, WellKnown};
 use crate::text::append::{SHORT, append_with, copy_to};
-use crate::wire::Tag;
+use crate::wire::{Tag, varint_word};
 
 impl<'p> Parser<'p, '_> {
     /// Reads the value of `field`, if it is a common one. `false`: nothing has been read or written.
@@ -23,6 +24,8 @@ impl<'p> Parser<'p, '_> {
             Kind::Int32 | Kind::Uint32 | Kind::Int64 | Kind::Uint64 => self.common_integer(&field.tag),
             Kind::Double => self.common_double(&field.tag),
             Kind::Bool => self.common_bool(&field.tag),
+            Kind::Enum(index) => self.common_enum(index, &field.tag),
+            Kind::Message(index) => self.scan.peek() == b'"' && self.common_timestamp(index, &field.tag),
             _ => false,
         }
     }
@@ -31,20 +34,17 @@ impl<'p> Parser<'p, '_> {
     /// written.
     #[inline(always)]
     pub(super) fn common_string(&mut self, tag: &Tag) -> bool {
-        if self.scan.peek() != b'"' {
-            return false;
-        }
-        let json = self.scan.json();
-        let start = self.scan.at + 1;
-        let Some(text) = json.get(start..).and_then(|rest| rest.first_chunk::<SHORT>()) else {
+        let [b'"', text @ ..] = self.scan.rest() else {
             return false;
         };
-        let end = plain_end(json, start);
-        let length = end - start;
-        if length > SHORT || json.get(end) != Some(&b'"') {
+        let Some(text) = text.first_chunk::<SHORT>() else {
+            return false;
+        };
+        let length = plain_length(text);
+        if text.get(length) != Some(&b'"') {
             return false;
         }
-        self.scan.at = end + 1;
+        self.scan.at += length + 2;
         self.common::<{ Tag::LONGEST + 1 + SHORT }>(tag, |room, at| {
             copy_to(room, at, &[length as u8]);
             copy_to(room, at + 1, text);
@@ -110,6 +110,52 @@ impl<'p> Parser<'p, '_> {
         true
     }
 
+    #[inline(never)]
+    fn common_enum(&mut self, enumeration: EnumIndex, tag: &Tag) -> bool {
+        if self.scan.peek() != b'"' {
+            return false;
+        }
+        let json = self.scan.json();
+        let start = self.scan.at + 1;
+        let end = plain_end(json, start);
+        let (Some(name), Some(b'"')) = (json.get(start..end), json.get(end)) else {
+            return false;
+        };
+        let enumeration = self.tables.enumeration(enumeration);
+        let Some(number @ 0..0x80) = enumeration.number_of(name, self.options.case_insensitive_enums) else {
+            return false;
+        };
+        self.scan.at = end + 1;
+        self.common::<{ Tag::LONGEST + 1 }>(tag, |room, at| {
+            copy_to(room, at, &[number as u8]);
+            1
+        });
+        true
+    }
+
+    /// The value of a message field that is a string, as timestamps are.
+    #[inline(never)]
+    pub(super) fn common_timestamp(&mut self, message: MessageIndex, tag: &Tag) -> bool {
+        if self.tables.message(message).well_known() != Some(WellKnown::Timestamp) {
+            return false;
+        }
+        let text = self.scan.rest().get(1..).unwrap_or_default();
+        let Some((seconds @ 0.., nanos, length)) = timestamp_at_start(text) else {
+            return false;
+        };
+        if text.get(length) != Some(&b'"') {
+            return false;
+        }
+        self.scan.at += length + 2;
+        self.common::<{ Tag::LONGEST + 1 + 2 * 9 }>(tag, |room, at| {
+            let end = write_field(room, at + 1, 0x08, seconds as u64);
+            let end = write_field(room, end, 0x10, nanos as u64);
+            copy_to(room, at, &[(end - at - 1) as u8]);
+            end - at
+        });
+        true
+    }
+
     /// The tag and what `value` puts after it, at the position that it is given; it says how much that is.
     #[inline(always)]
     fn common<const ROOM: usize>(&mut self, tag: &Tag, value: impl FnOnce(&mut [u8; ROOM], usize) -> usize) {
@@ -119,4 +165,16 @@ impl<'p> Parser<'p, '_> {
             length + value(room, length)
         });
     }
+}
+
+/// Writes a field below 2^56 with its tag, unless it is 0; where it ends.
+#[inline(always)]
+fn write_field<const ROOM: usize>(room: &mut [u8; ROOM], at: usize, tag: u8, value: u64) -> usize {
+    if value == 0 {
+        return at;
+    }
+    let (word, length) = varint_word(value);
+    copy_to(room, at, &[tag]);
+    copy_to(room, at + 1, &word.to_le_bytes());
+    at + 1 + length
 }

@@ -117,11 +117,13 @@ impl<'p, 'j> Parser<'p, 'j> {
             }
         }
         let mut guess = 0;
+        let mut key_at = self.scan.at;
+        let mut guessed = fields.first().is_some_and(|field| self.scan.take_key(&field.json_key));
         loop {
-            let key_at = self.scan.at;
-            let index = match fields.get(guess) {
-                Some(field) if self.scan.take_key(&field.json_key) => Some(guess),
-                _ => self.look_up(table, any)?,
+            let index = if guessed {
+                Some(guess)
+            } else {
+                self.look_up(table, any)?
             };
             self.scan.skip_whitespace();
             match index.and_then(|index| Some((index, fields.get(index)?))) {
@@ -142,8 +144,18 @@ impl<'p, 'j> Parser<'p, 'j> {
                 }
                 None => self.scan.skip_value(self.depth)?,
             }
-            if !self.scan.next_member()? {
-                break;
+            let field = fields.get(guess);
+            // Most keys come in the order of the fields, and without white space.
+            key_at = self.scan.at + 1;
+            guessed = field.is_some_and(|field| self.scan.take_next_key(&field.json_key));
+            if !guessed {
+                if !self.scan.next_member()? {
+                    break;
+                }
+                // Without white space, it is known to be another one.
+                let spaced = self.scan.at > key_at;
+                key_at = self.scan.at;
+                guessed = spaced && field.is_some_and(|field| self.scan.take_key(&field.json_key));
             }
         }
         if !bound.is_empty() {
@@ -611,27 +623,30 @@ impl<'p, 'j> Parser<'p, 'j> {
     #[inline(never)]
     fn any_number(&mut self, kind: Kind) -> Result<()> {
         let at = self.scan.at;
-        let integer = match Integer::plain(self.scan.rest()) {
-            Some((integer, length)) => {
-                self.scan.at += length;
-                Ok(integer)
-            }
+        let integer = match self.plain_integer() {
+            Some(integer) => Ok(integer),
             None => self.unusual_integer(kind)?,
         };
         self.integer(kind, integer, at)
     }
 
-    /// An integer in quotes, or with a fraction or an exponent.
+    /// An integer of up to 19 digits with neither fraction nor exponent, as a number or in quotes, as 64-bit integers come.
+    #[inline(always)]
+    pub(super) fn plain_integer(&mut self) -> Option<Integer> {
+        let quotes = usize::from(self.scan.peek() == b'"');
+        let contents = self.scan.rest().get(quotes..)?;
+        let (integer, length) = Integer::plain(contents)?;
+        if quotes == 1 && contents.get(length) != Some(&b'"') {
+            return None;
+        }
+        self.scan.at += length + 2 * quotes;
+        Some(integer)
+    }
+
+    /// Any other integer, in quotes or not.
     #[inline(never)]
     fn unusual_integer(&mut self, kind: Kind) -> Result<std::result::Result<Integer, NotAnInteger>> {
         if self.scan.peek() == b'"' {
-            let contents = self.scan.rest().get(1..).unwrap_or_default();
-            if let Some((integer, length)) = Integer::plain(contents)
-                && let Some(b'"') = contents.get(length)
-            {
-                self.scan.at += length + 2;
-                return Ok(Ok(integer));
-            }
             let string = self.scan.string("a number")?;
             return Ok(Integer::parse(&string.decoded()));
         }

@@ -379,7 +379,7 @@ const MOST_DIGITS: usize = 19;
 /// Reads more digits of `number`; the number with them, and how many came. With more than [`MOST_DIGITS`], leading zeros
 /// not counted, the number means nothing.
 #[inline(always)]
-fn read_digits(text: &[u8], mut number: u64) -> (u64, usize) {
+pub(super) fn read_digits(text: &[u8], mut number: u64) -> (u64, usize) {
     let mut length = 0;
     while let Some(word) = text.get(length..).and_then(|rest| rest.first_chunk::<8>()) {
         let digits = u64::from_le_bytes(*word) ^ ZEROS;

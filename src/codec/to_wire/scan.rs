@@ -10,6 +10,7 @@ use super::fault::{Fault, Result, found};
 use crate::codec::lanes::plain_end;
 use crate::schema::tables::Key;
 use crate::text::append::append;
+use crate::text::equal::equal;
 use crate::wire::DEPTH_LIMIT;
 
 /// A place in a JSON text.
@@ -102,6 +103,21 @@ impl<'j> Scanner<'j> {
         match key.starts(self.rest()) {
             Some(length) => {
                 self.at += length;
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// After a member of an object: passes over a comma, a field's key and its colon, if they are next without white space.
+    #[inline]
+    pub(super) fn take_next_key(&mut self, key: &Key) -> bool {
+        let [b',', rest @ ..] = self.rest() else {
+            return false;
+        };
+        match key.starts(rest) {
+            Some(length) => {
+                self.at += 1 + length;
                 true
             }
             None => false,
@@ -533,18 +549,4 @@ fn delimiters(word: u64) -> u64 {
     let quote = word ^ (ONES * b'"' as u64);
     let backslash = word ^ (ONES * b'\\' as u64);
     (quote.wrapping_sub(ONES) | backslash.wrapping_sub(ONES) | word.wrapping_sub(ONES * 0x20)) & !word & HIGH
-}
-
-/// Equality of short texts of the same length, without a call.
-#[inline]
-fn equal(left: &[u8], right: &[u8]) -> bool {
-    // The last word overlaps the one before it, so that there is no rest to go through byte by byte.
-    if let (Some(left_end), Some(right_end)) = (left.last_chunk::<8>(), right.last_chunk::<8>()) {
-        let words = left.as_chunks::<8>().0.iter().zip(right.as_chunks::<8>().0);
-        return left_end == right_end && words.into_iter().all(|(left, right)| left == right);
-    }
-    if let (Some(left_end), Some(right_end)) = (left.last_chunk::<4>(), right.last_chunk::<4>()) {
-        return left_end == right_end && left.first_chunk::<4>() == right.first_chunk::<4>();
-    }
-    left.iter().zip(right).all(|(left, right)| left == right)
 }

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use super::fault::Result;
 use super::lengths::slot;
 use super::parser::{Parser, slot_of};
+use super::scalar::read_digits;
 use super::scan::{JsonString, expected_at};
 use crate::codec::well_known::{DURATION_SECONDS, EXPECTED_DURATION, EXPECTED_TIMESTAMP, FIRST_SECOND, LAST_SECOND};
 use crate::schema::tables::{FieldIndex, MessageTable, WellKnown};
@@ -177,70 +178,78 @@ pub(in crate::codec) fn write_seconds_and_nanos(seconds: i64, nanos: i32, out: &
 /// Seconds and nanoseconds of an RFC 3339 timestamp, with any offset, a fraction of up to nine digits, and `T` and `Z` in
 /// upper case, from year 1 to 9999.
 pub(in crate::codec) fn parse_timestamp(text: &[u8]) -> Option<(i64, i32)> {
-    let (date_time, rest) = text.split_first_chunk::<19>()?;
-    let [
-        y1,
-        y2,
-        y3,
-        y4,
-        b'-',
-        mo1,
-        mo2,
-        b'-',
-        d1,
-        d2,
-        b'T',
-        h1,
-        h2,
-        b':',
-        mi1,
-        mi2,
-        b':',
-        s1,
-        s2,
-    ] = *date_time
-    else {
-        return None;
+    let (seconds, nanos, length) = timestamp_at_start(text)?;
+    (length == text.len()).then_some((seconds, nanos))
+}
+
+/// As [`parse_timestamp`], of the timestamp that `text` begins with, and its length.
+#[inline(never)]
+pub(super) fn timestamp_at_start(text: &[u8]) -> Option<(i64, i32, usize)> {
+    let local = date_time(text.first_chunk()?)?;
+    let (nanos, places) = fraction_at_start(text.get(DATE_TIME..)?)?;
+    let end = DATE_TIME + places;
+    let (offset, length) = match text.get(end..)? {
+        [b'Z', ..] => (0, end + 1),
+        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2, ..] => {
+            let (hours, minutes) = (two_digits(*h1, *h2)?, two_digits(*m1, *m2)?);
+            if hours > 23 || minutes > 59 {
+                return None;
+            }
+            let offset = hours * 3600 + minutes * 60;
+            (if *sign == b'-' { -offset } else { offset }, end + 6)
+        }
+        _ => return None,
     };
-    let year = two_digits(y1, y2)? * 100 + two_digits(y3, y4)?;
-    let month = two_digits(mo1, mo2)?;
-    let day = two_digits(d1, d2)?;
-    let (hour, minute, second) = (two_digits(h1, h2)?, two_digits(mi1, mi2)?, two_digits(s1, s2)?);
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    let seconds = local - offset;
+    (FIRST_SECOND..=LAST_SECOND)
+        .contains(&seconds)
+        .then_some((seconds, nanos, length))
+}
+
+/// The length of `2006-01-02T15:04:05`.
+const DATE_TIME: usize = 19;
+
+/// Seconds since 1970 of a date and a time, `2006-01-02T15:04:05`, eight characters at a time.
+#[inline]
+fn date_time(text: &[u8; DATE_TIME]) -> Option<i64> {
+    // The digits of `form` and of the text become their values by exclusive or, and what stands between them 0.
+    let word = |at: usize, form: &[u8; 8]| {
+        let bytes = text.get(at..)?.first_chunk::<8>()?;
+        Some(u64::from_le_bytes(*bytes) ^ u64::from_le_bytes(*form))
+    };
+    let (year, date, time) = (word(0, b"0000-00-")?, word(3, b"0-00-00T")?, word(11, b"00:00:00")?);
+    const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
+    let over = |digits: u64, most: u64| digits.wrapping_add(HIGH_BITS - 0x0101_0101_0101_0101 - most) | digits;
+    let others =
+        over(year, 0x0009_0900_0909_0909) | over(date, 0x0009_0900_0909_0009) | over(time, 0x0909_0009_0900_0909);
+    if others & HIGH_BITS != 0 {
+        return None;
+    }
+    // A byte and the one behind it as one number.
+    let two = |digits: u64, at: u32| ((digits * 10 + (digits >> 8)) >> (8 * at)) as u32 & 0xff;
+    let year = two(year, 0) * 100 + two(year, 2);
+    let (month, day) = (two(date, 2), two(date, 5));
+    let (hour, minute, second) = (two(time, 0), two(time, 3), two(time, 6));
+    let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let days_in_month = match month {
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-        4 | 6 | 9 | 11 => 30,
-        2 => 28 + i64::from(leap),
+        2 => 28 + u32::from(leap),
+        // Odd months are long up to July, even ones from August on.
+        1..=12 => 30 | (month ^ month >> 3) & 1,
         _ => return None,
     };
     if !(1..=days_in_month).contains(&day) || hour > 23 || minute > 59 || second > 59 {
         return None;
     }
-    let (nanos, rest) = parse_fraction(rest)?;
-    let offset = match *rest {
-        [b'Z'] => 0,
-        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
-            let (hours, minutes) = (two_digits(h1, h2)?, two_digits(m1, m2)?);
-            if hours > 23 || minutes > 59 {
-                return None;
-            }
-            let offset = hours * 3600 + minutes * 60;
-            if sign == b'-' { -offset } else { offset }
-        }
-        _ => return None,
-    };
-    // Days since 1970-01-01 in the proleptic Gregorian calendar; years start in March, so that the leap day is the last.
+    // Days in the proleptic Gregorian calendar; years start in March, so that the leap day is the last. They count from
+    // 400 years before year 0, which is as many days for every 400 years, so that no number is negative.
     let (y, m) = if month > 2 {
-        (year, month - 3)
+        (year + 400, month - 3)
     } else {
-        (year - 1, month + 9)
+        (year + 399, month + 9)
     };
-    let days =
-        365 * y + y.div_euclid(4) - y.div_euclid(100) + y.div_euclid(400) + (153 * m + 2) / 5 + day - 1 - 719_468;
-    let seconds = days * 86_400 + hour * 3600 + minute * 60 + second - offset;
-    (FIRST_SECOND..=LAST_SECOND)
-        .contains(&seconds)
-        .then_some((seconds, nanos))
+    let days = 365 * y + y / 4 - y / 100 + y / 400 + (153 * m + 2) / 5 + day - 1;
+    let day = i64::from(days) - (146_097 + 719_468);
+    Some(day * 86_400 + i64::from(hour * 3600 + minute * 60 + second))
 }
 
 fn two_digits(tens: u8, ones: u8) -> Option<i64> {
@@ -248,21 +257,30 @@ fn two_digits(tens: u8, ones: u8) -> Option<i64> {
     (tens < 10 && ones < 10).then(|| i64::from(tens) * 10 + i64::from(ones))
 }
 
-/// Nanoseconds of a fraction of one to nine digits after its point, or of none; and what comes after it.
-fn parse_fraction(text: &[u8]) -> Option<(i32, &[u8])> {
+/// Nanoseconds of a fraction of one to nine digits behind its point, and how many bytes it takes with it; of none, 0.
+#[inline]
+fn fraction_at_start(text: &[u8]) -> Option<(i32, usize)> {
     let [b'.', digits @ ..] = text else {
-        return Some((0, text));
+        return Some((0, 0));
     };
-    let length = digits.iter().take_while(|byte| byte.is_ascii_digit()).count();
-    if !(1..=9).contains(&length) {
-        return None;
-    }
-    let (digits, rest) = digits.split_at_checked(length)?;
-    let nanos = digits
-        .iter()
-        .fold(0, |nanos, digit| nanos * 10 + i32::from(digit - b'0'));
-    Some((nanos * 10_i32.pow(9 - length as u32), rest))
+    let (number, length) = read_digits(digits, 0);
+    let scale = NANOS.get(length)?;
+    (length > 0).then_some((number as i32 * scale, 1 + length))
 }
+
+/// What the last of so many digits of a fraction counts, in nanoseconds.
+const NANOS: [i32; 10] = [
+    1_000_000_000,
+    100_000_000,
+    10_000_000,
+    1_000_000,
+    100_000,
+    10_000,
+    1000,
+    100,
+    10,
+    1,
+];
 
 /// Seconds and nanoseconds of a duration: seconds with a fraction of up to nine digits, and `s`. Both have its sign.
 pub(in crate::codec) fn parse_duration(text: &[u8]) -> Option<(i64, i32)> {
@@ -280,8 +298,8 @@ pub(in crate::codec) fn parse_duration(text: &[u8]) -> Option<(i64, i32)> {
         // Cut off far above the limit and far below overflow.
         seconds = (seconds * 10 + i64::from(digit - b'0')).min(DURATION_SECONDS * 10);
     }
-    let (nanos, rest) = parse_fraction(rest)?;
-    if rest != b"s" || seconds > DURATION_SECONDS {
+    let (nanos, places) = fraction_at_start(rest)?;
+    if rest.get(places..)? != b"s" || seconds > DURATION_SECONDS {
         return None;
     }
     Some(if negative { (-seconds, -nanos) } else { (seconds, nanos) })
@@ -392,6 +410,47 @@ mod tests {
             "-001-01-01T00:00:00Z",
         ] {
             assert_eq!(parse_timestamp(text.as_bytes()), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn every_month_begins_a_second_after_the_one_before() {
+        let mut next = FIRST_SECOND;
+        for year in 1..=9999 {
+            for (month, days) in (1..).zip([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]) {
+                let leap = month == 2 && year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+                let days = days + i64::from(leap);
+                let parse =
+                    |day: i64, time: &str| parse_timestamp(format!("{year:04}-{month:02}-{day:02}T{time}Z").as_bytes());
+                assert_eq!(parse(1, "00:00:00"), Some((next, 0)), "{year}-{month}");
+                next += days * 86_400;
+                assert_eq!(parse(days, "23:59:59"), Some((next - 1, 0)), "{year}-{month}");
+                assert_eq!(parse(days + 1, "00:00:00"), None, "{year}-{month}");
+            }
+        }
+        assert_eq!(next, LAST_SECOND + 1);
+    }
+
+    #[test]
+    fn every_character_of_a_timestamp_has_its_place() {
+        let text = b"2222-12-12T12:12:12Z";
+        for place in 0..text.len() {
+            for byte in 0..=255 {
+                let mut other = *text;
+                other[place] = byte;
+                let right = byte == text[place] || text[place].is_ascii_digit() && byte.is_ascii_digit();
+                let in_range = match place {
+                    // Months, days and hours by their tens: 02 and 12, up to 32; minutes and seconds up to 59.
+                    5 => byte < b'2',
+                    6 => byte < b'3',
+                    8 => byte < b'3',
+                    11 => byte < b'3',
+                    14 | 17 => byte < b'6',
+                    _ => true,
+                };
+                let parsed = parse_timestamp(&other);
+                assert_eq!(parsed.is_some(), right && in_range, "{byte} at {place}");
+            }
         }
     }
 

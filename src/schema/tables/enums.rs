@@ -7,6 +7,7 @@ use prost_reflect::{EnumDescriptor, Syntax};
 use super::key::Key;
 use super::names::{NONE, NameSlot, hash_name, name_slots};
 use crate::schema::editions::Features;
+use crate::text::equal::equal;
 
 /// One enum type.
 #[derive(Debug)]
@@ -182,7 +183,7 @@ impl EnumTable {
         {
             if slot.hash == hash
                 && let Some((known, number)) = self.names.get(slot.field as usize)
-                && known.as_bytes() == name
+                && equal(known.as_bytes(), name)
             {
                 return Some(*number);
             }

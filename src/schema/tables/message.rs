@@ -6,6 +6,7 @@ use super::field::Field;
 use super::kind::{FieldIndex, Names, WellKnown};
 use super::names::{NONE, NameSlot, hash_name};
 use crate::schema::editions::Features;
+use crate::text::equal::equal;
 
 /// One message type.
 #[derive(Debug)]
@@ -171,7 +172,7 @@ impl MessageTable {
             }
             if slot.hash == hash
                 && let Some(field) = self.fields.get(slot.field as usize)
-                && (field.json_name.as_bytes() == name || field.name.as_bytes() == name)
+                && (equal(field.json_name.as_bytes(), name) || equal(field.name.as_bytes(), name))
             {
                 return Some(FieldIndex(slot.field));
             }

@@ -76,7 +76,7 @@ pub(super) const PROTO: &str = r#"
         M child = 17; optional int32 maybe = 18; string long_name = 19; string renamed = 20 [json_name = "Neu\"er"];
         repeated int32 ints = 21; repeated double dbls = 22; repeated string texts = 23; repeated bytes datas = 24;
         repeated Color colors = 25; repeated M children = 26; repeated int32 loose = 27 [packed = false];
-        repeated bool flags = 28; repeated float flts = 29;
+        repeated bool flags = 28; repeated float flts = 29; repeated int64 longs = 30;
         map<string, int32> by_text = 31; map<int32, string> by_i32 = 32; map<uint64, string> by_u64 = 33;
         map<bool, string> by_flag = 34; map<string, M> by_m = 35; map<string, Color> by_color = 36;
         map<sint64, bytes> by_s64 = 37; map<fixed32, double> by_f32 = 38;

@@ -23,6 +23,22 @@ fn well_known_types_have_their_own_forms() {
         ),
         (r#"{"wI32s":[1,"2"]}"#, r#"{"wI32s":[1,2]}"#),
         (
+            r#"{"time":"1970-01-01T00:00:00Z"}"#,
+            r#"{"time":"1970-01-01T00:00:00Z"}"#,
+        ),
+        (
+            r#"{"time":"9999-12-31T23:59:59.999999999Z","i32":1}"#,
+            r#"{"i32":1,"time":"9999-12-31T23:59:59.999999999Z"}"#,
+        ),
+        (
+            r#"{"time":"1969-12-31T23:59:59.5Z"}"#,
+            r#"{"time":"1969-12-31T23:59:59.500Z"}"#,
+        ),
+        (
+            r#"{"time":"1970-01-01T00:00:00\u005a"}"#,
+            r#"{"time":"1970-01-01T00:00:00Z"}"#,
+        ),
+        (
             r#"{"struct":{"a":null,"b":true,"c":false,"d":-1.5,"e":"x\ny","f":{},"g":[],"h":{"i":[[{}]]}}}"#,
             r#"{"struct":{"a":null,"b":true,"c":false,"d":-1.5,"e":"x\ny","f":{},"g":[],"h":{"i":[[{}]]}}}"#,
         ),
@@ -35,6 +51,9 @@ fn well_known_types_have_their_own_forms() {
         (r#"{"duration":"1"}"#, "found string \"1\""),
         (r#"{"time":"2000-01-01"}"#, "expected an RFC 3339 timestamp"),
         (r#"{"time":{}}"#, "expected an RFC 3339 timestamp"),
+        (r#"{"time":"2000-01-01T00:00:00Z}"#, "in the middle of a string"),
+        (r#"{"time":"2000-01-01T00:00:00Zx"}"#, "expected an RFC 3339 timestamp"),
+        (r#"{"duration":"2000-01-01T00:00:00Z"}"#, "expected a duration within"),
         (r#"{"mask":"a_b"}"#, "expected field paths in lowerCamelCase"),
         (r#"{"mask":[]}"#, "expected field paths"),
         (r#"{"wI32":{}}"#, "expected a 32-bit integer, found an object"),
