@@ -6,8 +6,11 @@
 
 use super::printer::{Members, Printer, Slots};
 use super::scalar::{hundredths, write_hundredths};
+use super::well_known::{TIMESTAMP, is_timestamp, write_timestamp};
 use crate::codec::lanes::is_plain_start;
-use crate::schema::tables::{EnumIndex, Field, Key, Kind};
+use crate::codec::room;
+use crate::codec::span::Span;
+use crate::schema::tables::{EnumIndex, Field, Key, Kind, MessageIndex, WellKnown};
 use crate::text::append::{SHORT, SIGNED_DECIMAL, append_with, copy_to, write_at, write_signed_decimal};
 use crate::wire::{Reader, unzigzag};
 
@@ -51,6 +54,48 @@ impl<'a> Printer<'a> {
         printed
     }
 
+    /// Prints a timestamp, the message that is the `field` and has that `part` of the wire bytes. `false`: nothing has been
+    /// printed; it is another message, or not written as usual.
+    #[inline(always)]
+    pub(super) fn common_timestamp(
+        &mut self,
+        members: &mut Members<'a>,
+        field: &Field,
+        message: MessageIndex,
+        part: Span,
+    ) -> bool {
+        self.compact
+            && !members.alone
+            && self.tables.message(message).well_known() == Some(WellKnown::Timestamp)
+            && self.timestamp_member(members, field, part)
+    }
+
+    #[inline(never)]
+    fn timestamp_member(&mut self, members: &mut Members<'a>, field: &Field, part: Span) -> bool {
+        const { assert!(Key::SHORT + TIMESTAMP <= ROOM) };
+        let mut reader = self.reader(part);
+        let mut value = |tag: u8| match reader.rest().first() {
+            Some(next) if *next == tag => {
+                reader.advance(1);
+                reader.varint().ok()
+            }
+            _ => Some(0),
+        };
+        let (Some(seconds), Some(nanos)) = (value(0x08), value(0x10)) else {
+            return false;
+        };
+        let (seconds, nanos) = (seconds as i64, nanos as i32);
+        if !reader.is_empty() || !is_timestamp(seconds, nanos) {
+            return false;
+        }
+        self.common(members, field, |room, start| {
+            // The key brings the opening quote.
+            write_at(room, start + 1, |room| {
+                write_timestamp(seconds, nanos.unsigned_abs(), room)
+            })
+        })
+    }
+
     /// Prints the next element of a list of strings, a comma and the record's contents, if it is a common one.
     #[inline(always)]
     pub(super) fn common_text(&mut self, reader: &mut Reader<'a>) -> bool {
@@ -68,36 +113,79 @@ impl<'a> Printer<'a> {
         true
     }
 
-    /// Prints the next number of a packed list, a comma before it, if it is a common one.
-    #[inline(always)]
-    pub(super) fn common_number(&mut self, kind: Kind, reader: &mut Reader<'a>) -> bool {
-        let mut ahead = *reader;
+    /// Prints numbers of a packed list, each after a comma, as long as they are common ones and there is plenty of room;
+    /// how many.
+    pub(super) fn common_numbers(&mut self, kind: Kind, reader: &mut Reader<'a>) -> usize {
         match kind {
-            Kind::Int32 | Kind::Uint32 => {
-                let Ok(raw) = ahead.varint() else {
+            Kind::Int32 => self.common_integers(reader, |raw| i64::from(raw as i32)),
+            Kind::Uint32 => self.common_integers(reader, |raw| i64::from(raw as u32)),
+            Kind::Int64 => self.common_quoted_integers(reader, |raw| ((raw as i64) < 0, (raw as i64).unsigned_abs())),
+            Kind::Uint64 => self.common_quoted_integers(reader, |raw| (false, raw)),
+            Kind::Double => self.while_common(reader, |printer, reader| {
+                let Ok(raw) = reader.fixed64() else {
                     return false;
                 };
-                let value = match kind {
-                    Kind::Int32 => i64::from(raw as i32),
-                    _ => i64::from(raw as u32),
-                };
-                append_with::<{ 1 + SIGNED_DECIMAL }>(self.out, |room| {
-                    copy_to(room, 0, b",");
-                    write_at(room, 1, |room| {
-                        write_signed_decimal(value < 0, value.unsigned_abs(), room)
-                    })
-                });
-            }
-            Kind::Double => {
-                let Ok(raw) = ahead.fixed64() else {
-                    return false;
-                };
-                self.f64_after(b",", f64::from_bits(raw));
-            }
-            _ => return false,
+                printer.f64_after(b",", f64::from_bits(raw));
+                true
+            }),
+            _ => 0,
         }
-        *reader = ahead;
-        true
+    }
+
+    #[inline(never)]
+    fn common_integers(&mut self, reader: &mut Reader<'a>, value: impl Fn(u64) -> i64) -> usize {
+        self.while_common(reader, |printer, reader| {
+            let Ok(raw) = reader.varint() else {
+                return false;
+            };
+            let value = value(raw);
+            append_with::<{ 1 + SIGNED_DECIMAL }>(printer.out, |room| {
+                copy_to(room, 0, b",");
+                write_at(room, 1, |room| {
+                    write_signed_decimal(value < 0, value.unsigned_abs(), room)
+                })
+            });
+            true
+        })
+    }
+
+    /// `value`: whether it is negative, and its magnitude.
+    #[inline(never)]
+    fn common_quoted_integers(&mut self, reader: &mut Reader<'a>, value: impl Fn(u64) -> (bool, u64)) -> usize {
+        if self.options.unquote_int64_if_possible {
+            return 0;
+        }
+        self.while_common(reader, |printer, reader| {
+            let Ok(raw) = reader.varint() else {
+                return false;
+            };
+            let (negative, magnitude) = value(raw);
+            append_with::<{ 2 + SIGNED_DECIMAL + 1 }>(printer.out, |room| {
+                copy_to(room, 0, b",\"");
+                let end = write_at(room, 2, |room| write_signed_decimal(negative, magnitude, room));
+                copy_to(room, end, b"\"");
+                end + 1
+            });
+            true
+        })
+    }
+
+    #[inline(always)]
+    fn while_common(
+        &mut self,
+        reader: &mut Reader<'a>,
+        mut print: impl FnMut(&mut Self, &mut Reader<'a>) -> bool,
+    ) -> usize {
+        let mut count = 0;
+        while !reader.is_empty() && !room::is_short(self.out) {
+            let mut ahead = *reader;
+            if !print(self, &mut ahead) {
+                break;
+            }
+            *reader = ahead;
+            count += 1;
+        }
+        count
     }
 
     /// A string whose length is next, if it is plain and so short that copying whole words does; the words and its

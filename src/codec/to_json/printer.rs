@@ -147,11 +147,13 @@ impl<'a> Printer<'a> {
             let contents = self.contents(reader, field.number, wire_type)?;
             let mut packed = self.reader(contents);
             while !packed.is_empty() {
-                self.keep_up(&packed)?;
-                if *count > 0 && self.compact && self.common_number(field.kind, &mut packed) {
-                    *count += 1;
-                    continue;
+                if *count > 0 && self.compact {
+                    *count += self.common_numbers(field.kind, &mut packed);
+                    if packed.is_empty() {
+                        break;
+                    }
                 }
+                self.keep_up(&packed)?;
                 let raw = self
                     .raw(&mut packed, element_type)
                     .map_err(|stop| stop.within(&format!("[{count}]")))?;
@@ -694,7 +696,7 @@ pub(super) struct Members<'a> {
     /// With `always_print_fields_with_no_presence`: all fields before this one are printed or have no need to be.
     pub(super) next: u32,
     /// Only one field is printed, without key and braces.
-    alone: bool,
+    pub(super) alone: bool,
 }
 
 impl<'a> Members<'a> {

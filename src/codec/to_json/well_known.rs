@@ -7,7 +7,7 @@ use super::stop::Stop;
 use crate::codec::span::Span;
 use crate::codec::well_known::{DURATION_SECONDS, FIRST_SECOND, LAST_SECOND, NANOS_PER_SECOND};
 use crate::schema::tables::{FieldIndex, MessageTable, WellKnown};
-use crate::text::append::{append_decimal, eight_decimals};
+use crate::text::append::{append_decimal, append_with, copy_to, eight_decimals, write_at};
 use crate::wire::WireType;
 
 /// `Struct.fields`, `ListValue.values`, the value of a wrapper: these types have one field.
@@ -144,14 +144,17 @@ impl<'a> Printer<'a> {
             self.out.push(b'-');
         }
         append_decimal(seconds.unsigned_abs(), self.out);
-        self.fraction(nanos.unsigned_abs());
-        self.out.extend_from_slice(b"s\"");
+        append_with::<{ FRACTION + 2 }>(self.out, |room| {
+            let end = write_at(room, 0, |room| write_fraction(nanos.unsigned_abs(), room));
+            copy_to(room, end, b"s\"");
+            end + 2
+        });
         Ok(())
     }
 
     fn timestamp(&mut self, body: Body) -> Result<(), Box<Stop>> {
         let (seconds, nanos) = self.seconds_and_nanos(body)?;
-        if !(FIRST_SECOND..=LAST_SECOND).contains(&seconds) || !(0..NANOS_PER_SECOND).contains(&nanos) {
+        if !is_timestamp(seconds, nanos) {
             return Err(self.invalid(
                 body,
                 format!(
@@ -161,35 +164,11 @@ impl<'a> Printer<'a> {
                 ),
             ));
         }
-        const SECONDS_PER_DAY: i64 = 86_400;
-        let (year, month, day) = date(seconds.div_euclid(SECONDS_PER_DAY));
-        let second = seconds.rem_euclid(SECONDS_PER_DAY) as u32;
-        let [y1, y2, y3, y4, mo1, mo2, d1, d2] = eight_decimals(year * 10_000 + month * 100 + day);
-        let [_, _, h1, h2, mi1, mi2, s1, s2] =
-            eight_decimals(second / 3600 * 10_000 + second / 60 % 60 * 100 + second % 60);
-        self.out.extend_from_slice(&[
-            b'"', y1, y2, y3, y4, b'-', mo1, mo2, b'-', d1, d2, b'T', h1, h2, b':', mi1, mi2, b':', s1, s2,
-        ]);
-        self.fraction(nanos.unsigned_abs());
-        self.out.extend_from_slice(b"Z\"");
+        append_with::<{ 1 + TIMESTAMP }>(self.out, |room| {
+            copy_to(room, 0, b"\"");
+            write_at(room, 1, |room| write_timestamp(seconds, nanos.unsigned_abs(), room))
+        });
         Ok(())
-    }
-
-    /// A decimal fraction of 3, 6 or 9 digits, or nothing.
-    fn fraction(&mut self, nanos: u32) {
-        if nanos == 0 {
-            return;
-        }
-        let [_, _, a, b, c, d, e, f] = eight_decimals(nanos / 1000);
-        let [.., g, h, i] = eight_decimals(nanos % 1000);
-        let width = match (nanos.is_multiple_of(1_000_000), nanos.is_multiple_of(1000)) {
-            (true, _) => 3,
-            (_, true) => 6,
-            _ => 9,
-        };
-        let end = self.out.len() + 1 + width;
-        self.out.extend_from_slice(&[b'.', a, b, c, d, e, f, g, h, i]);
-        self.out.truncate(end);
     }
 
     fn seconds_and_nanos(&mut self, body: Body) -> Result<(i64, i32), Box<Stop>> {
@@ -327,26 +306,116 @@ fn unknown_type(any: Any<'_>) -> Box<Stop> {
     )
 }
 
-/// Year, month and day of a day of the Gregorian calendar, counted from 1970-01-01, for the years 1 to 9999.
+/// Whether a `Timestamp` may hold so many seconds and nanoseconds.
+#[inline]
+pub(super) fn is_timestamp(seconds: i64, nanos: i32) -> bool {
+    (FIRST_SECOND..=LAST_SECOND).contains(&seconds) && (0..NANOS_PER_SECOND).contains(&nanos)
+}
+
+/// The longest timestamp with its closing quote, in bytes.
+pub(super) const TIMESTAMP: usize = DATE_TIME + FRACTION + 2;
+
+/// Writes a timestamp, one for which [`is_timestamp`] holds, with its closing quote; how many bytes that takes.
+#[inline]
+pub(super) fn write_timestamp(seconds: i64, nanos: u32, room: &mut [u8; TIMESTAMP]) -> usize {
+    const SECONDS_PER_DAY: u64 = 86_400;
+    let seconds = seconds.abs_diff(FIRST_SECOND);
+    let (year, month, day) = date((seconds / SECONDS_PER_DAY) as u32);
+    let second = (seconds % SECONDS_PER_DAY) as u32;
+    // "yyyymmdd" and "00hhmmss", and then three words of which the last one is cut: "yyyy-mm-", "ddThh:mm", ":ss".
+    let date = u64::from_le_bytes(eight_decimals(year * 10_000 + month * 100 + day));
+    let time = u64::from_le_bytes(eight_decimals(
+        second / 3600 * 10_000 + second / 60 % 60 * 100 + second % 60,
+    ));
+    let year_month = date & 0xffff_ffff | (date >> 32 & 0xffff) << 40 | word(b"\0\0\0\0-\0\0-");
+    let day_minute = date >> 48 | (time >> 16 & 0xffff) << 24 | (time >> 32 & 0xffff) << 48 | word(b"\0\0T\0\0:\0\0");
+    let second = (time >> 48) << 8 | word(b":\0\0\0\0\0\0\0");
+    copy_to(room, 0, &year_month.to_le_bytes());
+    copy_to(room, 8, &day_minute.to_le_bytes());
+    copy_to(room, 16, &second.to_le_bytes());
+    let end = write_at(room, DATE_TIME, |room| write_fraction(nanos, room));
+    copy_to(room, end, b"Z\"");
+    end + 2
+}
+
+const fn word(text: &[u8; 8]) -> u64 {
+    u64::from_le_bytes(*text)
+}
+
+/// The length of `2006-01-02T15:04:05`.
+const DATE_TIME: usize = 19;
+
+/// The longest fraction with its point, in bytes.
+const FRACTION: usize = 10;
+
+/// Writes a decimal fraction of 3, 6 or 9 digits, or nothing; how many bytes that takes.
+#[inline]
+fn write_fraction(nanos: u32, room: &mut [u8; FRACTION]) -> usize {
+    if nanos == 0 {
+        return 0;
+    }
+    let (micros, rest) = (nanos / 1000, nanos % 1000);
+    // "00" and the six digits; these go behind the point.
+    let digits = u64::from_le_bytes(eight_decimals(micros));
+    copy_to(room, 0, &((digits >> 16 << 8) | word(b".\0\0\0\0\0\0\0")).to_le_bytes());
+    if rest > 0 {
+        let [.., a, b, c] = eight_decimals(rest);
+        copy_to(room, 7, &[a, b, c]);
+        return FRACTION;
+    }
+    // The last three, as zeros.
+    if digits >> 40 == 0x0030_3030 { 4 } else { 7 }
+}
+
+/// Year, month and day of a day of the Gregorian calendar, counted from 0001-01-01.
 ///
 /// By years that begin on 1 March, so that the leap day is the last one (Howard Hinnant, "chrono-Compatible Low-Level
 /// Date Algorithms").
-fn date(day: i64) -> (u32, u32, u32) {
-    const DAYS_PER_ERA: i64 = 146_097;
-    let day = day + 719_468;
-    let era = day.div_euclid(DAYS_PER_ERA);
-    let day = day.rem_euclid(DAYS_PER_ERA);
+fn date(day: u32) -> (u32, u32, u32) {
+    const DAYS_PER_ERA: u32 = 146_097;
+    // From 1 March of year 0 on.
+    let day = day + 306;
+    let (era, day) = (day / DAYS_PER_ERA, day % DAYS_PER_ERA);
     let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
     let day_of_year = day - (365 * year + year / 4 - year / 100);
     let month = (5 * day_of_year + 2) / 153;
     let day_of_month = day_of_year - (153 * month + 2) / 5 + 1;
     let (month, later) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
-    ((year + era * 400 + later) as u32, month as u32, day_of_month as u32)
+    (year + era * 400 + later, month, day_of_month)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::codec::to_wire::well_known::parse_timestamp;
+
+    #[test]
+    fn timestamps_lead_back_to_what_they_were() {
+        // 17 days and some, so that months, years and times of day vary.
+        let mut seconds = FIRST_SECOND;
+        let mut nanos = 0;
+        while seconds <= LAST_SECOND {
+            let mut text = Vec::new();
+            append_with::<TIMESTAMP>(&mut text, |room| write_timestamp(seconds, nanos, room));
+            let (quote, stamp) = text.split_last().unwrap();
+            assert_eq!(*quote, b'"');
+            assert_eq!(parse_timestamp(stamp), Some((seconds, nanos as i32)));
+            let places = match nanos {
+                0 => 0,
+                _ if nanos % 1_000_000 == 0 => 4,
+                _ if nanos % 1000 == 0 => 7,
+                _ => 10,
+            };
+            assert_eq!(stamp.len(), "2006-01-02T15:04:05Z".len() + places, "{nanos}");
+            seconds += 17 * 86_400 + 12_345;
+            nanos = match seconds % 5 {
+                0 => 0,
+                1 => (seconds % 1000) as u32 * 1_000_000,
+                2 => (seconds % 1_000_000) as u32 * 1000,
+                _ => (seconds % 1_000_000_000) as u32,
+            };
+        }
+    }
 
     #[test]
     fn dates_are_those_of_the_calendar() {
@@ -363,7 +432,7 @@ mod tests {
             (2_932_896, (9999, 12, 31)),
         ];
         for (day, expected) in cases {
-            assert_eq!(date(day), expected, "day {day}");
+            assert_eq!(date((day + 719_162) as u32), expected, "day {day}");
         }
     }
 }

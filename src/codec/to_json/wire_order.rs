@@ -60,6 +60,9 @@ impl<'a> Printer<'a> {
                     if !self.take(members.table, slots, index, field) {
                         return Ok(false);
                     }
+                    if self.common_timestamp(members, field, below, contents) {
+                        return Ok(true);
+                    }
                     self.key(members, index, field);
                     self.message(below, Body::Whole(contents))?;
                     return Ok(true);

@@ -15,6 +15,15 @@ use crate::schema::Features;
 use crate::schema::tables::{MessageIndex, Tables};
 use crate::wire::{write_varint, zigzag};
 
+/// The contents of a packed list of varints.
+fn packed(values: &[u64]) -> Vec<u8> {
+    let mut contents = Vec::new();
+    for value in values {
+        crate::wire::write_varint(*value, &mut contents);
+    }
+    contents
+}
+
 /// A schema and what prints its messages.
 pub(super) struct Schema {
     pub(super) pool: DescriptorPool,
@@ -216,6 +225,8 @@ message Tree {
   Scalars scalars = 16;
   repeated double doubles = 17;
   repeated sint64 sint64s = 18;
+  repeated int64 int64s = 30;
+  repeated uint64 uint64s = 31;
   map<string, google.protobuf.Value> values_by_name = 19;
   map<sint32, double> by_sint32 = 20;
 }

@@ -81,6 +81,30 @@ fn timestamps_are_in_utc_from_year_1_to_9999() {
 }
 
 #[test]
+fn timestamps_are_printed_however_their_fields_are_written() {
+    let schema = Schema::new(PROTO3);
+    let cases = [
+        (vec![], "00Z"),
+        (varint(2, 5_000_000), "00.005Z"),
+        (join([varint(2, 5_000_000), varint(1, 1)]), "01.005Z"),
+        (join([varint(1, 7), varint(1, 1)]), "01Z"),
+        (join([varint(9, 7), varint(1, 1), len(8, "x")]), "01Z"),
+        (varint(2, 1 << 32 | 5), "00.000000005Z"),
+        (vec![0x08, 0x81, 0x00, 0x10, 0x80, 0x00], "01Z"),
+    ];
+    for (wire, expected) in cases {
+        assert_eq!(
+            schema.print("p3.Known", &len(3, wire)),
+            format!(r#"{{"timestamp":"1970-01-01T00:00:{expected}"}}"#)
+        );
+    }
+    for wire in [&[0x08][..], &[0x08, 0x80], &[0x08, 1, 0x10], &[0x09, 1]] {
+        let message = schema.error("p3.Known", &len(3, wire));
+        assert!(message.contains("timestamp: the message ends"), "{message}");
+    }
+}
+
+#[test]
 fn field_masks_are_in_camel_case_where_that_leads_back() {
     let schema = Schema::new(PROTO3);
     let wire = |paths: &[&str]| len(4, paths.iter().flat_map(|path| len(1, path)).collect::<Vec<_>>());
