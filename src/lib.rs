@@ -54,6 +54,7 @@ pub mod http;
 pub mod routing;
 pub mod schema;
 pub mod text;
+pub mod transform;
 pub mod wire;
 
 #[cfg(target_arch = "wasm32")]

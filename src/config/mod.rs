@@ -25,6 +25,7 @@ use self::success::{StatusRules, SuccessStatuses};
 use crate::routing::{AutoMapping, Router, RoutingError, check_paths};
 use crate::schema::tables::Tables;
 use crate::text::problems::Problems;
+use crate::transform::Transforms;
 
 mod check;
 mod error;
@@ -49,6 +50,8 @@ pub struct Plugin {
     pub router: Router,
     /// The HTTP status of each method's successes.
     pub success_statuses: SuccessStatuses,
+    /// What is changed in the messages of each method.
+    pub transforms: Transforms,
     /// What to tell when it is loaded, a line each: what of the schema is left out for want of files
     /// ([`Schema::left_out`](crate::schema::Schema::left_out)), and which rules are for services that aren't served.
     pub notices: Vec<String>,
@@ -128,6 +131,7 @@ impl Plugin {
                 tables,
                 router,
                 success_statuses,
+                transforms: Transforms::default(),
                 notices: schema
                     .left_out()
                     .map(str::to_owned)
