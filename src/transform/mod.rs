@@ -43,10 +43,11 @@ impl MethodTransforms {
     /// Where a required source isn't there, or one doesn't fit its field.
     pub fn activate(
         self: &Rc<Self>,
+        tables: &Tables,
         headers: &Headers,
         property: &mut dyn FnMut(&[Box<str>]) -> Option<Vec<u8>>,
     ) -> Result<Active, TransformError> {
-        let _ = (headers, property);
+        let _ = (tables, headers, property);
         Ok(Active {
             method: Rc::clone(self),
         })
