@@ -155,6 +155,8 @@ fn kind(kind: Kind) -> String {
         Kind::Size => "bytes".to_owned(),
         Kind::Duration => "duration".to_owned(),
         Kind::SuccessStatus => "status".to_owned(),
+        Kind::Count => "number".to_owned(),
+        Kind::Json => "any JSON".to_owned(),
         Kind::Choice(choices) => format!("`{}`", choices.join("`, `")),
         Kind::Texts => "list of strings".to_owned(),
         Kind::TextMap => "object of strings".to_owned(),

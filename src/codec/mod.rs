@@ -38,4 +38,5 @@ pub use options::{NullMessage, ParseOptions, PrintOptions, UnknownEnumNames, Unk
 pub use required::check_required;
 pub use text_to_wire::{has_text_form, text_to_wire};
 pub use to_json::WireToJson;
+pub(crate) use to_wire::Lengths;
 pub use to_wire::{JsonInput, JsonToWire};

@@ -187,12 +187,20 @@ fn check_value(key: &Key, path: &str, value: &mut Value, errors: &mut Problems<C
                 let path = format!("{path}[{at}]");
                 match element {
                     Value::Object(binding) if key.path == ADDITIONAL_BINDINGS => check_binding(&path, binding, errors),
-                    Value::Object(object) => check_object(&format!("{}[]", key.path), &path, object, errors),
+                    Value::Object(object) => check_object(&format!("{}[]", elements_of(key)), &path, object, errors),
                     _ => check_kind(Kind::Object, || path, element, errors),
                 }
             }
         }
         (kind, value) => check_kind(kind, || path.to_owned(), value, errors),
+    }
+}
+
+/// The path in the table whose elements a list of objects has.
+pub(super) fn elements_of(key: &Key) -> &'static str {
+    match key.path {
+        "transforms[].response" => "transforms[].request",
+        path => path,
     }
 }
 
@@ -205,6 +213,8 @@ fn check_kind(kind: Kind, path: impl FnOnce() -> String, value: &mut Value, erro
         Kind::Flag => value.is_boolean(),
         Kind::FlagOrAuto => value.is_boolean() || *value == AUTO,
         Kind::Size => whole_number(value).is_some_and(|size| (1..=MAX_SIZE).contains(&size)),
+        Kind::Count => whole_number(value).is_some_and(|count| count <= MAX_SIZE),
+        Kind::Json => !value.is_null(),
         Kind::SuccessStatus => whole_number(value).is_some_and(|status| (200..=299).contains(&status)),
         Kind::Duration => value.as_str().and_then(duration).is_some(),
         Kind::Choice(choices) => value.as_str().is_some_and(|text| choices.contains(&text)),
@@ -224,6 +234,8 @@ fn wrong(kind: Kind, path: String, found: &Value) -> ConfigError {
         Kind::Flag => "true or false",
         Kind::FlagOrAuto => "true, false or \"auto\"",
         Kind::Size => &format!("a whole number of bytes from 1 to {MAX_SIZE}"),
+        Kind::Count => &format!("a whole number from 0 to {MAX_SIZE}"),
+        Kind::Json => "a value",
         Kind::SuccessStatus => "a whole number from 200 to 299",
         Kind::Duration => "a duration in seconds such as \"15s\" or \"0.5s\", from \"0.001s\" to \"2147483s\"",
         Kind::Choice(choices) => &format!("\"{}\"", choices.join("\" or \"")),

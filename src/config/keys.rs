@@ -32,6 +32,10 @@ pub enum Kind {
     Duration,
     /// One of these strings.
     Choice(&'static [&'static str]),
+    /// A whole number from 0 to [`MAX_SIZE`].
+    Count,
+    /// Any JSON but null.
+    Json,
     /// A list of strings that aren't empty.
     Texts,
     /// An object whose values are strings.
@@ -209,6 +213,145 @@ pub const KEYS: &[Key] = &[
         Kind::SuccessStatus,
         None,
         "The status, from 200 to 299; 204 and 205 have no body.",
+    ),
+    key(
+        "transforms",
+        Kind::Objects,
+        Some("[]"),
+        "What is changed in messages: of the methods that a selector selects, of JSON and native clients alike.",
+    ),
+    key(
+        "transforms[].selector",
+        Kind::Text,
+        None,
+        "The full name of a method, or a prefix that ends in .* for all below it; unset, every served method.",
+    ),
+    key(
+        "transforms[].when",
+        Kind::Object,
+        None,
+        "Of which requests, by a header.",
+    ),
+    key("transforms[].when.header", Kind::Text, None, "The name of the header."),
+    key(
+        "transforms[].when.is",
+        Kind::Texts,
+        None,
+        "Where one of its values is one of these.",
+    ),
+    key(
+        "transforms[].when.not",
+        Kind::Texts,
+        None,
+        "Where one of its values is none of these, or it is not there.",
+    ),
+    key(
+        "transforms[].when.present",
+        Kind::Flag,
+        None,
+        "Where it is there, or is not.",
+    ),
+    key(
+        "transforms[].request",
+        Kind::Objects,
+        Some("[]"),
+        "Operations on each request message, in this order; each has exactly one key.",
+    ),
+    key(
+        "transforms[].request[].set",
+        Kind::Object,
+        None,
+        "Gives a singular field one value.",
+    ),
+    key(
+        "transforms[].request[].set.field",
+        Kind::Text,
+        None,
+        "The path of the field.",
+    ),
+    key(
+        "transforms[].request[].set.value",
+        Kind::Json,
+        None,
+        "The value, as JSON of the field's type.",
+    ),
+    key(
+        "transforms[].request[].set.header",
+        Kind::Text,
+        None,
+        "The request header whose value it is; where that is not there, the field is removed.",
+    ),
+    key(
+        "transforms[].request[].set.property",
+        Kind::Texts,
+        None,
+        "The path of the host's property whose value it is; where that is not there, the field is removed.",
+    ),
+    key(
+        "transforms[].request[].set.required",
+        Kind::Flag,
+        Some("false"),
+        "Whether a request without the header or property is refused, with 401.",
+    ),
+    key(
+        "transforms[].request[].default",
+        Kind::Object,
+        None,
+        "Gives a singular field a value where it is absent.",
+    ),
+    key(
+        "transforms[].request[].default.field",
+        Kind::Text,
+        None,
+        "The path of the field.",
+    ),
+    key(
+        "transforms[].request[].default.value",
+        Kind::Json,
+        None,
+        "The value, as JSON of the field's type.",
+    ),
+    key(
+        "transforms[].request[].remove",
+        Kind::Texts,
+        None,
+        "The paths of fields to remove.",
+    ),
+    key(
+        "transforms[].request[].keep",
+        Kind::Texts,
+        None,
+        "The paths of fields to keep; all others are removed.",
+    ),
+    key(
+        "transforms[].request[].mask",
+        Kind::Object,
+        None,
+        "Makes a string or bytes ***; a field of another type is removed.",
+    ),
+    key(
+        "transforms[].request[].mask.field",
+        Kind::Text,
+        None,
+        "The path of the field.",
+    ),
+    key(
+        "transforms[].request[].mask.keep_last",
+        Kind::Count,
+        Some("0"),
+        "How many characters or bytes at its end stay, where there are more.",
+    ),
+    key(
+        "transforms[].request[].remove_annotated",
+        Kind::Text,
+        None,
+        "Removes all fields with this bool option, at any depth: the full name of an extension of google.protobuf.FieldOptions, or debug_redact.",
+    ),
+    key(
+        "transforms[].response",
+        Kind::Objects,
+        Some("[]"),
+        "Operations on each response message, as for request.",
     ),
     key(
         "unmatched",

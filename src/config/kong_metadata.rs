@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::check::elements_of;
 use super::keys::{KEYS, Key, Kind, MAX_SIZE};
 
 /// Keys without use in Kong, where the route's service is the upstream, and headers can't be held: it refuses them.
@@ -69,6 +70,8 @@ fn property(key: &Key) -> Value {
         Kind::Flag => json!({ "type": "boolean" }),
         Kind::FlagOrAuto => json!({ "enum": ["auto", true, false] }),
         Kind::Size => json!({ "type": "integer", "minimum": 1, "maximum": MAX_SIZE }),
+        Kind::Count => json!({ "type": "integer", "minimum": 0, "maximum": MAX_SIZE }),
+        Kind::Json => json!({}),
         Kind::SuccessStatus => json!({ "type": "integer", "minimum": 200, "maximum": 299 }),
         Kind::Duration => json!({ "type": "string", "pattern": "^[0-9]{1,10}(\\.[0-9]{1,9})?s$" }),
         Kind::Choice(choices) => {
@@ -88,7 +91,7 @@ fn property(key: &Key) -> Value {
         Kind::Objects if key.path.ends_with("additional_bindings") => {
             json!({ "type": "array", "items": object("http_rules[]", &RULE_ALONE) })
         }
-        Kind::Objects => json!({ "type": "array", "items": object(&format!("{}[]", key.path), &[]) }),
+        Kind::Objects => json!({ "type": "array", "items": object(&format!("{}[]", elements_of(key)), &[]) }),
     };
     if key.path == "http_rules" {
         // Any: an empty table of Lua is both. What else is in a service configuration, the filter checks.

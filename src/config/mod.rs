@@ -11,6 +11,7 @@
 //! - `service_config`: a document in `http_rules`, made a list before the check.
 //! - `rules`: `http_rules` as HTTP rules.
 //! - `success`: `success_status`, by method.
+//! - `transforms`: `transforms`, as rules.
 //! - `error`: why a configuration cannot be used.
 
 use serde_json::{Map, Value};
@@ -22,10 +23,11 @@ use self::service_config::Form;
 pub use self::settings::{Dispatch, Limits, NativeGrpc, Settings, Streaming, Unmatched, Upstream};
 use self::source::{compile_schema, served};
 use self::success::{StatusRules, SuccessStatuses};
+use self::transforms::{entries, rule_error};
 use crate::routing::{AutoMapping, Router, RoutingError, check_paths};
 use crate::schema::tables::Tables;
 use crate::text::problems::Problems;
-use crate::transform::Transforms;
+use crate::transform::{self, Transforms};
 
 mod check;
 mod error;
@@ -37,6 +39,7 @@ mod service_config;
 mod settings;
 mod source;
 mod success;
+mod transforms;
 mod value;
 
 /// A configuration, compiled and ready for requests. Nothing of it changes afterwards.
@@ -102,6 +105,7 @@ impl Plugin {
         let mut rules = http_rules(&checked, &mut errors);
         let base_path = base_path(&checked, &mut errors);
         let statuses = StatusRules::read(&checked, &mut errors);
+        let entries = entries(&checked, &mut errors);
         let schema = compile_schema(&checked, &settings.limits, &mut errors);
         let compiled = schema.and_then(|(source_key, schema)| {
             let methods = served(&checked, source_key, &schema, &mut errors)?;
@@ -125,13 +129,25 @@ impl Plugin {
         let router = Router::build(&tables, &methods, &rules, auto_mapping, &base_path);
         let router = router.map_err(|problems| errors.append(problems, |error| routing_error(source_key, error)));
         let success_statuses = statuses.select(&methods, &mut errors);
-        match router {
-            Ok(router) if errors.is_empty() => Ok(Self {
+        let transforms = Transforms::compile(
+            &entries,
+            &transform::Schema {
+                tables: &tables,
+                pool: schema.pool(),
+                left_out: schema.left_out(),
+            },
+            &methods,
+            &settings.parse,
+            settings.limits.max_message_bytes,
+        );
+        let transforms = transforms.map_err(|problems| errors.append(problems, rule_error));
+        match (router, transforms) {
+            (Ok(router), Ok(transforms)) if errors.is_empty() => Ok(Self {
                 settings,
                 tables,
                 router,
                 success_statuses,
-                transforms: Transforms::default(),
+                transforms,
                 notices: schema
                     .left_out()
                     .map(str::to_owned)

@@ -41,9 +41,29 @@ impl fmt::Display for TransformError {
 
 impl std::error::Error for TransformError {}
 
-impl From<WireError> for TransformError {
+/// Why a pass ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    Wire(WireError),
+    TooLarge,
+}
+
+impl Fault {
+    /// What is said of it, where a message may have `limit` bytes.
     #[cold]
+    pub(super) fn into_error(self, limit: usize) -> TransformError {
+        match self {
+            Self::Wire(error) => TransformError::new(TransformReason::Malformed, error.to_string()),
+            Self::TooLarge => TransformError::new(
+                TransformReason::TooLarge,
+                format!("the message grows to more than {limit} bytes (limits.max_message_bytes) by what is set in it"),
+            ),
+        }
+    }
+}
+
+impl From<WireError> for Fault {
     fn from(error: WireError) -> Self {
-        Self::new(TransformReason::Malformed, error.to_string())
+        Self::Wire(error)
     }
 }

@@ -10,7 +10,7 @@ use crate::wire::varint_length;
 
 /// Where lengths are reserved, and how much room each field's took last time.
 #[derive(Debug, Default)]
-pub(super) struct Lengths {
+pub(crate) struct Lengths {
     /// The lengths that are reserved and not known, outermost first.
     open: Vec<Open>,
     /// By slot: 2 where the last length took two bytes or more; anything else is 1.
@@ -43,8 +43,38 @@ pub(super) mod slot {
 
 impl Lengths {
     /// Forgets what is open, not what has been learned.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         self.open.clear();
+    }
+
+    /// As [`open`](Self::open), where it is known of how many bytes the contents are, or that they will hardly be more.
+    #[inline]
+    pub(crate) fn open_for(&mut self, contents: usize, out: &mut Vec<u8>) {
+        let at = out.len();
+        let reserved = if contents < 0x80 { 1 } else { 2 };
+        out.extend_from_slice(if reserved == 1 { &[0] } else { &[0, 0] });
+        self.open.push(Open { at, reserved });
+    }
+
+    /// How many lengths are open.
+    pub(crate) fn depth(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Where the contents of the innermost open length begin; at the start where none is open. A distance from there stays
+    /// what it is when lengths are widened.
+    pub(crate) fn contents(&self) -> usize {
+        self.open.last().map_or(0, |open| open.at + open.reserved)
+    }
+
+    /// Takes back all lengths but the `depth` outermost ones; the caller cuts them off.
+    pub(crate) fn abandon_to(&mut self, depth: usize) {
+        self.open.truncate(depth);
+    }
+
+    /// Memory in bytes.
+    pub(crate) fn footprint(&self) -> usize {
+        self.open.capacity() * size_of::<Open>() + self.hints.capacity()
     }
 
     /// Reserves a length at the end of `out`; the contents are appended after it.
@@ -66,7 +96,7 @@ impl Lengths {
 
     /// Writes the length that was opened last: all of `out` after it.
     #[inline]
-    pub(super) fn close(&mut self, slot: usize, out: &mut Vec<u8>) {
+    pub(crate) fn close(&mut self, slot: usize, out: &mut Vec<u8>) {
         let Some(Open { at, reserved }) = self.open.pop() else {
             return;
         };

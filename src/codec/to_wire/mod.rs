@@ -21,6 +21,7 @@ use crate::codec::error::CodecError;
 use crate::codec::options::ParseOptions;
 use crate::schema::tables::{Cardinality, FieldIndex, Kind, MessageIndex, Tables};
 use fault::{Fault, Result};
+pub(crate) use lengths::Lengths;
 use parser::{Parser, Scratch, slot_of};
 use scan::Scanner;
 
