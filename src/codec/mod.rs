@@ -21,7 +21,9 @@ pub mod http_body;
 mod lanes;
 mod options;
 #[cfg(test)]
-mod random_schema;
+pub(crate) mod random_messages;
+#[cfg(test)]
+pub(crate) mod random_schema;
 mod required;
 mod room;
 #[cfg(test)]

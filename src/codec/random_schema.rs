@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 /// How many messages each comparison makes: `PROTOBRIDGE_DIFFERENTIAL`, else a number that takes a few seconds.
-pub(super) fn rounds() -> u64 {
+pub(crate) fn rounds() -> u64 {
     match std::env::var("PROTOBRIDGE_DIFFERENTIAL") {
         Ok(rounds) => rounds.parse().unwrap(),
         Err(_) => 4000,
@@ -11,16 +11,16 @@ pub(super) fn rounds() -> u64 {
 }
 
 /// How many messages are made of one random schema: compiling it costs as much as some of them.
-pub(super) const MESSAGES_PER_SCHEMA: u64 = 100;
+pub(crate) const MESSAGES_PER_SCHEMA: u64 = 100;
 
 /// The message that every random schema has.
-pub(super) const ROOT: &str = "r.M0";
+pub(crate) const ROOT: &str = "r.M0";
 
 /// splitmix64.
-pub(super) struct Random(pub(super) u64);
+pub(crate) struct Random(pub(crate) u64);
 
 impl Random {
-    pub(super) fn next(&mut self) -> u64 {
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -28,15 +28,15 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    pub(super) fn below(&mut self, limit: usize) -> usize {
+    pub(crate) fn below(&mut self, limit: usize) -> usize {
         (self.next() % limit as u64) as usize
     }
 
-    pub(super) fn one_in(&mut self, count: usize) -> bool {
+    pub(crate) fn one_in(&mut self, count: usize) -> bool {
         self.below(count) == 0
     }
 
-    pub(super) fn pick<T: Copy>(&mut self, among: &[T]) -> T {
+    pub(crate) fn pick<T: Copy>(&mut self, among: &[T]) -> T {
         among[self.below(among.len())]
     }
 }
@@ -72,11 +72,21 @@ const WELL_KNOWN: &[&str] = &[
 ];
 
 /// A `.proto` text: messages with fields of any type, cardinality and number, in any order, of package `r`.
-pub(super) fn random_proto(seed: u64) -> String {
+pub(crate) fn random_proto(seed: u64) -> String {
+    proto(seed, false)
+}
+
+/// The same, where some fields have the option `debug_redact`.
+pub(crate) fn redacted_proto(seed: u64) -> String {
+    proto(seed, true)
+}
+
+fn proto(seed: u64, redacted: bool) -> String {
     let mut random = Random(seed);
     let proto2 = random.one_in(3);
     let mut writer = SchemaWriter {
         proto2,
+        redacted,
         messages: 1 + random.below(4),
         enums: 1 + random.below(2),
         random,
@@ -90,6 +100,7 @@ pub(super) fn random_proto(seed: u64) -> String {
 struct SchemaWriter {
     random: Random,
     proto2: bool,
+    redacted: bool,
     messages: usize,
     enums: usize,
     /// How many fields have been written: each has a name of its own.
@@ -207,7 +218,11 @@ impl SchemaWriter {
             0 => format!("json_name = \"custom \\\"{}\\\"\"", self.fields),
             _ => String::new(),
         };
-        let options: Vec<_> = [options, &json_name]
+        let redacted = match self.redacted && !of.starts_with("required") && self.random.one_in(6) {
+            true => "debug_redact = true",
+            false => "",
+        };
+        let options: Vec<_> = [options, &json_name, redacted]
             .into_iter()
             .filter(|option| !option.is_empty())
             .collect();

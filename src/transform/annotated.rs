@@ -56,7 +56,7 @@ impl Annotated {
         let needed = reaching(&within, |index| {
             types.get(index).is_some_and(|of| of.is_any || !of.hidden.is_empty())
         });
-        // Of these, pieces of an Any may be in several records of a message.
+        // Of these, several records of a message may have pieces of an Any, and members of a oneof of which one goes.
         let singular: Vec<Vec<MessageIndex>> = (0u32..)
             .zip(&types)
             .map(|(index, of_message)| {
@@ -66,7 +66,9 @@ impl Annotated {
                 others.filter_map(message_of).collect()
             })
             .collect();
-        let holding = reaching(&singular, |index| types.get(index).is_some_and(|of| of.is_any));
+        let holding = reaching(&singular, |index| {
+            types.get(index).is_some_and(|of| of.is_any || of.in_oneof)
+        });
         let mut nodes = 0..;
         let by_message: Vec<Option<NodeIndex>> = needed
             .iter()
@@ -156,6 +158,8 @@ struct Type {
     hidden: Vec<u32>,
     is_any: bool,
     is_entry: bool,
+    /// Whether a member of a oneof has it.
+    in_oneof: bool,
 }
 
 impl Type {
@@ -165,7 +169,12 @@ impl Type {
         let numbers = fields.map(|field| field.number());
         let mut hidden: Vec<u32> = numbers.chain(extensions.map(|field| field.number())).collect();
         hidden.sort_unstable();
+        let is_hidden = |field: &Field| hidden.binary_search(&field.number).is_ok();
         Self {
+            in_oneof: table
+                .fields()
+                .iter()
+                .any(|field| field.oneof.is_some() && is_hidden(field)),
             hidden,
             is_any: table.well_known() == Some(WellKnown::Any),
             is_entry: descriptor.is_map_entry(),

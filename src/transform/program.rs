@@ -112,6 +112,11 @@ impl Node {
         }
     }
 
+    /// Whether it matters which member a oneof has.
+    pub(super) fn has_oneof(&self) -> bool {
+        self.slots.iter().any(|slot| matches!(slot, Slot::Oneof { .. }))
+    }
+
     /// The rule of a field number.
     #[inline]
     pub(super) fn rule(&self, number: u32) -> Option<&Rule> {

@@ -124,7 +124,7 @@ impl Trie {
     /// The program that follows the paths, and where it begins. `keeps`: what isn't on one is dropped.
     pub(super) fn compile(self, tables: &Tables, keeps: bool) -> (Program, NodeIndex) {
         let mut nodes = Vec::new();
-        let root = self.compile_node(tables, keeps, &mut nodes);
+        let (root, _) = self.compile_node(tables, keeps, &mut nodes);
         let program = Program {
             nodes,
             by_message: Vec::new(),
@@ -132,10 +132,14 @@ impl Trie {
         (program, root)
     }
 
+    /// Also says whether the records of the message must be one, since a oneof in it matters or in a singular message below:
+    /// a member in one record takes the place of another in the record before.
+    ///
     /// The length of paths bounds the recursion.
-    fn compile_node(self, tables: &Tables, keeps: bool, nodes: &mut Vec<Node>) -> NodeIndex {
+    fn compile_node(self, tables: &Tables, keeps: bool, nodes: &mut Vec<Node>) -> (NodeIndex, bool) {
         let table = tables.message(self.message);
         let mut plans = Vec::new();
+        let mut one = false;
         for (index, child) in self.children {
             let index = FieldIndex(index);
             let plan = match child {
@@ -150,13 +154,14 @@ impl Trie {
                     let singular = table
                         .field(index)
                         .is_some_and(|field| field.cardinality == Cardinality::Singular);
-                    let node = below.compile_node(tables, keeps, nodes);
-                    match singular && (defaults || !sets.is_empty()) {
+                    let (node, always) = below.compile_node(tables, keeps, nodes);
+                    one |= singular && always;
+                    match singular && (defaults || always || !sets.is_empty()) {
                         true => Plan::Merge {
                             node,
                             sets,
                             defaults,
-                            always: false,
+                            always,
                         },
                         false => Plan::Descend(node),
                     }
@@ -167,8 +172,10 @@ impl Trie {
         if keeps && self.kind == NodeKind::Entry {
             plans.push((ENTRY_KEY, Plan::Copy));
         }
-        nodes.push(Node::new(table, self.kind, keeps, plans));
-        NodeIndex(nodes.len() as u32 - 1)
+        let node = Node::new(table, self.kind, keeps, plans);
+        one |= node.has_oneof();
+        nodes.push(node);
+        (NodeIndex(nodes.len() as u32 - 1), one)
     }
 
     /// Adds what is set in this message and in singular ones below it to `sets`; whether there are defaults as well.

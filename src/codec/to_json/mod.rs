@@ -32,7 +32,7 @@ mod wire_order;
 #[cfg(test)]
 mod differential;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use body::Body;
 use printer::{Printer, Redo, Scratch, Unknown};

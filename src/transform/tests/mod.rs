@@ -1,6 +1,7 @@
 //! Each operation on each kind of field: what goes in and comes out, as JSON or as records.
 
 mod annotated;
+mod differential;
 mod exchange;
 mod problems;
 mod records;

@@ -136,32 +136,32 @@ fn tag(number: u32, wire_type: u64) -> Vec<u8> {
     out
 }
 
-pub(super) fn varint(number: u32, value: u64) -> Vec<u8> {
+pub(in crate::codec) fn varint(number: u32, value: u64) -> Vec<u8> {
     let mut out = tag(number, 0);
     write_varint(value, &mut out);
     out
 }
 
-pub(super) fn fixed64(number: u32, value: u64) -> Vec<u8> {
+pub(in crate::codec) fn fixed64(number: u32, value: u64) -> Vec<u8> {
     [tag(number, 1), value.to_le_bytes().to_vec()].concat()
 }
 
-pub(super) fn fixed32(number: u32, value: u32) -> Vec<u8> {
+pub(in crate::codec) fn fixed32(number: u32, value: u32) -> Vec<u8> {
     [tag(number, 5), value.to_le_bytes().to_vec()].concat()
 }
 
-pub(super) fn len(number: u32, contents: impl AsRef<[u8]>) -> Vec<u8> {
+pub(in crate::codec) fn len(number: u32, contents: impl AsRef<[u8]>) -> Vec<u8> {
     let mut out = tag(number, 2);
     write_varint(contents.as_ref().len() as u64, &mut out);
     out.extend_from_slice(contents.as_ref());
     out
 }
 
-pub(super) fn group(number: u32, contents: impl AsRef<[u8]>) -> Vec<u8> {
+pub(in crate::codec) fn group(number: u32, contents: impl AsRef<[u8]>) -> Vec<u8> {
     [tag(number, 3), contents.as_ref().to_vec(), tag(number, 4)].concat()
 }
 
-pub(super) fn double(number: u32, value: f64) -> Vec<u8> {
+pub(in crate::codec) fn double(number: u32, value: f64) -> Vec<u8> {
     fixed64(number, value.to_bits())
 }
 
