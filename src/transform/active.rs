@@ -257,7 +257,7 @@ impl Active {
 /// Buffers that are used again from message to message.
 #[derive(Debug, Default)]
 pub struct Memory {
-    scratch: Scratch,
+    pub(super) scratch: Scratch,
     /// What the last of several passes has made of a message.
     before: Vec<u8>,
     /// What the next one makes of it.

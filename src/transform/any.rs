@@ -13,6 +13,7 @@ impl Pass<'_> {
         for at in first_part..self.scratch.parts.len() {
             let mut reader = self.reader(self.part_at(at));
             while !reader.is_empty() {
+                self.scratch.step();
                 match reader.tag()? {
                     (ANY_TYPE_URL, WireType::Len) => url = reader.length_delimited()?,
                     (ANY_VALUE, WireType::Len) => {
@@ -44,6 +45,7 @@ impl Pass<'_> {
             let mut run = part.start;
             while !reader.is_empty() {
                 let at = reader.position();
+                self.scratch.step();
                 let (number, wire_type) = reader.tag()?;
                 reader.skip(number, wire_type, depth)?;
                 if number == ANY_VALUE {

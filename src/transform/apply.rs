@@ -24,6 +24,9 @@ pub(super) struct Scratch {
     pub(super) slots: Vec<SlotState>,
     /// The records of the messages in slots, in lists.
     pub(super) links: Vec<Link>,
+    /// How many records were looked at.
+    #[cfg(test)]
+    pub(super) steps: usize,
 }
 
 impl Scratch {
@@ -32,6 +35,15 @@ impl Scratch {
             + self.parts.capacity() * size_of::<Span>()
             + self.slots.capacity() * size_of::<SlotState>()
             + self.links.capacity() * size_of::<Link>()
+    }
+
+    /// Counts a record that is looked at, for the tests that measure the work.
+    #[inline]
+    pub(super) fn step(&mut self) {
+        #[cfg(test)]
+        {
+            self.steps += 1;
+        }
     }
 
     fn clear(&mut self) {
@@ -157,6 +169,7 @@ impl<'p> Pass<'p> {
         let mut kept = true;
         while !reader.is_empty() {
             let at = reader.position();
+            self.scratch.step();
             let (number, wire_type) = reader.tag()?;
             let Some(rule) = node.rule(number) else {
                 reader.skip(number, wire_type, depth)?;
@@ -345,8 +358,9 @@ impl<'p> Pass<'p> {
         let first_part = self.scratch.parts.len();
         let mut length = 0;
         let mut next = state.records.map(|(first, _)| first);
-        while let Some(link) = next.and_then(|at| self.scratch.links.get(at)) {
+        while let Some(link) = next.and_then(|at| self.scratch.links.get(at).copied()) {
             length += link.contents.end - link.contents.start;
+            self.scratch.step();
             self.scratch.parts.push(link.contents);
             next = link.next;
         }

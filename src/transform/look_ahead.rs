@@ -19,6 +19,7 @@ impl<'p> Pass<'p> {
         let mut reader = self.reader(part);
         while !reader.is_empty() {
             let at = reader.position();
+            self.scratch.step();
             let (number, wire_type) = reader.tag()?;
             let Some(rule) = node.rule(number).filter(|rule| rule.accepts(wire_type)) else {
                 reader.skip(number, wire_type, depth)?;

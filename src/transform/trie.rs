@@ -71,6 +71,8 @@ impl Trie {
             match at.children.get(&step.field.0) {
                 None => return false,
                 Some(Child::Leaf(_)) => return true,
+                // A default doesn't make a member of a oneof beside another, and what is set behind it does.
+                Some(child) if own.is_some() && matches!(leaf, Leaf::Set(_)) && child.has_default() => return true,
                 Some(Child::Inner(below)) => at = below,
             }
         }
@@ -203,6 +205,13 @@ impl Child {
         match self {
             Self::Leaf(leaf) => leaf.gives(),
             Self::Inner(below) => below.children.values().any(Self::gives),
+        }
+    }
+
+    fn has_default(&self) -> bool {
+        match self {
+            Self::Leaf(leaf) => matches!(leaf, Leaf::Default(_)),
+            Self::Inner(below) => below.children.values().any(Self::has_default),
         }
     }
 }

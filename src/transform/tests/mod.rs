@@ -3,6 +3,7 @@
 mod annotated;
 mod differential;
 mod exchange;
+mod linear;
 mod problems;
 mod records;
 
