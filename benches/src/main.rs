@@ -3,8 +3,10 @@
 //! ```text
 //! codec-bench run [COMMAND…]   the table. COMMAND runs this program in wasm, to answer `serve`; without it the wasm
 //!                              columns stay empty.
-//! codec-bench serve            for each number of a shape on standard input, one line of speeds
-//! codec-bench count            each shape once in each direction, and a small exchange, through `measured_by_callgrind`
+//! codec-bench serve            for each number of a shape, then of a case of transforms, on standard input, one line of
+//!                              speeds
+//! codec-bench count            each shape once in each direction, a small exchange, and each case, through
+//!                              `measured_by_callgrind`
 //! codec-bench counts DIRECTORY the tables of the counts that callgrind left there
 //! codec-bench repeat SHAPE WAY TIMES   for a profiler; WAY is ToWire, ToJson, …
 //! ```
@@ -22,6 +24,7 @@ use exchange::Exchanges;
 mod codec;
 mod exchange;
 mod shapes;
+mod transforms;
 
 /// In the order of the columns.
 const WAYS: [Way; 5] = [
@@ -69,14 +72,18 @@ fn run(command: &[&str]) {
          | wire→JSON, native | ratio |\n|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
     );
     let codec = Codec::new();
-    for (index, shape) in shapes::all().iter().enumerate() {
-        let native = speeds(&mut codec.subject(shape));
-        let in_wasm = wasm.as_mut().map(|(_, input, output)| {
+    let mut in_wasm = |index: usize| {
+        wasm.as_mut().map(|(_, input, output)| {
             writeln!(input, "{index}").expect("the wasm side reads");
             let line = output.next().expect("the wasm side answers").expect("a line");
-            let speeds: Vec<f64> = line.split(' ').map(|speed| speed.parse().expect("a speed")).collect();
-            <[f64; WAYS.len()]>::try_from(speeds).expect("a speed for each way")
-        });
+            let speeds = line.split(' ').map(|speed| speed.parse().expect("a speed"));
+            speeds.collect::<Vec<f64>>()
+        })
+    };
+    let shapes = shapes::all();
+    for (index, shape) in shapes.iter().enumerate() {
+        let native = speeds(&mut codec.subject(shape));
+        let in_wasm = in_wasm(index).map(|speeds| <[f64; WAYS.len()]>::try_from(speeds).expect("a speed for each way"));
         let wasm_columns = match in_wasm {
             Some([to_wire, reflect_to_wire, _, to_json, reflect_to_json]) => format!(
                 "{to_wire:.0} | {:.1} | {to_json:.0} | {:.1}",
@@ -94,6 +101,13 @@ fn run(command: &[&str]) {
             to_json / reflect_to_json
         );
     }
+    println!("\nTransforms: MB of wire format per second.\n\n| | wasm | native |\n|---|--:|--:|");
+    for (index, case) in transforms::all().iter().enumerate() {
+        let native = speed_of(&mut case.subject(&shapes));
+        let in_wasm = in_wasm(shapes.len() + index);
+        let in_wasm = in_wasm.map_or("–".to_owned(), |speeds| format!("{:.0}", speeds[0]));
+        println!("| {} | {in_wasm} | {native:.0} |", case.name);
+    }
     if let Some((mut child, input, _)) = wasm {
         drop(input);
         assert!(child.wait().expect("an end").success());
@@ -104,33 +118,51 @@ fn serve() {
     let codec = Codec::new();
     let shapes = shapes::all();
     for line in std::io::stdin().lines() {
-        let shape: usize = line.expect("a line").parse().expect("the number of a shape");
-        let speeds = speeds(&mut codec.subject(&shapes[shape]));
+        let number: usize = line.expect("a line").parse().expect("the number of a shape");
+        let Some(shape) = shapes.get(number) else {
+            println!(
+                "{}",
+                speed_of(&mut transforms::all()[number - shapes.len()].subject(&shapes))
+            );
+            continue;
+        };
+        let speeds = speeds(&mut codec.subject(shape));
         println!("{}", speeds.map(|speed| speed.to_string()).join(" "));
     }
 }
 
 /// Megabytes a second, one for each way.
 fn speeds(subject: &mut Subject<'_>) -> [f64; WAYS.len()] {
+    let bytes = WAYS.map(|way| subject.bytes(way));
+    medians(bytes, |at| subject.run(WAYS[at]))
+}
+
+/// Megabytes a second.
+fn speed_of(subject: &mut transforms::Subject) -> f64 {
+    let [speed] = medians([subject.bytes()], |_| subject.run());
+    speed
+}
+
+/// Megabytes a second of runs that take turns, each by its position and of so many bytes.
+fn medians<const N: usize>(bytes: [usize; N], mut run: impl FnMut(usize)) -> [f64; N] {
     // How many runs fill a turn; finding it out warms up.
-    let runs = WAYS.map(|way| {
+    let runs: [usize; N] = std::array::from_fn(|at| {
         let (start, mut runs) = (Instant::now(), 0_u32);
         while start.elapsed() < WARM_UP {
-            subject.run(way);
+            run(at);
             runs += 1;
         }
         let elapsed = start.elapsed();
         ((TURN.as_secs_f64() / elapsed.as_secs_f64() * f64::from(runs)) as usize).max(1)
     });
-    let mut turns = WAYS.map(|_| Vec::new());
+    let mut turns = [const { Vec::new() }; N];
     for _ in 0..TURNS {
-        for ((way, runs), turns) in WAYS.iter().zip(runs).zip(&mut turns) {
+        for (at, turns) in turns.iter_mut().enumerate() {
             let start = Instant::now();
-            for _ in 0..runs {
-                subject.run(*way);
+            for _ in 0..runs[at] {
+                run(at);
             }
-            let bytes = subject.bytes(*way) * runs;
-            turns.push(bytes as f64 / 1e6 / start.elapsed().as_secs_f64());
+            turns.push((bytes[at] * runs[at]) as f64 / 1e6 / start.elapsed().as_secs_f64());
         }
     }
     turns.map(|mut turns| {
@@ -156,6 +188,10 @@ fn count() {
     }
     let mut headers = Some(Exchanges::headers());
     measured_by_callgrind(&mut || exchanges.unary(headers.take().expect("one call")));
+    for case in transforms::all() {
+        let mut subject = case.subject(&shapes::all());
+        measured_by_callgrind(&mut || subject.run());
+    }
 }
 
 #[inline(never)]
@@ -186,6 +222,16 @@ fn counts(directory: &str) {
         "\nA small unary exchange without its host: {instructions} instructions, in {lines} cache lines and {pages} pages of \
          code."
     );
+    println!("\nTransforms: instructions per byte of wire format, and in all.\n\n| | | |\n|---|--:|--:|");
+    for (index, case) in transforms::all().iter().enumerate() {
+        let Count { instructions, .. } = Count::read(directory, shapes.len() * 2 + 1 + index);
+        let bytes = case.subject(&shapes).bytes() as f64;
+        println!(
+            "| {} | {:.2} | {instructions} |",
+            case.name,
+            instructions as f64 / bytes
+        );
+    }
 }
 
 /// What one call took.
