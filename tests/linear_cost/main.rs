@@ -12,3 +12,4 @@ mod compressed;
 mod exchanges;
 mod past;
 mod schemas;
+mod transforms;

@@ -290,8 +290,8 @@ fn mask(message: &mut DynamicMessage, field: &FieldDescriptor, keep_last: usize)
         return;
     }
     let masked = match message.get_field_mut(field) {
-        Value::List(elements) => elements.iter_mut().fold(true, |all, element| hide(element) && all),
-        Value::Map(entries) => entries.values_mut().fold(true, |all, value| hide(value) && all),
+        Value::List(elements) => elements.iter_mut().all(hide),
+        Value::Map(entries) => entries.values_mut().all(hide),
         value => hide(value),
     };
     if !masked {
