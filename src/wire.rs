@@ -288,6 +288,11 @@ impl Groups {
     pub fn clear(&mut self) {
         self.ends.clear();
     }
+
+    /// How many bytes of memory they take, about.
+    pub fn footprint(&self) -> usize {
+        self.ends.capacity() * size_of::<(usize, usize)>() + self.open.capacity() * size_of::<(u32, usize)>()
+    }
 }
 
 /// Appends a varint.

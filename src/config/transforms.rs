@@ -15,7 +15,7 @@ pub(super) fn entries(checked: &Checked, errors: &mut Problems<ConfigError>) -> 
     let given = given.into_iter().flatten().enumerate();
     given
         .filter_map(|(at, entry)| Some((format!("transforms[{at}]"), entry.as_object()?)))
-        .map(|(key, entry)| {
+        .filter_map(|(key, entry)| {
             let request = operations(&key, entry, "request", errors);
             let response = operations(&key, entry, "response", errors);
             let is_empty = |direction| match entry.get(direction) {
@@ -27,13 +27,18 @@ pub(super) fn entries(checked: &Checked, errors: &mut Problems<ConfigError>) -> 
             if is_empty("request") && is_empty("response") && lacks("transforms[]", entry, &[]) {
                 errors.add(|| ConfigError::new(&key, "expected operations in request or response, but found none"));
             }
-            Entry {
-                selector: text(entry, "selector"),
+            let selector = text(entry, "selector");
+            // Of one whose selector isn't known it isn't known either for which methods its paths are wrong.
+            if selector.is_none() && !lacks("transforms[]", entry, &["selector"]) {
+                return None;
+            }
+            Some(Entry {
+                selector,
                 when: entry.get("when").and_then(|when| condition(&key, when, errors)),
                 request,
                 response,
                 key,
-            }
+            })
         })
         .collect()
 }

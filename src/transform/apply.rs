@@ -32,6 +32,7 @@ pub(super) struct Scratch {
 impl Scratch {
     pub(super) fn footprint(&self) -> usize {
         self.lengths.footprint()
+            + self.groups.footprint()
             + self.parts.capacity() * size_of::<Span>()
             + self.slots.capacity() * size_of::<SlotState>()
             + self.links.capacity() * size_of::<Link>()
@@ -172,7 +173,12 @@ impl<'p> Pass<'p> {
             self.scratch.step();
             let (number, wire_type) = reader.tag()?;
             let Some(rule) = node.rule(number) else {
-                reader.skip(number, wire_type, depth)?;
+                // Most records are passed over here: those of the two common types without a call.
+                match wire_type {
+                    WireType::Len => _ = reader.length_delimited()?,
+                    WireType::Varint => _ = reader.varint()?,
+                    _ => reader.skip(number, wire_type, depth)?,
+                }
                 if node.keeps {
                     self.copy(run, at);
                     run = reader.position();

@@ -55,6 +55,15 @@ fn the_shape_of_entries_is_checked() {
                 "transforms[0].selector: `t.S.D` selects no method: did you mean `t.S.Do`?",
             ),
             (
+                json!([{ "slector": "t.S.Do", "request": [{ "remove": ["not_there"] }] }]),
+                "transforms[0].slector: unknown key; did you mean \"selector\"? (known here: selector, when, request, \
+                 response)",
+            ),
+            (
+                json!([{ "selector": 7, "request": [{ "remove": ["not_there"] }] }]),
+                "transforms[0].selector: expected a string that isn't empty, but found 7",
+            ),
+            (
                 json!([{ "when": { "is": ["a"] }, "request": [{ "remove": ["s"] }] }]),
                 "transforms[0].when.header: expected the name of a header, but found nothing",
             ),
