@@ -8,7 +8,6 @@ use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use prost_reflect::{DynamicMessage, MessageDescriptor, Value};
-use protobridge::codec::{PrintOptions, WireToJson};
 use protobridge::config::Plugin;
 use protobridge::http::headers::Headers;
 use protobridge::routing::{Captures, Match};
@@ -104,15 +103,7 @@ fuzz_target!(|data: &[u8]| {
         let Ok(first) = change(wire) else {
             return;
         };
-        let prints = |wire: &[u8]| {
-            let tables = &rules.plugin.tables;
-            let message = tables.message_index("fuzz.transform.M").expect("the message");
-            let printed =
-                WireToJson::default().message(tables, message, wire, &PrintOptions::default(), &mut Vec::new());
-            printed.is_ok()
-        };
-        assert!(prints(&first) || !prints(wire));
-        // It takes fewer bytes for messages, and some for others: maps of another wire type.
+        // It takes maps of another wire type for such, which aren't there behind.
         if let (Ok(_), Ok(found)) = (decode(wire), decode(&first)) {
             for (path, value) in &rules.checks {
                 check(&found, path, value.as_ref());
