@@ -20,7 +20,7 @@ help:
 	@echo 'make test        everything that has to pass'
 	@echo 'make lint        formatting, lints and the links of the documentation'
 	@echo 'make conformance protobuf'\''s conformance suite on the codec; part of make test'
-	@echo 'make fuzz        random input to the codec, beside prost-reflect, and to all of it through cargo-fuzz; takes six hours'
+	@echo 'make fuzz        random input to the codec, beside prost-reflect, and to all of it through cargo-fuzz; takes six hours and a half'
 	@echo 'make differential  random requests to the module and to Envoy'\''s own transcoder, 20000; takes three minutes'
 	@echo 'make soak        everything at once in a real Envoy for ten minutes, then a million requests in a test host'
 	@echo 'make bench       how fast the codec is, natively and in wasm, beside prost-reflect; takes a minute'
