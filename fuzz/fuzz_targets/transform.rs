@@ -30,8 +30,8 @@ thread_local! {
 
 fn rules() -> Vec<Rules> {
     let set = |field: &str| json!({ "set": { "field": field, "value": "own" } });
-    let own = |path: &str| (path.to_owned().leak().split('.').collect(), Some("own"));
-    let gone = |path: &str| (path.to_owned().leak().split('.').collect(), None);
+    let own = |path: &'static str| (path.split('.').collect(), Some("own"));
+    let gone = |path: &'static str| (path.split('.').collect(), None);
     let absent = |field: &str| json!({ "set": { "field": field, "header": "x-absent" } });
     [
         (json!([set("text")]), vec![own("text")]),
