@@ -43,8 +43,8 @@ pub enum AutoMapping {
     None,
 }
 
-/// All ways to `methods`: first those of rules, method by method, then by `auto_mapping` the automatic ones. None of them
-/// has been checked.
+/// The methods, and all ways to them: first those of rules, method by method, then by `auto_mapping` the automatic ones.
+/// None of the ways has been checked.
 ///
 /// `rules` are the plugin configuration's. A rule replaces the annotation of each method that it selects
 /// ([`Methods::give`]). A rule that selects none is an error, but for one without a selector, which is passed over.
@@ -54,8 +54,9 @@ pub(super) fn declared(
     rules: &[HttpRule],
     auto_mapping: AutoMapping,
     problems: &mut Problems<RoutingError>,
-) -> Vec<Declared> {
+) -> (Vec<Rc<Method>>, Vec<Declared>) {
     let descriptors = methods.descriptors();
+    let mut compiled = Vec::with_capacity(descriptors.len());
     let mut replaced: Vec<Option<usize>> = vec![None; descriptors.len()];
     for (rule, index) in rules.iter().zip(0..) {
         // Without a selector, that it lacks one has been said.
@@ -82,6 +83,7 @@ pub(super) fn declared(
                 continue;
             }
         };
+        compiled.push(Rc::clone(&method));
         match replaced.and_then(|index| Some((index, rules.get(index)?))) {
             Some((index, rule)) => flatten(&method, rule, &mut declared, |additional| Origin::Rule {
                 index,
@@ -115,7 +117,7 @@ pub(super) fn declared(
         automatic.retain(|automatic| !ruled.contains(&*automatic.method.service));
     }
     declared.append(&mut automatic);
-    declared
+    (compiled, declared)
 }
 
 /// Compiles a method. `index` is its position among the served methods.

@@ -10,6 +10,8 @@
 //! - `build`: the routes, or all that is wrong with the rules.
 //! - `error`: why a rule is refused.
 //!
+//! - `called`: all methods by the paths of gRPC.
+//!
 //! For each request, [`Router::find`] finds the route and [`Binder::bind`] fills the request message:
 //!
 //! - `matcher`: the most specific template that a path matches.
@@ -18,6 +20,7 @@
 
 pub mod binding;
 mod build;
+mod called;
 mod captures;
 mod declared;
 mod error;
@@ -34,6 +37,7 @@ use prost_reflect::ServiceDescriptor;
 
 pub use self::binding::{Binding, Body, Route};
 use self::build::Builder;
+use self::called::Called;
 pub use self::captures::Captures;
 pub use self::declared::AutoMapping;
 use self::declared::{Declared, declared};
@@ -54,6 +58,8 @@ pub struct Router {
     matcher: Matcher,
     /// The methods that have a route, by their paths.
     methods: Vec<Rc<Method>>,
+    /// All of them, whether they have a route or not.
+    called: Called,
     services: Vec<ServedService>,
 }
 
@@ -88,7 +94,7 @@ impl Router {
         base_path: &BasePath,
     ) -> Result<Self, Problems<RoutingError>> {
         let mut problems = Problems::default();
-        let declared = declared(tables, methods, rules, auto_mapping, &mut problems);
+        let (all, declared) = declared(tables, methods, rules, auto_mapping, &mut problems);
         let mut builder = Builder::new(tables, base_path, problems);
         for declared in &declared {
             builder.add(declared);
@@ -107,6 +113,7 @@ impl Router {
             matcher,
             services: count(methods.services(), &inserted),
             methods: of_routes,
+            called: Called::new(all),
             routes,
         })
     }
@@ -139,6 +146,17 @@ impl Router {
     pub fn serves(&self, path: &[u8]) -> bool {
         let found = self.methods.binary_search_by(|method| method.path.as_bytes().cmp(path));
         found.is_ok()
+    }
+
+    /// The method of a configured service whose `:path` this is, byte for byte, whether it has a route or not.
+    pub fn called(&self, path: &[u8]) -> Option<&Rc<Method>> {
+        self.called.at(path)
+    }
+
+    /// A method of a configured service, of those that `matters` chooses, that a lenient server might take `path` for: see
+    /// [`Called::alike`].
+    pub fn called_alike(&self, path: &[u8], matters: impl Fn(&Method) -> bool) -> Option<&Rc<Method>> {
+        self.called.alike(path, matters)
     }
 
     /// The configured services, in their order.

@@ -36,6 +36,23 @@ pub fn decode(text: &[u8], decoding: Decoding, out: &mut Vec<u8>) -> Result<(), 
     Ok(())
 }
 
+/// `text` decoded as often as it is encoded: no escape is left in it.
+pub fn decode_all(text: &[u8]) -> Vec<u8> {
+    let mut decoded = Vec::with_capacity(text.len());
+    for byte in text {
+        decoded.push(*byte);
+        // What an escape stands for may end another one.
+        while let Some((rest, [b'%', digits @ ..])) = decoded.split_last_chunk::<3>()
+            && let Some((value, _)) = escape(digits)
+        {
+            let length = rest.len();
+            decoded.truncate(length);
+            decoded.push(value);
+        }
+    }
+    decoded
+}
+
 /// The position of the first malformed escape in `text`.
 pub fn malformed_escape(text: &[u8]) -> Option<usize> {
     memchr::memchr_iter(b'%', text).find(|at| text.get(at + 1..).and_then(escape).is_none())
@@ -94,6 +111,22 @@ pub fn encode_path(path: &[u8]) -> Vec<u8> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn decoding_all_leaves_no_escape() {
+        for (text, expected) in [
+            ("", ""),
+            ("/a/b", "/a/b"),
+            ("%2Fa%2fb", "/a/b"),
+            ("%252525252Fa", "/a"),
+            ("%25%32%46a", "/a"),
+            ("%%32Fa", "/a"),
+            ("%2", "%2"),
+            ("%%%zz%4", "%%%zz%4"),
+        ] {
+            assert_eq!(decode_all(text.as_bytes()), expected.as_bytes(), "{text}");
+        }
+    }
 
     #[test]
     fn each_decoding_decodes_its_escapes_once() {
