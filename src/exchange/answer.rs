@@ -8,7 +8,7 @@ use super::message::{write_json, write_raw};
 use super::outcome::Outcome;
 use super::server_stream::{Progress, ServerStream};
 use super::steps::HostReply;
-use super::workspace::Workspace;
+use super::workspace::{Workspace, set_content_type};
 use crate::grpc::metadata::{self, ConnectionOptions};
 use crate::grpc::{Code, Status, connect};
 use crate::http::headers::Headers;
@@ -75,7 +75,7 @@ impl Answer {
 
     /// How many bytes of memory it takes.
     pub fn footprint(&self) -> usize {
-        self.initial.footprint() + self.trailing.footprint()
+        self.initial.footprint() + self.trailing.footprint() + self.matched.footprint()
     }
 
     /// The status in trailing or initial metadata.
@@ -163,11 +163,12 @@ impl Answer {
         let settings = &self.matched.plugin.settings;
         let out = &mut workspace.body;
         out.clear();
+        let message = workspace.changes.response(&self.matched, message)?;
         match self.matched.response_type() {
             BodyType::Raw => write_raw(&self.matched, message, &mut workspace.content_type, out)?,
             BodyType::Json => {
                 write_json(&self.matched, message, &settings.print, &mut workspace.to_json, out)?;
-                workspace.set_content_type(JSON);
+                set_content_type(&mut workspace.content_type, JSON);
             }
         }
         let limit = settings.limits.max_response_bytes;

@@ -78,7 +78,7 @@ impl<'b> Content<'b> {
 ///
 /// # Errors
 ///
-/// 400 where `content` is no such message, 413 where the message becomes too large.
+/// 400 where `content` is no such message, 413 where the message becomes too large, 503 where there is no memory to change it.
 pub fn complete_frame(
     matched: &Matched,
     content: Content<'_>,
@@ -87,6 +87,7 @@ pub fn complete_frame(
     out: &mut Vec<u8>,
 ) -> Result<(), Failure> {
     write_content(matched, content, workspace, out)?;
+    workspace.changes.request(matched, at, out)?;
     check_message(
         matched,
         content,

@@ -114,7 +114,7 @@ impl ByCall {
                 Some(_) => Err(more_messages()),
             },
             Received::Stream(stream, written) => {
-                stream.feed_message(matched, &message, &mut workspace.to_json, written)?;
+                stream.feed_message(matched, &message, workspace.tools().0, written)?;
                 if written.len() > limits.max_response_bytes {
                     return Err(too_large(written.len(), limits.max_response_bytes));
                 }

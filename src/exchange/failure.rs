@@ -8,6 +8,7 @@ use crate::grpc::{Code, ErrorFormat, Status};
 use crate::http::elements::ElementError;
 use crate::routing::BindError;
 use crate::text::shown::{NAME, shown};
+use crate::transform::{TransformError, TransformReason};
 
 /// Why an exchange cannot go on as asked, as the client is told.
 #[derive(Debug)]
@@ -86,6 +87,61 @@ impl Failure {
             &error.message,
             format!("{}: {}", error.field, error.message),
         )
+    }
+
+    /// What is wrong with a request whose messages are to be changed: 401 where the source of a field isn't there, 400 where
+    /// it doesn't fit or the message is none, 413 where that becomes too large.
+    pub fn transform(error: &TransformError) -> Self {
+        let message = &error.message;
+        match error.reason {
+            TransformReason::Unauthenticated => Self::new(Reason::Unauthenticated, 401, Code::Unauthenticated, message),
+            TransformReason::InvalidArgument => Self::new(Reason::BadSource, 400, Code::InvalidArgument, message),
+            TransformReason::Malformed => {
+                let message = format!("malformed request message: {message}");
+                Self::new(Reason::BadBody, 400, Code::InvalidArgument, message)
+            }
+            TransformReason::TooLarge => Self::too_large(message),
+        }
+    }
+
+    /// 502: a message of the answer cannot be changed.
+    pub fn transform_answer(error: &TransformError) -> Self {
+        match error.reason {
+            TransformReason::TooLarge => Self::answer_too_large(&error.message),
+            _ => Self::bad_answer(format!("malformed message: {error}")),
+        }
+    }
+
+    /// The same for a gRPC client: INTERNAL, or RESOURCE_EXHAUSTED.
+    pub fn transform_native_answer(error: &TransformError) -> Self {
+        match error.reason {
+            TransformReason::TooLarge => Self::answer_too_large(&error.message),
+            _ => Self::bad_native_answer(format!("malformed message: {error}")),
+        }
+    }
+
+    /// 501: what would go on untouched may call the method at `path`, whose messages are changed here.
+    pub fn guarded(path: &str) -> Self {
+        Self::guards(format!(
+            "the gateway changes what is sent to {path}, and takes calls of it under this path alone, letter for letter, as \
+             application/grpc+proto, or as JSON under its HTTP bindings"
+        ))
+    }
+
+    /// 501: a client's messages are in a form that isn't read here, of a method whose messages are changed.
+    pub fn guards(message: impl Into<String>) -> Self {
+        Self::new(Reason::Guarded, 501, Code::Unimplemented, message)
+    }
+
+    /// INTERNAL: a gRPC client's body is no sequence of frames.
+    pub fn bad_frames(message: impl Into<String>) -> Self {
+        Self::new(Reason::BadBody, 400, Code::Internal, message)
+    }
+
+    /// INTERNAL, for a gRPC client: the upstream's answer is none, as far as it has to be read here.
+    pub fn bad_native_answer(message: impl AsRef<str>) -> Self {
+        let message = format!("upstream: {}", message.as_ref());
+        Self::new(Reason::BadAnswer, 502, Code::Internal, message)
     }
 
     /// 404: no binding has this path.
@@ -295,6 +351,12 @@ pub enum Reason {
     LengthRequired,
     /// The request is over a limit.
     TooLarge,
+    /// What the gateway vouches for isn't there: the source of a field that a transform requires.
+    Unauthenticated,
+    /// The source of a field that a transform sets doesn't fit it.
+    BadSource,
+    /// The request might get around a transform.
+    Guarded,
     /// The host, or the configuration, cannot carry the request.
     Unsupported,
     /// No route of the gateway leads from the method's path to an upstream.
@@ -329,6 +391,9 @@ impl Reason {
             Self::MediaType => "media_type",
             Self::LengthRequired => "length_required",
             Self::TooLarge => "too_large",
+            Self::Unauthenticated => "unauthenticated",
+            Self::BadSource => "bad_source",
+            Self::Guarded => "guarded",
             Self::Unsupported => "unsupported",
             Self::Unrouted => "unrouted",
             Self::BadAnswer => "bad_answer",

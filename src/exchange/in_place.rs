@@ -513,14 +513,8 @@ impl InPlace {
             return ResponseStep::PassThrough;
         };
         let Answer { matched, initial, .. } = &self.answer;
-        let progress = stream.feed(
-            matched,
-            initial,
-            part.bytes,
-            &mut workspace.to_json,
-            &mut workspace.inflater,
-            &mut workspace.body,
-        );
+        let (tools, body) = workspace.tools();
+        let progress = stream.feed(matched, initial, part.bytes, tools, body);
         let progress = match (progress, status) {
             (Progress::Open, Some(status)) => stream.finish(status),
             (progress, _) => progress,
@@ -554,10 +548,10 @@ impl InPlace {
         let Body::Gathered { stream, array } = &mut self.body else {
             return ResponseStep::PassThrough;
         };
-        let Workspace { to_json, inflater, .. } = workspace;
+        let (tools, _) = workspace.tools();
         let Answer { matched, initial, .. } = &self.answer;
         let limit = matched.plugin.settings.limits.max_response_bytes;
-        let progress = match stream.feed(matched, initial, part.bytes, to_json, inflater, array) {
+        let progress = match stream.feed(matched, initial, part.bytes, tools, array) {
             Progress::Open if array.len() > limit => {
                 let failure = too_large(array.len(), limit);
                 return self.fail(&failure, ending, workspace);

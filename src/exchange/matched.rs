@@ -9,6 +9,7 @@ use crate::grpc::frame::FrameReader;
 use crate::routing::{Body, Captures, Match, Method, Route};
 use crate::schema::tables::{Cardinality, FieldIndex, Kind, MessageIndex, Tables};
 use crate::text::shown::{NAME, shown};
+use crate::transform::Active;
 
 /// A method under one of its bindings.
 #[derive(Clone, Debug)]
@@ -17,6 +18,8 @@ pub struct Matched {
     pub plugin: Rc<Plugin>,
     /// The binding that the path matched, and its method.
     pub route: Rc<Route>,
+    /// The transforms that apply to its messages.
+    pub active: Option<Rc<Active>>,
 }
 
 /// In which form a body holds a message.
@@ -61,6 +64,7 @@ impl Matched {
             Match::Route(route) => Ok(Some(Self {
                 plugin: Rc::clone(plugin),
                 route: Rc::clone(route),
+                active: None,
             })),
             Match::NoRoute if rejects => Err(Failure::unmatched(http_method, path)),
             Match::WrongMethod { allow } if rejects => Err(Failure::wrong_method(
@@ -71,6 +75,16 @@ impl Matched {
             Match::NoRoute | Match::WrongMethod { .. } => Ok(None),
             Match::Malformed(message) => Err(Failure::path(message)),
         }
+    }
+
+    /// Whether the answer's messages are changed before the client gets them.
+    pub fn changes_responses(&self) -> bool {
+        self.active.as_ref().is_some_and(|active| active.changes_responses())
+    }
+
+    /// How many bytes of memory its transforms take.
+    pub fn footprint(&self) -> usize {
+        self.active.as_ref().map_or(0, |active| active.footprint())
     }
 
     /// The schema's messages.

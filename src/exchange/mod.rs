@@ -11,6 +11,7 @@
 //! - `body`: path, query and body become one message. `upload`: the same for messages that go on as they come.
 //! - `in_place`: the response in place. `bridged`: the same from Envoy's Connect bridge. `by_call`: the answer of a call.
 //!   `answer`: what all of them know.
+//! - `native`: a gRPC client's call, whose messages are changed. `lane`: one direction of it. `changes`: how messages change.
 //! - `message`, `unary`, `server_stream`: one message, or many, as the client gets them. `inflate`: compressed ones.
 //! - [`failure`]: what can go wrong. `reply`: a whole answer of the module's own. [`outcome`]: how it all ended.
 //! - `workspace`: the memory for all of it, which outlives the exchange. `share`: what an exchange holds beside that, and
@@ -20,12 +21,15 @@ mod answer;
 mod body;
 mod bridged;
 mod by_call;
+mod changes;
 mod deadline;
 pub mod failure;
 mod in_place;
 mod inflate;
+mod lane;
 mod matched;
 mod message;
+mod native;
 pub mod outcome;
 mod reply;
 mod request;
@@ -49,9 +53,11 @@ use crate::routing::Method;
 use body::too_large;
 use by_call::ByCall;
 pub use failure::Failure;
+use failure::Reason;
 pub use in_place::is_trailers_frame;
 use in_place::{InPlace, Reached};
 use matched::Matched;
+use native::{ENCODINGS, Native};
 use outcome::{Ending, Outcome};
 pub use reply::{NO_SNIFFING, Reply};
 use request::{Head, Pending, Way, cannot_hold, cannot_stream};
@@ -90,6 +96,8 @@ enum State {
     /// The request is refused, and so many bytes of its body have come. An answer in the middle of a body would cost an
     /// HTTP/1.1 client its connection, and the requests that wait on it.
     Refused(Failure, usize),
+    /// The request passes, and it or its answer are changed message by message.
+    Native(Native),
     /// The upstream has the request, in place.
     InPlace(InPlace),
     /// The upstream has the request, by a gRPC call.
@@ -125,24 +133,23 @@ impl Exchange {
     ) -> RequestStep<'w> {
         let head = Head::new(headers);
         if let Some(protocol) = head.grpc_protocol() {
-            return match self.admits_native(&head) {
-                true => self.pass_through(),
-                false => self.refuse_native(protocol, workspace),
-            };
+            return self.native_headers(&head, protocol, end_of_stream, abilities, workspace);
         }
         self.head = head.method() == b"HEAD";
         if abilities.passes_unread && head.leaves_http() {
             // What follows may never end, and the answer doesn't wait for it.
-            return match self.becomes_barred_call(&head) {
-                true => self.fail_request(&Failure::unmatched(head.method(), head.path()), workspace),
-                false => self.pass_through(),
+            return match self.bars(&head) {
+                Some(failure) => self.fail_request(&failure, workspace),
+                None => self.pass_through(),
             };
         }
         let waits = head.expects_continue() && !end_of_stream && !abilities.continues;
         let found = Matched::find(&self.plugin, head.method(), head.path(), &mut workspace.captures);
         let pending = match found {
-            Ok(None) if self.becomes_barred_call(&head) => Err(Failure::unmatched(head.method(), head.path())),
-            Ok(None) => return self.pass_through(),
+            Ok(None) => match self.bars(&head) {
+                Some(failure) => Err(failure),
+                None => return self.pass_through(),
+            },
             Ok(Some(matched)) => {
                 self.method = Some(Rc::clone(matched.method()));
                 Pending::new(matched, head, end_of_stream, abilities, workspace)
@@ -153,7 +160,7 @@ impl Exchange {
                 if failure.is_unmatched()
                     && abilities.passes_unread
                     && head.is_preflight()
-                    && !self.becomes_barred_call(&head)
+                    && self.bars(&head).is_none()
                     && (end_of_stream || !abilities.streams_requests) =>
             {
                 return self.pass_through();
@@ -169,6 +176,49 @@ impl Exchange {
                 RequestStep::Await
             }
             Err(failure) => self.fail_request(&failure, workspace),
+        }
+    }
+
+    /// The request headers of a gRPC client came.
+    fn native_headers<'w>(
+        &mut self,
+        head: &Head,
+        protocol: GrpcProtocol,
+        end_of_stream: bool,
+        abilities: Abilities,
+        workspace: &'w mut Workspace,
+    ) -> RequestStep<'w> {
+        if !self.admits_native(head) {
+            return self.refuse_native(&Failure::no_native_method(), protocol, workspace);
+        }
+        if self.plugin.transforms.is_empty() {
+            return self.pass_through();
+        }
+        let Some(method) = self.plugin.router.called(head.whole_path()).map(Rc::clone) else {
+            return match self.guarded(head) {
+                Some(failure) => self.refuse_native(&failure, protocol, workspace),
+                None => self.pass_through(),
+            };
+        };
+        let begun = Native::begin(&self.plugin, &method, head, protocol, end_of_stream, abilities);
+        let admitted = begun.and_then(|native| {
+            let footprint = ITSELF + native.as_ref().map_or(0, Native::footprint);
+            self.share.admit(footprint, &self.plugin.settings.limits)?;
+            Ok(native)
+        });
+        match admitted {
+            Ok(None) => self.pass_through(),
+            Ok(Some(native)) => {
+                self.method = Some(method);
+                let step = native.go_on(head, workspace);
+                self.state = State::Native(native);
+                self.account();
+                step
+            }
+            Err(failure) => {
+                self.method = Some(method);
+                self.refuse_native(&failure, protocol, workspace)
+            }
         }
     }
 
@@ -197,12 +247,42 @@ impl Exchange {
     }
 
     /// Answers a gRPC client in its own terms, and at once: a stream may never end of itself.
-    fn refuse_native<'w>(&mut self, protocol: GrpcProtocol, workspace: &'w mut Workspace) -> RequestStep<'w> {
-        let failure = Failure::no_native_method();
+    fn refuse_native<'w>(
+        &mut self,
+        failure: &Failure,
+        protocol: GrpcProtocol,
+        workspace: &'w mut Workspace,
+    ) -> RequestStep<'w> {
+        RequestStep::Reply(self.end_native(failure, protocol, workspace))
+    }
+
+    fn end_native<'w>(&mut self, failure: &Failure, protocol: GrpcProtocol, workspace: &'w mut Workspace) -> &'w Reply {
         self.state = State::Finished;
-        self.ending.add(&failure);
-        workspace.reply.set_native_error(&failure, protocol);
-        RequestStep::Reply(&workspace.reply)
+        self.ending.add(failure);
+        self.account();
+        workspace.reply.set_native_error(failure, protocol);
+        if failure.reason == Some(Reason::Guarded) {
+            workspace.reply.headers.push(b"grpc-accept-encoding", ENCODINGS);
+        }
+        &workspace.reply
+    }
+
+    /// Why a request that isn't for any method may not go on as it is: something behind might make or take it for a call.
+    fn bars(&self, head: &Head) -> Option<Failure> {
+        match self.becomes_barred_call(head) {
+            true => Some(Failure::unmatched(head.method(), head.path())),
+            false => self.guarded(head),
+        }
+    }
+
+    /// Why a request may not go on untouched whose path a server might take for that of a method with transforms.
+    fn guarded(&self, head: &Head) -> Option<Failure> {
+        let Plugin { transforms, router, .. } = &*self.plugin;
+        if transforms.is_empty() {
+            return None;
+        }
+        let method = router.called_alike(head.whole_path(), |method| transforms.of(method).is_some())?;
+        Some(Failure::guarded(&method.path))
     }
 
     fn begin<'w>(
@@ -278,9 +358,14 @@ impl Exchange {
         }
     }
 
-    /// Whether the request's body goes on as it comes.
+    /// Whether the request's body goes on as it comes, made of JSON.
     pub fn uploads(&self) -> bool {
         self.upload.is_some()
+    }
+
+    /// Whether the request's body goes on as it comes, changed.
+    pub fn streams_request(&self) -> bool {
+        self.uploads() || matches!(&self.state, State::Native(native) if native.streams_request())
     }
 
     /// The next bytes of the request body. `end`: they are the last.
@@ -301,6 +386,7 @@ impl Exchange {
                 RequestStep::Drop
             }
             State::Refused(..) => self.refuse(workspace),
+            State::Native(_) => self.native_chunk(chunk, end, workspace),
             State::Receiving(pending) => match self
                 .share
                 .admit(chunk.len(), &self.plugin.settings.limits)
@@ -326,6 +412,11 @@ impl Exchange {
         match std::mem::replace(&mut self.state, State::Finished) {
             State::Receiving(pending) => self.send(pending, None, abilities, workspace),
             State::Refused(failure, _) => self.fail_request(&failure, workspace),
+            State::Native(mut native) => {
+                native.without_body();
+                self.state = State::Native(native);
+                RequestStep::PassThrough
+            }
             state => {
                 self.state = state;
                 RequestStep::PassThrough
@@ -345,6 +436,31 @@ impl Exchange {
                 self.state = state;
                 RequestStep::PassThrough
             }
+        }
+    }
+
+    fn native_chunk<'w>(&mut self, chunk: &[u8], end: bool, workspace: &'w mut Workspace) -> RequestStep<'w> {
+        let State::Native(native) = &mut self.state else {
+            return RequestStep::PassThrough;
+        };
+        let (whole, gone_on) = (native.awaits_body(), native.streams_request());
+        let (begun, protocol) = (native.has_answer(), native.protocol());
+        if let Err(failure) = native.chunk(chunk, end, &self.plugin, &self.share, workspace) {
+            let reply = self.end_native(&failure, protocol, workspace);
+            return match (begun, gone_on) {
+                (true, _) => RequestStep::Reset,
+                (false, true) => RequestStep::BreakOff(reply),
+                (false, false) => RequestStep::Reply(reply),
+            };
+        }
+        self.account();
+        match whole {
+            false => RequestStep::Chunk(&workspace.upload),
+            true => RequestStep::Forward(Forward {
+                edits: &workspace.edits,
+                body: &workspace.upload,
+                timeout: None,
+            }),
         }
     }
 
@@ -377,7 +493,11 @@ impl Exchange {
 
     /// Whether a request body is awaited.
     pub fn awaits_body(&self) -> bool {
-        matches!(self.state, State::Receiving(_) | State::Refused(..))
+        match &self.state {
+            State::Receiving(_) | State::Refused(..) => true,
+            State::Native(native) => native.awaits_body(),
+            _ => false,
+        }
     }
 
     /// Whether the request will go by a call once its body is there: then its headers cannot go on without it.
@@ -416,9 +536,18 @@ impl Exchange {
         self.head
     }
 
-    /// Whether nothing of the exchange is touched.
-    pub fn passes_through(&self) -> bool {
-        matches!(self.state, State::Untouched)
+    /// Whether nothing of the request is touched, from here on.
+    pub fn passes_request(&self) -> bool {
+        match &self.state {
+            State::Untouched => true,
+            State::Native(native) => native.passes_request(),
+            _ => false,
+        }
+    }
+
+    /// Whether the client speaks gRPC, and something of the exchange is changed.
+    pub fn changes_native(&self) -> bool {
+        matches!(self.state, State::Native(_))
     }
 
     /// Whether the request is refused and its answer waits for the end of its body.
@@ -516,7 +645,11 @@ impl Exchange {
 impl Exchange {
     /// Whether the response in place is awaited.
     pub fn awaits_response(&self) -> bool {
-        matches!(&self.state, State::InPlace(in_place) if in_place.is_awaited())
+        match &self.state {
+            State::InPlace(in_place) => in_place.is_awaited(),
+            State::Native(native) => native.awaits_response(),
+            _ => false,
+        }
     }
 
     /// Whether the trailers of the response in place are wanted: a bridge has put them into its headers.
@@ -548,6 +681,11 @@ impl Exchange {
         abilities: Abilities,
         workspace: &'w mut Workspace,
     ) -> ResponseStep<'w> {
+        if let State::Native(native) = &mut self.state {
+            let step = native.response_headers(&headers, end_of_stream, &self.plugin, &mut self.ending, workspace);
+            self.account();
+            return step;
+        }
         self.respond(|in_place, ending| {
             in_place.headers(headers, end_of_stream, host_reply, abilities, ending, workspace)
         })
@@ -562,6 +700,12 @@ impl Exchange {
 
     /// The next bytes of the response body. `end`: they are the last, and no trailers follow.
     pub fn response_chunk<'w>(&mut self, chunk: &[u8], end: bool, workspace: &'w mut Workspace) -> ResponseStep<'w> {
+        if let State::Native(native) = &mut self.state {
+            let (plugin, share, ending) = (&self.plugin, &self.share, &mut self.ending);
+            let step = native.response_chunk(chunk, end, plugin, share, ending, workspace);
+            self.account();
+            return step;
+        }
         let admitted = match self.awaits_response() {
             true => self.share.admit(chunk.len(), &self.plugin.settings.limits),
             false => Ok(()),
@@ -570,6 +714,21 @@ impl Exchange {
             Err(failure) if !is_trailers_frame(chunk) => in_place.refuse(failure, end, ending, workspace),
             _ => in_place.chunk(chunk, end, ending, workspace),
         })
+    }
+
+    /// An answer to a gRPC client has begun that is left alone.
+    pub fn native_answer_begins(&mut self) {
+        if let State::Native(native) = &mut self.state {
+            native.answer_begins();
+        }
+    }
+
+    /// The trailers came of an answer to a gRPC client that is changed.
+    pub fn native_trailers<'w>(&mut self, workspace: &'w mut Workspace) -> ResponseStep<'w> {
+        match &mut self.state {
+            State::Native(native) => native.trailers(&mut self.ending, workspace),
+            _ => ResponseStep::PassThrough,
+        }
     }
 
     /// The trailers after all of the response body.
@@ -667,11 +826,18 @@ impl Exchange {
 
     /// Ends the exchange with an error that arose in the host: a call that could not be made, a missing cluster.
     pub fn fail<'w>(&mut self, failure: &Failure, workspace: &'w mut Workspace) -> &'w Reply {
+        let native = match &self.state {
+            State::Native(native) => Some(native.protocol()),
+            _ => None,
+        };
         self.state = State::Finished;
         self.ending.add(failure);
         self.close_upload();
         self.account();
-        workspace.set_error_reply(&self.plugin, failure, std::iter::empty());
+        match native {
+            Some(protocol) => workspace.reply.set_native_error(failure, protocol),
+            None => workspace.set_error_reply(&self.plugin, failure, std::iter::empty()),
+        }
         &workspace.reply
     }
 
@@ -691,6 +857,7 @@ impl Exchange {
     fn footprint(&self) -> usize {
         let state = match &self.state {
             State::Receiving(pending) => pending.footprint(),
+            State::Native(native) => native.footprint(),
             State::InPlace(in_place) => in_place.footprint(),
             State::ByCall(by_call) => by_call.footprint(),
             State::New | State::Untouched | State::Refused(..) | State::Finished => 0,
@@ -716,7 +883,7 @@ impl Exchange {
 
     /// The client is being answered by something other than this exchange, with this HTTP status where that is news.
     pub fn answered_elsewhere(&mut self, http_status: Option<u16>) {
-        if !matches!(self.state, State::Untouched) {
+        if !matches!(self.state, State::Untouched | State::Native(_)) {
             self.state = State::Finished;
             self.close_upload();
             self.account();
@@ -736,14 +903,16 @@ impl Exchange {
 
     /// Whether nothing has told how the exchange ends: an answer that is none of its own would.
     pub fn lacks_outcome(&self) -> bool {
-        !matches!(self.state, State::Untouched) && self.ending.outcome().is_none()
+        !matches!(self.state, State::Untouched | State::Native(_)) && self.ending.outcome().is_none()
     }
 
     /// How the exchange ended, or would end if nothing more came: a client that left has cancelled it. `None` if the
-    /// request is passed through.
+    /// request is passed through, changed or not, and has not failed here.
     pub fn outcome(&self) -> Option<Outcome> {
         match self.state {
             State::New | State::Untouched => None,
+            // It counts where it was ended here.
+            State::Native(_) => self.ending.outcome(),
             _ => Some(self.ending.outcome().unwrap_or(Outcome::CANCELLED)),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::body::{Content, ContentForm, complete_frame, too_large};
 use super::by_call::ByCall;
+use super::changes::activate;
 use super::deadline::Deadline;
 use super::failure::Failure;
 use super::in_place::InPlace;
@@ -66,6 +67,16 @@ impl Head {
 
     fn value(&self, position: Position) -> Option<&[u8]> {
         self.headers.value(position?)
+    }
+
+    /// All of them.
+    pub fn headers(&self) -> &Headers {
+        &self.headers
+    }
+
+    /// What `content-type` says.
+    pub fn content_type(&self) -> &[u8] {
+        self.value(self.content_type).unwrap_or_default()
     }
 
     /// What of gRPC the client itself speaks; `None`: it is no gRPC client.
@@ -207,14 +218,15 @@ impl Pending {
     ///
     /// # Errors
     ///
-    /// 400, 413 or 415, by what is wrong with them.
+    /// 400, 401, 413 or 415, by what is wrong with them.
     pub fn new(
-        matched: Matched,
+        mut matched: Matched,
         head: Head,
         end_of_stream: bool,
         abilities: Abilities,
         workspace: &mut Workspace,
     ) -> Result<Self, Failure> {
+        matched.active = activate(&matched.plugin, matched.method(), &head.headers, abilities)?;
         let settings = &matched.plugin.settings;
         let form = match matched.takes_body() {
             true => check_media_type(&matched, &head)?,
@@ -250,7 +262,11 @@ impl Pending {
 
     /// How many bytes of memory it takes.
     pub fn footprint(&self) -> usize {
-        self.head.headers.footprint() + self.frame.capacity() + self.kept.capacity() + self.bound.path.footprint()
+        self.head.headers.footprint()
+            + self.frame.capacity()
+            + self.kept.capacity()
+            + self.bound.path.footprint()
+            + self.matched.footprint()
     }
 
     /// The method that is called.

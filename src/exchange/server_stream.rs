@@ -1,5 +1,6 @@
 //! The messages of a streamed answer on their way to the client.
 
+use super::changes::Changes;
 use super::failure::Failure;
 use super::inflate::inflate;
 use super::matched::{BodyType, Matched};
@@ -20,6 +21,14 @@ pub struct ServerStream {
     output: Output,
     messages: u64,
     ended: bool,
+}
+
+/// What reads and writes the messages of any stream.
+#[derive(Debug)]
+pub struct Tools<'w> {
+    pub to_json: &'w mut WireToJson,
+    pub inflater: &'w mut Inflater,
+    pub changes: &'w mut Changes,
 }
 
 /// What messages become.
@@ -104,6 +113,10 @@ impl ServerStream {
         if let Output::Raw { content_type } = &mut self.output
             && content_type.is_empty()
         {
+            // What it is then, the whole message tells.
+            if matched.changes_responses() {
+                return false;
+            }
             match content_type_so_far(matched, message) {
                 Some(found) => *content_type = found,
                 None => return false,
@@ -144,10 +157,14 @@ impl ServerStream {
         matched: &Matched,
         initial: &Headers,
         chunk: &[u8],
-        to_json: &mut WireToJson,
-        inflater: &mut Inflater,
+        tools: Tools<'_>,
         out: &mut Vec<u8>,
     ) -> Progress {
+        let Tools {
+            to_json,
+            inflater,
+            changes,
+        } = tools;
         let Self {
             frames,
             output,
@@ -171,7 +188,9 @@ impl ServerStream {
             match frame.kind {
                 Kind::Message => {
                     let room = Share::lend_growth(out, &matched.plugin.settings.limits);
-                    let written = room.and_then(|()| output.write(matched, contents, *messages == 0, to_json, out));
+                    let written = room
+                        .and_then(|()| changes.response(matched, contents))
+                        .and_then(|contents| output.write(matched, contents, *messages == 0, to_json, out));
                     if let Err(failure) = written {
                         return Progress::Failed(failure);
                     }
@@ -199,10 +218,12 @@ impl ServerStream {
         &mut self,
         matched: &Matched,
         message: &[u8],
-        to_json: &mut WireToJson,
+        tools: Tools<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), Failure> {
-        self.output.write(matched, message, self.messages == 0, to_json, out)?;
+        let message = tools.changes.response(matched, message)?;
+        self.output
+            .write(matched, message, self.messages == 0, tools.to_json, out)?;
         self.messages += 1;
         Ok(())
     }
@@ -303,11 +324,17 @@ mod tests {
     fn read(matched: &Matched, accept: &str, chunks: &[&[u8]]) -> String {
         let mut stream = ServerStream::new(matched, Some(accept.as_bytes()));
         let (mut to_json, mut inflater, mut out) = (WireToJson::default(), Inflater::default(), Vec::new());
+        let mut changes = Changes::default();
         let mut initial = Headers::default();
         initial.push(b"grpc-encoding", b"deflate");
         let mut progress = Progress::Open;
         for chunk in chunks {
-            progress = stream.feed(matched, &initial, chunk, &mut to_json, &mut inflater, &mut out);
+            let tools = Tools {
+                to_json: &mut to_json,
+                inflater: &mut inflater,
+                changes: &mut changes,
+            };
+            progress = stream.feed(matched, &initial, chunk, tools, &mut out);
             if !matches!(progress, Progress::Open) {
                 break;
             }

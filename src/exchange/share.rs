@@ -83,6 +83,19 @@ impl Share {
         }
     }
 
+    /// Whether there is room for a message of so many bytes beside the one from which it is made.
+    ///
+    /// # Errors
+    ///
+    /// As [`Share::admit`].
+    #[inline]
+    pub fn lend_copy(bytes: usize, limits: &Limits) -> Result<(), Failure> {
+        match bytes {
+            0..=LITTLE => Ok(()),
+            _ => Self::lend(bytes.saturating_mul(2), limits),
+        }
+    }
+
     /// The exchange holds so many bytes now.
     pub fn set(&mut self, bytes: usize) {
         let others = TOTAL.get().saturating_sub(self.bytes);

@@ -33,6 +33,15 @@ pub struct Abilities {
     /// The request may go on unread where it is none for a method, a preflight or an upgrade. A host that doesn't show bodies
     /// as they come has seen to it that there is none: it could be a call, whatever the headers say.
     pub passes_unread: bool,
+    /// Reads a property of the host's, whose path has these segments. `None`: it isn't there.
+    pub property: fn(&[Box<str>]) -> Option<Vec<u8>>,
+    /// The response's trailers can be changed.
+    pub changes_trailers: bool,
+}
+
+/// No host: it has no property.
+fn no_property(_: &[Box<str>]) -> Option<Vec<u8>> {
+    None
 }
 
 impl Abilities {
@@ -49,6 +58,8 @@ impl Abilities {
             original_path,
             obstacle: None,
             passes_unread: true,
+            property: no_property,
+            changes_trailers: true,
         }
     }
 
@@ -65,6 +76,8 @@ impl Abilities {
             original_path: None,
             obstacle,
             passes_unread: false,
+            property: no_property,
+            changes_trailers: false,
         }
     }
 }
@@ -156,6 +169,8 @@ pub enum ResponseStep<'w> {
     },
     /// Drop this part of the body, and wait for more.
     Drop,
+    /// Change the trailers, and let them go on.
+    RewriteTrailers(&'w HeaderEdits),
     /// Drop this part of the body, and hold so many bytes of anything in its place, for [`ResponseStep::Fill`].
     Reserve(usize),
     /// Put this in the place of what was held by [`ResponseStep::Reserve`], and let it go on.

@@ -107,7 +107,7 @@ impl Upload {
             Intake::Raw(_) | Intake::Closed => 0,
         };
         let UploadParameters { first, later, path } = &self.parameters;
-        first.capacity() + later.capacity() + path.footprint() + intake
+        first.capacity() + later.capacity() + path.footprint() + self.matched.footprint() + intake
     }
 
     /// Lets nothing more through.

@@ -1,7 +1,9 @@
 //! The memory that exchanges need one after the other.
 
+use super::changes::Changes;
 use super::failure::Failure;
 use super::reply::Reply;
+use super::server_stream::Tools;
 use crate::codec::{JsonToWire, Present, WireToJson};
 use crate::config::Plugin;
 use crate::grpc::compression::Inflater;
@@ -18,6 +20,7 @@ pub struct Workspace {
     pub(super) to_wire: JsonToWire,
     pub(super) to_json: WireToJson,
     pub(super) inflater: Inflater,
+    pub(super) changes: Changes,
     pub(super) binder: Binder,
     pub(super) captures: Captures,
     pub(super) present: Present,
@@ -47,6 +50,7 @@ impl Workspace {
                 .max(self.upload.capacity())
                 .max(self.reply.body.capacity())
                 .max(self.inflater.footprint())
+                .max(self.changes.footprint())
                 > KEPT
             || self.longest > KEPT;
         if large {
@@ -70,6 +74,10 @@ impl Workspace {
             self.longest = self.longest.max(self.inflater.footprint());
             self.inflater = Inflater::default();
         }
+        if self.changes.footprint() > KEPT {
+            self.longest = self.longest.max(self.changes.footprint());
+            self.changes = Changes::default();
+        }
         if self.longest > KEPT {
             self.to_wire = JsonToWire::default();
             self.to_json = WireToJson::default();
@@ -80,8 +88,17 @@ impl Workspace {
     }
 
     pub(super) fn set_content_type(&mut self, content_type: &[u8]) {
-        self.content_type.clear();
-        self.content_type.extend_from_slice(content_type);
+        set_content_type(&mut self.content_type, content_type);
+    }
+
+    /// What reads and writes the messages of a stream, and where to what goes out at once.
+    pub(super) fn tools(&mut self) -> (Tools<'_>, &mut Vec<u8>) {
+        let tools = Tools {
+            to_json: &mut self.to_json,
+            inflater: &mut self.inflater,
+            changes: &mut self.changes,
+        };
+        (tools, &mut self.body)
     }
 
     /// Makes `reply` an error response.
@@ -103,4 +120,10 @@ impl Workspace {
         self.reply
             .set_success(http_status, &self.content_type, metadata, &mut self.body);
     }
+}
+
+/// Makes `place` this content-type.
+pub fn set_content_type(place: &mut Vec<u8>, content_type: &[u8]) {
+    place.clear();
+    place.extend_from_slice(content_type);
 }

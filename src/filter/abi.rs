@@ -226,7 +226,15 @@ fn write_buffer(buffer: Buffer, size: usize, bytes: &[u8]) -> Result<(), HostSta
 
 /// The property at `path`.
 pub fn property(path: &[&str]) -> Result<Vec<u8>, HostStatus> {
-    let path = path.join("\0");
+    joined_property(&path.join("\0"))
+}
+
+/// The same of a path from a configuration, whatever there is or isn't.
+pub fn property_at(path: &[Box<str>]) -> Option<Vec<u8>> {
+    joined_property(&path.join("\0")).ok()
+}
+
+fn joined_property(path: &str) -> Result<Vec<u8>, HostStatus> {
     returned(|data, size| {
         // SAFETY: the path is live, both other pointers are valid for a write during the call.
         unsafe { raw::proxy_get_property(path.as_ptr(), path.len(), data, size) }

@@ -80,6 +80,18 @@ pub fn grpc_protocol(content_type: &[u8]) -> Option<GrpcProtocol> {
     }
 }
 
+/// Whether the messages under this `content-type`, which is gRPC's ([`grpc_protocol`]), are protobuf.
+pub fn is_grpc_proto(content_type: &[u8]) -> bool {
+    let media_type = media_type(content_type);
+    let Some(rest) = media_type.strip_prefix(GRPC) else {
+        return false;
+    };
+    matches!(
+        rest,
+        b"" | b"+proto" | b"-web" | b"-web+proto" | b"-web-text" | b"-web-text+proto"
+    )
+}
+
 /// Whether a media type is JSON, by its name or by the suffix of RFC 6839.
 pub fn is_json(media_type: &[u8]) -> bool {
     media_type == JSON || media_type.ends_with(b"+json")
@@ -93,6 +105,28 @@ pub fn is_lines(media_type: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_messages_in_protobuf_are_known() {
+        for (content_type, expected) in [
+            (&b"application/grpc"[..], true),
+            (b"application/GRPC+Proto; x=y", true),
+            (b"application/grpc-web", true),
+            (b"application/grpc-web+proto", true),
+            (b"application/grpc-web-text", true),
+            (b"application/grpc-web-text+proto", true),
+            (b"application/grpc+json", false),
+            (b"application/grpc+protobuf", false),
+            (b"application/grpc,application/grpc+json", false),
+            (b"application/grpc-web+json", false),
+            (b"application/grpc-web-text+json", false),
+            (b"application/grpcish", false),
+            (b"application/json", false),
+            (b"", false),
+        ] {
+            assert_eq!(is_grpc_proto(content_type), expected, "{}", content_type.escape_ascii());
+        }
+    }
 
     #[test]
     fn a_content_type_is_read_without_case_and_parameters() {

@@ -78,7 +78,9 @@ impl Called {
     fn service(&self, name: &[u8]) -> Range<usize> {
         let compared = |at: &usize| self.methods.get(*at).map(|method| compare(&method.service, name));
         let start = self.folded.partition_point(|at| compared(at) == Some(Ordering::Less));
-        let end = self.folded.partition_point(|at| compared(at) != Some(Ordering::Greater));
+        let end = self
+            .folded
+            .partition_point(|at| compared(at) != Some(Ordering::Greater));
         start..end
     }
 
@@ -176,7 +178,9 @@ mod tests {
             "/shop.v1.Orders/shop.v1.Stock/../Create",
         ];
         for path in alike {
-            let found = plugin.router.called_alike(path.as_bytes(), |method| &*method.full_name == guarded);
+            let found = plugin
+                .router
+                .called_alike(path.as_bytes(), |method| &*method.full_name == guarded);
             assert_eq!(found.map(|method| &*method.full_name), Some(guarded), "{path}");
         }
         let others = [
@@ -192,7 +196,9 @@ mod tests {
             "/docs?method=/shop.v1.Orders/Create",
         ];
         for path in others {
-            let found = plugin.router.called_alike(path.as_bytes(), |method| &*method.full_name == guarded);
+            let found = plugin
+                .router
+                .called_alike(path.as_bytes(), |method| &*method.full_name == guarded);
             assert_eq!(found.map(|method| &*method.full_name), None, "{path}");
         }
     }

@@ -35,6 +35,8 @@ pub fn run<'i>(
             original_path: None,
             obstacle: None,
             passes_unread: true,
+            property: |_| None,
+            changes_trailers: letters.flag(),
         };
         let (chunk, end) = (bytes(letters), letters.flag());
         let host_reply = *letters.choose(&[None, None, Some(HostReply::Deadline), Some(HostReply::Unreachable)]);

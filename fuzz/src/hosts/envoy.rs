@@ -131,6 +131,7 @@ impl<'w> Envoy<'w> {
             }
             ResponseStep::Await => Flow::Hold,
             ResponseStep::Drop => Flow::Drop,
+            ResponseStep::RewriteTrailers(_) => Flow::Continue,
             ResponseStep::RewriteHeaders(edits) => {
                 let length = edits.sets().find(|(name, _)| *name == b"content-length");
                 assert!(length.is_none_or(|(_, length)| length == self.held.len().to_string().as_bytes()));

@@ -107,8 +107,8 @@ impl HttpContext for EnvoyContext {
 
     fn on_http_request_body(&mut self, size: usize, end_of_stream: bool) -> Action {
         let exchange = self.exchange.borrow();
-        let (uploads, awaited) = (exchange.uploads(), exchange.awaits_body());
-        if exchange.passes_through() {
+        let (streams, awaited) = (exchange.streams_request(), exchange.awaits_body());
+        if exchange.passes_request() {
             return Action::Continue;
         }
         let too_long = size > exchange.longest_part();
@@ -125,7 +125,7 @@ impl HttpContext for EnvoyContext {
             Ok(chunk) => chunk,
             Err(status) => return self.fail(&status.refused("to show the request body")),
         };
-        if self.phase == Phase::Answered || !uploads && !awaited {
+        if self.phase == Phase::Answered || !streams && !awaited {
             return self.drop_request_part();
         }
         self.shared.holding.more_came(self.context);
@@ -151,12 +151,12 @@ impl HttpContext for EnvoyContext {
         // They may be the first thing behind the headers.
         self.shared.holding.more_came(self.context);
         let exchange = self.exchange.borrow();
-        let (uploads, awaited) = (exchange.uploads(), exchange.awaits_body());
-        if exchange.passes_through() {
+        let (streams, awaited) = (exchange.streams_request(), exchange.awaits_body());
+        if exchange.passes_request() {
             return Action::Continue;
         }
         drop(exchange);
-        if uploads {
+        if streams {
             return self.end_upload();
         }
         // A gRPC request has no trailers.
@@ -182,6 +182,13 @@ impl HttpContext for EnvoyContext {
     }
 
     fn on_http_response_headers(&mut self, _: usize, end_of_stream: bool) -> Action {
+        let native = self.exchange.borrow().changes_native();
+        if native && !self.exchange.borrow().awaits_response() {
+            // Nothing of the answer is touched.
+            self.exchange.borrow_mut().native_answer_begins();
+            self.phase = Phase::Response { headers_gone: true };
+            return Action::Continue;
+        }
         if !self.exchange.borrow().awaits_response() {
             // Our own answer, native gRPC, or an answer from in front of the upstream. In the last case nothing may be
             // sent on any more.
@@ -202,7 +209,10 @@ impl HttpContext for EnvoyContext {
             Ok(headers) => headers,
             Err(status) => return self.fail(&status.refused("to show the response headers")),
         };
-        let host_reply = made_up(&headers, end_of_stream);
+        let host_reply = match native {
+            true => None,
+            false => made_up(&headers, end_of_stream),
+        };
         self.phase = Phase::Response { headers_gone: false };
         self.look_at_the_time();
         self.response(|exchange, abilities, workspace| {
@@ -232,6 +242,10 @@ impl HttpContext for EnvoyContext {
     }
 
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
+        if self.exchange.borrow().changes_native() {
+            self.response_body.trailers();
+            return self.response(|exchange, _, workspace| exchange.native_trailers(workspace));
+        }
         if !self.exchange.borrow().awaits_response_trailers() {
             return Action::Continue;
         }
@@ -374,6 +388,7 @@ impl EnvoyContext {
 
     /// The trailers after a request whose headers have gone on: what is left of its body can go nowhere any more.
     fn end_upload(&mut self) -> Action {
+        let native = self.exchange.borrow().changes_native();
         let mut left = false;
         let action = self.request(|exchange, abilities, workspace| {
             match exchange.request_chunk(b"", true, abilities, workspace) {
@@ -389,6 +404,10 @@ impl EnvoyContext {
                 "a request with trailers cannot be carried here: send it without, end its last line, or set \
                  allow_on_headers_stop_iteration: true in the Wasm filter's configuration",
             ));
+        }
+        if native {
+            // They are the client's, as all that isn't a message.
+            return action;
         }
         match abi::clear_headers(Map::RequestTrailers) {
             Ok(()) => action,
@@ -493,10 +512,10 @@ impl EnvoyContext {
         self.cancel_call();
         let mut workspace = self.shared.any.workspace.borrow_mut();
         let mut exchange = self.exchange.borrow_mut();
-        let uploads = exchange.uploads();
+        let streams = exchange.streams_request();
         let reply = exchange.fail(failure, &mut workspace);
         match std::mem::replace(&mut self.phase, Phase::Answered) {
-            Phase::Request if uploads => self.disguised = self.shared.request(self.context).break_off(reply),
+            Phase::Request if streams => self.disguised = self.shared.request(self.context).break_off(reply),
             Phase::Request => {
                 self.disguised = self.shared.replies.send(self.context, reply, &self.shared.ticker);
             }

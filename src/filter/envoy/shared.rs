@@ -59,6 +59,7 @@ impl Shared {
         let logged = self.plugin().settings.access_log;
         Abilities {
             replaces_requests: exports::has_watermark(),
+            property: abi::property_at,
             ..Abilities::envoy(
                 // What is held back by "stop, and buffer" is bounded, and Envoy adds to it.
                 self.holding.verdict() == Verdict::Holds && exports::has_watermark(),

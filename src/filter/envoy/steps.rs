@@ -144,6 +144,9 @@ pub fn follow_response(step: ResponseStep<'_>, headers_gone: bool, body: &mut Bo
             replace_response_body(body, bytes)?;
             Ok(if hold { body.hold_response() } else { body.go_on() })
         }
+        ResponseStep::RewriteTrailers(edits) => abi::edit_headers(Map::ResponseTrailers, edits)
+            .map(|()| body.go_on())
+            .map_err(|status| status.refused("to change the response trailers")),
         ResponseStep::Drop => replace_response_body(body, b"").map(|()| body.hold_response()),
         ResponseStep::Reserve(size) => body.reserve(size).map_err(no_response_body),
         ResponseStep::Fill(bytes) if bytes.len() > body.room() || !body.has_filler() => reset_response(),

@@ -7,11 +7,11 @@ use proxy_wasm::types::Action;
 
 use super::headers::in_lower_case;
 use super::original::HasBody;
-use super::request::{Request, ends_with_headers, follow, length_required, send_nowhere};
+use super::request::{Request, answer, ends_with_headers, follow, length_required, send_nowhere};
 use super::response::{CONTENT_TYPE_SENT, Response, replace_headers, shown_headers, trailers};
 use crate::config::{Dispatch, Plugin, Settings};
 use crate::exchange::{Abilities, Exchange, Failure, ResponseStep};
-use crate::filter::abi::{self, Buffer, Map, send_reply};
+use crate::filter::abi::{self, Buffer, Map};
 use crate::filter::host_profile::HostProfile;
 use crate::filter::observe::Observer;
 use crate::filter::shared::Shared;
@@ -146,6 +146,7 @@ impl WasmxContext {
         };
         let abilities = Abilities {
             passes_unread: request.passes_unread,
+            property: abi::property_at,
             ..Abilities::wasmx(request.obstacle)
         };
         let bodyless = matches!(request.has_body, HasBody::No | HasBody::Empty);
@@ -208,7 +209,7 @@ impl WasmxContext {
         if !self.began && grpc {
             return self.replace_response(&lost(), &headers);
         }
-        if self.exchange.awaits_body() && grpc {
+        if self.exchange.awaits_body() && grpc && !self.exchange.changes_native() {
             // The body was empty after all, and so the request has gone on without a message, to nowhere.
             return self.replace_response(&length_required(), &headers);
         }
@@ -275,11 +276,7 @@ impl WasmxContext {
 
     /// Ends an exchange of which the upstream has seen nothing.
     fn fail_request(&mut self, failure: &Failure) -> Action {
-        let reply = self
-            .exchange
-            .fail(failure, &mut self.shared.workspace.borrow_mut())
-            .clone();
-        send_reply(&reply, reply.status);
+        answer(self.exchange.fail(failure, &mut self.shared.workspace.borrow_mut()));
         Action::Pause
     }
 
@@ -296,6 +293,10 @@ impl WasmxContext {
                 .response_headers(shown, alone, None, Abilities::wasmx(None), workspace)
             {
                 ResponseStep::RewriteHeaders(edits) => (abi::edit_headers(Map::ResponseHeaders, edits), None),
+                ResponseStep::PassThrough => {
+                    self.response = Response::Passes;
+                    return;
+                }
                 ResponseStep::Reply(reply) => (replace_headers(headers, reply), Some(reply.body.clone())),
                 step => {
                     log::error!("unexpected step for response headers: {step:?}");
@@ -341,7 +342,7 @@ impl WasmxContext {
     }
 
     fn convert_part(&mut self, chunk: &[u8], end: bool) -> Vec<u8> {
-        if end {
+        if end && !self.exchange.changes_native() {
             self.exchange.response_trailers(trailers());
         }
         let workspace = &mut self.shared.workspace.borrow_mut();

@@ -97,7 +97,7 @@ fn in_place_of_removal(name: &[u8]) -> &'static [u8] {
     }
 }
 
-/// What makes response headers those of `reply`, whose other fields are among them already.
+/// What makes response headers those of `reply`, most of whose fields are among them already.
 pub fn reply_edits(headers: &Headers, reply: &Reply) -> HeaderEdits {
     let mut edits = HeaderEdits::default();
     for (name, value) in headers.iter() {
@@ -113,7 +113,7 @@ pub fn reply_edits(headers: &Headers, reply: &Reply) -> HeaderEdits {
     }
     edits.set(b":status", itoa::Buffer::new().format(reply.status).as_bytes());
     for (name, value) in reply.headers.iter() {
-        if name == b"content-type" || name == NO_SNIFFING.0 {
+        if name == b"content-type" || name == NO_SNIFFING.0 || !headers.iter().any(|field| field == (name, value)) {
             edits.set(name, value);
         }
     }

@@ -4,7 +4,7 @@ use proxy_wasm::types::Action;
 
 use super::headers::{in_lower_case, repeated, request_edits};
 use super::original::{HasBody, target};
-use crate::exchange::{Failure, RequestStep};
+use crate::exchange::{Failure, Reply, RequestStep};
 use crate::filter::abi::{self, Buffer, HostStatus, Map, send_reply};
 use crate::http::headers::{HeaderEdits, Headers};
 use crate::http::media_type::GRPC;
@@ -93,15 +93,8 @@ impl Request {
 pub fn follow(step: RequestStep<'_>, has_body: HasBody, size: usize, repeated: &[Vec<u8>]) -> Result<Action, Failure> {
     match step {
         RequestStep::PassThrough | RequestStep::Await => Ok(Action::Continue),
-        RequestStep::Reply(reply) if reply.body.is_empty() => {
-            // Else nginx ends the stream by a frame behind the headers, and gRPC's Trailers-Only are the end themselves.
-            let mut reply = reply.clone();
-            reply.headers.push(b"content-length", b"0");
-            send_reply(&reply, reply.status);
-            Ok(Action::Pause)
-        }
         RequestStep::Reply(reply) => {
-            send_reply(reply, reply.status);
+            answer(reply);
             Ok(Action::Pause)
         }
         RequestStep::Forward(forward) => {
@@ -121,6 +114,17 @@ pub fn follow(step: RequestStep<'_>, has_body: HasBody, size: usize, repeated: &
             Err(Failure::internal("the gateway cannot carry this request"))
         }
     }
+}
+
+/// Answers the client with `reply`.
+pub fn answer(reply: &Reply) {
+    if !reply.body.is_empty() {
+        return send_reply(reply, reply.status);
+    }
+    // Else nginx ends the stream by a frame behind the headers, and gRPC's Trailers-Only are the end themselves.
+    let mut reply = reply.clone();
+    reply.headers.push(b"content-length", b"0");
+    send_reply(&reply, reply.status);
 }
 
 /// Sends the request nowhere, unless it is changed again. As gRPC, so that the answer is of gRPC too.
