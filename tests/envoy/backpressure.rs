@@ -16,6 +16,9 @@ use crate::bench::{Bench, schema, script};
 const TOGETHER: usize = 100;
 const PARTS: usize = 3000;
 
+/// A gRPC client's form, in which each message is changed on its way.
+const GRPC: &str = "application/grpc";
+
 /// By how much Envoy's own memory may grow, in bytes: its buffers hold 1 MiB on either side. All of an answer is 32 MB.
 const HELD: u64 = 4 << 20;
 
@@ -26,9 +29,13 @@ const RESIDENT: u64 = 12 << 20;
 async fn three_hundred_thousand_messages_wait_for_a_reader_that_stalls() {
     let plain = json!({ "proto": schema::PROTO });
     let web = json!({ "proto": schema::PROTO, "upstream": { "grpc_web": true } });
+    // What is removed isn't there.
+    let removal = json!([{ "selector": "test.everything.Streams.List", "response": [{ "remove": ["child.name"] }] }]);
+    let changing = json!({ "proto": schema::PROTO, "transforms": removal });
     let listeners = [
         Listener::new("web", &web).with_grpc_web(),
         Listener::new("plain", &plain),
+        Listener::new("changing", &changing),
     ];
     let bench = Bench::start(&listeners.map(|listener| listener.without_route_timeout().narrow()));
     let parts: Vec<Bytes> = (0..PARTS).map(messages).collect();
@@ -38,6 +45,8 @@ async fn three_hundred_thousand_messages_wait_for_a_reader_that_stalls() {
         ("plain", "text/event-stream", Http::Two, PARTS / 6),
         ("web", "text/event-stream", Http::One, PARTS / 2),
         ("plain", "application/x-ndjson", Http::One, PARTS / 2),
+        ("changing", "application/x-ndjson", Http::Two, PARTS / 6),
+        ("changing", GRPC, Http::Two, PARTS / 6),
     ] {
         let row = format!("{listener} {accept} {version:?}");
         let (held, resident) = (bench.envoy().held(), bench.envoy().resident());
@@ -55,7 +64,12 @@ async fn three_hundred_thousand_messages_wait_for_a_reader_that_stalls() {
             trailers: vec![("grpc-status", "0")],
             ..RawAnswer::default()
         }));
-        let request = Request::post("/v1/streams/x", &json!({})).header("accept", accept);
+        let request = match accept {
+            GRPC => Request::new("POST", "/test.everything.Streams/List")
+                .header("content-type", GRPC)
+                .body(frame(0, b"")),
+            _ => Request::post("/v1/streams/x", &json!({})).header("accept", accept),
+        };
         let mut live = Live::start(bench.at(listener).address, version, &request.script(&call)).await;
         assert_eq!(live.head().await.unwrap().0, 200, "{row}");
         // All buffers on the way fill up.
@@ -67,7 +81,10 @@ async fn three_hundred_thousand_messages_wait_for_a_reader_that_stalls() {
         assert!(sent < most, "{row}: {sent} parts of {PARTS} were sent");
         is_flat("stalled");
         for part in 0..PARTS {
-            let expected = text(accept, part);
+            let expected = match accept {
+                GRPC => messages(part),
+                _ => text(accept, part).into(),
+            };
             let arrived = live.exactly(expected.len()).await;
             assert!(arrived.is_ok_and(|arrived| arrived == expected), "{row}: part {part}");
         }

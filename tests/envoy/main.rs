@@ -29,5 +29,6 @@ mod routes;
 mod security;
 mod soak;
 mod streams;
+mod transforms;
 mod unary;
 mod uploads;

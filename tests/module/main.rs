@@ -31,3 +31,4 @@ mod observability;
 mod path_bound;
 mod robustness;
 mod security;
+mod transforms;
