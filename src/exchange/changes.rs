@@ -56,7 +56,7 @@ impl Changes {
         }
     }
 
-    #[cold]
+    #[inline(never)]
     fn change_request(
         &mut self,
         matched: &Matched,

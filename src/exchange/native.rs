@@ -191,10 +191,11 @@ impl Native {
             ..
         } = workspace;
         out.clear();
-        let (lane, content_type) = match &mut self.request {
+        let (lane, content_type, end) = match &mut self.request {
             Request::Passes => return Ok(()),
-            Request::Flows(lane) => (lane, None),
-            Request::Awaited(lane, content_type) => (lane, Some(&*content_type)),
+            Request::Flows(lane) => (lane, None, end),
+            // A host that shows no parts shows all at once.
+            Request::Awaited(lane, content_type) => (lane, Some(&*content_type), true),
         };
         share.admit(bytes.len(), limits)?;
         let change = |wire: &[u8], out: &mut Vec<u8>| changes.native_request(active, tables, wire, limits, out);
@@ -242,6 +243,9 @@ impl Native {
         ending: &mut Ending,
         workspace: &'w mut Workspace,
     ) -> ResponseStep<'w> {
+        if !matches!(self.response, Response::Awaited) {
+            return ResponseStep::PassThrough;
+        }
         match self.read_headers(headers, end_of_stream, &plugin.settings.limits) {
             Ok(false) => ResponseStep::PassThrough,
             Ok(true) => {

@@ -56,6 +56,7 @@ pub fn run<'i>(
         let response = match event {
             5 => exchange.response_headers(fields(letters), end, host_reply, abilities, workspace),
             6 | 7 => exchange.response_chunk(&chunk, end, workspace),
+            8 | 9 if exchange.changes_native() => exchange.native_trailers(workspace),
             8 | 9 => exchange.response_chunks_ended(fields(letters), workspace),
             10 => exchange.release_response(workspace),
             _ => ResponseStep::Await,
@@ -74,6 +75,7 @@ pub fn run<'i>(
             answers += 1;
         }
         match event {
+            13 if exchange.changes_native() => exchange.native_answer_begins(),
             13 => exchange.call_initial_metadata(fields(letters)),
             14 => exchange.call_trailing_metadata(fields(letters)),
             15 => exchange.response_trailers(fields(letters)),

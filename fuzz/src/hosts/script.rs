@@ -19,7 +19,7 @@ thread_local! {
     static PLUGINS: Vec<Rc<Plugin>> = configurations().into_iter().map(plugin).collect();
 }
 
-fn configurations() -> [Value; 14] {
+fn configurations() -> [Value; 16] {
     [
         json!({}),
         json!({ "dispatch": "call" }),
@@ -37,7 +37,23 @@ fn configurations() -> [Value; 14] {
         json!({ "upstream": { "connect_bridge": true } }),
         json!({ "upstream": { "connect_bridge": true }, "bodyless": "call", "unmatched": "pass_through",
                 "limits": { "max_response_bytes": 60 } }),
+        json!({ "transforms": transforms(), "bodyless": "call" }),
+        json!({ "transforms": transforms(), "upstream": { "grpc_web": true }, "limits": { "max_message_bytes": 20 } }),
     ]
+}
+
+/// Of every method whose messages are notes.
+fn transforms() -> Value {
+    let methods = ["Unary", "Down", "Up", "Both"].iter();
+    methods
+        .map(|method| {
+            json!({
+                "selector": format!("edge.Edge.{method}"),
+                "request": [{ "set": { "field": "note.id", "header": "x-request-id" } }, { "remove": ["note.note"] }],
+                "response": [{ "mask": { "field": "note.text", "keep_last": 1 } }, { "remove": ["a"] }],
+            })
+        })
+        .collect()
 }
 
 fn plugin(mut configuration: Value) -> Rc<Plugin> {
@@ -95,7 +111,7 @@ const TARGETS: [(&str, &str); 18] = [
 ];
 
 /// More headers of a request.
-const REQUEST_HEADERS: [&[(&str, &str)]; 12] = [
+const REQUEST_HEADERS: [&[(&str, &str)]; 15] = [
     &[("content-type", "application/json")],
     &[("content-type", "application/json"), ("accept", "application/x-ndjson")],
     &[("content-type", "application/json"), ("accept", "text/event-stream")],
@@ -113,6 +129,13 @@ const REQUEST_HEADERS: [&[(&str, &str)]; 12] = [
     ],
     &[("content-encoding", "gzip")],
     &[("content-type", "application/grpc+proto")],
+    &[
+        ("content-type", "application/grpc"),
+        ("grpc-encoding", "deflate"),
+        ("x-request-id", "7"),
+    ],
+    &[("content-type", "application/grpc-web+proto")],
+    &[("content-type", "application/grpc-web-text")],
 ];
 
 /// Pieces of a request's body.
@@ -309,6 +332,14 @@ pub fn run(data: &[u8], workspace: &mut Workspace) {
         asked.push(name.as_bytes(), value.as_bytes());
     }
     let raw = path.contains("aw");
+    // Ends know of JSON alone.
+    let native = asked
+        .get("content-type")
+        .is_some_and(|value| value.starts_with(b"application/grpc"));
+    let host = match native && !plugin.transforms.is_empty() {
+        true => 4,
+        false => host,
+    };
     match host {
         0..=2 => {
             let holding = [Holding::Yes, Holding::No, Holding::Unknown][host];
