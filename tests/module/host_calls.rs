@@ -270,6 +270,36 @@ fn native_grpc() {
 }
 
 #[test]
+fn native_grpc_that_is_changed() {
+    // One read and one write for each chunk, either way, and the answer's headers.
+    let expected = [(GetHeaders, 2), (GetBuffer, 2), (SetBuffer, 2)];
+    let transforms = json!([{
+        "selector": "test.everything.Echo.Post",
+        "request": [{ "set": { "field": "string_value", "header": "user-agent" } }],
+        "response": [{ "remove": ["int32_value"] }],
+    }]);
+    let changing = |gateway: &Gateway| {
+        let request = post("/test.everything.Echo/Post").header("content-type", "application/grpc");
+        let exchange = gateway.request(request.chunk(frame(0, &message())));
+        exchange.respond(Response::ok(message()));
+        assert_eq!(exchange.answer().messages(), [b""]);
+        exchange
+    };
+    let gateway = gateway(json!({ "transforms": transforms }));
+    changing(&gateway);
+    costs_at(&gateway, &expected, changing);
+    // JSON pays none for it.
+    let expected = [
+        (GetHeaders, 3),
+        (SetHeader, 6),
+        (RemoveHeader, 2),
+        (GetBuffer, 2),
+        (SetBuffer, 3),
+    ];
+    costs_at(&gateway, &expected, echo);
+}
+
+#[test]
 fn a_refusal() {
     let expected = [(GetHeaders, 1), (SendLocalReply, 1)];
     costs(json!({}), &expected, |gateway| {
