@@ -302,7 +302,13 @@ impl Native {
             Response::Flows(lane) => {
                 let last = !end && lane.is_last_frame(bytes);
                 let active = &self.active;
-                let fed = share.admit(bytes.len(), limits).and_then(|()| {
+                let begun = match last {
+                    // The last frame is no end of one that is under way.
+                    true => lane.finish(),
+                    false => Ok(()),
+                };
+                let admitted = begun.and_then(|()| share.admit(bytes.len(), limits));
+                let fed = admitted.and_then(|()| {
                     let change = |wire: &[u8], out: &mut Vec<u8>| {
                         changes.native_response(active, &plugin.tables, wire, limits, out)
                     };

@@ -153,8 +153,9 @@ impl Router {
         self.called.at(path)
     }
 
-    /// A method of a configured service, of those that `matters` chooses, that a lenient server might take `path` for: see
-    /// [`Called::alike`].
+    /// A method of a configured service, of those that `matters` chooses, that a lenient server, or one behind a route that
+    /// rewrites paths, might take `path` for: its service and then its name are among the segments, however they are encoded
+    /// and whatever their case.
     pub fn called_alike(&self, path: &[u8], matters: impl Fn(&Method) -> bool) -> Option<&Rc<Method>> {
         self.called.alike(path, matters)
     }

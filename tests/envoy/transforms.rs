@@ -475,6 +475,32 @@ async fn grpc_web_clients_get_their_messages_changed_too() {
         let answer = bench().at("scripted-web").send(version, &request).await;
         assert_eq!(status_of(&answer), "3", "{version:?}: {answer:?}");
     }
+    // One that ends in the midst of a frame, and one that goes on behind what is none.
+    let secret = frame(0, &message(json!({ "bytesValue": "c2VjcmV0" })));
+    let rest = (0..50).map(|_| Bytes::from(secret.repeat(1000)));
+    let streams = [
+        vec![secret.slice(..8)],
+        [secret.clone(), frame(7, b"")].into_iter().chain(rest).collect(),
+    ];
+    for stream in streams {
+        for version in [Http::One, Http::Two] {
+            let call = crate::bench::script(Script::raw(RawAnswer {
+                headers: vec![("content-type", "application/grpc")],
+                stream: stream.clone(),
+                trailers: vec![("grpc-status", "0")],
+                ..RawAnswer::default()
+            }));
+            let request = authorized(Request::new("POST", "/test.everything.Streams/List"), ADA)
+                .header("content-type", "application/grpc-web+proto")
+                .body(frame(0, b""));
+            let mut live = Live::start(bench().at("scripted-web").address, version, &request.script(&call)).await;
+            live.head().await.unwrap();
+            if let Ok(body) = live.rest().await {
+                let (_, last) = frames(&body);
+                assert!(last.contains("grpc-status:13"), "{version:?}: {body:?}");
+            }
+        }
+    }
     assert_eq!(bench().traps(), "");
 }
 

@@ -795,7 +795,23 @@ fn a_grpc_web_answer_that_fails_has_its_status_in_its_last_frame() {
     let exchange = gateway.request(web("application/grpc-web+proto", frame(0, b"")));
     let response = Response::new(200).header("content-type", "application/grpc-web+proto");
     let last = frame(0x80, b"grpc-status:0\r\n");
-    exchange.respond(response.chunk(frame(0, b"\x72\x05eve")).chunk(last));
+    exchange.respond(response.chunk(frame(0, b"\x72\x05eve")).chunk(&last));
+    fails(&exchange);
+    // It ends in the midst of a frame, which the last one would complete.
+    let exchange = gateway.request(web("application/grpc-web+proto", frame(0, b"")));
+    exchange.respond_headers(
+        &Response::new(200)
+            .header("content-type", "application/grpc-web+proto")
+            .chunk(""),
+    );
+    exchange.respond_data(b"\0\0\0\0\x14\x0a", false);
+    exchange.respond_data(&last, false);
+    exchange.respond_trailers(&[]);
+    fails(&exchange);
+}
+
+/// The answer is gRPC-Web's last frame alone, which says that it failed.
+fn fails(exchange: &Exchange) {
     let body = exchange.answer().body();
     assert_eq!(body[0], 0x80, "{body:?}");
     let block = String::from_utf8(body[5..].to_vec()).unwrap();
