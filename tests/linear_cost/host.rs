@@ -224,6 +224,26 @@ impl Machine {
         }
     }
 
+    /// A call of a gRPC client begins at `path`, with a `content-type`.
+    pub fn start_native(&mut self, path: &str, content_type: &str) {
+        self.begin();
+        self.headers(&[
+            (":method", "POST"),
+            (":path", path),
+            (":authority", "a"),
+            ("content-type", content_type),
+            ("x-user", "ada"),
+        ]);
+        self.call::<i32>("proxy_on_request_headers", (self.context, 5, 0));
+    }
+
+    /// More of its body comes, which goes on.
+    pub fn request_chunk(&mut self, chunk: &[u8]) {
+        self.store.data_mut().buffers[REQUEST_BODY] = chunk.to_vec();
+        let action = self.call::<i32>("proxy_on_request_body", (self.context, chunk.len() as i32, 0));
+        assert_eq!(action, CONTINUE);
+    }
+
     /// A server stream begins, in place.
     pub fn start_stream(&mut self, accept: &str) {
         self.begin();

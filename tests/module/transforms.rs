@@ -328,6 +328,26 @@ fn every_message_of_a_stream_is_changed_both_ways() {
         exchange.respond(response);
         assert_eq!(exchange.answer().text(), expected);
     }
+    // Kong reads requests whole, and shows answers as they come.
+    let kong = load(Host::kong(), json!({}));
+    let exchange = kong.request(
+        Request::post("/v1/streams/x")
+            .header("accept", "application/x-ndjson")
+            .json("{}"),
+    );
+    exchange.respond_headers(&Response::ok(b""));
+    for number in 1..4 {
+        let message = text(&json!({ "int32Value": number, "child": { "name": "secret" } }));
+        exchange.respond_data(frame(0, &message), false);
+        let line = format!("{{\"int32Value\":{number},\"child\":{{}}}}\n");
+        assert!(
+            exchange.so_far().text().ends_with(&line),
+            "{number}: {:?}",
+            exchange.so_far()
+        );
+    }
+    exchange.respond_trailers(&[("grpc-status", "0")]);
+    assert_eq!(exchange.answer().text().lines().count(), 3);
     let request = Request::post("/v1/streams/eve/children?int32Value=4").header("x-user", "ada");
     let exchange = gateway.request(request.json(r#"[{"name": "a"}, {"name": "b"}]"#));
     assert_eq!(
