@@ -57,7 +57,7 @@ use failure::Reason;
 pub use in_place::is_trailers_frame;
 use in_place::{InPlace, Reached};
 use matched::Matched;
-use native::{ENCODINGS, Native};
+use native::{ACCEPT_ENCODING, ENCODINGS, Native};
 use outcome::{Ending, Outcome};
 pub use reply::{NO_SNIFFING, Reply};
 use request::{Head, Pending, Way, cannot_hold, cannot_stream};
@@ -262,7 +262,7 @@ impl Exchange {
         self.account();
         workspace.reply.set_native_error(failure, protocol);
         if failure.reason == Some(Reason::Guarded) {
-            workspace.reply.headers.push(b"grpc-accept-encoding", ENCODINGS);
+            workspace.reply.headers.push(ACCEPT_ENCODING, ENCODINGS);
         }
         &workspace.reply
     }

@@ -29,6 +29,9 @@ use crate::transform::Active;
 /// The encodings that are read here, as a client is told by `grpc-accept-encoding` (`doc/compression.md`).
 pub const ENCODINGS: &[u8] = b"identity,deflate,gzip";
 
+/// The header of a request that tells which encodings the client reads.
+pub const ACCEPT_ENCODING: &[u8] = b"grpc-accept-encoding";
+
 /// No frame begins so: a client that reads it knows that the answer is broken, whatever status follows.
 const NO_FRAME: &[u8] = &[0xff, 0, 0, 0, 0];
 
@@ -42,6 +45,8 @@ pub struct Native {
     response: Response,
     /// The host can reset a response, and change its trailers.
     changes_trailers: bool,
+    /// The client takes answers in encodings that aren't read here, though they have to be.
+    accepts_more: bool,
 }
 
 /// What becomes of the request's messages.
@@ -148,24 +153,25 @@ impl Native {
                 false => Response::Passes { begun: false },
             },
             changes_trailers: abilities.changes_trailers,
+            accepts_more: active.changes_responses() && accepts_more(head.headers()),
             active,
         }))
     }
 
     /// What to do at the request headers.
     pub fn go_on<'w>(&self, head: &Head, workspace: &'w mut Workspace) -> RequestStep<'w> {
+        let edits = &mut workspace.edits;
+        edits.clear();
         match &self.request {
-            Request::Passes => RequestStep::PassThrough,
-            Request::Awaited(..) => RequestStep::Await,
-            Request::Flows(_) => {
-                workspace.edits.clear();
-                remove_what_changes(head.headers(), &mut workspace.edits);
-                RequestStep::ForwardHeaders {
-                    edits: &workspace.edits,
-                    timeout: None,
-                }
-            }
+            Request::Awaited(..) => return RequestStep::Await,
+            Request::Passes if !self.accepts_more => return RequestStep::PassThrough,
+            Request::Passes => {}
+            Request::Flows(_) => remove_what_changes(head.headers(), edits),
         }
+        if self.accepts_more {
+            edits.set(ACCEPT_ENCODING, ENCODINGS);
+        }
+        RequestStep::ForwardHeaders { edits, timeout: None }
     }
 
     /// Puts what becomes of the next bytes of the request into the workspace's upload, and where they are all of it, what changes
@@ -206,6 +212,9 @@ impl Native {
             edits.set(b"content-type", content_type);
             if lane.is_encoded() {
                 edits.remove(b"grpc-encoding");
+            }
+            if self.accepts_more {
+                edits.set(ACCEPT_ENCODING, ENCODINGS);
             }
         }
         if end {
@@ -420,13 +429,26 @@ fn check_form(head: &Head, method: &Method, active: &Active) -> Result<(), Failu
         )));
     }
     let mut encodings = head.headers().iter().filter(|(name, _)| *name == b"grpc-encoding");
-    let unread = |name: &[u8]| name != b"identity" && Encoding::of(name).is_none();
-    if active.changes_requests() && encodings.any(|(_, name)| unread(name)) {
+    if active.changes_requests() && encodings.any(|(_, name)| !is_read(name)) {
         return Err(Failure::guards(format!(
             "the gateway changes the messages of {path}, and reads no such grpc-encoding: expected gzip, deflate or identity"
         )));
     }
     Ok(())
+}
+
+/// Whether the client reads encodings that aren't read here.
+fn accepts_more(headers: &Headers) -> bool {
+    let lists = headers.iter().filter(|(name, _)| *name == ACCEPT_ENCODING);
+    lists
+        .flat_map(|(_, list)| list.split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii)
+        .any(|name| !is_read(name))
+}
+
+/// Whether messages in this encoding are read here.
+fn is_read(encoding: &[u8]) -> bool {
+    encoding == b"identity" || Encoding::of(encoding).is_some()
 }
 
 /// Removes the headers that don't hold for changed messages.

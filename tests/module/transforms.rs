@@ -489,6 +489,28 @@ fn compressed_frames_go_on_uncompressed() {
 }
 
 #[test]
+fn a_service_is_told_of_the_encodings_in_which_its_answer_can_be_changed() {
+    let response_alone =
+        json!([{ "selector": "test.everything.Echo.Post", "response": [{ "remove": ["bytes_value"] }] }]);
+    let request_alone =
+        json!([{ "selector": "test.everything.Echo.Post", "request": [{ "remove": ["bytes_value"] }] }]);
+    for (transforms, accepted, told) in [
+        (guarded(), "zstd, gzip", "identity,deflate,gzip"),
+        (guarded(), "gzip, identity", "gzip, identity"),
+        (response_alone.clone(), "zstd", "identity,deflate,gzip"),
+        (response_alone, "deflate", "deflate"),
+        (request_alone, "zstd", "zstd"),
+    ] {
+        for gateway in hosts(json!({ "transforms": transforms })) {
+            let request = native("/test.everything.Echo/Post").header("grpc-accept-encoding", accepted);
+            let forwarded = gateway.request(request.chunk(frame(0, b""))).forwarded();
+            assert_eq!(forwarded.headers.get("grpc-accept-encoding"), Some(told), "{accepted}");
+            assert_eq!(forwarded.messages().len(), 1);
+        }
+    }
+}
+
+#[test]
 fn a_native_answer_is_changed_and_its_trailers_are_not() {
     let secret = text(&json!({ "bytesValue": "c2VjcmV0", "int32Value": 1, "anotherName": "telephone" }));
     for gateway in hosts(json!({})) {

@@ -97,6 +97,10 @@ pub fn follow(step: RequestStep<'_>, has_body: HasBody, size: usize, repeated: &
             answer(reply);
             Ok(Action::Pause)
         }
+        // Of a gRPC client: its body passes, whatever that is.
+        RequestStep::ForwardHeaders { edits, .. } => abi::edit_headers(Map::RequestHeaders, edits)
+            .map(|()| Action::Continue)
+            .map_err(|status| status.refused("to change the request headers")),
         RequestStep::Forward(forward) => {
             let edits = request_edits(forward.edits, forward.body.len(), repeated).map_err(beyond_reach)?;
             edit_own(&edits).map_err(|status| status.refused("to change the request headers"))?;
