@@ -36,7 +36,8 @@ UPSTREAM = ROOT / "target/release/bench-upstream"
 CLIENT = ROOT / "target/release/bench-load"
 MESSAGES = 1000  # of a stream; benches/upstream sends as many
 
-NATIVE, OURS, GRPC_WEB, BRIDGE, FLOOR = LISTENERS = ["native", "protobridge", "grpc_web", "bridge", "floor"]
+NATIVE, OURS, GRPC_WEB, BRIDGE, TRANSFORMS, FLOOR = LISTENERS = [
+    "native", "protobridge", "grpc_web", "bridge", "transforms", "floor"]
 
 
 @dataclass
@@ -52,7 +53,9 @@ class Shape:
     connections: int = 8
     requests: int = 400  # of a turn
     accept: str = "application/json"
+    # Who takes part, and by which listener.
     listeners: dict[str, str] = field(default_factory=lambda: {NATIVE: NATIVE, OURS: OURS, FLOOR: FLOOR})
+    same: bool = True  # whether the answers are
 
 
 @dataclass
@@ -176,8 +179,8 @@ def check(shape: Shape, ports: dict[str, int]) -> None:
             lines = answer.headers["content-type"] == "application/x-ndjson"
         answers.append([json.loads(line) for line in text.splitlines()] if lines else json.loads(text))
     native, ours = answers
-    if native != ours:
-        raise Failure(f"{shape.name}: the answers differ:\n{str(native)[:500]}\n{str(ours)[:500]}")
+    if (native == ours) != shape.same:
+        raise Failure(f"{shape.name}: expected answers to be the same: {shape.same}\n{str(native)[:500]}\n{str(ours)[:500]}")
 
 
 def listening(admin: str) -> dict[str, int] | None:
@@ -256,6 +259,7 @@ def all_shapes(schema: Schema) -> list[Shape]:
         message = schema.wire("GetBookRequest", '{"shelf":"7","book":"1234","view":"FULL"}')
         return Shape(f"GET, an answer of 400 B{how}", "GET", path, "/bench.Bench/GetBook", "", message, **different)
 
+    transformed = {"listeners": {NATIVE: OURS, OURS: TRANSFORMS}, "same": False}
     return [
         echo("object", "EchoBook", "/v1/book", "Book", small),
         echo("object, by the Connect bridge", "EchoBook", "/v1/book", "Book", small,
@@ -268,6 +272,10 @@ def all_shapes(schema: Schema) -> list[Shape]:
         stream(", with grpc_web", listeners={NATIVE: NATIVE, OURS: GRPC_WEB}),
         get(""),
         get(", by the Connect bridge", listeners={NATIVE: NATIVE, OURS: BRIDGE}),
+        # Beside the same without, which takes the native transcoder's place.
+        echo("object, a field set, beside the same without", "EchoBook", "/v1/book", "Book", small, **transformed),
+        echo("list, a field removed two levels deep, beside the same without", "EchoBooks", "/v1/books",
+             "ListBooksResponse", books(4_500, numbers), 8, 300, **transformed),
     ]
 
 
@@ -312,7 +320,7 @@ TYPE = "type.googleapis.com/envoy.extensions"
 
 
 def bootstrap(upstream: int, schema: Schema, arguments: Any) -> dict[str, Any]:
-    """Envoy's configuration: five listeners that differ in their filters."""
+    """Envoy's configuration: listeners that differ in their filters."""
     proto = {"@type": "type.googleapis.com/google.protobuf.Struct",
              "value": {"proto": PROTO.read_text(), "bodyless": "call", "hold_headers": True}}
     grpc_web_proto = {**proto, "value": {**proto["value"], "upstream": {"grpc_web": True}}}
@@ -330,12 +338,18 @@ def bootstrap(upstream: int, schema: Schema, arguments: Any) -> dict[str, Any]:
                 "typed_config": {"@type": f"{TYPE}.filters.http.grpc_web.v3.GrpcWeb"}}
     bridge = {"name": "envoy.filters.http.connect_grpc_bridge",
               "typed_config": {"@type": f"{TYPE}.filters.http.connect_grpc_bridge.v3.FilterConfig"}}
+    transforms = [
+        {"selector": "bench.Bench.EchoBook", "request": [{"set": {"field": "author_name", "header": "user-agent"}}]},
+        {"selector": "bench.Bench.EchoBooks", "response": [{"remove": ["books.publisher.city"]}]},
+    ]
+    transforms_proto = {**proto, "value": {**proto["value"], "transforms": transforms}}
     module, beside = arguments.module, arguments.beside
     filters = {
         NATIVE: [wasm("beside", beside, proto) if beside else native],
         OURS: [wasm("protobridge", module, proto)],
         GRPC_WEB: [wasm("protobridge", module, grpc_web_proto), grpc_web],
         BRIDGE: [wasm("protobridge", module, bridge_proto), bridge],
+        TRANSFORMS: [wasm("protobridge", module, transforms_proto)],
         FLOOR: [wasm("noop", NOOP, None)],
     }
     return {
