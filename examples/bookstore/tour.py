@@ -50,19 +50,22 @@ def curl(
     path: str,
     body: str | None = None,
     *,
+    header: str | None = None,
     answer: Any,
     status: int = 200,
     content_type: str = JSON,
 ) -> Step:
     """An HTTP request, by the command line that a reader would type."""
-    return Step(title, curl_words(method, path, body), answer, status, content_type)
+    return Step(title, curl_words(method, path, body, header), answer, status, content_type)
 
 
-def curl_words(method: str, path: str, body: str | None = None) -> tuple[str, ...]:
+def curl_words(method: str, path: str, body: str | None = None, header: str | None = None) -> tuple[str, ...]:
     command = ["curl"]
     if method != "GET":
         command += ["-X", method]
     command.append("http://{address}" + path)
+    if header is not None:
+        command += ["-H", header]
     if body is not None:
         command += ["-H", f"content-type: {JSON}", "-d", body]
     return tuple(command)
@@ -131,6 +134,8 @@ LONGER_SLEEP = {**BIG_SLEEP, "pageCount": 277, "updateTime": TIME}
 
 WATCH = "/v1/shelves/mystery/books:watch"
 
+MASKED_DUNE = {**DUNE, "identifiers": {**DUNE["identifiers"], "openLibrary": "***W"}}
+
 PATCHED = {**DUNE, "price": {**DUNE["price"], "units": "12"}, "labels": {"signed": "yes"}}
 
 TOUR = (
@@ -153,6 +158,14 @@ TOUR = (
     ),
     curl("Get it", "GET", "/v1/shelves/fiction/books/dune", answer=DUNE),
     curl(
+        "A transform: the gateway masks a field for guests",
+        "GET",
+        "/v1/shelves/fiction/books/dune",
+        header="x-role: guest",
+        answer=MASKED_DUNE,
+    ),
+    native("For guests that speak gRPC too", "get", DUNE["name"], "--metadata", "x-role: guest", answer=MASKED_DUNE),
+    curl(
         "List books: enums, nested messages and timestamps as query parameters, in either spelling",
         "GET",
         "/v1/shelves/fiction/books?filter.genre=SCIENCE_FICTION&filter.max_price.units=10"
@@ -174,10 +187,11 @@ TOUR = (
         answer={**PATCHED, "pageCount": 688},
     ),
     curl(
-        "A custom verb, with a duration",
+        "A custom verb, with a duration. Who borrows is who the gateway says, whatever the client does",
         "POST",
         "/v1/shelves/fiction/books/dune:lend",
-        '{"borrower": "Paul", "period": "864000s"}',
+        '{"borrower": "Feyd", "period": "864000s"}',
+        header="x-user: Paul",
         answer={"book": DUNE["name"], "borrower": "Paul", "period": "864000s", "dueTime": TIME},
     ),
     curl(
@@ -210,7 +224,8 @@ TOUR = (
         "Another: someone else has the book",
         "POST",
         "/v1/shelves/fiction/books/dune:lend",
-        '{"borrower": "Feyd"}',
+        "{}",
+        header="x-user: Feyd",
         status=400,
         answer={
             "code": 9,
@@ -312,6 +327,14 @@ TOUR = (
         "get",
         NEUROMANCER["name"],
         answer=NEUROMANCER,
+    ),
+    native(
+        "Who borrows is who the gateway says here too",
+        "lend",
+        NEUROMANCER["name"] + ":Feyd",
+        "--metadata",
+        "x-user: Paul",
+        answer={"book": NEUROMANCER["name"], "borrower": "Paul", "period": "1209600s", "dueTime": TIME},
     ),
     native(
         "Reflection",

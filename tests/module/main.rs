@@ -14,6 +14,7 @@ mod compression;
 mod configuration;
 mod depth;
 mod dispatch;
+mod documentation;
 mod errors;
 mod exposure;
 mod forms;
