@@ -96,7 +96,7 @@ impl Changes {
         }
     }
 
-    /// Appends to `out` a message of a gRPC client's, changed.
+    /// Appends to `out` a message of a gRPC client's call of `method`, changed.
     ///
     /// # Errors
     ///
@@ -104,13 +104,13 @@ impl Changes {
     pub fn native_request(
         &mut self,
         active: &Active,
-        tables: &Tables,
+        method: &Method,
+        plugin: &Plugin,
         wire: &[u8],
-        limits: &Limits,
         out: &mut Vec<u8>,
     ) -> Result<(), Failure> {
-        Share::lend_copy(wire.len(), limits)?;
-        let changed = active.request(tables, wire, &mut self.memory, out);
+        Share::lend_copy(wire.len(), &plugin.settings.limits)?;
+        let changed = active.foreign_request(&plugin.tables, method.input, wire, &mut self.memory, out);
         changed.map_err(|error| Failure::transform(&error))
     }
 

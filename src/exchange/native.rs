@@ -188,7 +188,7 @@ impl Native {
         share: &Share,
         workspace: &mut Workspace,
     ) -> Result<(), Failure> {
-        let (active, tables, limits) = (&self.active, &plugin.tables, &plugin.settings.limits);
+        let (active, method, limits) = (&self.active, &self.method, &plugin.settings.limits);
         let Workspace {
             inflater,
             changes,
@@ -204,7 +204,7 @@ impl Native {
             Request::Awaited(lane, content_type) => (lane, Some(&*content_type), true),
         };
         share.admit(bytes.len(), limits)?;
-        let change = |wire: &[u8], out: &mut Vec<u8>| changes.native_request(active, tables, wire, limits, out);
+        let change = |wire: &[u8], out: &mut Vec<u8>| changes.native_request(active, method, plugin, wire, out);
         lane.feed(Part { bytes, end }, limits, inflater, change, out)?;
         if let Some(content_type) = content_type {
             edits.clear();

@@ -4,13 +4,14 @@ use std::rc::Rc;
 
 use super::apply::{self, Scratch};
 use super::error::TransformError;
+use super::one_reading::{self, Open};
 use super::program::{NodeIndex, Program};
 use super::rules::Condition;
 use super::source::{Dynamic, Properties};
 use crate::codec::ParseOptions;
 use crate::http::headers::Headers;
 use crate::routing::Method;
-use crate::schema::tables::Tables;
+use crate::schema::tables::{MessageIndex, Tables};
 
 /// The transforms of all methods.
 #[derive(Debug, Default)]
@@ -160,6 +161,31 @@ impl Active {
         self.run(self.requests(), tables, wire, memory, out)
     }
 
+    /// As [`request`](Self::request), of a message of type `input` that a client wrote: what services may read otherwise than it
+    /// is read here is refused.
+    ///
+    /// # Errors
+    ///
+    /// As for [`request`](Self::request), and where what is known of the message isn't written as protobuf says.
+    pub fn foreign_request(
+        &self,
+        tables: &Tables,
+        input: MessageIndex,
+        wire: &[u8],
+        memory: &mut Memory,
+        out: &mut Vec<u8>,
+    ) -> Result<(), TransformError> {
+        let start = out.len();
+        self.request(tables, wire, memory, out)?;
+        // Behind the changes: what is removed may have been written in any way.
+        let changed = out.get(start..).unwrap_or_default();
+        let checked = one_reading::check(tables, input, changed, &mut memory.open);
+        if checked.is_err() {
+            out.truncate(start);
+        }
+        checked
+    }
+
     /// Appends `wire`, a message of the method's output type, changed, to `out`.
     ///
     /// # Errors
@@ -225,7 +251,9 @@ impl Active {
         memory: &mut Memory,
         out: &mut Vec<u8>,
     ) -> Result<(), TransformError> {
-        let Memory { scratch, before, after } = memory;
+        let Memory {
+            scratch, before, after, ..
+        } = memory;
         let mut passes = passes.peekable();
         if passes.peek().is_none() {
             out.extend_from_slice(wire);
@@ -262,11 +290,16 @@ pub struct Memory {
     before: Vec<u8>,
     /// What the next one makes of it.
     after: Vec<u8>,
+    /// The messages that are open while one is checked.
+    open: Vec<Open>,
 }
 
 impl Memory {
     /// How many bytes of memory they take.
     pub fn footprint(&self) -> usize {
-        self.scratch.footprint() + self.before.capacity() + self.after.capacity()
+        self.scratch.footprint()
+            + self.before.capacity()
+            + self.after.capacity()
+            + self.open.capacity() * size_of::<Open>()
     }
 }

@@ -99,5 +99,5 @@ impl Pass<'_> {
 }
 
 /// The fields of `google.protobuf.Any` (google/protobuf/any.proto).
-const ANY_TYPE_URL: u32 = 1;
-const ANY_VALUE: u32 = 2;
+pub(super) const ANY_TYPE_URL: u32 = 1;
+pub(super) const ANY_VALUE: u32 = 2;

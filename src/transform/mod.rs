@@ -19,7 +19,8 @@
 //!
 //! What is set here can't be got around by how a message is written: all records of the field go, of whatever wire type,
 //! and those of the other members of its oneof; a message on the path that comes in several records becomes one, since
-//! some parsers merge them and others take the last.
+//! some parsers merge them and others take the last. A message of a gRPC client that services may read otherwise than it is
+//! read here is refused (`one_reading`).
 
 pub use self::active::{Active, Memory, MethodTransforms, Transforms};
 pub use self::compile::Schema;
@@ -35,6 +36,7 @@ mod compile;
 mod error;
 mod look_ahead;
 mod mask;
+mod one_reading;
 mod path;
 mod program;
 mod rules;

@@ -4,6 +4,7 @@ mod annotated;
 mod differential;
 mod exchange;
 mod linear;
+mod one_reading;
 mod problems;
 mod records;
 
