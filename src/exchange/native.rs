@@ -273,11 +273,12 @@ impl Native {
     /// Reads the headers; whether the messages behind them are to be changed.
     fn read_headers(&mut self, headers: &Headers, end_of_stream: bool, limits: &Limits) -> Result<bool, Failure> {
         self.response = Response::Passes { begun: true };
-        // There is no message where the trailers come with the headers, nor where it isn't gRPC that answers.
-        if end_of_stream || headers.status() != Some(200) {
+        let content_type = headers.get("content-type").unwrap_or_default();
+        // There is no message where the trailers come with the headers, nor where it isn't gRPC that answers. Whatever the status
+        // of one that says it is: browsers' clients read its messages before they look at that.
+        if end_of_stream || headers.status() != Some(200) && grpc_protocol(content_type).is_none() {
             return Ok(false);
         }
-        let content_type = headers.get("content-type").unwrap_or_default();
         let Some(protocol) = grpc_protocol(content_type).filter(|_| is_grpc_proto(content_type)) else {
             return Err(Failure::bad_native_answer(
                 "the answer's content-type isn't that of gRPC with protobuf, as which alone its messages can be changed",

@@ -728,6 +728,15 @@ fn an_answer_that_is_no_grpc_is_not_passed_for_one() {
         exchange.respond(Response::new(503).header("content-type", "text/plain").chunk("down"));
         let answer = exchange.answer();
         assert_eq!((answer.status(), answer.body()), (503, b"down".to_vec()));
+        for status in [206, 500] {
+            let exchange = gateway.request(native("/test.everything.Echo/Post").chunk(frame(0, b"")));
+            let response = Response::new(status)
+                .header("content-type", "application/grpc")
+                .chunk(&secret);
+            exchange.respond(response.trailer("grpc-status", "0"));
+            let answer = exchange.answer();
+            assert_eq!((answer.status(), answer.messages()), (status, vec![Vec::new()]));
+        }
     }
 }
 
