@@ -104,6 +104,8 @@ impl Annotated {
             });
             program.push(match of_message.is_any {
                 true => Node::new(table, NodeKind::Any, false, Vec::new()),
+                // Nothing of it stays where the option could hide in it.
+                false if of_message.is_message_set => Node::new(table, NodeKind::Message, true, Vec::new()),
                 false if of_message.is_entry => Node::new(table, NodeKind::Entry, false, plans.collect()),
                 false => Node::new(table, NodeKind::Message, false, plans.collect()),
             });
@@ -158,6 +160,8 @@ struct Type {
     hidden: Vec<u32>,
     is_any: bool,
     is_entry: bool,
+    /// Whether what is in it isn't read here: see [`is_message_set`].
+    is_message_set: bool,
     /// Whether a member of a oneof has it.
     in_oneof: bool,
 }
@@ -178,6 +182,7 @@ impl Type {
             hidden,
             is_any: table.well_known() == Some(WellKnown::Any),
             is_entry: descriptor.is_map_entry(),
+            is_message_set: is_message_set(descriptor),
         }
     }
 
@@ -222,7 +227,9 @@ impl FieldOption {
             None => {
                 let known: Vec<_> = pool.all_extensions().filter(of_fields).collect();
                 let names = known.iter().map(ExtensionDescriptor::full_name).chain([DEBUG_REDACT]);
-                let meant = match nearest(name, names) {
+                // An option's bare name is often all that is said.
+                let last = |known: &&str| known.rsplit('.').next() == Some(name);
+                let meant = match names.clone().find(last).or_else(|| nearest(name, names)) {
                     Some(meant) => format!("; did you mean `{meant}`?"),
                     None => String::new(),
                 };
@@ -257,6 +264,13 @@ fn message_of(field: &Field) -> Option<MessageIndex> {
         Kind::Message(below) | Kind::Group(below) => Some(below),
         _ => None,
     }
+}
+
+/// Whether a message holds its extensions in the wire format of message sets, in groups that have the field's number in them
+/// (`message_set_wire_format`), which nothing here reads.
+pub(super) fn is_message_set(descriptor: &MessageDescriptor) -> bool {
+    let options = descriptor.descriptor_proto().options.as_ref();
+    options.is_some_and(|options| options.message_set_wire_format == Some(true))
 }
 
 /// Which messages are such, or have such a one within them.

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use prost_reflect::DescriptorPool;
 
 use super::active::{MethodEntry, MethodTransforms, Pass, Side, Transforms};
-use super::annotated::Annotated;
+use super::annotated::{Annotated, is_message_set};
 use super::path::{self, ENTRY_VALUE, Step};
 use super::program::{NodeIndex, Program, Value};
 use super::rules::{Entry, Operation, PathText, RuleError, Source};
@@ -348,12 +348,29 @@ impl Compiler<'_> {
     /// The steps of a path.
     fn find(&mut self, path: &PathText, of: &Of<'_>) -> Option<Vec<Step>> {
         match path::find(self.schema.tables, of.message, &path.text) {
-            Ok(steps) => Some(steps),
+            Ok(steps) => match steps.iter().find_map(|step| self.message_set(*step)) {
+                None => Some(steps),
+                Some(name) => {
+                    let message = format!(
+                        "`{name}` is a message set, which isn't read here: the path (`{}`) can't go into it",
+                        path.text
+                    );
+                    self.say(&path.key, message, of);
+                    None
+                }
+            },
             Err(message) => {
                 self.say(&path.key, format!("{message} (`{}`)", path.text), of);
                 None
             }
         }
+    }
+
+    /// The name of the message that a step is in, if that is a message set.
+    fn message_set(&self, step: Step) -> Option<String> {
+        let Schema { tables, pool, .. } = *self.schema;
+        let message = pool.get_message_by_name(tables.message(step.message).full_name())?;
+        is_message_set(&message).then(|| message.full_name().to_owned())
     }
 
     /// The steps of a path that ends with a singular field.

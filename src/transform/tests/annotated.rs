@@ -217,3 +217,45 @@ fn an_any_as_the_message_itself_is_cleared() {
     }
     assert!(fixture.change(&[0xff]).is_err());
 }
+
+#[test]
+fn nothing_of_a_message_set_stays_where_the_option_could_hide_in_it() {
+    const SETS: &str = r#"syntax = "proto2";
+package t;
+import "google/protobuf/any.proto";
+import "google/protobuf/descriptor.proto";
+extend google.protobuf.FieldOptions { optional bool secret = 50001; }
+message Set { option message_set_wire_format = true; extensions 4 to max; }
+message Open { option message_set_wire_format = true; extensions 4 to max; }
+message M {
+    extend Set { optional M in_set = 500; }
+    extend Open { optional Plain in_open = 500; }
+    optional string key = 1 [(secret) = true]; optional string name = 2; optional Set set = 3; optional Open open = 4;
+    optional google.protobuf.Any any = 5;
+}
+message Plain { optional string name = 1; }
+service S { rpc Do(M) returns (M); }
+"#;
+    let fixture = Fixture::of(SETS, json!([{ "remove_annotated": "t.secret" }]));
+    let item = group(
+        1,
+        [varint(2, 500), len(3, [len(1, "k"), len(2, "n")].concat())].concat(),
+    );
+    let name = len(2, "n");
+    for (given, expected) in [
+        (len(3, &item), len(3, "")),
+        (len(4, &item), len(4, &item)),
+        (len(5, any("x/t.Set", &item)), len(5, any("x/t.Set", ""))),
+    ] {
+        let changed = fixture.change(&[given.as_slice(), &name].concat());
+        assert_eq!(changed, Ok([expected.as_slice(), &name].concat()), "{given:x?}");
+    }
+    let wrong =
+        json!({ "proto": SETS, "transforms": [{ "response": [{ "remove": ["set", "set.[t.M.in_set].name"] }] }] });
+    let error = Plugin::load(wrong.to_string().as_bytes(), 7).unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "configuration: transforms[0].response[0].remove[1]: `t.Set` is a message set, which isn't read here: the path \
+         (`set.[t.M.in_set].name`) can't go into it, in the response of t.S.Do"
+    );
+}

@@ -279,6 +279,13 @@ fn options_are_those_of_the_schema() {
                 ),
             ),
             (
+                of("secret"),
+                &format!(
+                    "{expected}an extension of google.protobuf.FieldOptions by its full name, or debug_redact, but the \
+                     schema has no option `secret`; did you mean `t.secret`?"
+                ),
+            ),
+            (
                 of("t.hidden"),
                 &format!("{expected}a bool option of fields, but `t.hidden` is bool of google.protobuf.MessageOptions"),
             ),
