@@ -107,10 +107,10 @@ fn json(path: &str, value: prost_types::Value, errors: &mut Problems<ConfigError
     }
 }
 
-/// A Struct has doubles only: those that are integers come out as integers.
+/// A Struct has doubles only: those that are integers come out as integers, but for those that may have been rounded.
 fn json_number(number: f64) -> Option<Number> {
     const EXACT: f64 = 9_007_199_254_740_992.0;
-    if number.fract() == 0.0 && number.abs() <= EXACT {
+    if number.fract() == 0.0 && number.abs() < EXACT {
         Some(Number::from(number as i64))
     } else {
         Number::from_f64(number)

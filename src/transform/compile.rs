@@ -16,7 +16,7 @@ use crate::codec::{
     JsonInput, JsonToWire, ParseOptions, UnknownEnumNames, UnknownFields, check_required, has_text_form,
 };
 use crate::routing::Methods;
-use crate::schema::tables::{Cardinality, Field, Kind, MessageIndex, Tables};
+use crate::schema::tables::{Cardinality, Field, FieldIndex, Kind, MessageIndex, Tables, WellKnown};
 use crate::text::problems::Problems;
 use crate::wire::{Groups, Reader, WireType};
 
@@ -258,6 +258,11 @@ impl Compiler<'_> {
     fn constant(&mut self, key: &str, steps: &[Step], value: &serde_json::Value, of: &Of<'_>) -> Option<Box<[u8]>> {
         let tables = self.schema.tables;
         let last = steps.last()?;
+        if last.field(tables).is_some_and(|field| is_rounded(tables, field, value)) {
+            let message = "expected a 64-bit integer this large in quotes: as a number it may have been rounded";
+            self.say(key, message.to_owned(), of);
+            return None;
+        }
         let json = value.to_string();
         let input = JsonInput::new(json.as_bytes(), &self.parse);
         let mut record = Vec::new();
@@ -418,6 +423,39 @@ impl From<(Program, NodeIndex)> for Pass {
             program: Rc::new(program),
             root,
         }
+    }
+}
+
+/// Whether the value of a field has a 64-bit integer that is a double too large to be exact, as a Struct has it. What is in
+/// an Any isn't looked at.
+fn is_rounded(tables: &Tables, field: &Field, value: &serde_json::Value) -> bool {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let is_large = |number: &serde_json::Number| number.is_f64() && number.as_f64().is_some_and(|n| n.abs() >= EXACT);
+    match (field.kind, value) {
+        (_, serde_json::Value::Array(elements)) => elements.iter().any(|element| is_rounded(tables, field, element)),
+        (
+            Kind::Int64 | Kind::Uint64 | Kind::Sint64 | Kind::Fixed64 | Kind::Sfixed64,
+            serde_json::Value::Number(number),
+        ) => is_large(number),
+        (Kind::Message(below) | Kind::Group(below), _) => {
+            let below = tables.message(below);
+            match (below.well_known(), value) {
+                (Some(WellKnown::Wrapper), _) => {
+                    (below.field(FieldIndex(0))).is_some_and(|wrapped| is_rounded(tables, wrapped, value))
+                }
+                (None, serde_json::Value::Object(members)) if field.cardinality == Cardinality::Map => {
+                    let values = below.field(ENTRY_VALUE);
+                    values.is_some_and(|field| members.values().any(|value| is_rounded(tables, field, value)))
+                }
+                (None, serde_json::Value::Object(members)) => members.iter().any(|(name, value)| {
+                    let index = below.field_by_name(name.as_bytes());
+                    let field = index.and_then(|index| below.field(index));
+                    field.is_some_and(|field| is_rounded(tables, field, value))
+                }),
+                _ => false,
+            }
+        }
+        _ => false,
     }
 }
 

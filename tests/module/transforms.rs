@@ -1041,6 +1041,47 @@ fn a_native_request_too_long_for_kongs_buffer_is_refused_in_grpcs_terms() {
     assert!(message.contains("nginx_http_client_body_buffer_size"), "{message}");
 }
 
+// Values
+
+#[test]
+fn a_value_that_a_struct_has_rounded_is_refused() {
+    let loads = |field: &str, value: Value| {
+        let transforms = json!([{ "selector": "test.everything.Echo.*", "request": [
+            { "set": { "field": field, "value": value } }
+        ] }]);
+        let configuration = json!({ "proto": schema::PROTO, "transforms": transforms }).to_string();
+        Host::envoy().load_struct(&configuration)
+    };
+    // 2^53 + 1, which as a double is 2^53.
+    let large = 9_007_199_254_740_993_i64;
+    for (field, value) in [
+        ("int64_value", json!(large)),
+        ("uint64_value", json!(large)),
+        ("sint64_value", json!(-large)),
+        ("int64_wrapper", json!(large)),
+        ("self", json!({ "int64Value": large })),
+        ("self", json!({ "self": { "sint64s": [1, large] } })),
+    ] {
+        let errors = loads(field, value).err().map(|refused| format!("{refused:?}"));
+        let errors = errors.unwrap_or_default();
+        assert!(
+            errors.contains("transforms[0].request[0].set.value: expected a 64-bit integer this large in quotes"),
+            "{field}: {errors}"
+        );
+    }
+    for (field, value) in [
+        ("int64_value", json!(large.to_string())),
+        ("int64_value", json!(large - 2)),
+        ("double_value", json!(large)),
+        ("self", json!({ "doubleValue": 1e300, "int64Value": "5" })),
+        ("value", json!({ "int64Value": large })),
+    ] {
+        if let Err(refused) = loads(field, value) {
+            panic!("{field}: {refused:?}");
+        }
+    }
+}
+
 // Memory
 
 #[test]
