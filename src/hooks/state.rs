@@ -1,0 +1,145 @@
+//! Request and response as they stand between two hooks.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::http::headers::{HeaderEdits, Headers};
+
+/// A request as it stands.
+#[derive(Debug, Default)]
+pub struct CurrentRequest {
+    headers: Headers,
+    body: Vec<u8>,
+    /// The names of the headers that aren't what the client sent, pseudo-headers included.
+    changed: BTreeSet<Vec<u8>>,
+}
+
+impl CurrentRequest {
+    /// A request that no hook has seen. `headers` has the pseudo-headers too, names in lower case; `body` is all of the body,
+    /// or empty for a gRPC client's call, whose body goes past the hooks.
+    pub fn new(headers: Headers, body: Vec<u8>) -> Self {
+        Self {
+            headers,
+            body,
+            changed: BTreeSet::new(),
+        }
+    }
+
+    /// The headers, with the pseudo-headers.
+    pub fn headers(&self) -> &Headers {
+        &self.headers
+    }
+
+    /// The whole body.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// Headers and body.
+    pub fn into_parts(self) -> (Headers, Vec<u8>) {
+        (self.headers, self.body)
+    }
+
+    /// How many bytes of memory it takes.
+    pub fn footprint(&self) -> usize {
+        self.headers.footprint() + self.body.capacity()
+    }
+
+    /// Adds what the hooks have changed in the headers to `edits`, pseudo-headers included; not the length of the body, which
+    /// is the body's.
+    pub fn edits(&self, edits: &mut HeaderEdits) {
+        for name in &self.changed {
+            let found = self.headers.iter().find(|(found, _)| *found == name.as_slice());
+            match found {
+                Some((name, value)) => edits.set(name, value),
+                None => edits.remove(name),
+            }
+        }
+    }
+
+    pub(super) fn method(&self) -> &[u8] {
+        self.headers.get(":method").unwrap_or_default()
+    }
+
+    /// Path and query.
+    pub(super) fn target(&self) -> &[u8] {
+        self.headers.get(":path").unwrap_or_default()
+    }
+
+    pub(super) fn path(&self) -> &[u8] {
+        split(self.target()).0
+    }
+
+    /// What follows the `?`; empty where there is none.
+    pub(super) fn query(&self) -> &[u8] {
+        split(self.target()).1
+    }
+
+    /// Puts `body` in the place of the body, and its length into `changes`.
+    pub(super) fn set_body(&mut self, body: &[u8], changes: &mut HeaderChanges) {
+        if self.body != body {
+            self.body.clear();
+            self.body.extend_from_slice(body);
+            changes.length = Some(body.len().to_string());
+        }
+    }
+
+    /// Does what `changes` say, in one pass.
+    pub(super) fn change(&mut self, changes: &HeaderChanges) {
+        let mut headers = Headers::default();
+        let mut set: BTreeMap<&[u8], &[u8]> = changes.set.iter().map(|(name, value)| (&**name, &**value)).collect();
+        for (name, value) in self.headers.iter() {
+            match set.get(name) {
+                _ if changes.deleted.contains(name) && !set.contains_key(name) => {
+                    self.changed.insert(name.to_vec());
+                }
+                Some(wanted) if name.starts_with(b":") => {
+                    if *wanted != value {
+                        self.changed.insert(name.to_vec());
+                    }
+                    headers.push(name, wanted);
+                    set.remove(name);
+                }
+                // Below, with the others: one value takes the place of all.
+                Some(_) => {}
+                None => {
+                    let length = changes.length.as_ref().filter(|_| name == b"content-length");
+                    headers.push(name, length.map_or(value, String::as_bytes));
+                }
+            }
+        }
+        for (name, value) in set {
+            headers.push(name, value);
+            self.changed.insert(name.to_vec());
+        }
+        self.headers = headers;
+    }
+}
+
+/// What a hook changes in the headers of a request; names in lower case.
+#[derive(Debug, Default)]
+pub(super) struct HeaderChanges {
+    pub deleted: BTreeSet<Vec<u8>>,
+    pub set: BTreeMap<Vec<u8>, Vec<u8>>,
+    /// What `content-length` says, where there is one.
+    pub length: Option<String>,
+}
+
+/// A response as it stands.
+#[derive(Debug, Default)]
+pub struct CurrentResponse {
+    /// The HTTP status.
+    pub status: u16,
+    /// All headers without the pseudo-headers, names in lower case.
+    pub headers: Headers,
+    /// The whole body.
+    pub body: Vec<u8>,
+}
+
+/// Path and query of a target.
+fn split(target: &[u8]) -> (&[u8], &[u8]) {
+    let (path, query) = match memchr::memchr(b'?', target) {
+        Some(at) => target.split_at_checked(at).unwrap_or((target, b"")),
+        None => (target, &b""[..]),
+    };
+    (path, query.get(1..).unwrap_or_default())
+}
