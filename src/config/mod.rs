@@ -11,6 +11,7 @@
 //! - `service_config`: a document in `http_rules`, made a list before the check.
 //! - `rules`: `http_rules` as HTTP rules.
 //! - `success`: `success_status`, by method.
+//! - `hooks`: `hooks`, with what they need of the other settings.
 //! - `error`: why a configuration cannot be used.
 
 use serde_json::{Map, Value};
@@ -22,12 +23,14 @@ use self::service_config::Form;
 pub use self::settings::{Dispatch, Limits, NativeGrpc, Settings, Streaming, Unmatched, Upstream};
 use self::source::{compile_schema, served};
 use self::success::{StatusRules, SuccessStatuses};
+use crate::hooks::Hooks;
 use crate::routing::{AutoMapping, Router, RoutingError, check_paths};
 use crate::schema::tables::Tables;
 use crate::text::problems::Problems;
 
 mod check;
 mod error;
+mod hooks;
 pub mod keys;
 #[cfg(test)]
 mod kong_metadata;
@@ -49,6 +52,8 @@ pub struct Plugin {
     pub router: Router,
     /// The HTTP status of each method's successes.
     pub success_statuses: SuccessStatuses,
+    /// The servers that are asked about requests and responses, if there are some.
+    pub hooks: Option<Hooks>,
     /// What to tell when it is loaded, a line each: what of the schema is left out for want of files
     /// ([`Schema::left_out`](crate::schema::Schema::left_out)), and which rules are for services that aren't served.
     pub notices: Vec<String>,
@@ -99,6 +104,7 @@ impl Plugin {
         let mut rules = http_rules(&checked, &mut errors);
         let base_path = base_path(&checked, &mut errors);
         let statuses = StatusRules::read(&checked, &mut errors);
+        let hooks = hooks::read(&checked, &settings, &mut errors);
         let schema = compile_schema(&checked, &settings.limits, &mut errors);
         let compiled = schema.and_then(|(source_key, schema)| {
             let methods = served(&checked, source_key, &schema, &mut errors)?;
@@ -128,6 +134,7 @@ impl Plugin {
                 tables,
                 router,
                 success_statuses,
+                hooks,
                 notices: schema
                     .left_out()
                     .map(str::to_owned)
