@@ -5,7 +5,8 @@
 use super::failure::CallFailure;
 use super::message::RequestAnswer;
 use super::names::{is_gateways_own, is_header, is_token};
-use super::query::{self, Values};
+use super::pairs::{self, Pairs, last_of_each, position, sort};
+use super::query;
 use super::settings::Client;
 use super::state::{CurrentRequest, HeaderChanges};
 use super::target::Target;
@@ -37,38 +38,41 @@ pub(super) fn apply(
         return Ok(());
     }
     let path = new_target(answer, &target, request);
-    changes.set.insert(b":path".to_vec(), path);
-    changes.set.insert(b":method".to_vec(), method.as_bytes().to_vec());
+    changes.set.push((b":path".into(), path.into()));
+    changes.set.push((b":method".into(), method.as_bytes().into()));
+    sort(&mut changes.set);
     request.set_body(answer.raw_body, &mut changes);
     request.change(&changes);
     Ok(())
 }
 
-fn header_changes(answer: &RequestAnswer<'_>, client: Client) -> Result<HeaderChanges, CallFailure> {
+/// Of the pseudo-headers there are none.
+fn header_changes<'m>(answer: &'m RequestAnswer<'_>, client: Client) -> Result<HeaderChanges<'m>, CallFailure> {
     // The form of a gRPC call isn't a hook's to change.
-    let is_kept = |name: &str| {
-        is_gateways_own(name.as_bytes())
-            || client == Client::Native && (name == "content-type" || name.starts_with("grpc-"))
+    let is_kept = |name: &[u8]| {
+        is_gateways_own(name) || client == Client::Native && (name == b"content-type" || name.starts_with(b"grpc-"))
     };
-    let mut changes = HeaderChanges::default();
-    for name in &answer.delete_headers {
-        let name = name.to_ascii_lowercase();
-        if !is_kept(&name) {
-            changes.deleted.insert(name.into_bytes());
-        }
-    }
+    let deleted = answer
+        .delete_headers
+        .iter()
+        .map(|name| name.to_ascii_lowercase().into_bytes());
+    let mut set = Pairs::new();
     for (name, value) in &answer.set_headers {
         let (name, value) = (name.to_ascii_lowercase(), value.trim_ascii());
         if is_kept(&name) {
             continue;
         }
         // Left out, the client's own value would stay in its place.
-        if !is_header(name.as_bytes(), value.as_bytes()) {
+        if !is_header(&name, value) {
             return Err(CallFailure::Header);
         }
-        changes.set.insert(name.into_bytes(), value.as_bytes().to_vec());
+        set.push((name.into(), value.into()));
     }
-    Ok(changes)
+    Ok(HeaderChanges {
+        deleted: pairs::names(deleted.filter(|name| !is_kept(name))),
+        set: last_of_each(set),
+        length: None,
+    })
 }
 
 /// Path and query as they are to be. What the answer leaves as it was is spelled as it was.
@@ -97,13 +101,13 @@ fn new_target(answer: &RequestAnswer<'_>, target: &Target<'_>, request: &Current
     wanted
 }
 
-fn new_query(answer: &RequestAnswer<'_>, request: &CurrentRequest) -> Values {
+fn new_query(answer: &RequestAnswer<'_>, request: &CurrentRequest) -> Pairs<'static> {
+    let added = last_of_each(answer.add_params.iter().map(pairs::owned).collect());
+    let deleted = answer.delete_params.iter().map(|name| name.as_bytes().to_vec());
+    let deleted = pairs::names(deleted);
     let mut values = query::parse(request.query());
-    for name in &answer.delete_params {
-        values.remove(name.as_bytes());
-    }
-    for (name, value) in &answer.add_params {
-        values.insert(name.as_bytes().to_vec(), vec![value.as_bytes().to_vec()]);
-    }
+    values.retain(|(name, _)| position(&added, name).is_none() && position(&deleted, name).is_none());
+    values.extend(added);
+    sort(&mut values);
     values
 }

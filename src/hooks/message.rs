@@ -2,15 +2,14 @@
 //!
 //! By hand over the wire format, as everything of an answer is used where it lies: bodies aren't copied, and a session stays
 //! the bytes that it is. As in Go, a message that comes in several records is merged, of several values of a string or a number
-//! the last counts, and a field in another wire type is an unknown one.
+//! the last counts, and a field in another wire type is an unknown one. Of a map there are all entries, of which the last of each
+//! key counts; what isn't UTF-8 there has U+FFFD.
 
 use std::borrow::Cow;
 
 use super::failure::CallFailure;
+use super::pairs::{Pair, Pairs, lossy};
 use crate::wire::{Reader, WireType};
-
-/// A map's entries in their order; of several with one key the last counts. What isn't UTF-8 has U+FFFD.
-pub type Entries<'m> = Vec<(Cow<'m, str>, Cow<'m, str>)>;
 
 /// What a server answers.
 #[derive(Debug, Default)]
@@ -20,7 +19,7 @@ pub struct Answer<'m> {
     /// A `SessionState`, not looked into.
     pub session: Option<Cow<'m, [u8]>>,
     /// Further metadata of the session.
-    pub metadata: Entries<'m>,
+    pub metadata: Pairs<'m>,
     /// What becomes of the response.
     pub response: Option<ResponseAnswer<'m>>,
 }
@@ -29,13 +28,13 @@ pub struct Answer<'m> {
 #[derive(Debug, Default)]
 pub struct RequestAnswer<'m> {
     /// Headers that get this one value.
-    pub set_headers: Entries<'m>,
+    pub set_headers: Pairs<'m>,
     /// Headers to take away.
     pub delete_headers: Vec<&'m str>,
     /// The path, if it is one.
     pub url: &'m str,
     /// Query parameters that get this one value.
-    pub add_params: Entries<'m>,
+    pub add_params: Pairs<'m>,
     /// Query parameters to take away.
     pub delete_params: Vec<&'m str>,
     /// The answer in place of the service's.
@@ -54,7 +53,7 @@ pub struct Overrides<'m> {
     /// The body, before that in `body`.
     pub error: &'m str,
     /// Further headers.
-    pub headers: Entries<'m>,
+    pub headers: Pairs<'m>,
     /// Whether an error goes out without the template.
     pub override_error: bool,
     /// The body.
@@ -69,7 +68,7 @@ pub struct ResponseAnswer<'m> {
     /// The body.
     pub raw_body: &'m [u8],
     /// The first value of each header.
-    pub headers: Entries<'m>,
+    pub headers: Pairs<'m>,
     /// All values.
     pub multivalue_headers: Vec<Header<'m>>,
 }
@@ -215,9 +214,9 @@ pub fn raw_entry(message: &[u8]) -> Result<(&[u8], &[u8]), CallFailure> {
 }
 
 /// An entry of a map of strings.
-pub fn entry(message: &[u8]) -> Result<(Cow<'_, str>, Cow<'_, str>), CallFailure> {
+pub fn entry(message: &[u8]) -> Result<Pair<'_>, CallFailure> {
     let (key, value) = raw_entry(message)?;
-    Ok((String::from_utf8_lossy(key), String::from_utf8_lossy(value)))
+    Ok((lossy(key), lossy(value)))
 }
 
 fn text(bytes: &[u8]) -> Result<&str, CallFailure> {

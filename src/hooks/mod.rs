@@ -21,7 +21,7 @@
 //! - `answer`, `target`, `query`: what a request hook's answer does. `response`: what a response hook's does.
 //! - `session`: who has been authenticated.
 //! - [`reply`], `sniff`: answers in place of the service's. [`native`]: refusals for gRPC clients. [`failure`]: failed calls.
-//! - `names`: header names.
+//! - `names`: header names. `pairs`: names and values.
 //!
 //! Source: Tyk's gateway and `proto-fixtures/coprocess/coprocess.proto`, which is what is on the wire.
 
@@ -32,6 +32,7 @@ pub mod failure;
 mod message;
 mod names;
 pub mod native;
+mod pairs;
 mod query;
 pub mod reply;
 mod response;

@@ -1,15 +1,12 @@
 //! A query as Go's `net/url` has it (`ParseQuery`, `Values.Encode`).
 
-use std::collections::BTreeMap;
-
+use super::pairs::{Pairs, sort};
 use crate::text::percent::{Decoding, decode};
 
-/// Names and their values, decoded, each name's in their order.
-pub type Values = BTreeMap<Vec<u8>, Vec<Vec<u8>>>;
-
-/// Reads a query. What is malformed isn't there: a pair with a semicolon in it, or with an escape that is none.
-pub fn parse(query: &[u8]) -> Values {
-    let mut values = Values::new();
+/// Reads a query: names and values, decoded, in the order of the names, and the values of a name in theirs. What is malformed
+/// isn't there: a pair with a semicolon in it, or with an escape that is none.
+pub fn parse(query: &[u8]) -> Pairs<'static> {
+    let mut values = Pairs::new();
     for pair in query.split(|byte| *byte == b'&') {
         if pair.is_empty() || pair.contains(&b';') {
             continue;
@@ -23,19 +20,17 @@ pub fn parse(query: &[u8]) -> Values {
                 .then_some(decoded)
         };
         if let (Some(name), Some(value)) = (part(), part()) {
-            values.entry(name).or_default().push(value);
+            values.push((name.into(), value.into()));
         }
     }
+    sort(&mut values);
     values
 }
 
-/// Writes a query, sorted by name, with `+` for spaces.
-pub fn encode(values: &Values) -> Vec<u8> {
+/// Writes a query, with `+` for spaces.
+pub fn encode(values: &Pairs<'_>) -> Vec<u8> {
     let mut out = Vec::new();
-    for (name, value) in values
-        .iter()
-        .flat_map(|(name, values)| values.iter().map(move |value| (name, value)))
-    {
+    for (name, value) in values {
         if !out.is_empty() {
             out.push(b'&');
         }

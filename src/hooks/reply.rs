@@ -3,6 +3,7 @@
 use super::failure::NOT_AUTHORISED;
 use super::message::Overrides;
 use super::names::{is_gateways_own, is_header};
+use super::pairs::last_of_each;
 use super::sniff::content_type;
 use super::state::CurrentRequest;
 use crate::http::headers::Headers;
@@ -33,15 +34,11 @@ impl HookReply {
     pub(super) fn overriding(overrides: &Overrides<'_>, request: &CurrentRequest) -> Option<Self> {
         let status = u16::try_from(overrides.code).ok().filter(|status| *status > 0)?;
         let mut headers = Headers::default();
-        let mut names = Vec::new();
-        for (name, value) in overrides.headers.iter().rev() {
-            let (name, value) = (name.to_ascii_lowercase(), value.trim_ascii());
-            if is_header(name.as_bytes(), value.as_bytes())
-                && !is_gateways_own(name.as_bytes())
-                && !names.contains(&name)
-            {
-                headers.push(name.as_bytes(), value.as_bytes());
-                names.push(name);
+        let given = overrides.headers.iter();
+        let given = given.map(|(name, value)| (name.to_ascii_lowercase().into(), value.trim_ascii().into()));
+        for (name, value) in last_of_each(given.collect()) {
+            if is_header(&name, &value) && !is_gateways_own(&name) {
+                headers.push(&name, &value);
             }
         }
         let body = match overrides.error {

@@ -1,10 +1,11 @@
 //! What a response hook's answer does to the response.
 
-use std::collections::{BTreeMap, HashMap};
+use std::borrow::Cow;
 
 use super::failure::CallFailure;
-use super::message::ResponseAnswer;
+use super::message::{Header, ResponseAnswer};
 use super::names::{is_gateways_own, is_header};
+use super::pairs::{self, last_of_each, lossy, position};
 use super::reply::has_body;
 use super::sent::first_values;
 use super::state::CurrentResponse;
@@ -29,9 +30,9 @@ pub(super) fn apply(
     for (name, values) in headers_of(answer, response) {
         let name = name.to_ascii_lowercase();
         for value in values {
-            let value = as_it_came(name.as_bytes(), value, response).trim_ascii();
-            if is_header(name.as_bytes(), value) && !is_gateways_own(name.as_bytes()) {
-                headers.push(name.as_bytes(), value);
+            let value = as_it_came(&name, &value, response).trim_ascii();
+            if is_header(&name, value) && !is_gateways_own(&name) {
+                headers.push(&name, value);
             }
         }
     }
@@ -48,52 +49,41 @@ pub(super) fn apply(
 
 /// The headers of an answer, with all their values: `multivalue_headers`, where `headers` is what was sent. Where it isn't, its
 /// values take the first places, and what it lacks is gone.
-fn headers_of<'a>(answer: &'a ResponseAnswer<'_>, response: &CurrentResponse) -> Vec<(&'a str, Vec<&'a str>)> {
-    let first: BTreeMap<&str, &str> = answer.headers.iter().map(|(name, value)| (&**name, &**value)).collect();
-    let all = answer.multivalue_headers.iter();
-    let mut all: Vec<_> = all.map(|header| (header.key, header.values.clone())).collect();
-    if is_as_sent(&first, response) {
-        return all;
-    }
-    let mut places = HashMap::new();
-    for (at, (name, _)) in all.iter().enumerate() {
-        places.entry(*name).or_insert(at);
-    }
-    let mut added = Vec::new();
-    for (name, value) in &first {
-        match places.get(name).and_then(|at| all.get_mut(*at)) {
-            Some((_, values)) => values.iter_mut().take(1).for_each(|first| *first = value),
-            None => added.push((*name, vec![*value])),
+fn headers_of<'a>(
+    answer: &'a ResponseAnswer<'_>,
+    response: &CurrentResponse,
+) -> Vec<(Cow<'a, [u8]>, Vec<Cow<'a, [u8]>>)> {
+    let mut first = last_of_each(answer.headers.iter().map(pairs::borrowed).collect());
+    let is_as_sent = first == first_values(response.headers.iter());
+    let mut seen = vec![false; first.len()];
+    let mut headers = Vec::with_capacity(answer.multivalue_headers.len());
+    for Header { key, values } in &answer.multivalue_headers {
+        let mut values: Vec<_> = values.iter().map(|value| Cow::Borrowed(value.as_bytes())).collect();
+        if !is_as_sent {
+            let Some(at) = position(&first, key.as_bytes()) else {
+                continue;
+            };
+            if let (Some(seen @ false), Some((_, value))) = (seen.get_mut(at), first.get(at)) {
+                *seen = true;
+                values.iter_mut().take(1).for_each(|first| first.clone_from(value));
+            }
         }
+        headers.push((Cow::Borrowed(key.as_bytes()), values));
     }
-    all.retain(|(name, _)| first.contains_key(name));
-    all.append(&mut added);
-    all
-}
-
-/// Whether these are the first values that the hook got.
-fn is_as_sent(first: &BTreeMap<&str, &str>, response: &CurrentResponse) -> bool {
-    let sent: BTreeMap<_, _> = first_values(response.headers.iter())
-        .map(|(name, value)| {
-            (
-                String::from_utf8_lossy(&name).into_owned(),
-                String::from_utf8_lossy(value),
-            )
-        })
-        .collect();
-    let same = |(name, value): (&String, &_)| first.get(name.as_str()).copied().unwrap_or_default() == *value;
-    first.len() == sent.len() && sent.iter().all(same)
+    if !is_as_sent {
+        let mut seen = seen.into_iter();
+        first.retain(|_| seen.next() == Some(false));
+        headers.extend(first.into_iter().map(|(name, value)| (name, vec![value])));
+    }
+    headers
 }
 
 /// A value as the service sent it, where that had to be changed to be text.
-fn as_it_came<'v>(name: &[u8], value: &'v str, response: &'v CurrentResponse) -> &'v [u8] {
-    let as_sent = |(sent_name, sent): &(&[u8], &[u8])| *sent_name == name && String::from_utf8_lossy(sent) == value;
-    match value.contains('\u{fffd}') {
-        true => response
-            .headers
-            .iter()
-            .find(as_sent)
-            .map_or(value.as_bytes(), |(_, sent)| sent),
-        false => value.as_bytes(),
+fn as_it_came<'v>(name: &[u8], value: &'v [u8], response: &'v CurrentResponse) -> &'v [u8] {
+    let mark = "\u{fffd}".as_bytes();
+    if !value.windows(mark.len()).any(|part| part == mark) {
+        return value;
     }
+    let as_sent = |(sent_name, sent): &(&[u8], &[u8])| *sent_name == name && *lossy(sent) == *value;
+    response.headers.iter().find(as_sent).map_or(value, |(_, sent)| sent)
 }

@@ -1,16 +1,16 @@
 //! The `coprocess.Object` that a hook gets.
 
-use std::collections::{BTreeMap, HashSet};
+use std::borrow::Cow;
 
 use super::caller::Caller;
 use super::names::append_canonical;
+use super::pairs::{Pairs, first_of_each, lossy, sort};
 use super::query;
 use super::session::Session;
 use super::settings::{Hook, Kind, Settings};
 use super::state::{CurrentRequest, CurrentResponse};
 use super::write::{record_length, write_bytes, write_entry, write_head, write_number, write_text_entry};
 use crate::grpc::metadata::is_connection_header;
-use crate::http::headers::Headers;
 use crate::wire::write_record;
 
 /// What a hook gets, beside the response.
@@ -39,7 +39,7 @@ impl Sent<'_> {
             (Some(session), _) => {
                 write_record(4, session.wire(), out);
                 for (name, value) in session.metadata() {
-                    write_entry(5, name.as_bytes(), value.as_bytes(), out);
+                    write_entry(5, name, value, out);
                 }
             }
             (None, Kind::Response) => write_record(4, b"", out),
@@ -67,20 +67,18 @@ impl Sent<'_> {
             .filter(|(name, _)| !matches!(*name, b"host" | b"transfer-encoding") && !name.starts_with(b":"))
             .filter(|(name, _)| !for_response || !is_connection_header(name));
         for (name, value) in first_values(seen) {
-            write_text_entry(1, &name, value, out);
+            write_entry(1, &name, &value, out);
         }
         write_bytes(5, self.url().as_bytes(), out);
-        for (name, values) in query::parse(self.request.query()) {
-            if let Some(value) = values.first() {
-                write_text_entry(6, &name, value, out);
-            }
+        for (name, value) in first_of_each(query::parse(self.request.query())) {
+            write_text_entry(6, &name, &value, out);
         }
         // No override: -1, of which a varint has ten bytes.
         let mut overrides = Vec::new();
         write_number(1, -1_i64 as u64, &mut overrides);
         write_record(10, &overrides, out);
-        write_bytes(11, String::from_utf8_lossy(self.request.method()).as_bytes(), out);
-        write_bytes(12, String::from_utf8_lossy(self.request_uri).as_bytes(), out);
+        write_bytes(11, &lossy(self.request.method()), out);
+        write_bytes(12, &lossy(self.request_uri), out);
         write_bytes(13, self.scheme().as_bytes(), out);
     }
 
@@ -129,41 +127,35 @@ const NO_BUNDLE: &[u8] = b"d41d8cd98f00b204e9800998ecf8427e";
 fn write_response_head(response: &CurrentResponse, out: &mut Vec<u8>) {
     write_number(1, response.status.into(), out);
     for (name, value) in first_values(response.headers.iter()) {
-        write_text_entry(4, &name, value, out);
+        write_entry(4, &name, &value, out);
     }
-    for (name, values) in all_values(&response.headers) {
+    let mut all = canonical(response.headers.iter());
+    sort(&mut all);
+    for values in all.chunk_by(|(one, _), (other, _)| one == other) {
         let mut header = Vec::new();
-        write_bytes(1, String::from_utf8_lossy(&name).as_bytes(), &mut header);
-        for value in values {
-            write_record(2, String::from_utf8_lossy(value).as_bytes(), &mut header);
+        for (at, (name, value)) in values.iter().enumerate() {
+            if at == 0 {
+                write_record(1, name, &mut header);
+            }
+            write_record(2, value, &mut header);
         }
         write_record(5, &header, out);
     }
 }
 
-/// The first value of each header, by its canonical name.
-pub(super) fn first_values<'h>(
-    headers: impl Iterator<Item = (&'h [u8], &'h [u8])>,
-) -> impl Iterator<Item = (Vec<u8>, &'h [u8])> {
-    let mut seen = HashSet::new();
-    headers
-        .filter(move |(name, _)| seen.insert(*name))
-        .map(|(name, value)| {
-            let mut canonical = Vec::with_capacity(name.len());
-            append_canonical(name, &mut canonical);
-            (canonical, value)
-        })
+/// The first value of each header, by canonical names in their order, as text.
+pub(super) fn first_values<'h>(headers: impl Iterator<Item = (&'h [u8], &'h [u8])>) -> Pairs<'h> {
+    first_of_each(canonical(headers))
 }
 
-/// The values of each header, by its canonical name.
-fn all_values(headers: &Headers) -> BTreeMap<Vec<u8>, Vec<&[u8]>> {
-    let mut all = BTreeMap::<_, Vec<_>>::new();
-    for (name, value) in headers.iter() {
+/// Headers by their canonical names, as text.
+fn canonical<'h>(headers: impl Iterator<Item = (&'h [u8], &'h [u8])>) -> Pairs<'h> {
+    let canonical = headers.map(|(name, value)| {
         let mut canonical = Vec::with_capacity(name.len());
         append_canonical(name, &mut canonical);
-        all.entry(canonical).or_default().push(value);
-    }
-    all
+        (Cow::Owned(lossy(&canonical).into_owned()), lossy(value))
+    });
+    canonical.collect()
 }
 
 /// A body, as bytes and, where it is text and the hook wants that, as such.

@@ -1,9 +1,8 @@
 //! Who has been authenticated: the `SessionState` of `CustomKeyCheck`'s answer.
 
-use std::collections::BTreeMap;
-
 use super::failure::CallFailure;
 use super::message::{Answer, Value, entry, for_each, raw_entry};
+use super::pairs::{Pairs, get, last_of_each, owned};
 use super::settings::Settings;
 use super::write::write_entry;
 use crate::wire::write_record;
@@ -14,7 +13,7 @@ pub struct Session {
     /// As the server wrote it, with what is set here behind it, which counts more for whoever reads it. So later hooks get
     /// all that it has, fields that nobody here knows too.
     wire: Vec<u8>,
-    metadata: BTreeMap<String, String>,
+    metadata: Pairs<'static>,
     is_inactive: bool,
     /// In seconds since 1970; below 1 for never.
     expires: i64,
@@ -33,6 +32,7 @@ impl Session {
             return Ok(None);
         };
         let mut session = Self::default();
+        let mut metadata = Pairs::new();
         let (mut has_rights, mut has_right) = (false, false);
         for_each(wire, |number, value| {
             match (number, value) {
@@ -43,27 +43,26 @@ impl Session {
                     has_right |= api == settings.api_id.as_bytes();
                 }
                 (18, Value::Number(number)) => session.is_inactive = number != 0,
-                (23, Value::Bytes(bytes)) => {
-                    let (name, value) = entry(bytes)?;
-                    session.metadata.insert(name.into_owned(), value.into_owned());
-                }
+                (23, Value::Bytes(bytes)) => metadata.push(entry(bytes)?),
                 _ => {}
             }
             Ok(())
         })?;
         session.is_barred = has_rights && !has_right;
         session.wire.extend_from_slice(wire);
-        for (name, value) in &answer.metadata {
-            let given = session.metadata.insert(name.to_string(), value.to_string());
-            if given.as_deref() != Some(value) {
-                write_entry(23, name.as_bytes(), value.as_bytes(), &mut session.wire);
+        let given = last_of_each(metadata.clone());
+        metadata.extend(answer.metadata.iter().cloned());
+        for (name, value) in last_of_each(metadata) {
+            if get(&given, &name) != Some(&*value) {
+                write_entry(23, &name, &value, &mut session.wire);
             }
+            session.metadata.push(owned(&(name, value)));
         }
-        let Some(token) = session.metadata.get("token").filter(|token| !token.is_empty()) else {
+        let Some(token) = get(&session.metadata, b"token").filter(|token| !token.is_empty()) else {
             return Ok(None);
         };
         write_record(11, settings.org_id.as_bytes(), &mut session.wire);
-        write_record(32, token.as_bytes(), &mut session.wire);
+        write_record(32, token, &mut session.wire);
         Ok(Some(session))
     }
 
@@ -73,10 +72,8 @@ impl Session {
     }
 
     /// The metadata, with what stood beside the session.
-    pub fn metadata(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.metadata
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.as_str()))
+    pub fn metadata(&self) -> &Pairs<'static> {
+        &self.metadata
     }
 
     /// Why nobody gets on with this session: the HTTP status and the message of the refusal. `now`: the time in seconds since

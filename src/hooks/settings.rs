@@ -21,6 +21,15 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// All of them, in their order.
+    pub const ALL: [Self; 5] = [
+        Self::Pre,
+        Self::CustomKeyCheck,
+        Self::PostKeyAuth,
+        Self::Post,
+        Self::Response,
+    ];
+
     /// The number of `HookType` on the wire.
     pub fn number(self) -> u64 {
         match self {
@@ -94,9 +103,14 @@ pub struct Settings {
 }
 
 impl Hooks {
-    /// These hooks, in the order of their kinds. `None` where there are none.
+    /// These hooks, which are brought into the order of their kinds. `None` where there are none.
     pub fn new(mut settings: Settings) -> Option<Self> {
-        settings.hooks.sort_by_key(|hook| hook.kind);
+        let given = std::mem::take(&mut settings.hooks);
+        for kind in Kind::ALL {
+            settings
+                .hooks
+                .extend(given.iter().filter(|hook| hook.kind == kind).cloned());
+        }
         (!settings.hooks.is_empty()).then(|| Self(Rc::new(settings)))
     }
 

@@ -1,7 +1,6 @@
 //! Request and response as they stand between two hooks.
 
-use std::collections::{BTreeMap, BTreeSet};
-
+use super::pairs::{Pairs, first_of_each, get, position};
 use crate::http::headers::{HeaderEdits, Headers};
 
 /// A request as it stands.
@@ -10,7 +9,7 @@ pub struct CurrentRequest {
     headers: Headers,
     body: Vec<u8>,
     /// The names of the headers that aren't what the client sent, pseudo-headers included.
-    changed: BTreeSet<Vec<u8>>,
+    changed: Pairs<'static>,
 }
 
 impl CurrentRequest {
@@ -20,7 +19,7 @@ impl CurrentRequest {
         Self {
             headers,
             body,
-            changed: BTreeSet::new(),
+            changed: Pairs::new(),
         }
     }
 
@@ -47,8 +46,8 @@ impl CurrentRequest {
     /// Adds what the hooks have changed in the headers to `edits`, pseudo-headers included; not the length of the body, which
     /// is the body's.
     pub fn edits(&self, edits: &mut HeaderEdits) {
-        for name in &self.changed {
-            let found = self.headers.iter().find(|(found, _)| *found == name.as_slice());
+        for (name, _) in &self.changed {
+            let found = self.headers.iter().find(|(found, _)| *found == name.as_ref());
             match found {
                 Some((name, value)) => edits.set(name, value),
                 None => edits.remove(name),
@@ -75,7 +74,7 @@ impl CurrentRequest {
     }
 
     /// Puts `body` in the place of the body, and its length into `changes`.
-    pub(super) fn set_body(&mut self, body: &[u8], changes: &mut HeaderChanges) {
+    pub(super) fn set_body(&mut self, body: &[u8], changes: &mut HeaderChanges<'_>) {
         if self.body != body {
             self.body.clear();
             self.body.extend_from_slice(body);
@@ -84,42 +83,46 @@ impl CurrentRequest {
     }
 
     /// Does what `changes` say, in one pass.
-    pub(super) fn change(&mut self, changes: &HeaderChanges) {
+    pub(super) fn change(&mut self, changes: &HeaderChanges<'_>) {
+        let HeaderChanges { deleted, set, length } = changes;
         let mut headers = Headers::default();
-        let mut set: BTreeMap<&[u8], &[u8]> = changes.set.iter().map(|(name, value)| (&**name, &**value)).collect();
         for (name, value) in self.headers.iter() {
-            match set.get(name) {
-                _ if changes.deleted.contains(name) && !set.contains_key(name) => {
-                    self.changed.insert(name.to_vec());
-                }
-                Some(wanted) if name.starts_with(b":") => {
-                    if *wanted != value {
-                        self.changed.insert(name.to_vec());
-                    }
-                    headers.push(name, wanted);
-                    set.remove(name);
-                }
-                // Below, with the others: one value takes the place of all.
+            match get(set, name) {
+                // In their place, before all others.
+                Some(wanted) if name.starts_with(b":") => headers.push(name, wanted),
+                // Below: one value takes the place of all.
                 Some(_) => {}
+                None if position(deleted, name).is_some() => self.changed.push((name.to_vec().into(), b"".into())),
                 None => {
-                    let length = changes.length.as_ref().filter(|_| name == b"content-length");
+                    let length = length.as_ref().filter(|_| name == b"content-length");
                     headers.push(name, length.map_or(value, String::as_bytes));
                 }
             }
         }
         for (name, value) in set {
-            headers.push(name, value);
-            self.changed.insert(name.to_vec());
+            let is_pseudo = name.starts_with(b":");
+            if !is_pseudo {
+                headers.push(name, value);
+            }
+            if !is_pseudo
+                || self
+                    .headers
+                    .iter()
+                    .any(|(old, was)| old == name.as_ref() && was != value.as_ref())
+            {
+                self.changed.push((name.to_vec().into(), b"".into()));
+            }
         }
+        self.changed = first_of_each(std::mem::take(&mut self.changed));
         self.headers = headers;
     }
 }
 
-/// What a hook changes in the headers of a request; names in lower case.
+/// What a hook changes in the headers of a request; names in lower case and in order.
 #[derive(Debug, Default)]
-pub(super) struct HeaderChanges {
-    pub deleted: BTreeSet<Vec<u8>>,
-    pub set: BTreeMap<Vec<u8>, Vec<u8>>,
+pub(super) struct HeaderChanges<'c> {
+    pub deleted: Pairs<'c>,
+    pub set: Pairs<'c>,
     /// What `content-length` says, where there is one.
     pub length: Option<String>,
 }

@@ -1,5 +1,6 @@
 //! Records of a `coprocess.Object`, written.
 
+use super::pairs::lossy;
 use crate::wire::{Tag, WireType, varint_length, write_record, write_varint};
 
 /// Appends a number, unless it is 0.
@@ -32,8 +33,7 @@ pub fn write_entry(number: u32, key: &[u8], value: &[u8], out: &mut Vec<u8>) {
 
 /// Appends an entry of a map of strings; what isn't UTF-8 has U+FFFD.
 pub fn write_text_entry(number: u32, key: &[u8], value: &[u8], out: &mut Vec<u8>) {
-    let (key, value) = (String::from_utf8_lossy(key), String::from_utf8_lossy(value));
-    write_entry(number, key.as_bytes(), value.as_bytes(), out);
+    write_entry(number, &lossy(key), &lossy(value), out);
 }
 
 /// How many bytes a record takes whose contents are so many, under a field number below 16.
