@@ -47,7 +47,7 @@ mod tests;
 mod write;
 
 pub use caller::Caller;
-pub use course::{Course, HookCall, Memory, Next, Outcome, Stage, Verdict};
+pub use course::{Course, HookCall, METHOD, Memory, Next, Outcome, SERVICE, Stage, Verdict};
 pub use failure::CallFailure;
 pub use reply::HookReply;
 pub use settings::Hooks;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use super::failure::CallFailure;
 use super::message::{Header, ResponseAnswer};
 use super::names::{is_gateways_own, is_header};
-use super::pairs::{self, last_of_each, lossy, position};
+use super::pairs::{self, Pairs, last_of_each, lossy, position};
 use super::reply::has_body;
 use super::sent::first_values;
 use super::state::CurrentResponse;
@@ -27,13 +27,11 @@ pub(super) fn apply(
         code => return Err(CallFailure::StatusCode(code)),
     };
     let mut headers = Headers::default();
-    for (name, values) in headers_of(answer, response) {
+    for (name, value) in headers_of(answer, response) {
         let name = name.to_ascii_lowercase();
-        for value in values {
-            let value = as_it_came(&name, &value, response).trim_ascii();
-            if is_header(&name, value) && !is_gateways_own(&name) {
-                headers.push(&name, value);
-            }
+        let value = as_it_came(&name, &value, response).trim_ascii();
+        if is_header(&name, value) && !is_gateways_own(&name) {
+            headers.push(&name, value);
         }
     }
     response.headers = headers;
@@ -49,31 +47,28 @@ pub(super) fn apply(
 
 /// The headers of an answer, with all their values: `multivalue_headers`, where `headers` is what was sent. Where it isn't, its
 /// values take the first places, and what it lacks is gone.
-fn headers_of<'a>(
-    answer: &'a ResponseAnswer<'_>,
-    response: &CurrentResponse,
-) -> Vec<(Cow<'a, [u8]>, Vec<Cow<'a, [u8]>>)> {
+fn headers_of<'a>(answer: &'a ResponseAnswer<'_>, response: &CurrentResponse) -> Pairs<'a> {
     let mut first = last_of_each(answer.headers.iter().map(pairs::borrowed).collect());
     let is_as_sent = first == first_values(response.headers.iter());
     let mut seen = vec![false; first.len()];
-    let mut headers = Vec::with_capacity(answer.multivalue_headers.len());
+    let mut headers = Pairs::new();
     for Header { key, values } in &answer.multivalue_headers {
-        let mut values: Vec<_> = values.iter().map(|value| Cow::Borrowed(value.as_bytes())).collect();
+        let place = position(&first, key.as_bytes());
+        let mut values = values.iter().map(|value| Cow::Borrowed(value.as_bytes()));
         if !is_as_sent {
-            let Some(at) = position(&first, key.as_bytes()) else {
+            let Some((seen, (_, value))) = place.and_then(|place| seen.get_mut(place).zip(first.get(place))) else {
                 continue;
             };
-            if let (Some(seen @ false), Some((_, value))) = (seen.get_mut(at), first.get(at)) {
-                *seen = true;
-                values.iter_mut().take(1).for_each(|first| first.clone_from(value));
+            if !std::mem::replace(seen, true) && values.next().is_some() {
+                headers.push((key.as_bytes().into(), value.clone()));
             }
         }
-        headers.push((Cow::Borrowed(key.as_bytes()), values));
+        headers.extend(values.map(|value| (key.as_bytes().into(), value)));
     }
     if !is_as_sent {
         let mut seen = seen.into_iter();
         first.retain(|_| seen.next() == Some(false));
-        headers.extend(first.into_iter().map(|(name, value)| (name, vec![value])));
+        headers.append(&mut first);
     }
     headers
 }

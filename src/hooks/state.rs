@@ -86,32 +86,28 @@ impl CurrentRequest {
     pub(super) fn change(&mut self, changes: &HeaderChanges<'_>) {
         let HeaderChanges { deleted, set, length } = changes;
         let mut headers = Headers::default();
+        let mut changed = |name: &[u8]| self.changed.push((name.to_vec().into(), b"".into()));
         for (name, value) in self.headers.iter() {
             match get(set, name) {
                 // In their place, before all others.
-                Some(wanted) if name.starts_with(b":") => headers.push(name, wanted),
+                Some(wanted) if name.starts_with(b":") => {
+                    headers.push(name, wanted);
+                    if wanted != value {
+                        changed(name);
+                    }
+                }
                 // Below: one value takes the place of all.
                 Some(_) => {}
-                None if position(deleted, name).is_some() => self.changed.push((name.to_vec().into(), b"".into())),
+                None if position(deleted, name).is_some() => changed(name),
                 None => {
                     let length = length.as_ref().filter(|_| name == b"content-length");
                     headers.push(name, length.map_or(value, String::as_bytes));
                 }
             }
         }
-        for (name, value) in set {
-            let is_pseudo = name.starts_with(b":");
-            if !is_pseudo {
-                headers.push(name, value);
-            }
-            if !is_pseudo
-                || self
-                    .headers
-                    .iter()
-                    .any(|(old, was)| old == name.as_ref() && was != value.as_ref())
-            {
-                self.changed.push((name.to_vec().into(), b"".into()));
-            }
+        for (name, value) in set.iter().filter(|(name, _)| !name.starts_with(b":")) {
+            headers.push(name, value);
+            changed(name);
         }
         self.changed = first_of_each(std::mem::take(&mut self.changed));
         self.headers = headers;

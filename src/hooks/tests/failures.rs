@@ -140,3 +140,54 @@ fn what_nobody_waits_for_does_nothing() {
     assert_eq!(rig.path(), "/v1/shelves/3/books?q=1");
     rig.passes(Stage::Admission, |object| object);
 }
+
+#[test]
+fn cut_or_changed_answers_never_panic_and_leave_headers_that_can_be_sent() {
+    let answer = wire(&json!({
+        "request": {
+            "set_headers": { "X-A": "1", "X-B": "2" },
+            "delete_headers": ["X-C"],
+            "url": "/b?q=1",
+            "add_params": { "a": "b" },
+            "delete_params": ["q"],
+            "return_overrides": { "response_code": 403, "response_error": "e", "headers": { "X-R": "1" } },
+            "method": "PUT",
+            "raw_body": base64(b"body"),
+        },
+        "session": session(&json!({ "access_rights": { "a1": {} } })),
+        "metadata": { "a": "b" },
+        "response": {
+            "status_code": 201,
+            "headers": { "X-N": "1" },
+            "multivalue_headers": [{ "key": "X-N", "values": ["0", "2"] }],
+        },
+    }));
+    let can_be_sent = |headers: &Headers| {
+        let bytes = |(name, value): (&[u8], &[u8])| [name, value].concat();
+        !headers
+            .iter()
+            .any(|line| bytes(line).iter().any(|byte| matches!(byte, b'\r' | b'\n' | 0)))
+    };
+    let check = |answer: &[u8]| {
+        for kind in [Kind::Pre, Kind::CustomKeyCheck] {
+            let mut rig = Rig::post(&[kind]);
+            rig.sent(Stage::Admission);
+            let verdict = rig.course.answered(Ok(answer), &mut rig.request);
+            assert!(can_be_sent(rig.request.headers()), "{}", answer.escape_ascii());
+            assert!(verdict.reply.is_none_or(|reply| can_be_sent(&reply.headers)));
+        }
+        let mut rig = Rig::post(&[Kind::Response]);
+        rig.sent_response();
+        rig.course
+            .answered_of_response(Ok(answer), &rig.request, &mut rig.response);
+        assert!(can_be_sent(&rig.response.headers), "{}", answer.escape_ascii());
+    };
+    for at in 0..answer.len() {
+        check(&answer[..at]);
+        for change in [0x01, 0x08, 0x0a ^ answer[at], 0x41, 0x80] {
+            let mut changed = answer.clone();
+            changed[at] ^= change;
+            check(&changed);
+        }
+    }
+}

@@ -67,7 +67,7 @@ fn with(mut object: Value, path: &str, value: Value) -> Value {
 
 /// An object without what is at this path.
 fn without(mut object: Value, path: &str) -> Value {
-    let (parent, name) = path.rsplit_once('.').map_or(("", path), |parts| parts);
+    let (parent, name) = path.rsplit_once('.').unwrap_or(("", path));
     let pointer = parent
         .split('.')
         .filter(|part| !part.is_empty())

@@ -23,7 +23,7 @@ fn hooks_are_called_by_kind_then_as_they_are_listed() {
     for (stage, count) in [(Stage::Admission, 5), (Stage::Sending, 1)] {
         for _ in 0..count {
             rig.passes(stage, |object| {
-                names.push(object["hook_name"].as_str().unwrap().to_owned());
+                names.push(format!("{} {}", object["hook_type"], object["hook_name"]).replace('"', ""));
                 with(object, "session", session(&json!({})))
             });
         }
@@ -33,7 +33,7 @@ fn hooks_are_called_by_kind_then_as_they_are_listed() {
     for _ in 0..2 {
         rig.response.status = 200;
         rig.response_turn(|object| {
-            names.push(object["hook_name"].as_str().unwrap().to_owned());
+            names.push(format!("{} {}", object["hook_type"], object["hook_name"]).replace('"', ""));
             object
         });
     }
@@ -42,7 +42,19 @@ fn hooks_are_called_by_kind_then_as_they_are_listed() {
             .next_of_response(&rig.request, &rig.response, &mut rig.memory)
             .is_none()
     );
-    assert_eq!(names.join(" "), "b a auth k1 k2 p1 r1 r2");
+    assert_eq!(
+        names,
+        [
+            "Pre b",
+            "Pre a",
+            "CustomKeyCheck auth",
+            "PostKeyAuth k1",
+            "PostKeyAuth k2",
+            "Post p1",
+            "Response r1",
+            "Response r2"
+        ]
+    );
 }
 
 #[test]

@@ -190,3 +190,25 @@ fn headers_that_a_client_may_not_get_are_left_out() {
     let expected = [("content-encoding", ""), ("x-ok", "1")];
     assert_eq!(texts(&rig.response.headers), texts(&self::headers(&expected)));
 }
+
+#[test]
+fn a_response_may_become_another_with_its_cookies() {
+    let mut rig = rig(200, &LINES, b"{}");
+    let verdict = rig.response_turn(|object| {
+        let mut headers = object["response"]["headers"].clone();
+        headers["X-M"] = json!("m");
+        let object = with(object, "response.headers", headers);
+        let object = with(object, "response.status_code", json!(201));
+        with(object, "response.raw_body", json!(base64(b"new")))
+    });
+    assert_eq!(verdict.outcome, Outcome::Passed);
+    assert_eq!((rig.response.status, rig.response.body.as_slice()), (201, &b"new"[..]));
+    let expected = [
+        ("content-type", "application/json"),
+        ("set-cookie", "a=1"),
+        ("set-cookie", "b=2"),
+        ("x-n", "n"),
+        ("x-m", "m"),
+    ];
+    assert_eq!(texts(&rig.response.headers), texts(&self::headers(&expected)));
+}

@@ -149,3 +149,24 @@ fn without_auth_nobody_is_asked_for_a_key() {
     // It is there, and empty.
     assert_eq!((&sent["session"], &sent["metadata"]), (&json!({}), &Value::Null));
 }
+
+#[test]
+fn a_token_found_by_auth_becomes_the_services_credentials() {
+    let headers = request_headers("GET", "/v1/shelves/3/books", &[("authorization", "Bearer t")]);
+    let mut rig = Rig::new(HOOKS.map(hook).to_vec(), headers, b"");
+    rig.passes(Stage::Admission, |object| {
+        let token = object["request"]["headers"]["Authorization"].as_str().unwrap();
+        let metadata = json!({ "token": token.strip_prefix("Bearer ").unwrap(), "jwt": "j" });
+        with(with(object, "session", json!({})), "metadata", metadata)
+    });
+    rig.passes(Stage::Admission, |object| {
+        let metadata = json!({ "token": "t", "jwt": "j" });
+        assert_eq!(
+            (&object["session"]["metadata"], &object["metadata"]),
+            (&metadata, &metadata)
+        );
+        with(object, "request.set_headers", json!({ "Authorization": "Bearer j" }))
+    });
+    rig.goes_on(Stage::Admission);
+    assert_eq!(rig.header("authorization").as_deref(), Some("Bearer j"));
+}
