@@ -21,6 +21,7 @@ pub(super) struct Sent<'s> {
     pub request: &'s CurrentRequest,
     /// The target as the client sent it.
     pub request_uri: &'s [u8],
+    /// What `CustomKeyCheck` has answered with.
     pub session: Option<&'s Session>,
 }
 
@@ -34,16 +35,13 @@ impl Sent<'_> {
         self.write_request_head(scratch);
         let body = Body::new(self.request.body(), self.hook);
         body.write(3, BodyFields { text: 4, raw: 14 }, scratch, out);
-        match (self.session, self.hook.kind) {
-            (_, Kind::Pre | Kind::CustomKeyCheck) => {}
-            (Some(session), _) => {
-                write_record(4, session.wire(), out);
-                for (name, value) in session.metadata() {
-                    write_entry(5, name, value, out);
-                }
+        if let Some(session) = self.session {
+            write_record(4, session.wire(), out);
+            for (name, value) in session.metadata() {
+                write_entry(5, name, value, out);
             }
-            (None, Kind::Response) => write_record(4, b"", out),
-            (None, _) => {}
+        } else if self.hook.kind == Kind::Response {
+            write_record(4, b"", out);
         }
         self.write_spec(out);
         if let Some(response) = response {

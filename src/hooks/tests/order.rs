@@ -149,3 +149,11 @@ fn a_response_is_awaited_by_those_that_see_it() {
     assert!(!Rig::post(&[Kind::Pre, Kind::Post]).course.awaits_response());
     assert!(Hooks::new(settings(Vec::new())).is_none());
 }
+
+#[test]
+fn what_a_stage_has_left_out_does_not_come_later() {
+    let mut rig = Rig::post(&[Kind::Pre, Kind::Post, Kind::Response]);
+    rig.passes(Stage::Admission, |object| object);
+    rig.goes_on(Stage::Admission);
+    assert_eq!(rig.sent_response()["hook_type"], "Response");
+}
