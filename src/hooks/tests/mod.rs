@@ -5,6 +5,7 @@ mod answers;
 mod failures;
 mod native;
 mod order;
+mod overrides;
 mod parts;
 mod responses;
 mod sent;
