@@ -50,6 +50,13 @@ pub(super) fn read(checked: &Checked, settings: &Settings, errors: &mut Problems
             ConfigError::new("hold_headers", message)
         });
     }
+    if has(Kind::Response) && settings.hold_headers.is_none() {
+        errors.add(|| {
+            let message = "expected hold_headers: true beside it, and Envoy's allow_on_headers_stop_iteration: true: an answer \
+                           waits for these hooks, and where its headers don't it would wait for ever";
+            ConfigError::new("hooks.response", message)
+        });
+    }
     let config_data = checked.given("hooks.config_data").and_then(Value::as_object);
     let config_data = config_data.filter(|data| !data.is_empty()).map(|data| {
         let mut data = Value::Object(data.clone());

@@ -140,6 +140,11 @@ impl Course {
         self.caller.calls(name);
     }
 
+    /// The hook whose call is under way.
+    pub fn hook(&self) -> Option<&Hook> {
+        self.chain.hook(self.at).filter(|_| self.calls)
+    }
+
     /// Whether a hook may want to see the response: the request must be kept until then, and all of the response held.
     pub fn awaits_response(&self) -> bool {
         self.chain.awaits_response()
@@ -173,6 +178,18 @@ impl Course {
             }
         }
         Next::GoOn
+    }
+
+    /// The call that is under way, as [`Course::next`] or [`Course::next_of_response`] has just put it into `memory`.
+    pub fn under_way<'c>(&'c self, memory: &'c Memory) -> Option<HookCall<'c>> {
+        let hook = self.hook()?;
+        Some(HookCall {
+            hook,
+            authority: self.chain.settings().authority.as_deref(),
+            timeout: hook.timeout,
+            metadata: &memory.metadata,
+            message: &memory.message,
+        })
     }
 
     /// The next call for a response; `None`: all hooks have been asked.

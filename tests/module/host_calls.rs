@@ -291,7 +291,7 @@ fn native_grpc_that_is_changed() {
     // JSON pays none for it.
     let expected = [
         (GetHeaders, 3),
-        (SetHeader, 6),
+        (SetHeader, 5),
         (RemoveHeader, 2),
         (GetBuffer, 2),
         (SetBuffer, 3),

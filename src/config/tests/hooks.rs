@@ -4,7 +4,7 @@ use super::*;
 use crate::hooks::settings::{Hook, Kind, OnError, PathPrefix, Settings as HookSettings};
 
 fn hooks(hooks: &Value) -> Option<HookSettings> {
-    let plugin = load(with(json!({ "hooks": hooks }))).unwrap();
+    let plugin = load(with(json!({ "hooks": hooks, "hold_headers": true }))).unwrap();
     Some(plugin.hooks?.for_native().settings().clone())
 }
 
@@ -85,7 +85,7 @@ fn every_key_of_hooks_counts() {
     };
     assert_eq!(found, expected);
     // As a Struct too, whose numbers are all doubles.
-    let bytes = struct_bytes(&with(json!({ "hooks": given })));
+    let bytes = struct_bytes(&with(json!({ "hooks": given, "hold_headers": true })));
     let found = Plugin::load(&bytes, 7).unwrap().hooks.unwrap();
     assert_eq!(*found.for_native().settings(), expected);
 }
@@ -128,8 +128,8 @@ fn errors_of_hooks_name_the_key_and_the_cure() {
             "hooks.auth.cluster: expected the cluster of the server, here or in hooks.cluster, but found nothing",
         ),
         (
-            json!({ "cluster": "c", "response": [{ "name": "a", "on_eror": "deny" }] }),
-            "hooks.response[0].on_eror: unknown key; did you mean \"on_error\"? (known here: name, cluster, timeout, \
+            json!({ "cluster": "c", "post": [{ "name": "a", "on_eror": "deny" }] }),
+            "hooks.post[0].on_eror: unknown key; did you mean \"on_error\"? (known here: name, cluster, timeout, \
              on_error, raw_body_only, path_prefix, disabled)",
         ),
         (
@@ -171,6 +171,11 @@ fn errors_of_hooks_name_the_key_and_the_cure() {
     ] {
         assert_eq!(error_with(json!({ "hooks": given })), expected);
     }
+    assert_eq!(
+        error_with(json!({ "hooks": { "cluster": "c", "response": [{ "name": "a" }] } })),
+        "hooks.response: expected hold_headers: true beside it, and Envoy's allow_on_headers_stop_iteration: true: an answer \
+         waits for these hooks, and where its headers don't it would wait for ever"
+    );
     let hooks = json!({ "cluster": "c", "pre": [{ "name": "a" }] });
     assert_eq!(
         error_with(json!({ "hooks": hooks, "hold_headers": false })),
