@@ -1,6 +1,7 @@
 //! Hooks in a test host: what is called, in which order, and what each crosses into the host. tests/envoy/hooks has the rest.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -106,4 +107,28 @@ fn a_configuration_without_hooks_asks_nobody() {
     let exchange = gateway(json!({})).request(post());
     assert_eq!(sent(&exchange).message, json!({ "int32Value": 1 }));
     assert_eq!(exchange.calls().len(), 0);
+}
+
+#[test]
+fn turns_of_hooks_are_counted_and_failures_are_logged() {
+    let gateway = hooked(json!({ "pre": [{ "name": "a" }], "auth": { "name": "b", "cluster": "missing" } }));
+    let exchange = gateway.request(post());
+    echo(&exchange);
+    assert_eq!(exchange.answer().status(), 403);
+    drop(exchange);
+    gateway.advance(Duration::from_secs(1));
+    let metrics = gateway.metrics();
+    for (name, count) in [
+        ("protobridge.hooks.pre.passed", 1),
+        ("protobridge.hooks.auth.failed", 1),
+        ("protobridge.errors.hook", 1),
+    ] {
+        assert_eq!(metrics[name].iter().sum::<u64>(), count, "{name}");
+    }
+    let warning = "hooks.auth \"b\": the gateway didn't make the call";
+    assert!(
+        gateway.log().iter().any(|line| line.ends_with(warning)),
+        "{:?}",
+        gateway.log()
+    );
 }

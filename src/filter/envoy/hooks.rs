@@ -12,6 +12,7 @@ use super::steps::{Followed, Request, edit_headers};
 use super::upstream::{call_metadata, grpc_service};
 use crate::exchange::{Exchange, Failure, HookStep, HostReply, Reply, RequestStep, Workspace, in_place_of};
 use crate::filter::abi::{self, Buffer, HostStatus, Map, Stream, send_reply};
+use crate::filter::observe::metrics;
 use crate::hooks::{CallFailure, HookCall, METHOD, SERVICE};
 use crate::http::headers::HeaderEdits;
 
@@ -45,8 +46,11 @@ pub fn ask<R>(
 
 /// The call that was under way has ended so.
 pub fn answered(exchange: &mut Exchange, answer: Result<&[u8], CallFailure>, shared: &Shared) {
-    if let Some(news) = exchange.hook_answered(answer) {
-        shared.observer().hook(&news);
+    if let Some(news) = exchange.hook_answered(answer)
+        && shared.observer().hook(&news)
+        && let Err(status) = shared.ticker.within(metrics::MAX_WAIT)
+    {
+        log::error!("cannot set a timer: {status}");
     }
 }
 

@@ -121,9 +121,10 @@ impl Metrics {
         }
     }
 
-    /// Counts how a hook's turn ended. Whoever counts the exchange sees to it that it is handed over.
-    pub fn hook(&self, kind: Kind, outcome: HookOutcome) {
+    /// Counts how a hook's turn ended. Returns whether a tick is needed.
+    pub fn hook(&self, kind: Kind, outcome: HookOutcome) -> bool {
         let counters = &mut *self.counters.borrow_mut();
+        let waited = !counters.changed.is_empty();
         let (at, ended) = match outcome {
             HookOutcome::Passed => (0, "passed"),
             HookOutcome::Answered => (1, "answered"),
@@ -133,6 +134,7 @@ impl Metrics {
             let name = || format!("hooks.{}.{ended}", kind.name());
             add(&mut counters.all, &mut counters.changed, place, 1, name);
         }
+        !waited
     }
 
     /// Hands over what was counted.

@@ -120,16 +120,18 @@ impl Observer {
         waits
     }
 
-    /// Counts a hook's turn, and says where one has failed.
-    pub fn hook(&self, news: &HookNews) {
-        if let Some(metrics) = &self.metrics {
-            metrics.hook(news.kind, news.outcome);
-        }
+    /// Counts a hook's turn, and says where one has failed. Returns whether a tick is needed for [`Observer::flush`].
+    pub fn hook(&self, news: &HookNews) -> bool {
+        let waits = match &self.metrics {
+            Some(metrics) => metrics.hook(news.kind, news.outcome),
+            None => false,
+        };
         if let Outcome::Failed(failure) = news.outcome
             && self.may_warn()
         {
             log::warn!("hooks.{} {:?}: {failure}", news.kind.name(), news.name);
         }
+        waits
     }
 
     fn may_warn(&self) -> bool {
