@@ -78,7 +78,7 @@ bench-start: prerequisites build .venv
 # FUZZ_SECONDS for each target. Both need what `make test` doesn't: nightly Rust, and cargo-fuzz.
 FUZZ_SECONDS ?= 1800
 FUZZ_TARGETS := json_to_wire wire_to_json there_and_back transform path_matching query_binding template_parsing \
-	configuration struct_bytes frame_cutting inflating status_details exchange
+	configuration struct_bytes frame_cutting inflating status_details exchange hook_answer
 # An input's words are those of json.dict, unless the target has a dictionary of its own.
 
 fuzz: toolchain

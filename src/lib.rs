@@ -32,13 +32,14 @@
 //!    [`Exchange`](exchange::Exchange); its responses are decided in `exchange::in_place` and `exchange::by_call`.
 //! 4. [`routing`] finds the method and binds path captures and query parameters.
 //! 5. [`codec`] writes JSON as protobuf wire format and back, in one pass over the tables.
-//! 6. [`grpc`] knows what surrounds a message: frames, compression, status and details, metadata, timeouts.
-//! 7. [`http`] knows header lists, media types, and many messages in one body; [`text`] and [`wire`] are the ground for all:
+//! 6. [`hooks`] is what servers of Tyk's rich plugins are told of an exchange, and what their answers do to it.
+//! 7. [`grpc`] knows what surrounds a message: frames, compression, status and details, metadata, timeouts.
+//! 8. [`http`] knows header lists, media types, and many messages in one body; [`text`] and [`wire`] are the ground for all:
 //!    text forms, and the wire format.
 //!
-//! Floors, none of which imports from one above it (`tests/floors.rs`): filter -> exchange -> config -> routing -> codec ->
-//! {schema, grpc, http} -> {wire, text}. All but the part of `filter` that calls the host compiles, is tested and is measured
-//! natively.
+//! Floors, none of which imports from one above it (`tests/floors.rs`): filter -> exchange -> config -> {routing, hooks} ->
+//! codec -> {schema, grpc, http} -> {wire, text}. All but the part of `filter` that calls the host compiles, is tested and is
+//! measured natively.
 
 // A panic in the module is an outage: it ends the virtual machine, with all requests that are in it. Tests panic when they
 // fail, which clippy.toml allows those of this crate.
@@ -50,6 +51,7 @@ pub mod exchange;
 #[cfg(any(target_arch = "wasm32", test))]
 mod filter;
 pub mod grpc;
+pub mod hooks;
 pub mod http;
 pub mod routing;
 pub mod schema;

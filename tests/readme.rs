@@ -103,6 +103,23 @@ fn the_errors_that_it_shows_are_those_of_such_a_configuration() {
     assert_eq!(errors.to_string(), shown.join("\n"));
 }
 
+#[test]
+fn the_counterpart_of_an_api_definition_is_served() {
+    let page = include_str!("../docs/from-tyk.md");
+    let blocks = page.split("```json\n").skip(1);
+    let blocks = blocks.map(|block| serde_json::from_str::<Value>(block.split("```").next().unwrap()).unwrap());
+    let [classic, _, mut ours] = <[Value; 3]>::try_from(blocks.collect::<Vec<_>>()).unwrap();
+    ours["proto"] = json!(greeter());
+    assert!(Plugin::load(ours.to_string().as_bytes(), 0).unwrap().hooks.is_some());
+    // What has the same name in both is the same.
+    for key in ["api_id", "org_id", "config_data"] {
+        assert_eq!(classic[key], ours["hooks"][key]);
+    }
+    for key in ["pre", "post_key_auth", "post", "response"] {
+        assert_eq!(classic["custom_middleware"][key], ours["hooks"][key]);
+    }
+}
+
 /// The `.proto` of the whole configuration.
 fn greeter() -> &'static str {
     let start = README.find("syntax = \"proto3\";").unwrap();
@@ -160,8 +177,8 @@ fn kind(kind: Kind) -> String {
         Kind::Choice(choices) => format!("`{}`", choices.join("`, `")),
         Kind::Texts => "list of strings".to_owned(),
         Kind::TextMap => "object of strings".to_owned(),
-        Kind::Object => "object".to_owned(),
-        Kind::Objects => "list of objects".to_owned(),
+        Kind::Object | Kind::AnyObject | Kind::Hook => "object".to_owned(),
+        Kind::Objects | Kind::Hooks => "list of objects".to_owned(),
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::error::ConfigError;
-use super::keys::{KEYS, Key, Kind, MAX_SIZE};
+use super::keys::{HOOK, KEYS, Key, Kind, MAX_SIZE};
 use crate::schema::nearest;
 use crate::text::problems::Problems;
 use crate::text::shown::{NAME, SETTING, beginning, shown};
@@ -169,7 +169,7 @@ fn check_object(table_path: &str, path: &str, object: &mut Map<String, Value>, e
 fn check_value(key: &Key, path: &str, value: &mut Value, errors: &mut Problems<ConfigError>) {
     match (key.kind, value) {
         // Kong, which is written in Lua, hands on an empty list as an empty object.
-        (Kind::Texts | Kind::Objects, Value::Object(object)) if object.is_empty() => {}
+        (Kind::Texts | Kind::Objects | Kind::Hooks, Value::Object(object)) if object.is_empty() => {}
         (Kind::Texts, Value::Array(elements)) => {
             for (at, element) in elements.iter_mut().enumerate() {
                 check_kind(Kind::Text, || format!("{path}[{at}]"), element, errors);
@@ -182,12 +182,18 @@ fn check_value(key: &Key, path: &str, value: &mut Value, errors: &mut Problems<C
             }
         }
         (Kind::Object, Value::Object(object)) => check_object(key.path, path, object, errors),
-        (Kind::Objects, Value::Array(elements)) => {
+        (Kind::AnyObject, Value::Object(_)) => {}
+        (Kind::Hook, Value::Object(object)) => check_object(HOOK, path, object, errors),
+        (Kind::Objects | Kind::Hooks, Value::Array(elements)) => {
+            let table_path = match key.kind {
+                Kind::Hooks => HOOK,
+                _ => &format!("{}[]", elements_of(key)),
+            };
             for (at, element) in elements.iter_mut().enumerate() {
                 let path = format!("{path}[{at}]");
                 match element {
                     Value::Object(binding) if key.path == ADDITIONAL_BINDINGS => check_binding(&path, binding, errors),
-                    Value::Object(object) => check_object(&format!("{}[]", elements_of(key)), &path, object, errors),
+                    Value::Object(object) => check_object(table_path, &path, object, errors),
                     _ => check_kind(Kind::Object, || path, element, errors),
                 }
             }
@@ -218,7 +224,9 @@ fn check_kind(kind: Kind, path: impl FnOnce() -> String, value: &mut Value, erro
         Kind::SuccessStatus => whole_number(value).is_some_and(|status| (200..=299).contains(&status)),
         Kind::Duration => value.as_str().and_then(duration).is_some(),
         Kind::Choice(choices) => value.as_str().is_some_and(|text| choices.contains(&text)),
-        Kind::Texts | Kind::TextMap | Kind::Object | Kind::Objects => false,
+        Kind::Texts | Kind::TextMap | Kind::Object | Kind::Objects | Kind::AnyObject | Kind::Hook | Kind::Hooks => {
+            false
+        }
     };
     if !is_right {
         errors.add(|| wrong(kind, path(), value));
@@ -241,8 +249,8 @@ fn wrong(kind: Kind, path: String, found: &Value) -> ConfigError {
         Kind::Choice(choices) => &format!("\"{}\"", choices.join("\" or \"")),
         Kind::Texts => "a list of strings",
         Kind::TextMap => "an object of strings",
-        Kind::Object => "an object",
-        Kind::Objects => "a list of objects",
+        Kind::Object | Kind::AnyObject | Kind::Hook => "an object",
+        Kind::Objects | Kind::Hooks => "a list of objects",
     };
     let meant = match (kind, found) {
         (Kind::Choice(choices), Value::String(text)) => nearest(text, choices.iter().copied()),
@@ -319,7 +327,7 @@ pub(super) fn whole_number(value: &Value) -> Option<u64> {
 }
 
 /// protobuf's JSON form of a duration, within what the hosts' timers can be set to: 1 ms to 2^31 ms.
-fn duration(text: &str) -> Option<Duration> {
+pub(super) fn duration(text: &str) -> Option<Duration> {
     let number = text.strip_suffix('s')?;
     let (seconds, fraction) = match number.split_once('.') {
         Some((_, "")) => return None,

@@ -44,10 +44,19 @@ pub enum Kind {
     Object,
     /// A list of objects with keys of their own in the table.
     Objects,
+    /// An object with any keys.
+    AnyObject,
+    /// An object with the keys of `hooks.pre[]`.
+    Hook,
+    /// A list of such objects.
+    Hooks,
 }
 
 /// The largest limit: a quarter of what a module can address.
 pub const MAX_SIZE: u64 = 1 << 30;
+
+/// The path under which the table has the keys of every [`Kind::Hook`].
+pub const HOOK: &str = "hooks.pre[]";
 
 /// All keys, a parent before what is below it.
 pub const KEYS: &[Key] = &[
@@ -453,6 +462,116 @@ pub const KEYS: &[Key] = &[
         None,
         "The longest that a whole stream may take; caps the client's grpc-timeout. Unset, the timeout of the gateway's \
          own route holds, and 15s for calls.",
+    ),
+    key(
+        "hooks",
+        Kind::Object,
+        None,
+        "Servers of Tyk's rich plugins that are asked about each request and response.",
+    ),
+    key(
+        "hooks.cluster",
+        Kind::Text,
+        None,
+        "The cluster of hooks that have none of their own.",
+    ),
+    key(
+        "hooks.authority",
+        Kind::Text,
+        None,
+        "The :authority of the calls; unset, the host's own choice.",
+    ),
+    key(
+        "hooks.timeout",
+        Kind::Duration,
+        Some("\"2s\""),
+        "How long hooks have that have no timeout of their own.",
+    ),
+    key(
+        "hooks.path_prefix",
+        Kind::Text,
+        Some("\"/\""),
+        "The listen path: only requests whose paths begin so meet hooks, and all calls of gRPC clients.",
+    ),
+    key("hooks.org_id", Kind::TextOrEmpty, Some("\"\""), "OrgID in the spec."),
+    key(
+        "hooks.api_id",
+        Kind::TextOrEmpty,
+        Some("\"\""),
+        "APIID in the spec, which a session's access rights must have.",
+    ),
+    key(
+        "hooks.config_data",
+        Kind::AnyObject,
+        Some("{}"),
+        "config_data in the spec; empty, it isn't there.",
+    ),
+    key("hooks.pre", Kind::Hooks, Some("[]"), "Before anything else."),
+    key(
+        "hooks.auth",
+        Kind::Hook,
+        None,
+        "CustomKeyCheck, which says who the client is; unset, nobody is asked for a key.",
+    ),
+    key(
+        "hooks.post_key_auth",
+        Kind::Hooks,
+        Some("[]"),
+        "Behind auth, before the checks of the session.",
+    ),
+    key(
+        "hooks.post",
+        Kind::Hooks,
+        Some("[]"),
+        "When the method is known, before the request goes to the service.",
+    ),
+    key(
+        "hooks.response",
+        Kind::Hooks,
+        Some("[]"),
+        "Before the response goes to the client.",
+    ),
+    key(
+        "hooks.pre[].name",
+        Kind::Text,
+        None,
+        "The function of the server; needed but for auth.",
+    ),
+    key(
+        "hooks.pre[].cluster",
+        Kind::Text,
+        None,
+        "The server's cluster; unset, hooks.cluster.",
+    ),
+    key(
+        "hooks.pre[].timeout",
+        Kind::Duration,
+        None,
+        "How long the call may take; unset, hooks.timeout.",
+    ),
+    key(
+        "hooks.pre[].on_error",
+        Kind::Choice(&["deny", "allow"]),
+        Some("\"deny\""),
+        "What becomes of the exchange when the call fails: an error, or it goes on without the hook.",
+    ),
+    key(
+        "hooks.pre[].raw_body_only",
+        Kind::Flag,
+        Some("false"),
+        "Whether bodies travel as bytes alone, and not as text too.",
+    ),
+    key(
+        "hooks.pre[].path_prefix",
+        Kind::Text,
+        None,
+        "The paths that the hook is for; unset, those of hooks.path_prefix.",
+    ),
+    key(
+        "hooks.pre[].disabled",
+        Kind::Flag,
+        Some("false"),
+        "Whether the hook is left out.",
     ),
     key(
         "metrics",

@@ -4,16 +4,18 @@
 use serde_json::{Map, Value, json};
 
 use super::check::elements_of;
-use super::keys::{KEYS, Key, Kind, MAX_SIZE};
+use super::keys::{HOOK, KEYS, Key, Kind, MAX_SIZE};
 
-/// Keys without use in Kong, where the route's service is the upstream, and headers can't be held: it refuses them.
-const NOT_IN_KONG: [&str; 6] = [
+/// Keys without use in Kong, where the route's service is the upstream, headers can't be held and nothing can be called: it refuses
+/// them.
+const NOT_IN_KONG: [&str; 7] = [
     "upstream.cluster",
     "upstream.authority",
     "upstream.grpc_web",
     "upstream.connect_bridge",
     "upstream.bridge_bodies",
     "hold_headers",
+    "hooks",
 ];
 
 /// Keys that additional bindings lack.
@@ -88,6 +90,9 @@ fn property(key: &Key) -> Value {
             json!({ "type": "object", "minProperties": 1, "additionalProperties": { "type": "string" } })
         }
         Kind::Object => object(key.path, &[]),
+        Kind::AnyObject => json!({ "type": "object" }),
+        Kind::Hook => object(HOOK, &[]),
+        Kind::Hooks => json!({ "type": "array", "items": object(HOOK, &[]) }),
         Kind::Objects if key.path.ends_with("additional_bindings") => {
             json!({ "type": "array", "items": object("http_rules[]", &RULE_ALONE) })
         }

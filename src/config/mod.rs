@@ -12,6 +12,7 @@
 //! - `rules`: `http_rules` as HTTP rules.
 //! - `success`: `success_status`, by method.
 //! - `transforms`: `transforms`, as rules.
+//! - `hooks`: `hooks`, with what they need of the other settings.
 //! - `error`: why a configuration cannot be used.
 
 use serde_json::{Map, Value};
@@ -24,6 +25,7 @@ pub use self::settings::{Dispatch, Limits, NativeGrpc, Settings, Streaming, Unma
 use self::source::{compile_schema, served};
 use self::success::{StatusRules, SuccessStatuses};
 use self::transforms::{entries, rule_error};
+use crate::hooks::Hooks;
 use crate::routing::{AutoMapping, Router, RoutingError, check_paths};
 use crate::schema::tables::Tables;
 use crate::text::problems::Problems;
@@ -31,6 +33,7 @@ use crate::transform::{self, Transforms};
 
 mod check;
 mod error;
+mod hooks;
 pub mod keys;
 #[cfg(test)]
 mod kong_metadata;
@@ -55,6 +58,8 @@ pub struct Plugin {
     pub success_statuses: SuccessStatuses,
     /// What is changed in the messages of each method.
     pub transforms: Transforms,
+    /// The servers that are asked about requests and responses, if there are some.
+    pub hooks: Option<Hooks>,
     /// What to tell when it is loaded, a line each: what of the schema is left out for want of files
     /// ([`Schema::left_out`](crate::schema::Schema::left_out)), and which rules are for services that aren't served.
     pub notices: Vec<String>,
@@ -106,6 +111,7 @@ impl Plugin {
         let base_path = base_path(&checked, &mut errors);
         let statuses = StatusRules::read(&checked, &mut errors);
         let entries = entries(&checked, &mut errors);
+        let hooks = hooks::read(&checked, &settings, &mut errors);
         let schema = compile_schema(&checked, &settings.limits, &mut errors);
         let compiled = schema.and_then(|(source_key, schema)| {
             let methods = served(&checked, source_key, &schema, &mut errors)?;
@@ -148,6 +154,7 @@ impl Plugin {
                 router,
                 success_statuses,
                 transforms,
+                hooks,
                 notices: schema
                     .left_out()
                     .map(str::to_owned)

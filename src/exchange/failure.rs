@@ -295,6 +295,11 @@ impl Failure {
         Self::new(Reason::Deadline, 504, Code::DeadlineExceeded, message)
     }
 
+    /// A hook has answered, or could not be asked; this is what counts as its outcome, and what a gRPC client is told.
+    pub fn hooked(http_status: u16, code: Code, message: &str) -> Self {
+        Self::new(Reason::Hook, http_status, code, message)
+    }
+
     /// 500: the gateway did not do its part.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(Reason::Internal, 500, Code::Internal, message)
@@ -357,6 +362,8 @@ pub enum Reason {
     BadSource,
     /// The request might get around a transform.
     Guarded,
+    /// A hook has answered in the service's place, or could not be asked.
+    Hook,
     /// The host, or the configuration, cannot carry the request.
     Unsupported,
     /// No route of the gateway leads from the method's path to an upstream.
@@ -394,6 +401,7 @@ impl Reason {
             Self::Unauthenticated => "unauthenticated",
             Self::BadSource => "bad_source",
             Self::Guarded => "guarded",
+            Self::Hook => "hook",
             Self::Unsupported => "unsupported",
             Self::Unrouted => "unrouted",
             Self::BadAnswer => "bad_answer",

@@ -57,6 +57,8 @@ pub struct InPlace {
     answer: Answer,
     body: Body,
     state: State,
+    /// The answer is to be whole before anything of it goes out: [`ResponseStep::Reply`] gives it.
+    whole: bool,
 }
 
 /// The upstream's body, on its way to the client.
@@ -139,7 +141,13 @@ impl InPlace {
             body,
             answer: Answer::new(matched, deadline),
             state: State::Unsent,
+            whole: false,
         }
+    }
+
+    /// Has a unary answer come whole, as a [`ResponseStep::Reply`]; until then [`ResponseStep::Reserve`] keeps its place.
+    pub fn answer_whole(&mut self) {
+        self.whole = true;
     }
 
     /// The same of a request that goes through a bridge.
@@ -148,6 +156,7 @@ impl InPlace {
             body: Body::Bridged(Bridged::default()),
             answer: Answer::new(matched, deadline),
             state: State::Unsent,
+            whole: false,
         }
     }
 
@@ -370,7 +379,7 @@ impl InPlace {
             return ResponseStep::Hold(&workspace.body);
         }
         let complete = message.feed(&mut self.answer, part.bytes, workspace);
-        if part.end || message.has_trailers() {
+        if part.end || message.has_trailers() && !self.whole {
             let whole = message.finish(&self.answer, complete, workspace);
             return self.end_unary(whole, part, ending, workspace);
         }
@@ -382,8 +391,16 @@ impl InPlace {
         }
         if !complete {
             return match (&self.state, message.kept()) {
+                (_, Some(_)) if self.whole && !part.amid_trailers => ResponseStep::Reserve(MAX_HELD),
                 (State::Begun, Some(kept)) if !*ends_in_body => ResponseStep::Reserve(ERROR_ROOM + kept),
                 _ => ResponseStep::Drop,
+            };
+        }
+        if self.whole {
+            message.keep(workspace);
+            return match part.amid_trailers {
+                true => ResponseStep::Drop,
+                false => ResponseStep::Reserve(MAX_HELD),
             };
         }
         if *ends_in_body {
@@ -430,6 +447,11 @@ impl InPlace {
             return ResponseStep::Reset;
         }
         match bridged.body(&self.answer, part.bytes, workspace) {
+            Ok(whole) if self.whole => {
+                workspace.set_content_type(bridged.content_type(&self.answer));
+                self.succeed(whole, ending, workspace)
+            }
+            Err(failure) if self.whole => self.fail(&failure, ending, workspace),
             Ok(whole) => {
                 let (content_type, length) = (bridged.content_type(&self.answer), workspace.body.len());
                 conclude(&self.answer, whole, content_type, length, ending, &mut workspace.edits);
@@ -459,6 +481,11 @@ impl InPlace {
             {
                 self.succeed(whole, ending, workspace)
             }
+            Ok(whole) if self.whole => {
+                workspace.set_content_type(message.content_type(&self.answer));
+                self.succeed(whole, ending, workspace)
+            }
+            Err(failure) if self.whole => self.fail(&failure, ending, workspace),
             Ok(whole) => {
                 let length = message.given().unwrap_or(workspace.body.len());
                 let content_type = message.content_type(&self.answer);
@@ -739,7 +766,7 @@ impl InPlace {
                 self.state = State::Done;
                 ResponseStep::Fill(&workspace.body)
             }
-            (Ok(whole), State::Unsent, None) if workspace.body.is_empty() => {
+            (Ok(whole), State::Unsent, None) if workspace.body.is_empty() && !self.whole => {
                 conclude(&self.answer, whole, content_type, 0, ending, &mut workspace.edits);
                 self.state = State::Done;
                 ResponseStep::RewriteHeaders(&workspace.edits)

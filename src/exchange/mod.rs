@@ -11,6 +11,7 @@
 //! - `body`: path, query and body become one message. `upload`: the same for messages that go on as they come.
 //! - `in_place`: the response in place. `bridged`: the same from Envoy's Connect bridge. `by_call`: the answer of a call.
 //!   `answer`: what all of them know.
+//! - `hooked`: the servers that are asked before the request goes on, and before the answer does. `asking`: what waits for them.
 //! - `native`: a gRPC client's call, whose messages are changed. `lane`: one direction of it. `changes`: how messages change.
 //! - `message`, `unary`, `server_stream`: one message, or many, as the client gets them. `inflate`: compressed ones.
 //! - [`failure`]: what can go wrong. `reply`: a whole answer of the module's own. [`outcome`]: how it all ended.
@@ -18,12 +19,14 @@
 //!   may.
 
 mod answer;
+mod asking;
 mod body;
 mod bridged;
 mod by_call;
 mod changes;
 mod deadline;
 pub mod failure;
+mod hooked;
 mod in_place;
 mod inflate;
 mod lane;
@@ -50,6 +53,8 @@ use crate::http::headers::Headers;
 use crate::http::media_type::GrpcProtocol;
 use crate::http::stream_format::{StreamFormat, StreamWriter};
 use crate::routing::Method;
+use asking::{Answering, Asking};
+pub use asking::{HookNews, in_place_of};
 use body::too_large;
 use by_call::ByCall;
 pub use failure::Failure;
@@ -60,9 +65,9 @@ use matched::Matched;
 use native::{ACCEPT_ENCODING, ENCODINGS, Native};
 use outcome::{Ending, Outcome};
 pub use reply::{NO_SNIFFING, Reply};
-use request::{Head, Pending, Way, cannot_hold, cannot_stream};
+use request::{Head, Pending, Way, cannot_hold, cannot_hold_for_hooks, cannot_stream};
 use share::Share;
-pub use steps::{Abilities, Call, CallStep, Forward, HostReply, RequestStep, ResponseStep};
+pub use steps::{Abilities, Call, CallStep, Forward, HookStep, HostReply, RequestStep, ResponseStep};
 use upload::Upload;
 pub use workspace::Workspace;
 
@@ -82,6 +87,8 @@ pub struct Exchange {
     share: Share,
     /// The client's method is HEAD.
     head: bool,
+    /// The hooks that are to see the answer.
+    asks_later: Option<Box<Answering>>,
 }
 
 /// Where an exchange is.
@@ -91,6 +98,8 @@ enum State {
     New,
     /// The request passes: nothing of it is touched.
     Untouched,
+    /// Hooks are asked about the request.
+    Asking(Box<Asking>),
     /// The request's body is awaited.
     Receiving(Pending),
     /// The request is refused, and so many bytes of its body have come. An answer in the middle of a body would cost an
@@ -102,6 +111,8 @@ enum State {
     InPlace(InPlace),
     /// The upstream has the request, by a gRPC call.
     ByCall(ByCall),
+    /// Hooks are asked about the answer.
+    Answering(Box<Answering>),
     /// The client has its answer.
     Finished,
 }
@@ -117,6 +128,7 @@ impl Exchange {
             upload: None,
             share: Share::default(),
             head: false,
+            asks_later: None,
         }
     }
 }
@@ -132,6 +144,11 @@ impl Exchange {
         workspace: &'w mut Workspace,
     ) -> RequestStep<'w> {
         let head = Head::new(headers);
+        if self.plugin.hooks.is_some()
+            && let Some(hooks) = self.hooks_for(&head, end_of_stream, abilities, workspace)
+        {
+            return self.begin_hooked(hooks, head, end_of_stream, abilities, workspace);
+        }
         if let Some(protocol) = head.grpc_protocol() {
             return self.native_headers(&head, protocol, end_of_stream, abilities, workspace);
         }
@@ -325,8 +342,11 @@ impl Exchange {
         let pending = match std::mem::replace(&mut self.state, State::Finished) {
             State::Receiving(pending) => pending,
             State::Refused(failure, _) => return self.fail_request(&failure, workspace),
+            State::Asking(asking) if asking.gathers() => {
+                return self.fail_request(&cannot_hold_for_hooks(), workspace);
+            }
             // What is answered, or called in its place, goes nowhere itself.
-            state @ (State::ByCall(_) | State::Finished) => {
+            state @ (State::Asking(_) | State::ByCall(_) | State::Finished) => {
                 self.state = state;
                 return RequestStep::Await;
             }
@@ -386,6 +406,7 @@ impl Exchange {
                 RequestStep::Drop
             }
             State::Refused(..) => self.refuse(workspace),
+            State::Asking(_) => self.gather(chunk, end, workspace),
             State::Native(_) => self.native_chunk(chunk, end, workspace),
             State::Receiving(pending) => match self
                 .share
@@ -412,6 +433,10 @@ impl Exchange {
         match std::mem::replace(&mut self.state, State::Finished) {
             State::Receiving(pending) => self.send(pending, None, abilities, workspace),
             State::Refused(failure, _) => self.fail_request(&failure, workspace),
+            asking @ State::Asking(_) => {
+                self.state = asking;
+                self.gather_nothing()
+            }
             State::Native(mut native) => {
                 native.without_body();
                 self.state = State::Native(native);
@@ -495,14 +520,20 @@ impl Exchange {
     pub fn awaits_body(&self) -> bool {
         match &self.state {
             State::Receiving(_) | State::Refused(..) => true,
+            State::Asking(asking) => asking.gathers(),
             State::Native(native) => native.awaits_body(),
             _ => false,
         }
     }
 
-    /// Whether the request will go by a call once its body is there: then its headers cannot go on without it.
+    /// Whether the request will go by a call once its body is there, or hooks be asked: then its headers cannot go on without
+    /// it.
     pub fn awaits_call(&self) -> bool {
-        matches!(&self.state, State::Receiving(pending) if pending.way() == Way::ByCall)
+        match &self.state {
+            State::Receiving(pending) => pending.way() == Way::ByCall,
+            State::Asking(asking) => asking.gathers(),
+            _ => false,
+        }
     }
 
     /// How long the message is that path and query make of the request whose body is awaited, where that doesn't say its own
@@ -510,6 +541,7 @@ impl Exchange {
     pub fn begun_without_length(&self) -> Option<usize> {
         match &self.state {
             State::Receiving(pending) if pending.lacks_length() => Some(pending.begun()),
+            State::Asking(asking) if asking.lacks_length() => Some(0),
             _ => None,
         }
     }
@@ -569,7 +601,18 @@ impl Exchange {
         abilities: Abilities,
         workspace: &'w mut Workspace,
     ) -> RequestStep<'w> {
-        let converted = pending.convert(body, abilities, workspace);
+        let converted = pending.convert(body.unwrap_or_default(), body.is_some(), abilities, workspace);
+        self.carry(pending, converted, abilities, workspace)
+    }
+
+    /// Sends the message on that was made of a request, or the failure to make it back.
+    fn carry<'w>(
+        &'w mut self,
+        mut pending: Pending,
+        converted: Result<(), Failure>,
+        abilities: Abilities,
+        workspace: &'w mut Workspace,
+    ) -> RequestStep<'w> {
         let failure = match (converted, pending.way()) {
             (Ok(()), Way::InPlace | Way::Bridged | Way::BridgedBody) => {
                 return self.forward(&mut pending, abilities, workspace);
@@ -589,7 +632,10 @@ impl Exchange {
         workspace: &'w mut Workspace,
     ) -> RequestStep<'w> {
         pending.edit_headers(abilities, &mut workspace.edits);
-        let in_place = pending.await_in_place(abilities);
+        let mut in_place = pending.await_in_place(abilities);
+        if self.asks_later() {
+            in_place.answer_whole();
+        }
         let timeout = in_place.gateway_timeout();
         self.state = State::InPlace(in_place);
         self.account();
@@ -686,6 +732,10 @@ impl Exchange {
             self.account();
             return step;
         }
+        let abilities = Abilities {
+            holds_response: abilities.holds_response || self.asks_later(),
+            ..abilities
+        };
         self.respond(|in_place, ending| {
             in_place.headers(headers, end_of_stream, host_reply, abilities, ending, workspace)
         })
@@ -748,7 +798,7 @@ impl Exchange {
                 let step = event(in_place, &mut self.ending);
                 in_place.forget_what_is_over();
                 self.account();
-                step
+                self.ask_about(step)
             }
             _ => ResponseStep::PassThrough,
         }
@@ -796,7 +846,7 @@ impl Exchange {
             State::ByCall(by_call) => {
                 let step = by_call.closed(code, message, host_reply, &mut self.ending, workspace);
                 self.account();
-                step
+                self.ask_about_call(step)
             }
             _ => CallStep::Await,
         }
@@ -828,9 +878,11 @@ impl Exchange {
     pub fn fail<'w>(&mut self, failure: &Failure, workspace: &'w mut Workspace) -> &'w Reply {
         let native = match &self.state {
             State::Native(native) => Some(native.protocol()),
+            State::Asking(asking) => asking.protocol(),
             _ => None,
         };
         self.state = State::Finished;
+        self.asks_later = None;
         self.ending.add(failure);
         self.close_upload();
         self.account();
@@ -860,9 +912,12 @@ impl Exchange {
             State::Native(native) => native.footprint(),
             State::InPlace(in_place) => in_place.footprint(),
             State::ByCall(by_call) => by_call.footprint(),
+            State::Asking(asking) => asking.footprint(),
+            State::Answering(answering) => answering.footprint(),
             State::New | State::Untouched | State::Refused(..) | State::Finished => 0,
         };
-        ITSELF + state + self.upload.as_ref().map_or(0, Upload::footprint)
+        let later = self.asks_later.as_ref().map_or(0, |later| later.footprint());
+        ITSELF + state + later + self.upload.as_ref().map_or(0, Upload::footprint)
     }
 
     /// Closes a response whose headers went to an instance that is lost: only the content-type that went out is known.
@@ -885,6 +940,7 @@ impl Exchange {
     pub fn answered_elsewhere(&mut self, http_status: Option<u16>) {
         if !matches!(self.state, State::Untouched | State::Native(_)) {
             self.state = State::Finished;
+            self.asks_later = None;
             self.close_upload();
             self.account();
         }

@@ -6,6 +6,7 @@ use crate::config::Plugin;
 use crate::grpc::error_body::write_error;
 use crate::grpc::status::encode_message;
 use crate::grpc::{ErrorFormat, Status};
+use crate::hooks::HookReply;
 use crate::http::headers::Headers;
 use crate::http::media_type::GrpcProtocol;
 use crate::http::status::is_without_content;
@@ -72,6 +73,13 @@ impl Reply {
         self.headers.push(b"content-type", protocol.content_type());
         self.headers.push(b"grpc-status", code.number().to_string().as_bytes());
         self.headers.push(b"grpc-message", encode_message(message).as_bytes());
+    }
+
+    /// Makes this what a hook answers with.
+    pub fn set_hooks(&mut self, reply: HookReply) {
+        self.status = reply.status;
+        self.headers = reply.headers;
+        self.body = reply.body;
     }
 
     /// Makes this a success with the contents of `body`, for which it gives other memory.

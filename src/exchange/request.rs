@@ -74,6 +74,16 @@ impl Head {
         &self.headers
     }
 
+    /// All of them, to keep.
+    pub fn into_headers(self) -> Headers {
+        self.headers
+    }
+
+    /// What `content-length` says.
+    pub fn content_length(&self) -> Option<usize> {
+        self.content_length
+    }
+
     /// What `content-type` says.
     pub fn content_type(&self) -> &[u8] {
         self.value(self.content_type).unwrap_or_default()
@@ -346,20 +356,21 @@ impl Pending {
         std::mem::take(&mut self.frame)
     }
 
-    /// Completes the frame with what the request body says. `None`: there is none, which may choose another way.
+    /// Completes the frame with what the request body says, if there is one. `has_body`: the host has one, in whose place the
+    /// message may go; else that goes another way.
     ///
     /// # Errors
     ///
     /// 400 where the body is no such message, 413 where it is too large.
     pub fn convert(
         &mut self,
-        body: Option<&[u8]>,
+        body: &[u8],
+        has_body: bool,
         abilities: Abilities,
         workspace: &mut Workspace,
     ) -> Result<(), Failure> {
         let settings = &self.matched.plugin.settings;
-        self.way = Way::choose(&self.matched, abilities, &self.head, body.is_some());
-        let body = body.unwrap_or_default();
+        self.way = Way::choose(&self.matched, abilities, &self.head, has_body);
         workspace.longest = workspace.longest.max(body.len());
         let limit = settings.limits.max_request_bytes;
         if body.len() > limit {
@@ -572,6 +583,14 @@ pub fn cannot_stream() -> Failure {
     Failure::unimplemented(
         "a streamed request cannot be carried here: on Envoy it needs dispatch: in_place; gateways that read a request whole \
          cannot stream it",
+    )
+}
+
+/// 501: a hook would have to be asked about the request, but its headers cannot wait for its body.
+pub fn cannot_hold_for_hooks() -> Failure {
+    Failure::unimplemented(
+        "hooks cannot be asked about a request with a body on this gateway: set allow_on_headers_stop_iteration: true in the \
+         Wasm filter's configuration",
     )
 }
 

@@ -1,4 +1,5 @@
-//! What an exchange has its host do ([`RequestStep`], [`ResponseStep`], [`CallStep`]), and what it must know of the host
+//! What an exchange has its host do ([`RequestStep`], [`ResponseStep`], [`CallStep`],
+//! [`HookStep`]), and what it must know of the host
 //! ([`Abilities`], [`HostReply`]).
 //!
 //! A step borrows from the workspace: it is to be done before the next event.
@@ -6,6 +7,7 @@
 use std::time::Duration;
 
 use super::reply::Reply;
+use crate::hooks::HookCall;
 use crate::http::headers::{HeaderEdits, Headers};
 
 /// What the host can do with this exchange.
@@ -37,6 +39,13 @@ pub struct Abilities {
     pub property: fn(&[Box<str>]) -> Option<Vec<u8>>,
     /// The response's trailers can be changed.
     pub changes_trailers: bool,
+    /// The time in seconds since 1970.
+    pub clock: fn() -> i64,
+}
+
+/// No host: it has no clock.
+fn no_clock() -> i64 {
+    0
 }
 
 /// No host: it has no property.
@@ -60,6 +69,7 @@ impl Abilities {
             passes_unread: true,
             property: no_property,
             changes_trailers: true,
+            clock: no_clock,
         }
     }
 
@@ -78,6 +88,7 @@ impl Abilities {
             passes_unread: false,
             property: no_property,
             changes_trailers: false,
+            clock: no_clock,
         }
     }
 }
@@ -113,6 +124,10 @@ pub enum RequestStep<'w> {
     Forward(Forward<'w>),
     /// Make a gRPC call instead; the request stays where it is.
     Call(Call<'w>),
+    /// Hold what has come of the request, the last of its body too: a hook is to be asked, by [`Exchange::next_hook`].
+    ///
+    /// [`Exchange::next_hook`]: super::Exchange::next_hook
+    Ask,
 }
 
 /// A request, as it is to go on in place.
@@ -179,6 +194,26 @@ pub enum ResponseStep<'w> {
     Reset,
     /// Answer with this in place of all that came.
     Reply(&'w Reply),
+    /// All of the answer is there: hold it as [`ResponseStep::Reserve`] does, and ask a hook, by [`Exchange::next_hook`].
+    ///
+    /// [`Exchange::next_hook`]: super::Exchange::next_hook
+    Ask,
+}
+
+/// What is next where hooks are asked.
+#[derive(Debug)]
+pub enum HookStep<'w> {
+    /// Make this call, and tell how it ended.
+    Call(HookCall<'w>),
+    /// All have been asked of the request: it goes on, or is answered.
+    Request {
+        /// What they have changed in its headers, before anything else is.
+        changes: HeaderEdits,
+        /// What to do with it. [`RequestStep::PassThrough`] and [`RequestStep::ForwardHeaders`] leave the body as it is.
+        step: RequestStep<'w>,
+    },
+    /// All have been asked of the response: this is what the client gets.
+    Reply(&'w Reply),
 }
 
 /// What to do after news of the gRPC call.
@@ -190,6 +225,10 @@ pub enum CallStep<'w> {
     Reply(&'w Reply),
     /// Answer the client; the call goes on and must be cancelled.
     CancelAndReply(&'w Reply),
+    /// The call has ended. A hook is to be asked before the client is answered, by [`Exchange::next_hook`].
+    ///
+    /// [`Exchange::next_hook`]: super::Exchange::next_hook
+    Ask,
 }
 
 /// An answer that the host made up because the upstream gave none.

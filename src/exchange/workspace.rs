@@ -7,6 +7,7 @@ use super::server_stream::Tools;
 use crate::codec::{JsonToWire, Present, WireToJson};
 use crate::config::Plugin;
 use crate::grpc::compression::Inflater;
+use crate::hooks;
 use crate::http::headers::{HeaderEdits, Headers};
 use crate::routing::{Binder, Captures};
 
@@ -35,6 +36,8 @@ pub struct Workspace {
     pub(super) spare_frame: Vec<u8>,
     /// The frames of the last part of an upload.
     pub(super) upload: Vec<u8>,
+    /// For the calls of hooks.
+    pub(super) hooks: hooks::Memory,
     /// The longest body that was read since the last [`Workspace::trim`].
     pub(super) longest: usize,
 }
@@ -51,6 +54,7 @@ impl Workspace {
                 .max(self.reply.body.capacity())
                 .max(self.inflater.footprint())
                 .max(self.changes.footprint())
+                .max(self.hooks.footprint())
                 > KEPT
             || self.longest > KEPT;
         if large {
@@ -77,6 +81,9 @@ impl Workspace {
         if self.changes.footprint() > KEPT {
             self.longest = self.longest.max(self.changes.footprint());
             self.changes = Changes::default();
+        }
+        if self.hooks.footprint() > KEPT {
+            self.hooks = hooks::Memory::default();
         }
         if self.longest > KEPT {
             self.to_wire = JsonToWire::default();

@@ -10,11 +10,14 @@
 //! | Host call | What it may call | And that is harmless, since |
 //! |---|---|---|
 //! | whatever returns bytes | `proxy_on_memory_allocate` | it allocates, and knows nothing of contexts |
-//! | replacing a body that Envoy has buffered by a longer one | those of Envoy's own answer, 413 or 500, and of the end of the exchange | it is not done with a buffer that is known for one (`envoy::body`); with the part that another filter has buffered, `exports` keeps them from the SDK |
+//! | replacing a body that Envoy has buffered by a longer one | those of Envoy's own answer, 413 or 500, and of the end of the exchange | it is not done with a buffer that is known for one (`envoy::body`); with the part that another filter has buffered, and where a hook has made a request longer, `exports` keeps them from the SDK |
 //! | opening a gRPC stream to a cluster that fails at once | `proxy_on_grpc_receive_initial_metadata` | the SDK knows no such token yet, and returns; the stream's end is told behind the callback |
+//! | making a unary gRPC call | its end | Envoy tells that behind the callback |
 //! | sending on a gRPC stream, ending and cancelling it | its end | Envoy tells that behind the callback, or, cancelled, never |
 //! | answering, continuing, resetting | all callbacks of what follows | Envoy does them behind the callback |
 //! | headers, properties, metrics, clock, timer, shared data | nothing | |
+
+use std::time::Duration;
 
 use super::pairs::{decode_pairs, encode_pairs};
 use super::traffic::{self, Leg};
@@ -334,6 +337,15 @@ pub fn open_grpc_stream(
     method: &str,
     metadata: &Headers,
 ) -> Result<u32, proxy_wasm::types::Status> {
+    // This call and the next one go through the SDK, since the SDK routes callbacks only for tokens that it saw opened. It takes the upstream as text and hands pointer and length to the host; the bytes of a serialized GrpcService
+    // with a name of 128 bytes and more are no UTF-8.
+    // SAFETY: neither the SDK nor the host reads the bytes as text.
+    let upstream = unsafe { std::str::from_utf8_unchecked(grpc_service) };
+    proxy_wasm::hostcalls::open_grpc_stream(upstream, service, method, text_names(metadata))
+}
+
+/// Metadata as the SDK takes them.
+fn text_names(metadata: &Headers) -> Vec<(&str, &[u8])> {
     let mut pairs = Vec::with_capacity(metadata.len());
     for (name, value) in metadata.iter() {
         // Names are ASCII: the host has parsed them as HTTP field names.
@@ -341,12 +353,21 @@ pub fn open_grpc_stream(
             pairs.push((name, value));
         }
     }
-    // This one call goes through the SDK, since the SDK routes a stream's callbacks only for tokens that it saw opened.
-    // It takes the upstream as text and hands pointer and length to the host; the bytes of a serialized GrpcService
-    // with a name of 128 bytes and more are no UTF-8.
+    pairs
+}
+
+/// Makes a unary gRPC call and returns its token: see [`open_grpc_stream`].
+pub fn call_grpc(
+    grpc_service: &[u8],
+    service: &str,
+    method: &str,
+    metadata: &Headers,
+    message: &[u8],
+    timeout: Duration,
+) -> Result<u32, proxy_wasm::types::Status> {
     // SAFETY: neither the SDK nor the host reads the bytes as text.
     let upstream = unsafe { std::str::from_utf8_unchecked(grpc_service) };
-    proxy_wasm::hostcalls::open_grpc_stream(upstream, service, method, pairs)
+    proxy_wasm::hostcalls::dispatch_grpc_call(upstream, service, method, text_names(metadata), Some(message), timeout)
 }
 
 /// Sends one message on a gRPC stream.

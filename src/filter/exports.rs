@@ -20,13 +20,20 @@ use proxy_wasm::types::Action;
 /// `FilterDataStatus::StopIterationAndWatermark`.
 const STOP_AND_WATERMARK: u32 = 2;
 
+/// `FilterHeadersStatus::StopAllIterationAndWatermark`.
+const STOP_ALL_AND_WATERMARK: u32 = 4;
+
 thread_local! {
     /// Whether callbacks come through here.
     static CALLED: Cell<bool> = const { Cell::new(false) };
     /// Whether the callback that is running is to end with "stop, and watermark".
     static WATERMARK: Cell<bool> = const { Cell::new(false) };
+    /// Whether the callback about headers that is running is to end with "stop all, and watermark".
+    static ALL: Cell<bool> = const { Cell::new(false) };
     /// Whether a callback is running in which the host may call another.
     static RUNNING: Cell<bool> = const { Cell::new(false) };
+    /// Whether it has.
+    static CALLED_WITHIN: Cell<bool> = const { Cell::new(false) };
     /// What the SDK is still to be told of the ends of exchanges, in this order.
     static ENDS: RefCell<Vec<(End, u32)>> = const { RefCell::new(Vec::new()) };
 }
@@ -51,13 +58,27 @@ pub fn stop_and_watermark() -> Action {
     Action::Pause
 }
 
+/// Ends the callback about request headers that is running with "stop all, and watermark": Envoy shows nothing of the body
+/// until the request goes on, and bounds what it reads of it.
+pub fn stop_all() -> Action {
+    ALL.set(true);
+    Action::Pause
+}
+
+/// Whether the host has called this module within a host call, since that was last asked: it has answered the client itself.
+pub fn take_called_within() -> bool {
+    CALLED_WITHIN.take()
+}
+
 /// Runs a callback of the SDK's about a body or trailers, and answers as it does or as the filter asked for. Within another,
 /// what comes goes on.
 fn around(callback: impl FnOnce() -> u32) -> u32 {
     if RUNNING.replace(true) {
+        CALLED_WITHIN.set(true);
         return Action::Continue as u32;
     }
     WATERMARK.set(false);
+    CALLED_WITHIN.set(false);
     let answer = callback();
     RUNNING.set(false);
     for (end, context) in ENDS.take() {
@@ -88,11 +109,14 @@ fn waits(end: End, context: u32) -> bool {
 // `Action`, which some of the SDK's functions return, is a `u32` by its representation.
 unsafe extern "C" {
     fn proxy_on_configure(context: u32, size: usize) -> bool;
+    fn proxy_on_request_headers(context: u32, count: usize, end_of_stream: bool) -> u32;
     fn proxy_on_request_body(context: u32, size: usize, end_of_stream: bool) -> u32;
     fn proxy_on_request_trailers(context: u32, count: usize) -> u32;
     fn proxy_on_response_headers(context: u32, count: usize, end_of_stream: bool) -> u32;
     fn proxy_on_response_body(context: u32, size: usize, end_of_stream: bool) -> u32;
     fn proxy_on_response_trailers(context: u32, count: usize) -> u32;
+    fn proxy_on_grpc_receive(context: u32, token: u32, size: usize);
+    fn proxy_on_grpc_close(context: u32, token: u32, code: u32);
     fn proxy_on_done(context: u32) -> bool;
     fn proxy_on_log(context: u32);
     fn proxy_on_delete(context: u32);
@@ -104,6 +128,15 @@ unsafe extern "C" {
 extern "C" fn protobridge_on_configure(context: u32, size: usize) -> bool {
     CALLED.set(true);
     unsafe { proxy_on_configure(context, size) }
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn protobridge_on_request_headers(context: u32, count: usize, end_of_stream: bool) -> u32 {
+    ALL.set(false);
+    match unsafe { proxy_on_request_headers(context, count, end_of_stream) } {
+        answer if answer == Action::Pause as u32 && ALL.get() => STOP_ALL_AND_WATERMARK,
+        answer => answer,
+    }
 }
 
 #[unsafe(no_mangle)]
@@ -129,6 +162,22 @@ extern "C" fn protobridge_on_response_body(context: u32, size: usize, end_of_str
 #[unsafe(no_mangle)]
 extern "C" fn protobridge_on_response_trailers(context: u32, count: usize) -> u32 {
     around(|| unsafe { proxy_on_response_trailers(context, count) })
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn protobridge_on_grpc_receive(context: u32, token: u32, size: usize) {
+    around(|| {
+        unsafe { proxy_on_grpc_receive(context, token, size) };
+        Action::Continue as u32
+    });
+}
+
+#[unsafe(no_mangle)]
+extern "C" fn protobridge_on_grpc_close(context: u32, token: u32, code: u32) {
+    around(|| {
+        unsafe { proxy_on_grpc_close(context, token, code) };
+        Action::Continue as u32
+    });
 }
 
 #[unsafe(no_mangle)]

@@ -138,7 +138,7 @@ pub fn is_binary(name: &[u8]) -> bool {
 
 /// Headers that belong to one connection, not to the message.
 #[inline]
-fn is_connection_header(name: &[u8]) -> bool {
+pub fn is_connection_header(name: &[u8]) -> bool {
     match name.len() {
         2 => is(name, b"te"),
         7 => is(name, b"trailer") || is(name, b"upgrade"),

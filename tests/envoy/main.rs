@@ -16,6 +16,7 @@ mod expectations;
 mod exposure;
 mod faults;
 mod holding;
+mod hooks;
 mod hostile;
 mod memory;
 mod metadata;

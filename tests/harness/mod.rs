@@ -85,7 +85,7 @@ impl Host {
     pub fn envoy() -> Self {
         Self {
             profile: Profile::ENVOY,
-            clusters: vec!["upstream".to_owned()],
+            clusters: vec!["upstream".to_owned(), "plugins".to_owned()],
             properties: Properties::new(),
             plugin: Plugin::Built(Build::Make),
         }

@@ -652,6 +652,10 @@ fn what_kong_cannot_do_is_a_configuration_error() {
             "upstream.connect_bridge",
         ),
         (
+            json!({ "hooks": { "cluster": "a", "pre": [{ "name": "p" }] } }),
+            "hooks: Kong has no gRPC calls",
+        ),
+        (
             json!({ "bodyless": "call", "upstream": { "cluster": "a", "grpc_web": true } }),
             "bodyless: call; upstream.cluster; upstream.grpc_web",
         ),

@@ -21,6 +21,7 @@ mod forms;
 mod harness_envoy_profile;
 mod harness_kong_profile;
 mod holding;
+mod hooks;
 mod host_calls;
 mod json;
 mod kong;

@@ -37,6 +37,7 @@ pub fn run<'i>(
             passes_unread: true,
             property: |_| None,
             changes_trailers: letters.flag(),
+            clock: || 0,
         };
         let (chunk, end) = (bytes(letters), letters.flag());
         let host_reply = *letters.choose(&[None, None, Some(HostReply::Deadline), Some(HostReply::Unreachable)]);

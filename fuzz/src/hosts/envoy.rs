@@ -129,7 +129,7 @@ impl<'w> Envoy<'w> {
                 assert!(!bytes, "raw bytes pass");
                 Flow::Continue
             }
-            ResponseStep::Await => Flow::Hold,
+            ResponseStep::Await | ResponseStep::Ask => Flow::Hold,
             ResponseStep::Drop => Flow::Drop,
             ResponseStep::RewriteTrailers(_) => Flow::Continue,
             ResponseStep::RewriteHeaders(edits) => {
@@ -295,7 +295,7 @@ impl Host for Envoy<'_> {
         }
         if self.ends.upstream.called {
             match self.exchange.call_message(bytes.to_vec(), self.workspace) {
-                CallStep::Await => {}
+                CallStep::Await | CallStep::Ask => {}
                 CallStep::Reply(_) => panic!("an answer in front of the end"),
                 CallStep::CancelAndReply(reply) => {
                     self.ends.client.reply(reply);

@@ -254,7 +254,8 @@ impl Ends {
                 self.client.ends(End::Untouched);
                 Flow::Continue
             }
-            RequestStep::Await => Flow::Hold,
+            // Nothing is configured that asks.
+            RequestStep::Await | RequestStep::Ask => Flow::Hold,
             RequestStep::Drop => Flow::Drop,
             RequestStep::Reply(reply) => {
                 assert!(!self.upstream.asked && !self.upstream.called);

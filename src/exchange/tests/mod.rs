@@ -8,6 +8,7 @@ use crate::grpc::frame;
 use crate::http::headers::HeaderEdits;
 
 mod growth;
+mod hooks;
 mod records;
 
 const PROTO: &str = r#"
@@ -197,11 +198,11 @@ fn events_in_any_order_give_at_most_one_answer() {
                 6 => client.response(&exchange.release_response(workspace)),
                 7 => client.response(&exchange.response_chunks_ended(ok(), workspace)),
                 8 => match exchange.call_message(chunk, workspace) {
-                    CallStep::Await => {}
+                    CallStep::Await | CallStep::Ask => {}
                     CallStep::Reply(_) | CallStep::CancelAndReply(_) => client.replies += 1,
                 },
                 _ => match exchange.call_closed(random.below(17) as u32, b"why", None, workspace) {
-                    CallStep::Await => {}
+                    CallStep::Await | CallStep::Ask => {}
                     CallStep::Reply(_) | CallStep::CancelAndReply(_) => client.replies += 1,
                 },
             }

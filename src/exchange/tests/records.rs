@@ -99,7 +99,7 @@ fn message(plugin: &Rc<Plugin>, request: &RandomRequest) -> Result<Vec<u8>, Stri
     let matched = matched.map_err(why)?.unwrap();
     let mut pending = Pending::new(matched, head, false, ENVOY, &mut workspace).map_err(why)?;
     pending
-        .convert(Some(request.body.as_bytes()), ENVOY, &mut workspace)
+        .convert(request.body.as_bytes(), true, ENVOY, &mut workspace)
         .map_err(why)?;
     Ok(pending.take_frame().split_off(PREFIX_LENGTH))
 }

@@ -26,6 +26,8 @@ pub struct Body {
     filler: bool,
     /// What is shown is in Envoy's own buffer.
     buffered: bool,
+    /// It may become longer than it is, whatever that has Envoy do.
+    grows: bool,
     /// How many bytes have come.
     pub seen: usize,
 }
@@ -39,6 +41,7 @@ impl Body {
             left: 0,
             filler: false,
             buffered: false,
+            grows: false,
             seen: 0,
         }
     }
@@ -67,6 +70,7 @@ impl Body {
     /// How many bytes may be put in the place of those that are new, or mean nothing.
     pub fn room(&self) -> usize {
         match self.buffered {
+            true if self.filler && self.grows => usize::MAX,
             true if self.filler => self.shown,
             true => self.shown.saturating_sub(self.left),
             false => usize::MAX,
@@ -121,6 +125,20 @@ impl Body {
         self.filler = false;
         self.left = self.shown;
         exports::stop_and_watermark()
+    }
+
+    /// Ends the last callback about a body: a byte of filler stands in Envoy's buffer for what takes its place later, of whatever
+    /// length. To be asked for where all callbacks come through `filter::exports`.
+    pub fn stand_in(&mut self) -> Result<Action, HostStatus> {
+        let action = self.reserve(1);
+        self.may_grow();
+        action
+    }
+
+    /// What is in Envoy's buffer may become longer than it is: it may outgrow its bounds, when Envoy answers 413 or 500 in the
+    /// midst of the host call.
+    pub fn may_grow(&mut self) {
+        self.grows = true;
     }
 
     /// Ends the callback: Envoy holds `size` bytes of filler in place of what is shown, or as many as there is room for.

@@ -9,16 +9,19 @@ use proxy_wasm::types::Action;
 use super::body::Body;
 use super::held;
 use super::hold::{self, Verdict, Waiting};
+use super::hooks::{self, Then};
 use super::local_reply::{BRIDGE_OVERFLOW, call_host_reply, host_reply, may_be_made_up};
 use super::replies::{Disguised, send_through};
 use super::shared::Shared;
 use super::steps::{Followed, follow_response, without_body};
 use crate::exchange::{
-    Abilities, CallStep, Exchange, Failure, HostReply, RequestStep, ResponseStep, Workspace, is_trailers_frame,
+    Abilities, CallStep, Exchange, Failure, HookStep, HostReply, RequestStep, ResponseStep, Workspace,
+    is_trailers_frame,
 };
-use crate::filter::abi::{self, Buffer, HostStatus, Map, send_reply};
+use crate::filter::abi::{self, Buffer, HostStatus, Map, Stream, send_reply};
 use crate::filter::exports;
 use crate::filter::observe::metrics;
+use crate::hooks::CallFailure;
 use crate::http::headers::{HeaderEdits, Headers};
 
 /// The longest body of a request that may turn out to end with trailers.
@@ -39,6 +42,8 @@ pub struct EnvoyContext {
     deadline: Option<u64>,
     /// The gRPC stream in flight.
     call: Option<u32>,
+    /// The call of a hook in flight.
+    hook: Option<u32>,
     /// What an answer of this filter's that is on its way must become when it passes here.
     disguised: Option<Disguised>,
 }
@@ -66,6 +71,7 @@ impl EnvoyContext {
             response_body: Body::new(Buffer::ResponseBody),
             deadline: None,
             call: None,
+            hook: None,
             disguised: None,
         }
     }
@@ -81,6 +87,9 @@ impl HttpContext for EnvoyContext {
         let action = self.request(|exchange, abilities, workspace| {
             exchange.request_headers(headers, end_of_stream, abilities, workspace)
         });
+        if self.hook.is_some() && !end_of_stream {
+            return exports::stop_all();
+        }
         let uploads = self.exchange.borrow().uploads();
         if !uploads && !self.exchange.borrow().awaits_body() {
             return action;
@@ -135,6 +144,12 @@ impl HttpContext for EnvoyContext {
         if action == Action::Continue {
             return self.request_body.go_on();
         }
+        if self.hook.is_some() {
+            return match self.request_body.stand_in() {
+                Ok(action) => action,
+                Err(status) => self.fail(&status.refused("to change the request body")),
+            };
+        }
         if !end_of_stream && let Some(room) = self.room_before_trailers(chunk.len()) {
             return match self.request_body.reserve(room) {
                 Ok(action) => action,
@@ -178,6 +193,7 @@ impl HttpContext for EnvoyContext {
         if action == Action::Continue {
             return self.request_body.go_on();
         }
+        self.request_body.may_grow();
         action
     }
 
@@ -197,7 +213,7 @@ impl HttpContext for EnvoyContext {
                 .then(|| abi::headers(Map::ResponseHeaders).ok()?.status())
                 .flatten();
             self.exchange.borrow_mut().answered_elsewhere(status);
-            self.cancel_call();
+            self.cancel_calls();
             if let Some(disguised) = self.disguised.take()
                 && let Err(status) = disguised.restore()
             {
@@ -221,6 +237,10 @@ impl HttpContext for EnvoyContext {
     }
 
     fn on_http_response_body(&mut self, size: usize, end_of_stream: bool) -> Action {
+        if self.hook.is_some() {
+            self.response_body.show(size);
+            return self.keep_the_place();
+        }
         if !self.exchange.borrow().awaits_response() {
             return Action::Continue;
         }
@@ -232,6 +252,9 @@ impl HttpContext for EnvoyContext {
             self.look_at_the_time();
         }
         let action = self.response(|exchange, _, workspace| exchange.response_chunk(&chunk, end_of_stream, workspace));
+        if self.hook.is_some() {
+            return self.keep_the_place();
+        }
         if exports::has_watermark() && self.exchange.borrow().response_may_stall() {
             self.shared.held.add(self.context, &self.exchange);
             if let Err(status) = self.shared.ticker.within(held::TICK) {
@@ -242,6 +265,12 @@ impl HttpContext for EnvoyContext {
     }
 
     fn on_http_response_trailers(&mut self, _: usize) -> Action {
+        if self.hook.is_some() {
+            return match abi::clear_headers(Map::ResponseTrailers) {
+                Ok(()) => Action::Pause,
+                Err(status) => self.fail(&status.refused("to take the response trailers")),
+            };
+        }
         if self.exchange.borrow().changes_native() {
             self.response_body.trailers();
             return self.response(|exchange, _, workspace| exchange.native_trailers(workspace));
@@ -268,6 +297,13 @@ impl HttpContext for EnvoyContext {
 }
 
 impl Context for EnvoyContext {
+    fn on_grpc_call_response(&mut self, token: u32, code: u32, size: usize) {
+        if self.hook == Some(token) {
+            self.hook = None;
+            self.hook_answered(hooks::message(code, size));
+        }
+    }
+
     fn on_grpc_stream_initial_metadata(&mut self, token: u32, _: u32) {
         if self.call == Some(token)
             && let Some(metadata) = readable("initial metadata", abi::headers(Map::GrpcInitialMetadata))
@@ -311,7 +347,7 @@ impl Context for EnvoyContext {
 
     fn on_done(&mut self) -> bool {
         // The client may have left: the host itself cancels nothing.
-        self.cancel_call();
+        self.cancel_calls();
         self.shared.holding.forget(self.context);
         self.shared.replies.forget(self.context);
         self.shared.held.forget(self.context);
@@ -349,11 +385,26 @@ impl EnvoyContext {
             let mut exchange = self.exchange.borrow_mut();
             let mut workspace = self.shared.any.workspace.borrow_mut();
             let step = event(&mut exchange, self.shared.abilities(), &mut workspace);
-            let request = self.shared.request(self.context);
-            let followed = request.follow(step, &mut self.request_body);
+            let (request, body) = (self.shared.request(self.context), &mut self.request_body);
+            let followed = match step {
+                RequestStep::Ask => hooks::ask(&mut exchange, &mut workspace, &self.shared, |step| {
+                    hooks::follow(step, &request, body)
+                })
+                .map_or_else(|followed| followed, |token| Ok(Followed::Asked(token))),
+                step => request.follow(step, body),
+            };
             workspace.trim();
             followed
         };
+        self.watch_the_time();
+        match followed {
+            Ok(followed) => self.followed(followed),
+            Err(failure) => self.fail(&failure),
+        }
+    }
+
+    /// Notes when the time for the answer is up, if it has a bound that the upstream may notice first.
+    fn watch_the_time(&mut self) {
         if self.deadline.is_none()
             && let Some(timeout) = self.exchange.borrow().watched_timeout()
             && let Ok(now) = abi::now()
@@ -361,19 +412,77 @@ impl EnvoyContext {
             let timeout = u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX);
             self.deadline = Some(now.saturating_add(timeout));
         }
+    }
+
+    /// A step about the request is done so.
+    fn followed(&mut self, followed: Followed) -> Action {
         match followed {
-            Ok(Followed::Continue) => Action::Continue,
-            Ok(Followed::Pause) => Action::Pause,
-            Ok(Followed::Called(token)) => {
-                self.call = Some(token);
-                Action::Pause
-            }
-            Ok(Followed::Answered(disguised)) => {
+            Followed::Continue => return Action::Continue,
+            Followed::Pause => {}
+            Followed::Called(token) => self.call = Some(token),
+            Followed::Asked(token) => self.hook = Some(token),
+            Followed::Answered(disguised) => {
                 self.phase = Phase::Answered;
                 self.disguised = disguised;
-                Action::Pause
             }
-            Err(failure) => self.fail(&failure),
+        }
+        Action::Pause
+    }
+
+    /// The call of a hook has ended.
+    fn hook_answered(&mut self, answer: Result<Vec<u8>, CallFailure>) {
+        let answers = matches!(self.phase, Phase::Response { .. });
+        let next = {
+            let mut exchange = self.exchange.borrow_mut();
+            let mut workspace = self.shared.any.workspace.borrow_mut();
+            hooks::answered(
+                &mut exchange,
+                answer.as_deref().map_err(|failure| *failure),
+                &self.shared,
+            );
+            let (request, body) = (self.shared.request(self.context), &mut self.request_body);
+            let next = hooks::ask(&mut exchange, &mut workspace, &self.shared, |step| {
+                hooks::follow_later(step, &request, body, &mut self.response_body, answers)
+            });
+            workspace.trim();
+            next
+        };
+        if exports::take_called_within() {
+            // What the request has become is more than Envoy holds, and it has said so.
+            self.exchange.borrow_mut().answered_elsewhere(Some(413));
+            self.phase = Phase::Answered;
+            return;
+        }
+        self.watch_the_time();
+        match next {
+            Ok(token) => self.hook = Some(token),
+            Err(Ok(Then::Followed(followed))) => {
+                if self.followed(followed) == Action::Continue {
+                    self.request_body.go_on();
+                    if let Err(status) = abi::continue_stream(Stream::Request) {
+                        self.fail(&status.refused("to continue the request"));
+                    }
+                }
+            }
+            Err(Ok(Then::Answered(disguised))) => {
+                self.phase = Phase::Answered;
+                self.disguised = disguised;
+            }
+            Err(Ok(Then::InPlace)) => {
+                self.response_body.go_on();
+                self.phase = Phase::Response { headers_gone: true };
+            }
+            Err(Err(failure)) => {
+                self.fail(&failure);
+            }
+        }
+    }
+
+    /// Ends a callback about the response's body: something stands in its place until hooks have been asked.
+    fn keep_the_place(&mut self) -> Action {
+        match self.response_body.reserve(hooks::ROOM) {
+            Ok(action) => action,
+            Err(status) => self.fail(&status.refused("to change the response body")),
         }
     }
 
@@ -434,7 +543,7 @@ impl EnvoyContext {
 
     /// What becomes of the end of a request that is complete already.
     fn behind_the_request(&self) -> Action {
-        match self.call.is_some() || self.phase == Phase::Answered {
+        match self.call.is_some() || self.hook.is_some() || self.phase == Phase::Answered {
             true => Action::Pause,
             false => Action::Continue,
         }
@@ -467,7 +576,21 @@ impl EnvoyContext {
             }
             let headers_gone = self.phase == Phase::Response { headers_gone: true };
             let step = if head { without_body(step) } else { step };
-            let followed = follow_response(step, headers_gone, &mut self.response_body);
+            let body = &mut self.response_body;
+            let followed = match step {
+                ResponseStep::Ask => hooks::ask(&mut exchange, &mut workspace, &self.shared, |step| match step {
+                    HookStep::Reply(reply) => follow_response(ResponseStep::Reply(reply), headers_gone, body),
+                    HookStep::Call(_) | HookStep::Request { .. } => Ok(Action::Pause),
+                })
+                .map_or_else(
+                    |followed| followed,
+                    |token| {
+                        self.hook = Some(token);
+                        Ok(Action::Pause)
+                    },
+                ),
+                step => follow_response(step, headers_gone, body),
+            };
             workspace.trim();
             followed
         };
@@ -489,6 +612,17 @@ impl EnvoyContext {
                     self.disguised = send_through(reply);
                     true
                 }
+                CallStep::Ask => {
+                    let asked = hooks::ask(&mut exchange, &mut workspace, &self.shared, |step| match step {
+                        HookStep::Reply(reply) => send_through(reply),
+                        HookStep::Call(_) | HookStep::Request { .. } => None,
+                    });
+                    match asked {
+                        Ok(token) => self.hook = Some(token),
+                        Err(disguised) => self.disguised = disguised,
+                    }
+                    false
+                }
             };
             workspace.trim();
             cancel
@@ -499,17 +633,17 @@ impl EnvoyContext {
     }
 
     fn cancel_call(&mut self) {
-        if let Some(token) = self.call.take()
-            && let Err(status) = abi::cancel_grpc_stream(token)
-            && status != HostStatus::NOT_FOUND
-        {
-            log::error!("cannot cancel a gRPC call: {status}");
-        }
+        cancel(self.call.take());
+    }
+
+    fn cancel_calls(&mut self) {
+        self.cancel_call();
+        cancel(self.hook.take());
     }
 
     /// Ends the exchange with an error.
     fn fail(&mut self, failure: &Failure) -> Action {
-        self.cancel_call();
+        self.cancel_calls();
         let mut workspace = self.shared.any.workspace.borrow_mut();
         let mut exchange = self.exchange.borrow_mut();
         let streams = exchange.streams_request();
@@ -524,6 +658,16 @@ impl EnvoyContext {
             Phase::Answered => {}
         }
         Action::Pause
+    }
+}
+
+/// Cancels a gRPC call, if there is one.
+fn cancel(token: Option<u32>) {
+    if let Some(token) = token
+        && let Err(status) = abi::cancel_grpc_stream(token)
+        && status != HostStatus::NOT_FOUND
+    {
+        log::error!("cannot cancel a gRPC call: {status}");
     }
 }
 

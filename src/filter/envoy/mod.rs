@@ -3,7 +3,7 @@
 //! - `context`: one exchange. `steps`: what a step asks for, done. `body`: what may be done to a body, and when.
 //! - `shared`: what all exchanges of one plugin configuration share here: whether headers are held (`hold`), answers that
 //!   wait for their status (`held`), answers that wait to go out (`replies`), and the timer for all (`ticker`).
-//! - `call`: a gRPC call. [`upstream`]: the form in which Envoy takes its target and metadata.
+//! - `hooks`: the calls of hooks. `call`: a gRPC call in the request's place. [`upstream`]: the form in which Envoy takes its target and metadata.
 //! - [`local_reply`]: answers that Envoy made up.
 //! - `names`: Envoy's own header names.
 //!
@@ -19,6 +19,8 @@ pub mod context;
 mod held;
 #[cfg(target_arch = "wasm32")]
 mod hold;
+#[cfg(target_arch = "wasm32")]
+mod hooks;
 mod local_reply;
 #[cfg(target_arch = "wasm32")]
 mod names;

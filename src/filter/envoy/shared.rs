@@ -60,6 +60,7 @@ impl Shared {
         Abilities {
             replaces_requests: exports::has_watermark(),
             property: abi::property_at,
+            clock: || abi::now().map_or(0, |now| i64::try_from(now / 1_000_000_000).unwrap_or(i64::MAX)),
             ..Abilities::envoy(
                 // What is held back by "stop, and buffer" is bounded, and Envoy adds to it.
                 self.holding.verdict() == Verdict::Holds && exports::has_watermark(),

@@ -23,6 +23,8 @@ pub enum Followed {
     Pause,
     /// It waits, and a gRPC call with this token was opened.
     Called(u32),
+    /// It waits, and a hook is asked by a call with this token.
+    Asked(u32),
     /// An answer is on its way, maybe under another guise for now.
     Answered(Option<Disguised>),
 }
@@ -45,7 +47,7 @@ impl Request<'_> {
         match step {
             RequestStep::PassThrough => Ok(Followed::Continue),
             // What is shown of a body that is awaited is dropped with the end of the callback.
-            RequestStep::Await | RequestStep::Drop => Ok(Followed::Pause),
+            RequestStep::Await | RequestStep::Drop | RequestStep::Ask => Ok(Followed::Pause),
             RequestStep::Reply(reply) => Ok(Followed::Answered(self.replies.send(self.context, reply, self.ticker))),
             RequestStep::BreakOff(reply) => Ok(Followed::Answered(self.break_off(reply))),
             // This answer goes past all filters, this one too: nothing would undo a disguise.
@@ -77,7 +79,7 @@ impl Request<'_> {
 }
 
 /// Edits the request headers, and gives `timeout`, if there is one, by each of `timeout_headers`.
-fn edit_headers(edits: &HeaderEdits, timeout: Option<Duration>, timeout_headers: &[&[u8]]) -> Result<(), Failure> {
+pub fn edit_headers(edits: &HeaderEdits, timeout: Option<Duration>, timeout_headers: &[&[u8]]) -> Result<(), Failure> {
     let edited = abi::edit_headers(Map::RequestHeaders, edits).and_then(|()| match timeout {
         Some(timeout) => {
             let value = timeout_value(timeout);
@@ -127,7 +129,7 @@ pub fn follow_response(step: ResponseStep<'_>, headers_gone: bool, body: &mut Bo
     match step {
         ResponseStep::Hold(bytes) if bytes.len() > body.room() => reset_response(),
         ResponseStep::PassThrough => Ok(body.go_on()),
-        ResponseStep::Await => Ok(Action::Pause),
+        ResponseStep::Await | ResponseStep::Ask => Ok(Action::Pause),
         ResponseStep::RewriteHeaders(edits) => edit_response_headers(edits).map(|()| body.go_on()),
         ResponseStep::Hold(bytes) => replace_response_body(body, bytes).map(|()| body.hold_response()),
         // Only where room was reserved is there less than any.

@@ -16,6 +16,8 @@ use crate::filter::abi::{self, HostStatus, MetricKind};
 use crate::filter::host_profile::HostProfile;
 use crate::filter::traffic::Traffic;
 use crate::grpc::Code;
+use crate::hooks::Outcome as HookOutcome;
+use crate::hooks::settings::Kind;
 use crate::routing::Method;
 
 /// How long what was counted may wait for a tick, in milliseconds.
@@ -60,6 +62,8 @@ struct Counters {
     /// Those of methods for which there is no room.
     other: [Place; Code::COUNT],
     errors: [Place; Reason::COUNT],
+    /// By kind, then by what they did.
+    hooks: [Place; 3 * Kind::ALL.len()],
     traffic: [Place; TRAFFIC.len()],
     /// How many series of methods there are.
     series: usize,
@@ -115,6 +119,22 @@ impl Metrics {
                 false
             }
         }
+    }
+
+    /// Counts how a hook's turn ended. Returns whether a tick is needed.
+    pub fn hook(&self, kind: Kind, outcome: HookOutcome) -> bool {
+        let counters = &mut *self.counters.borrow_mut();
+        let waited = !counters.changed.is_empty();
+        let (at, ended) = match outcome {
+            HookOutcome::Passed => (0, "passed"),
+            HookOutcome::Answered => (1, "answered"),
+            HookOutcome::Failed(_) => (2, "failed"),
+        };
+        if let Some(place) = counters.hooks.get_mut(kind as usize * 3 + at) {
+            let name = || format!("hooks.{}.{ended}", kind.name());
+            add(&mut counters.all, &mut counters.changed, place, 1, name);
+        }
+        !waited
     }
 
     /// Hands over what was counted.

@@ -15,8 +15,9 @@ use super::abi::{self, HostStatus};
 use super::host_profile::HostProfile;
 use super::traffic;
 use crate::config::Settings;
-use crate::exchange::Exchange;
-use crate::exchange::outcome::Outcome;
+use crate::exchange::outcome::Outcome as Ended;
+use crate::exchange::{Exchange, HookNews};
+use crate::hooks::Outcome;
 
 /// The least time between two warnings, in nanoseconds: an upstream that fails does so with every request.
 const BETWEEN_WARNINGS: u64 = 1_000_000_000;
@@ -119,6 +120,20 @@ impl Observer {
         waits
     }
 
+    /// Counts a hook's turn, and says where one has failed. Returns whether a tick is needed for [`Observer::flush`].
+    pub fn hook(&self, news: &HookNews) -> bool {
+        let waits = match &self.metrics {
+            Some(metrics) => metrics.hook(news.kind, news.outcome),
+            None => false,
+        };
+        if let Outcome::Failed(failure) = news.outcome
+            && self.may_warn()
+        {
+            log::warn!("hooks.{} {:?}: {failure}", news.kind.name(), news.name);
+        }
+        waits
+    }
+
     fn may_warn(&self) -> bool {
         let now = abi::now().unwrap_or(0);
         if self
@@ -139,7 +154,7 @@ fn method(exchange: &Exchange) -> Option<&str> {
     exchange.method().and_then(|method| method.path.strip_prefix('/'))
 }
 
-fn line(exchange: &Exchange, outcome: Outcome) -> String {
+fn line(exchange: &Exchange, outcome: Ended) -> String {
     let reason = outcome.reason.map(|reason| format!(" ({})", reason.name()));
     format!(
         "{}: {}{}",

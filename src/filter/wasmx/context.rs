@@ -51,6 +51,10 @@ pub fn unsupported(plugin: &Plugin) -> Vec<&'static str> {
             upstream.connect_bridge,
             "upstream.connect_bridge: on Kong a request without a body is given one without it; leave it out",
         ),
+        (
+            plugin.hooks.is_some(),
+            "hooks: Kong has no gRPC calls for filters; leave them out",
+        ),
     ];
     let found = reasons.into_iter().filter(|(is_set, _)| *is_set);
     found.map(|(_, reason)| reason).collect()

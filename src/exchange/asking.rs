@@ -1,0 +1,181 @@
+//! What waits for hooks: a request, or an answer.
+
+use super::failure::Failure;
+use super::reply::Reply;
+use super::workspace::Workspace;
+use crate::hooks::settings::Kind;
+use crate::hooks::{Course, CurrentRequest, CurrentResponse, HookReply, Outcome as HookOutcome, Stage};
+use crate::http::headers::{HeaderEdits, Headers};
+use crate::http::media_type::GrpcProtocol;
+use crate::http::status::is_without_content;
+
+/// A request that waits for hooks.
+#[derive(Debug)]
+pub struct Asking {
+    /// The hooks.
+    pub course: Course,
+    /// Which of them it meets now.
+    pub stage: Stage,
+    /// What they see.
+    pub form: Form,
+    /// Where its body is.
+    pub body: Body,
+    /// What has come of the body, as long as that is not all of it.
+    pub gathered: Vec<u8>,
+    /// The request as it stands, once all of it is there.
+    pub request: CurrentRequest,
+    /// An answer in its place.
+    pub reply: Option<HookReply>,
+}
+
+/// What of a request hooks see and change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// All of it.
+    Whole,
+    /// The headers of a gRPC client's call.
+    Native(GrpcProtocol),
+    /// The headers of what goes on unread: an upgrade, or a request that is none for a method.
+    Unread,
+}
+
+/// Where the body of a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// It is coming. It may have said how long it is.
+    Gathers {
+        /// What it said.
+        length: Option<usize>,
+    },
+    /// It is there, and the host has something in whose place another may go.
+    Whole,
+    /// The host has none; or it waits there, unseen.
+    Absent {
+        /// There is none.
+        ended: bool,
+    },
+}
+
+/// An exchange whose response hooks are still to be asked.
+#[derive(Debug)]
+pub struct Answering {
+    /// The hooks.
+    pub course: Course,
+    /// The request, as hooks have left it.
+    pub request: CurrentRequest,
+    /// The response as it stands; `None`: it is in the workspace's reply.
+    pub response: Option<CurrentResponse>,
+    /// An answer in its place.
+    pub reply: Option<HookReply>,
+}
+
+/// A hook's turn that has ended, for those who count and log.
+#[derive(Clone, Debug)]
+pub struct HookNews {
+    /// The hook's kind.
+    pub kind: Kind,
+    /// Its name.
+    pub name: String,
+    /// What it did.
+    pub outcome: HookOutcome,
+}
+
+/// What is next where hooks are asked.
+pub enum Turn {
+    /// A call is ready.
+    Call,
+    /// This is the answer.
+    Reply(HookReply),
+    /// The request fails, whatever hooks say.
+    Failed(Failure),
+    /// All have been asked.
+    GoOn,
+}
+
+impl Asking {
+    /// How many bytes of memory it takes.
+    pub fn footprint(&self) -> usize {
+        self.course.footprint() + self.gathered.capacity() + self.request.footprint()
+    }
+
+    /// Whether the request's body is awaited.
+    pub fn gathers(&self) -> bool {
+        matches!(self.body, Body::Gathers { .. })
+    }
+
+    /// Whether it is awaited and doesn't say how long it is.
+    pub fn lacks_length(&self) -> bool {
+        self.body == Body::Gathers { length: None }
+    }
+
+    /// What of gRPC the client speaks; `None`: it is no gRPC client.
+    pub fn protocol(&self) -> Option<GrpcProtocol> {
+        match self.form {
+            Form::Native(protocol) => Some(protocol),
+            Form::Whole | Form::Unread => None,
+        }
+    }
+
+    /// All of the request is there. `has_body`: the host has a body.
+    pub fn complete(&mut self, has_body: bool) {
+        let (headers, _) = std::mem::take(&mut self.request).into_parts();
+        let mut body = std::mem::take(&mut self.gathered);
+        // What Envoy's Lua filter gives to requests that have none.
+        if body == b" " && matches!(headers.get(":method"), Some(b"GET" | b"DELETE")) {
+            body.clear();
+        }
+        self.body = match has_body {
+            true => Body::Whole,
+            false => Body::Absent { ended: true },
+        };
+        self.request = CurrentRequest::new(headers, body);
+    }
+}
+
+impl Answering {
+    /// How many bytes of memory it takes.
+    pub fn footprint(&self) -> usize {
+        let response = self.response.as_ref();
+        self.course.footprint()
+            + self.request.footprint()
+            + response.map_or(0, |response| response.body.capacity() + response.headers.footprint())
+    }
+}
+
+impl Answering {
+    /// What is next. The response may still be in `workspace`.
+    pub fn turn(&mut self, workspace: &mut Workspace) -> Turn {
+        if let Some(reply) = self.reply.take() {
+            return Turn::Reply(reply);
+        }
+        let reply = &mut workspace.reply;
+        let response = self.response.get_or_insert_with(|| CurrentResponse {
+            status: reply.status,
+            headers: std::mem::take(&mut reply.headers),
+            body: std::mem::take(&mut reply.body),
+        });
+        match self
+            .course
+            .next_of_response(&self.request, response, &mut workspace.hooks)
+        {
+            Some(_) => Turn::Call,
+            None => Turn::GoOn,
+        }
+    }
+}
+
+/// The headers of a response that takes the place of the one that the host holds, whose names are `held`.
+pub fn in_place_of(held: &Headers, reply: &Reply, edits: &mut HeaderEdits) {
+    edits.clear();
+    for (name, _) in held.iter().filter(|(name, _)| name.first() != Some(&b':')) {
+        edits.remove(name);
+    }
+    let mut digits = itoa::Buffer::new();
+    edits.set(b":status", digits.format(reply.status).as_bytes());
+    for (name, value) in reply.headers.iter() {
+        edits.add(name, value);
+    }
+    if !is_without_content(reply.status) {
+        edits.add(b"content-length", digits.format(reply.body.len()).as_bytes());
+    }
+}

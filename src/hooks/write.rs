@@ -1,0 +1,42 @@
+//! Records of a `coprocess.Object`, written.
+
+use super::pairs::lossy;
+use crate::wire::{Tag, WireType, varint_length, write_record, write_varint};
+
+/// Appends a number, unless it is 0.
+pub fn write_number(number: u32, value: u64, out: &mut Vec<u8>) {
+    if value != 0 {
+        Tag::new(number, WireType::Varint).append_to(out);
+        write_varint(value, out);
+    }
+}
+
+/// Appends a string or bytes, unless they are empty.
+pub fn write_bytes(number: u32, bytes: &[u8], out: &mut Vec<u8>) {
+    if !bytes.is_empty() {
+        write_record(number, bytes, out);
+    }
+}
+
+/// Appends what stands before a message of so many bytes.
+pub fn write_head(number: u32, length: usize, out: &mut Vec<u8>) {
+    Tag::new(number, WireType::Len).append_to(out);
+    write_varint(length as u64, out);
+}
+
+/// Appends an entry of a map of strings.
+pub fn write_entry(number: u32, key: &[u8], value: &[u8], out: &mut Vec<u8>) {
+    write_head(number, record_length(key.len()) + record_length(value.len()), out);
+    write_record(1, key, out);
+    write_record(2, value, out);
+}
+
+/// Appends an entry of a map of strings; what isn't UTF-8 has U+FFFD.
+pub fn write_text_entry(number: u32, key: &[u8], value: &[u8], out: &mut Vec<u8>) {
+    write_entry(number, &lossy(key), &lossy(value), out);
+}
+
+/// How many bytes a record takes whose contents are so many, under a field number below 16.
+pub fn record_length(length: usize) -> usize {
+    1 + varint_length(length as u64) + length
+}

@@ -1,0 +1,330 @@
+//! Keys, and that nothing gets to the service past a hook that has not let it through.
+
+use serde_json::{Value, json};
+
+use super::{at, bench, each, hooks, post};
+use crate::bench::client::{self, Connection, Http, Live, Request};
+use crate::bench::upstream::{Script, frame};
+use crate::bench::{Gateway, script};
+
+#[tokio::test]
+async fn a_token_becomes_the_services_credentials() {
+    let known = "o.request.set_headers['x-saw'] = seen(o); o.request.set_headers['Authorization'] = 'Bearer ' + o.metadata['jwt']";
+    let scripts = [
+        ("auth", "let_in(o, 't'); o.metadata['jwt'] = 'j'"),
+        ("known", known),
+        ("post", "o.request.set_headers['x-post'] = o.session.metadata['token']"),
+    ];
+    for (listener, version) in each(&["keys", "keys-pass"]) {
+        for request in [post(&json!({})), Request::get("/v1/echo")] {
+            let request = hooks(request.header("authorization", "Bearer t"), &scripts);
+            let (answer, received) = at(listener).exchange(version, request, Script::echo()).await;
+            assert_eq!(answer.status, 200, "{listener} {version:?} {answer:?}");
+            assert_eq!(received.header("authorization"), Some("Bearer j"));
+            assert_eq!(received.header("x-post"), Some("t"));
+            let saw: Value = serde_json::from_str(received.header("x-saw").unwrap()).unwrap();
+            assert_eq!(saw["hook_type"], "PostKeyAuth");
+            assert_eq!(saw["metadata"], json!({ "token": "t", "jwt": "j" }));
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_is_not_good_is_refused() {
+    for (script, status, message) in [
+        ("pass", 403, "Forbidden"),
+        ("o.session.SetInParent()", 403, "Forbidden"),
+        ("let_in(o, 't', expires=1)", 401, "Key has expired, please renew"),
+        ("let_in(o, 't', is_inactive=True)", 403, "Key is inactive, please renew"),
+        (
+            "let_in(o, 't'); o.session.access_rights['other'].api_id = 'other'",
+            403,
+            "Access to this API has been disallowed",
+        ),
+        ("refuse(o, 401, 'who?', WWW_Authenticate='Basic')", 401, "who?"),
+    ] {
+        for version in Http::BOTH {
+            for request in [post(&json!({})), Request::get("/v1/echo")] {
+                let answer = at("keys").refuse(version, hooks(request, &[("auth", script)])).await;
+                assert_eq!(answer.status, status, "{version:?} {script} {answer:?}");
+                assert_eq!(answer.body, format!("{{\n    \"error\": \"{message}\"\n}}"), "{script}");
+            }
+        }
+    }
+}
+
+const NATIVE: [&str; 6] = [
+    "application/grpc",
+    "application/grpc+proto",
+    "Application/GRPC; x=y",
+    "application/grpc-web+proto",
+    "application/grpc-web",
+    "application/grpc-web-text",
+];
+
+fn native(path: &str, content_type: &str) -> Request {
+    Request::new("POST", path)
+        .header("content-type", content_type)
+        .header("te", "trailers")
+        .body(frame(0, b"\x18\x05\xff\xff\0unreadable"))
+}
+
+#[tokio::test]
+async fn native_calls_are_let_in_as_they_are_or_refused_in_their_terms() {
+    for (listener, version) in each(&["keys", "keys-pass", "keys-below", "keys-upgrades"]) {
+        for content_type in NATIVE {
+            for path in ["/test.everything.Echo/Post", "/no.such/Method", "/v1/echo", "/"] {
+                let answer = at(listener).refuse(version, native(path, content_type)).await;
+                let at = format!("{listener} {version:?} {content_type} {path}");
+                assert_eq!(
+                    (answer.status, answer.header("grpc-status")),
+                    (200, Some("7")),
+                    "{at} {answer:?}"
+                );
+                assert_eq!(answer.header("grpc-message"), Some("no key"), "{at}");
+                assert!(answer.body.is_empty() && answer.trailers.is_empty(), "{at}");
+            }
+            if content_type.contains("text") {
+                continue;
+            }
+            let script = [(
+                "auth",
+                "assert o.request.headers['X-Bad'] == 'a\\ufffd'; let_in(o, 't'); o.request.raw_body = b'x'",
+            )];
+            let request = native("/test.everything.Echo/Post", content_type).header("x-bad", b"a\xff");
+            let (answer, received) = at(listener)
+                .exchange(version, hooks(request, &script), Script::reply_bytes(&b"\xff\0"[..]))
+                .await;
+            assert_eq!(answer.status, 200, "{listener} {version:?} {answer:?}");
+            assert_eq!(
+                received.messages,
+                [&b"\x18\x05\xff\xff\0unreadable"[..]],
+                "{listener} {version:?} {content_type}"
+            );
+            let bad = received.headers.get("x-bad").unwrap();
+            assert_eq!(bad.as_bytes(), b"a\xff");
+        }
+    }
+    assert_eq!(bench().traps(), "");
+}
+
+#[tokio::test]
+async fn the_body_of_a_native_call_waits_whatever_its_length() {
+    for (listener, version) in each(&["keys", "narrow"]) {
+        let message = vec![b'x'; 3_000_000];
+        let request = Request::new("POST", "/test.everything.Echo/Post")
+            .header("content-type", "application/grpc")
+            .header("authorization", "Bearer t")
+            .body(frame(0, &message));
+        let slow = [("pre", "sleep(0.3)"), ("first", "sleep(0.3)")];
+        let (answer, received) = at(listener)
+            .exchange(version, hooks(request, &slow), Script::reply_bytes(&b""[..]))
+            .await;
+        assert_eq!(answer.status, 200, "{listener} {version:?} {answer:?}");
+        assert_eq!(received.messages[0].len(), message.len());
+    }
+    assert_eq!(bench().traps(), "");
+}
+
+/// Whatever these are, none of them has a key.
+fn keyless_requests() -> Vec<Request> {
+    let body = json!({ "int32Value": 5 });
+    let mut requests = Vec::new();
+    for path in [
+        "/v1/echo",
+        "/v1/%65cho",
+        "//v1/echo",
+        "/x/../v1/echo",
+        "/test.everything.Echo/Post",
+        "/test.everything.Echo/Post;x",
+        "/TEST.everything.echo/post",
+        "/%74est.everything.Echo%2FPost",
+        "/test.everything.Echo/Query?connect=v1&encoding=json&message=%7B%7D",
+        "/v1/streams:collect",
+        "/v1/any-kind",
+    ] {
+        for method in [
+            "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "REPORT", "QUERY", "get",
+        ] {
+            requests.push(Request::new(method, path));
+            if !matches!(method, "GET" | "HEAD" | "TRACE" | "get") {
+                requests.push(Request::new(method, path).json(&body));
+            }
+        }
+        for content_type in [
+            "text/plain",
+            "application/proto",
+            "application/connect+proto",
+            "application/x-grpc",
+            "application/grp",
+            " application/json",
+            "multipart/form-data; boundary=x",
+            "application/x-www-form-urlencoded",
+            "",
+        ] {
+            requests.push(
+                Request::new("POST", path)
+                    .header("content-type", content_type)
+                    .body(frame(0, b"")),
+            );
+        }
+        requests.push(Request::post(path, &body).header("connect-protocol-version", "1"));
+        requests.push(
+            Request::post(path, &body)
+                .header("expect", "100-continue")
+                .header("connection", "close"),
+        );
+        requests.push(
+            Request::post(path, &body)
+                .header("authorization", "Bearer x")
+                .header("authorization", "Bearer t"),
+        );
+        requests.push(
+            Request::new("OPTIONS", path)
+                .header("origin", "https://app.example.com")
+                .header("access-control-request-method", "POST"),
+        );
+    }
+    requests
+}
+
+#[tokio::test]
+async fn nothing_gets_past_the_key() {
+    for (listener, version) in each(&["keys", "keys-pass", "keys-upgrades"]) {
+        for request in keyless_requests() {
+            let mut call = script(Script::echo());
+            let request = request.script(&call);
+            let Ok(answer) = client::send(at(listener).address, version, &request).await else {
+                // Not all of them are HTTP.
+                assert!(!call.has_received(), "{listener} {version:?} {request:?}");
+                continue;
+            };
+            // Behind a 100.
+            let broken = answer.body.starts_with(b"HTTP/1.1 403 ");
+            let refused = matches!(answer.status, 400 | 403 | 417) || answer.header("grpc-status") == Some("7");
+            assert!(refused || broken, "{listener} {version:?} {request:?} {answer:?}");
+            assert!(!call.has_received(), "{listener} {version:?} {request:?}");
+        }
+    }
+    assert_eq!(bench().traps(), "");
+}
+
+#[tokio::test]
+async fn an_upgrade_needs_the_key_too() {
+    let gateway: Gateway = at("keys-upgrades");
+    for (line, connection) in [
+        ("GET /nowhere", "keep-alive, upgrade"),
+        ("POST /v1/echo", "upgrade"),
+        ("GET /v1/echo", "Upgrade"),
+        ("GET /test.everything.Echo/Post", "upgrade"),
+    ] {
+        for (authorization, expected) in [("x", 403), ("Bearer t", 101)] {
+            let mut client = Connection::open(gateway.address).await;
+            let head = format!(
+                "{line} HTTP/1.1\r\nhost: a\r\nconnection: {connection}\r\nupgrade: websocket\r\nauthorization: {authorization}\r\n\r\n"
+            );
+            client.send(head.as_bytes()).await;
+            match expected {
+                101 => {
+                    assert_eq!(client.changed().await.unwrap().0, 101, "{line}");
+                    client.send(b"hello").await;
+                    assert_eq!(client.bytes(5).await.unwrap(), "hello", "{line}");
+                }
+                expected => assert_eq!(client.answer("GET").await.unwrap().status, expected, "{line}"),
+            }
+        }
+    }
+    // A tunnel has no path that a hook could be told of.
+    let mut client = Connection::open(gateway.address).await;
+    client
+        .send(b"CONNECT a:443 HTTP/1.1\r\nhost: a:443\r\nauthorization: Bearer t\r\n\r\n")
+        .await;
+    assert!(client.answer("GET").await.unwrap().status >= 400);
+    assert_eq!(bench().traps(), "");
+}
+
+#[tokio::test]
+async fn only_what_may_be_a_call_is_asked_about_outside_of_the_listen_path() {
+    for version in Http::BOTH {
+        let below = at("keys-below");
+        assert_eq!(below.refuse(version, post(&json!({}))).await.status, 403);
+        assert_eq!(below.refuse(version, Request::get("/v1/nothing")).await.status, 403);
+        for path in [
+            "/test.everything.Echo/Post",
+            "/x/test.everything.Echo/Post",
+            "/test.everything.echo/Post;x",
+        ] {
+            let answer = below.refuse(version, Request::post(path, &json!({}))).await;
+            assert_eq!(answer.status, 403, "{version:?} {path}");
+        }
+        let (answer, received) = below
+            .exchange(
+                version,
+                Request::new("POST", "/pages").body(frame(0, b"")),
+                Script::echo(),
+            )
+            .await;
+        assert_eq!(received.path, "/pages", "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_passes_is_let_in_with_its_body() {
+    for (listener, version) in each(&["keys-pass", "keys-below", "keys-upgrades"]) {
+        let request = Request::new("POST", "/v1/nothing?x=y")
+            .body(frame(0, &[b'x'; 200_000]))
+            .header("authorization", "Bearer t");
+        let script = [("known", "o.request.set_headers['x-a'] = '1'; o.request.raw_body = b''")];
+        let (answer, received) = at(listener)
+            .exchange(version, hooks(request, &script), Script::echo())
+            .await;
+        assert_eq!(received.path, "/v1/nothing", "{listener} {version:?} {answer:?}");
+        assert_eq!(received.header("x-a"), Some("1"));
+        assert_eq!(received.messages[0].len(), 200_000);
+    }
+}
+
+#[tokio::test]
+async fn requests_on_one_connection_are_asked_about_one_by_one() {
+    let gateway = at("keys");
+    let mut client = Connection::open(gateway.address).await;
+    let mut all = Vec::new();
+    for number in 0..8 {
+        let request = match number % 2 {
+            0 => post(&json!({})),
+            _ => post(&json!({ "int32Value": number })).header("authorization", "Bearer t"),
+        };
+        all.extend(request.to_http1());
+    }
+    client.send(&all).await;
+    for number in 0..8 {
+        let answer = client.answer("POST").await.unwrap();
+        match number % 2 {
+            0 => assert_eq!(answer.status, 403, "{number}"),
+            // The service knows no script.
+            _ => assert_ne!(answer.status, 403, "{number}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_early_has_reached_nobody() {
+    for version in Http::BOTH {
+        for request in [
+            post(&json!({})).open(),
+            Request::new("POST", "/test.everything.Echo/Post")
+                .header("content-type", "application/grpc")
+                .open(),
+        ] {
+            let mut call = script(Script::echo());
+            let request = hooks(request, &[("pre", "sleep(0.2)")]).script(&call);
+            let mut live = Live::start(at("keys").address, version, &request).await;
+            live.send(frame(0, b"").slice(..3)).await;
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+            live.leave();
+            tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+            assert!(!call.has_received(), "{version:?} {request:?}");
+        }
+    }
+    assert_eq!(bench().traps(), "");
+}
