@@ -175,7 +175,8 @@ pub fn in_place_of(held: &Headers, reply: &Reply, edits: &mut HeaderEdits) {
     for (name, value) in reply.headers.iter() {
         edits.add(name, value);
     }
-    if !is_without_content(reply.status) {
+    // Of a 304 it is the length of what the client has, and nobody knows that.
+    if !is_without_content(reply.status) && reply.status != 304 {
         edits.add(b"content-length", digits.format(reply.body.len()).as_bytes());
     }
 }

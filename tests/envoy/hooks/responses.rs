@@ -59,6 +59,25 @@ async fn an_echoed_response_is_as_without_hooks() {
 }
 
 #[tokio::test]
+async fn a_response_without_content_says_nothing_of_its_length() {
+    for (listener, version) in each(&[&WAYS[..], &["lua", "web", "narrow"]].concat()) {
+        for status in [204, 205, 304] {
+            let script = format!("o.response.status_code = {status}");
+            let request = hooks(post(&json!({})), &[("response", &script)]);
+            let (answer, _) = at(listener)
+                .exchange(version, request, Script::reply(json!({ "int32Value": 5 })))
+                .await;
+            assert_eq!(answer.status, status, "{listener} {version:?} {answer:?}");
+            assert!(answer.body.is_empty(), "{listener} {version:?} {status}");
+            // Of a 304 it is the length of what the client has (RFC 9110, section 8.6).
+            if status != 205 {
+                assert_eq!(answer.header("content-length"), None, "{listener} {version:?} {status}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn errors_of_the_service_are_seen_and_those_of_the_module_are_not() {
     for (listener, version) in each(&[&WAYS[..], &["lua", "web", "narrow"]].concat()) {
         for request in [post(&json!({})), Request::get("/v1/echo")] {
