@@ -140,6 +140,11 @@ impl Answering {
             + self.request.footprint()
             + response.map_or(0, |response| response.body.capacity() + response.headers.footprint())
     }
+
+    /// How long the body of the response is.
+    pub fn length(&self) -> usize {
+        self.response.as_ref().map_or(0, |response| response.body.len())
+    }
 }
 
 impl Answering {

@@ -15,6 +15,7 @@ use std::rc::Rc;
 use super::asking::{Answering, Asking, Body, Form, HookNews, Turn};
 use super::body::too_large;
 use super::failure::Failure;
+use super::in_place::stand_in;
 use super::matched::Matched;
 use super::request::{Head, Pending, Way, cannot_stream};
 use super::steps::{Abilities, CallStep, Forward, HookStep, RequestStep, ResponseStep};
@@ -435,6 +436,14 @@ impl Exchange {
 
 /// The response.
 impl Exchange {
+    /// How many bytes the host is to hold in the place of the answer that hooks are asked about.
+    pub fn room_for_answer(&self) -> usize {
+        stand_in(match &self.state {
+            State::Answering(answering) => answering.length(),
+            _ => 0,
+        })
+    }
+
     /// Whether response hooks are still to be asked.
     pub(super) fn asks_later(&self) -> bool {
         self.asks_later.is_some()

@@ -391,16 +391,17 @@ impl InPlace {
         }
         if !complete {
             return match (&self.state, message.kept()) {
-                (_, Some(_)) if self.whole && !part.amid_trailers => ResponseStep::Reserve(MAX_HELD),
+                (_, Some(kept)) if self.whole && !part.amid_trailers => ResponseStep::Reserve(stand_in(kept)),
                 (State::Begun, Some(kept)) if !*ends_in_body => ResponseStep::Reserve(ERROR_ROOM + kept),
                 _ => ResponseStep::Drop,
             };
         }
         if self.whole {
+            let length = workspace.body.len();
             message.keep(workspace);
             return match part.amid_trailers {
                 true => ResponseStep::Drop,
-                false => ResponseStep::Reserve(MAX_HELD),
+                false => ResponseStep::Reserve(stand_in(length)),
             };
         }
         if *ends_in_body {
@@ -980,6 +981,12 @@ impl Part<'_> {
             hold: self.amid_trailers,
         }
     }
+}
+
+/// How many bytes stand in for an answer of this length that hooks may change: a host that holds the answer holds these mostly,
+/// and what a hook makes of it is mostly no longer.
+pub fn stand_in(length: usize) -> usize {
+    (length + length / 4 + SMALLEST_BUFFER).min(MAX_HELD)
 }
 
 /// Notes how the whole answer ends, and makes the response headers the client's.

@@ -16,6 +16,13 @@ pub enum CallFailure {
     Status(u32),
     /// The server ended it well, but without a message.
     NoMessage,
+    /// The answer has more bytes than a message may have.
+    TooLarge {
+        /// How many it has.
+        size: usize,
+        /// How many it may have.
+        limit: usize,
+    },
     /// The answer isn't the wire format of an object.
     Malformed(WireError),
     /// A text in the answer isn't UTF-8.
@@ -58,6 +65,10 @@ impl fmt::Display for CallFailure {
             Self::TimedOut => f.write_str("the call took too long"),
             Self::Status(code) => write!(f, "the call ended with gRPC status {code}"),
             Self::NoMessage => f.write_str("the call ended without a message"),
+            Self::TooLarge { size, limit } => write!(
+                f,
+                "the answer has {size} bytes, more than limits.max_message_bytes ({limit})"
+            ),
             Self::Malformed(error) => write!(f, "the answer is no coprocess.Object: {error}"),
             Self::NotText => f.write_str("the answer has a string that isn't UTF-8"),
             Self::Missing(field) => write!(

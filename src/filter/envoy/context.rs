@@ -300,7 +300,8 @@ impl Context for EnvoyContext {
     fn on_grpc_call_response(&mut self, token: u32, code: u32, size: usize) {
         if self.hook == Some(token) {
             self.hook = None;
-            self.hook_answered(hooks::message(code, size));
+            let limit = self.shared.plugin().settings.limits.max_message_bytes;
+            self.hook_answered(hooks::message(code, size, limit));
         }
     }
 
@@ -480,7 +481,8 @@ impl EnvoyContext {
 
     /// Ends a callback about the response's body: something stands in its place until hooks have been asked.
     fn keep_the_place(&mut self) -> Action {
-        match self.response_body.reserve(hooks::ROOM) {
+        let room = self.exchange.borrow().room_for_answer();
+        match self.response_body.reserve(room) {
             Ok(action) => action,
             Err(status) => self.fail(&status.refused("to change the response body")),
         }

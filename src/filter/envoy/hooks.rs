@@ -16,10 +16,6 @@ use crate::filter::observe::metrics;
 use crate::hooks::{CallFailure, HookCall, METHOD, SERVICE};
 use crate::http::headers::HeaderEdits;
 
-/// How many bytes Envoy holds in the place of an answer: as many as one may have that hooks have seen and that goes through the
-/// filters in front.
-pub const ROOM: usize = 16 * 1024;
-
 /// Makes the next call that can be made; else does with what is next as `then` says.
 ///
 /// # Errors
@@ -64,9 +60,10 @@ fn start(call: &HookCall<'_>) -> Result<u32, CallFailure> {
     })
 }
 
-/// What a call has ended with, of whose message so many bytes came.
-pub fn message(code: u32, size: usize) -> Result<Vec<u8>, CallFailure> {
+/// What a call has ended with, of whose message so many bytes came; no more than `limit` are taken.
+pub fn message(code: u32, size: usize, limit: usize) -> Result<Vec<u8>, CallFailure> {
     match code {
+        0 if size > limit => Err(CallFailure::TooLarge { size, limit }),
         // No message of the service's: it isn't counted as one.
         0 if size == 0 => Ok(Vec::new()),
         0 => abi::buffer_from(Buffer::GrpcMessage, 0, size).map_err(|_| CallFailure::NoMessage),

@@ -120,6 +120,7 @@ fn listeners() -> Vec<Listener> {
         Listener::new("narrow", &with(keyless(), json!({})))
             .buffer_limit(32 * 1024)
             .window(65_535),
+        Listener::new("tiny", &with(keyless(), json!({}))).buffer_limit(8 * 1024),
         Listener::new(
             "small",
             &with(keyless(), json!({ "limits": { "max_request_bytes": 1000 } })),

@@ -58,6 +58,24 @@ async fn an_echoed_response_is_as_without_hooks() {
     assert_eq!(bench().traps(), "");
 }
 
+/// What stands in for an answer is little longer than that.
+#[tokio::test]
+async fn a_short_answer_needs_a_short_buffer() {
+    for (listener, version) in each(&["tiny"]) {
+        for length in [0, 10, 3_000] {
+            for request in [post(&json!({})), Request::get("/v1/echo")] {
+                let expected = json!({ "stringValue": "x".repeat(length) });
+                let request = hooks(request, &[("response", "o.response.headers['X-N'] = '1'")]);
+                let script = Script::reply(expected.clone());
+                let (answer, _) = at(listener).exchange(version, request, script).await;
+                assert_eq!(answer.status, 200, "{listener} {version:?} {length} {answer:?}");
+                assert_eq!(answer.header("x-n"), Some("1"), "{listener} {version:?} {length}");
+            }
+        }
+    }
+    assert_eq!(bench().traps(), "");
+}
+
 #[tokio::test]
 async fn a_response_without_content_says_nothing_of_its_length() {
     for (listener, version) in each(&[&WAYS[..], &["lua", "web", "narrow"]].concat()) {
