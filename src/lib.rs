@@ -33,7 +33,8 @@
 //! 4. [`routing`] finds the method and binds path captures and query parameters.
 //! 5. [`codec`] writes JSON as protobuf wire format and back, in one pass over the tables.
 //! 6. [`grpc`] knows what surrounds a message: frames, compression, status and details, metadata, timeouts.
-//! 7. [`http`] knows header lists, media types, and many messages in one body; [`text`] and [`wire`] are the ground for all:
+//! 7. [`openapi`] describes it all to clients, where that is asked for.
+//! 8. [`http`] knows header lists, media types, and many messages in one body; [`text`] and [`wire`] are the ground for all:
 //!    text forms, and the wire format.
 //!
 //! Floors, none of which imports from one above it (`tests/floors.rs`): filter -> exchange -> config -> routing -> codec ->
@@ -51,6 +52,7 @@ pub mod exchange;
 mod filter;
 pub mod grpc;
 pub mod http;
+pub mod openapi;
 pub mod routing;
 pub mod schema;
 pub mod text;

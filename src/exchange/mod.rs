@@ -49,7 +49,9 @@ use crate::grpc::frame::PREFIX_LENGTH;
 use crate::http::headers::Headers;
 use crate::http::media_type::GrpcProtocol;
 use crate::http::stream_format::{StreamFormat, StreamWriter};
+use crate::openapi::ALLOW;
 use crate::routing::Method;
+use crate::text::shown::{NAME, shown};
 use body::too_large;
 use by_call::ByCall;
 pub use failure::Failure;
@@ -144,7 +146,25 @@ impl Exchange {
             };
         }
         let waits = head.expects_continue() && !end_of_stream && !abilities.continues;
-        let found = Matched::find(&self.plugin, head.method(), head.path(), &mut workspace.captures);
+        let described = self
+            .plugin
+            .openapi
+            .as_ref()
+            .and_then(|document| document.at(head.path()));
+        let found = match described {
+            None => Matched::find(&self.plugin, head.method(), head.path(), &mut workspace.captures),
+            Some(resource) if matches!(head.method(), b"GET" | b"HEAD") => {
+                workspace.reply.set_resource(resource, head.headers());
+                self.state = State::Finished;
+                self.ending.add(Outcome::OK);
+                return RequestStep::Reply(&workspace.reply);
+            }
+            Some(_) => Err(Failure::wrong_method(
+                &shown(head.method(), NAME),
+                &shown(head.path(), NAME),
+                ALLOW.to_owned(),
+            )),
+        };
         let pending = match found {
             Ok(None) => match self.bars(&head) {
                 Some(failure) => Err(failure),
