@@ -4,6 +4,7 @@
 //! what it describes of a request is accepted, what it describes of an answer is printed, by the same settings.
 //!
 //! - `operations`: routes as paths, parameters, bodies and answers. `template`: path templates, written out.
+//!   `query`: fields as query parameters.
 //! - `schemas`: messages and enums as components. `values`: all other values.
 //! - `options`: what Google's options say to clients. `swagger`: what grpc-gateway's do.
 //! - `source`: what a document is made of. `changes`: which fields the gateway sets itself.
@@ -16,6 +17,7 @@ mod changes;
 mod operations;
 mod options;
 mod page;
+mod query;
 mod resource;
 mod schemas;
 mod source;

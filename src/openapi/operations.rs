@@ -7,17 +7,18 @@ use serde_json::{Map, Value, json};
 
 use super::changes::merge;
 use super::options::{is_visible, resource_patterns};
-use super::schemas::{Schemas, entry_kinds, shown};
+use super::query::{self, below};
+use super::schemas::Schemas;
 use super::source::Source;
 use super::swagger;
 use super::template::Path;
 use super::values::{Side, nullable};
-use crate::codec::{BoundField, has_text_form, http_body};
+use crate::codec::http_body;
 use crate::http::media_type::{EVENT_STREAM, JSON, NDJSON, OCTET_STREAM};
 use crate::http::status::is_without_content;
 use crate::routing::template::Template;
 use crate::routing::{Body, Route};
-use crate::schema::tables::{Cardinality, Field, FieldIndex, Kind, MessageIndex, MessageTable, WellKnown};
+use crate::schema::tables::{Cardinality, Field, Kind, MessageIndex, MessageTable};
 
 /// The paths of a document, and what they need: `tags` and `components.schemas`.
 pub(super) struct Operations {
@@ -123,7 +124,7 @@ impl<'s> Shown<'s> {
         let names = template.variables.iter().map(|variable| {
             let fields = variable_fields(source, method.input, &variable.field_path);
             let names = fields.iter().map(|(_, field)| printed_name(source, field));
-            names.collect::<Vec<_>>().join(".")
+            names.collect::<Vec<_>>().join("_")
         });
         let names: Vec<_> = names.collect();
         let path = Path::new(&template, &names, resources);
@@ -241,7 +242,7 @@ impl Writer<'_> {
             put("deprecated", true.into());
         }
         let mut parameters = self.path_parameters(shown, names);
-        self.query_parameters(route, &mut parameters);
+        query::add(self.source, &mut self.schemas, route, &mut parameters);
         if !parameters.is_empty() {
             put("parameters", parameters.into());
         }
@@ -309,108 +310,6 @@ impl Writer<'_> {
             parameters.push(written);
         }
         parameters
-    }
-
-    fn query_parameters(&mut self, route: &Route, out: &mut Vec<Value>) {
-        let binding = &route.binding;
-        let body = match binding.body {
-            Body::Whole => return,
-            Body::Field(field) => Some(field),
-            Body::None => None,
-        };
-        let mut without = binding.bound.clone();
-        merge(&mut without, self.source.sets(&route.method));
-        if let Some(field) = body {
-            without.retain(|bound| bound.field != field);
-            without.push(BoundField {
-                field,
-                below: Vec::new(),
-                record: None,
-            });
-        }
-        let mut way = vec![route.method.input];
-        self.query_below(String::new(), &mut way, &without, out);
-    }
-
-    /// Adds the parameters for the fields of the last message of `way`, whose names begin with `prefix`. A message that is
-    /// within itself ends it.
-    fn query_below(
-        &mut self,
-        prefix: String,
-        way: &mut Vec<MessageIndex>,
-        without: &[BoundField],
-        out: &mut Vec<Value>,
-    ) {
-        let source = self.source;
-        let Some(table) = way.last().map(|message| source.tables.message(*message)) else {
-            return;
-        };
-        let descriptor = source.pool.get_message_by_name(table.full_name());
-        for (field, at) in table.fields().iter().zip(0..) {
-            let bound = without.iter().find(|bound| bound.field == FieldIndex(at));
-            let is_taken = bound.is_some_and(|bound| bound.below.is_empty()) || other_is_bound(table, without, field);
-            // A dot in a name would be read as the end of one.
-            if is_taken || field.name.starts_with('[') || out.len() >= MOST_PARAMETERS {
-                continue;
-            }
-            let Some(shown) = shown(source, descriptor.as_ref(), field, Side::Parameter) else {
-                continue;
-            };
-            let name = format!("{prefix}{}", self.schemas.printed_name(field));
-            let mut written = Map::new();
-            let schema = match field.cardinality {
-                Cardinality::Map => match entry_kinds(source, field) {
-                    Some((_, Kind::Message(_) | Kind::Group(_))) | None => continue,
-                    Some(_) => {
-                        written.insert("style".to_owned(), "deepObject".into());
-                        written.insert("explode".to_owned(), true.into());
-                        self.schemas.field(field, Side::Parameter)
-                    }
-                },
-                _ if has_text_form(source.tables, field.kind) => self.schemas.field(field, Side::Parameter),
-                Cardinality::Repeated => continue,
-                Cardinality::Singular => {
-                    if let Some(below) = below(source, field)
-                        && !way.contains(&below)
-                        && way.len() < MOST_LEVELS
-                    {
-                        way.push(below);
-                        let inner = bound.map(|bound| bound.below.as_slice()).unwrap_or_default();
-                        self.query_below(format!("{name}."), way, inner, out);
-                        way.pop();
-                    }
-                    continue;
-                }
-            };
-            let mut parameter = json!({ "name": name, "in": "query" });
-            shown.describe(&mut parameter);
-            if let Some(parameter) = parameter.as_object_mut() {
-                // It is the schema's.
-                let default = parameter.shift_remove("default");
-                if prefix.is_empty() && (field.required || shown.behavior.required) {
-                    parameter.insert("required".to_owned(), true.into());
-                }
-                parameter.append(&mut written);
-                let mut schema = schema;
-                if let (Some(default), Some(schema)) = (default, schema.as_object_mut()) {
-                    schema.insert("default".to_owned(), default);
-                }
-                if let Some(oneof) = field.oneof {
-                    let others = table.fields().iter().filter(|other| other.oneof == Some(oneof));
-                    let others: Vec<_> = others
-                        .filter(|other| other.number != field.number)
-                        .map(|other| format!("`{prefix}{}`", self.schemas.printed_name(other)))
-                        .collect();
-                    if !others.is_empty() {
-                        let said = parameter.get("description").and_then(Value::as_str).unwrap_or_default();
-                        let note = format!("{said}\n\nNot beside {}.", others.join(", "));
-                        parameter.insert("description".to_owned(), note.trim().into());
-                    }
-                }
-                parameter.insert("schema".to_owned(), schema);
-            }
-            out.push(parameter);
-        }
     }
 
     fn request_body(&mut self, route: &Route) -> Option<Value> {
@@ -503,7 +402,15 @@ impl Writer<'_> {
         let error = &self.error;
         let media_type = text(source.errors.content_type());
         let failure = json!({ "description": "An error.", "content": { media_type: { "schema": error } } });
-        json!({ status.to_string(): success, "default": failure })
+        // The service may choose another success (`x-http-code`): without a word of these, it would be an error.
+        let mut others = success.clone();
+        if let Some(others) = others.as_object_mut() {
+            others.insert(
+                "description".to_owned(),
+                "The same, with a status that the service chose.".into(),
+            );
+        }
+        json!({ status.to_string(): success, "2XX": others, "default": failure })
     }
 
     fn stream(&mut self, message: Value) -> Value {
@@ -597,22 +504,6 @@ fn printed_name<'f>(source: &Source<'_>, field: &'f Field) -> &'f str {
     }
 }
 
-/// The message of a field that has fields by names in JSON.
-fn below(source: &Source<'_>, field: &Field) -> Option<MessageIndex> {
-    match field.kind {
-        Kind::Message(message) | Kind::Group(message) => {
-            let known = source.tables.message(message).well_known();
-            matches!(known, None | Some(WellKnown::Empty)).then_some(message)
-        }
-        _ => None,
-    }
-}
-
-fn other_is_bound(table: &MessageTable, without: &[BoundField], field: &Field) -> bool {
-    let mut others = without.iter().filter_map(|bound| table.field(bound.field));
-    field.oneof.is_some() && others.any(|other| other.oneof == field.oneof && other.number != field.number)
-}
-
 fn is_raw(message: &MessageTable) -> bool {
     message.full_name() == http_body::FULL_NAME
 }
@@ -624,7 +515,3 @@ fn raw_body() -> Value {
 fn text(media_type: &'static [u8]) -> &'static str {
     std::str::from_utf8(media_type).unwrap_or_default()
 }
-
-/// More parameters, of deeper messages, nobody reads.
-const MOST_PARAMETERS: usize = 300;
-const MOST_LEVELS: usize = 8;

@@ -435,19 +435,21 @@ fn taken_oneof(table: &MessageTable, without: &[BoundField], field: &Field) -> b
 /// Holds where of each oneof at most one member is set. In a `not` of a `not`, as generators of code make classes of other
 /// forms.
 fn at_most_one_each(members: BTreeMap<u32, Vec<Value>>) -> Option<Value> {
-    let mut limits: Vec<_> = members
-        .into_values()
-        .filter(|members| members.len() > 1)
-        .map(|mut members| {
-            let none = json!({ "not": { "anyOf": members } });
-            members.push(none);
-            json!({ "oneOf": members })
-        })
-        .collect();
+    let mut limits: Vec<_> = members.into_values().filter_map(at_most_one).collect();
     match limits.len() {
         0 | 1 => limits.pop(),
         _ => Some(json!({ "allOf": limits })),
     }
+}
+
+/// Holds where at most one of several conditions does; none where that is so in any case.
+pub(super) fn at_most_one(mut conditions: Vec<Value>) -> Option<Value> {
+    if conditions.len() < 2 {
+        return None;
+    }
+    let none = json!({ "not": { "anyOf": conditions } });
+    conditions.push(none);
+    Some(json!({ "oneOf": conditions }))
 }
 
 /// An Any of a request: nothing, or a message of a known type. Of others there are too many to name.

@@ -52,7 +52,6 @@ pub(super) fn well_known(kind: WellKnown, side: Side) -> Option<Value> {
         (WellKnown::Timestamp, _) => json!({ "type": "string", "format": "date-time" }),
         (WellKnown::Duration, Side::Response) => json!({ "type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?s$" }),
         (WellKnown::Duration, _) => json!({ "type": "string", "pattern": r"^-?(0|[1-9][0-9]{0,10})(\.[0-9]{1,9})?s$" }),
-        (WellKnown::FieldMask, Side::Parameter) => mask(r"[!-+\-/-~]+"),
         (WellKnown::FieldMask, _) => mask(r"[!-+\-/-^`-~]+"),
         (WellKnown::Struct, _) => json!({ "type": "object" }),
         (WellKnown::ListValue, _) => json!({ "type": "array", "items": {} }),

@@ -1,5 +1,8 @@
 //! The document and its page, as the module serves them: on both hosts, before any rule, and to nobody who speaks gRPC.
 
+use std::path::Path;
+use std::process::Command;
+
 use serde_json::{Value, json};
 
 use crate::harness::{Gateway, Host, Passed, Progress, Request};
@@ -178,4 +181,73 @@ fn what_cannot_be_served_is_an_error_of_the_configuration() {
         let error = refused(openapi.clone(), more.clone());
         assert!(error.contains(expected), "{openapi}: {error}");
     }
+}
+
+/// Documents of several schemas, by a validator of OpenAPI: the test schema in several settings, the bookstore, and two of
+/// Google's own.
+#[test]
+fn a_validator_finds_nothing_wrong() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let python = root.join("target/openapi/venv/bin/python");
+    assert!(
+        python.exists(),
+        "{} does not exist: make it with `make services`",
+        python.display()
+    );
+    let google = |path: &str| {
+        let packages = std::fs::read_dir(root.join(".venv/lib"))
+            .unwrap()
+            .next()
+            .unwrap()
+            .unwrap()
+            .path();
+        std::fs::read_to_string(packages.join("site-packages").join(path)).unwrap()
+    };
+    let settings = json!({ "errors": { "format": "problem" }, "json": {
+        "always_print_fields_with_no_presence": true, "always_print_enums_as_ints": true,
+        "preserve_proto_field_names": true, "unquote_int64_if_possible": true, "unknown_fields": "reject",
+    } });
+    let longrunning = json!({
+        "protos": { "google/longrunning/operations.proto": google("google/longrunning/operations_proto.proto") },
+        "services": ["google.longrunning.Operations"],
+    });
+    let locations = json!({
+        "protos": { "google/cloud/location/locations.proto": google("google/cloud/location/locations.proto") },
+        "services": ["google.cloud.location.Locations"],
+    });
+    let mut everything = settings.clone();
+    everything["proto"] = json!(schema::PROTO);
+    let bookstore = json!({ "protos": {
+        "bookstore/v1/bookstore.proto": include_str!("../../proto-fixtures/bookstore/v1/bookstore.proto"),
+        "bookstore/v1/types.proto": include_str!("../../proto-fixtures/bookstore/v1/types.proto"),
+    } });
+    let folder = root.join("target/openapi/documents");
+    std::fs::create_dir_all(&folder).unwrap();
+    let mut command = Command::new(python);
+    command.args(["-m", "openapi_spec_validator"]);
+    let configurations = [
+        json!({ "proto": schema::PROTO }),
+        everything,
+        bookstore,
+        longrunning,
+        locations,
+    ];
+    for (at, mut configuration) in configurations.into_iter().enumerate() {
+        configuration["openapi"] = json!({
+            "path": "/openapi.json",
+            "servers": ["https://api.example.com"],
+            "security": { "token": { "type": "http", "scheme": "bearer" } },
+        });
+        let gateway = Host::envoy().load(&configuration.to_string()).unwrap();
+        let answer = get(&gateway, Request::get("/openapi.json"));
+        let paths = answer.json()["paths"].as_object().map(serde_json::Map::len);
+        assert!(paths > Some(1), "{at}: {paths:?}");
+        let file = folder.join(format!("{at}.json"));
+        std::fs::write(&file, answer.body()).unwrap();
+        command.arg(file);
+    }
+    let output = command.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert_eq!(said.matches(": OK").count(), 5, "{said}");
 }
