@@ -223,7 +223,9 @@ impl Writer<'_> {
         let service = self.services.get(&*method.service).cloned().unwrap_or_default();
         let mut operation = Map::new();
         let mut put = |key: &str, value: Value| operation.insert(key.to_owned(), value);
-        put("operationId", self.id(&service, &method.name).into());
+        let id = swagger::id(&descriptor.options());
+        let id = id.unwrap_or_else(|| format!("{}_{}", service.replace('.', "_"), method.name));
+        put("operationId", self.id(id).into());
         let (summary, description) = summary(self.source.comments.get(&method.full_name));
         if let Some(summary) = summary {
             put("summary", summary.into());
@@ -254,8 +256,8 @@ impl Writer<'_> {
         Value::Object(operation)
     }
 
-    fn id(&mut self, service: &str, method: &str) -> String {
-        let first = format!("{}_{method}", service.replace('.', "_"));
+    /// The id `first`, with a number where another operation has it.
+    fn id(&mut self, first: String) -> String {
         let mut id = first.clone();
         let mut number = 2;
         while !self.ids.insert(id.clone()) {

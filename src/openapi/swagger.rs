@@ -13,19 +13,21 @@ fn find(options: &DynamicMessage, name: &str) -> Option<Reflected> {
     option(options, &format!("{PACKAGE}.{name}"))
 }
 
+/// The id of a method's first operation.
+pub(super) fn id(options: &DynamicMessage) -> Option<String> {
+    let found = find(options, "openapiv2_operation");
+    text(found.as_ref().and_then(Reflected::as_message)?, "operation_id")
+}
+
 /// What `openapiv2_operation` says of a method.
 pub(super) fn method(options: &DynamicMessage, operation: &mut Map<String, Value>) {
     let found = find(options, "openapiv2_operation");
     let Some(said) = found.as_ref().and_then(Reflected::as_message) else {
         return;
     };
-    for (name, key) in [
-        ("summary", "summary"),
-        ("description", "description"),
-        ("operation_id", "operationId"),
-    ] {
+    for name in ["summary", "description"] {
         if let Some(text) = text(said, name) {
-            operation.insert(key.to_owned(), text.into());
+            operation.insert(name.to_owned(), text.into());
         }
     }
     let tags = said.get_field_by_name("tags");

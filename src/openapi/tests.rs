@@ -277,3 +277,54 @@ fn bodies_and_answers_are_those_of_the_binding() {
     assert_eq!(names(&at("/paths/~1api~1odd")), ["description"]);
     assert_eq!(names(&at("/paths/~1api~1any")), ["patch", "post", "put"]);
 }
+
+#[test]
+fn what_grpc_gateways_options_say_wins() {
+    let options = r#"
+        syntax = "proto3";
+        package grpc.gateway.protoc_gen_openapiv2.options;
+        import "google/protobuf/descriptor.proto";
+        extend google.protobuf.FileOptions { Swagger openapiv2_swagger = 1042; }
+        extend google.protobuf.MethodOptions { Operation openapiv2_operation = 1042; }
+        extend google.protobuf.ServiceOptions { Tag openapiv2_tag = 1042; }
+        message Swagger { Info info = 2; }
+        message Info { string title = 1; string description = 2; string version = 6; }
+        message Operation { repeated string tags = 1; string summary = 2; string operation_id = 5; bool deprecated = 11; }
+        message Tag { string name = 1; string description = 2; }
+    "#;
+    let text = r#"
+        syntax = "proto3";
+        package p;
+        import "google/api/annotations.proto";
+        import "protoc-gen-openapiv2/options/annotations.proto";
+        option (grpc.gateway.protoc_gen_openapiv2.options.openapiv2_swagger) = { info { title: "A title" version: "3" } };
+        message M {}
+        // A comment.
+        service S {
+          option (grpc.gateway.protoc_gen_openapiv2.options.openapiv2_tag) = { description: "A tag" };
+          // Another comment.
+          rpc Get(M) returns (M) {
+            option (google.api.http) = { get: "/m" additional_bindings { get: "/n" } };
+            option (grpc.gateway.protoc_gen_openapiv2.options.openapiv2_operation) = {
+              summary: "Its own" operation_id: "getM" tags: ["t"] deprecated: true
+            };
+          }
+        }
+    "#;
+    let configuration = json!({
+        "protos": { "protoc-gen-openapiv2/options/annotations.proto": options, "p.proto": text },
+        "openapi": { "version": "4" },
+    });
+    let document = document(configuration);
+    assert_eq!(
+        document["info"],
+        json!({ "title": "A title", "description": "A comment.", "version": "4" })
+    );
+    assert_eq!(document["tags"], json!([{ "name": "S", "description": "A tag" }]));
+    let operation = &document["paths"]["/m"]["get"];
+    assert_eq!(operation["summary"], "Its own");
+    assert_eq!(operation["tags"], json!(["t"]));
+    assert_eq!(operation["deprecated"], true);
+    assert_eq!(operation["operationId"], "getM");
+    assert_eq!(document["paths"]["/n"]["get"]["operationId"], "getM2");
+}
