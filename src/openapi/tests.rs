@@ -39,7 +39,7 @@ fn bookstore() -> Value {
 
 /// Compares a document with the one that is kept; where they differ, the new one is left beside the build for a look.
 #[test]
-fn the_document_of_the_bookstore_is_the_one_that_was_read_by_a_person() {
+fn the_document_of_the_bookstore_is_the_one_that_is_kept() {
     let found = serde_json::to_string_pretty(&document(bookstore())).unwrap() + "\n";
     let root = env!("CARGO_MANIFEST_DIR");
     let kept = std::fs::read_to_string(format!("{root}/proto-fixtures/bookstore/openapi.json")).unwrap_or_default();
