@@ -129,12 +129,18 @@ prerequisites:
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: -r examples/requirements.txt
 	@touch $@
 
-# What the tests' services in JavaScript take.
-services: target/services/installed
+# What the tests' services in JavaScript take, and what tests the OpenAPI document.
+services: target/services/installed target/openapi/installed
 
 target/services/installed: tests/envoy/services/package.json
 	@.ci/prerequisites npm
 	@mkdir -p target/services
 	@cp $< target/services/package.json
 	npm install --silent --no-audit --no-fund --no-package-lock --ignore-scripts --prefix target/services
+	@touch $@
+
+target/openapi/installed: tests/openapi/requirements.txt
+	@.ci/prerequisites python3
+	$(PYTHON) -m venv --clear target/openapi/venv
+	target/openapi/venv/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: -r $<
 	@touch $@

@@ -34,7 +34,8 @@
 //! 5. [`codec`] writes JSON as protobuf wire format and back, in one pass over the tables.
 //! 6. [`hooks`] is what servers of Tyk's rich plugins are told of an exchange, and what their answers do to it.
 //! 7. [`grpc`] knows what surrounds a message: frames, compression, status and details, metadata, timeouts.
-//! 8. [`http`] knows header lists, media types, and many messages in one body; [`text`] and [`wire`] are the ground for all:
+//! 8. [`openapi`] describes it all to clients, where that is asked for.
+//! 9. [`http`] knows header lists, media types, and many messages in one body; [`text`] and [`wire`] are the ground for all:
 //!    text forms, and the wire format.
 //!
 //! Floors, none of which imports from one above it (`tests/floors.rs`): filter -> exchange -> config -> {routing, hooks} ->
@@ -53,6 +54,7 @@ mod filter;
 pub mod grpc;
 pub mod hooks;
 pub mod http;
+pub mod openapi;
 pub mod routing;
 pub mod schema;
 pub mod text;

@@ -13,6 +13,7 @@
 //! - `success`: `success_status`, by method.
 //! - `transforms`: `transforms`, as rules.
 //! - `hooks`: `hooks`, with what they need of the other settings.
+//! - `openapi`: `openapi`, and whether its paths are free.
 //! - `error`: why a configuration cannot be used.
 
 use serde_json::{Map, Value};
@@ -22,10 +23,11 @@ pub use self::error::{ConfigError, ConfigErrors};
 use self::rules::{base_path, http_rules};
 use self::service_config::Form;
 pub use self::settings::{Dispatch, Limits, NativeGrpc, Settings, Streaming, Unmatched, Upstream};
-use self::source::{compile_schema, served};
+use self::source::{Compiled, compile_schema, served};
 use self::success::{StatusRules, SuccessStatuses};
 use self::transforms::{entries, rule_error};
 use crate::hooks::Hooks;
+use crate::openapi::{Changes, Document, Options, Source};
 use crate::routing::{AutoMapping, Router, RoutingError, check_paths};
 use crate::schema::tables::Tables;
 use crate::text::problems::Problems;
@@ -37,6 +39,7 @@ mod hooks;
 pub mod keys;
 #[cfg(test)]
 mod kong_metadata;
+mod openapi;
 mod rules;
 mod service_config;
 mod settings;
@@ -60,6 +63,8 @@ pub struct Plugin {
     pub transforms: Transforms,
     /// The servers that are asked about requests and responses, if there are some.
     pub hooks: Option<Hooks>,
+    /// What describes the services to clients, where that is asked for.
+    pub openapi: Option<Document>,
     /// What to tell when it is loaded, a line each: what of the schema is left out for want of files
     /// ([`Schema::left_out`](crate::schema::Schema::left_out)), and which rules are for services that aren't served.
     pub notices: Vec<String>,
@@ -112,15 +117,21 @@ impl Plugin {
         let statuses = StatusRules::read(&checked, &mut errors);
         let entries = entries(&checked, &mut errors);
         let hooks = hooks::read(&checked, &settings, &mut errors);
-        let schema = compile_schema(&checked, &settings.limits, &mut errors);
-        let compiled = schema.and_then(|(source_key, schema)| {
-            let methods = served(&checked, source_key, &schema, &mut errors)?;
-            Some((source_key, schema, methods))
+        let described = openapi::options(&checked, &mut errors);
+        let schema = compile_schema(&checked, &settings.limits, described.is_some(), &mut errors);
+        let compiled = schema.and_then(|compiled| {
+            let methods = served(&checked, compiled.key, &compiled.schema, &mut errors)?;
+            Some((compiled, methods))
         });
-        let Some((source_key, schema, methods)) = compiled else {
+        let Some((compiled, methods)) = compiled else {
             errors.append(check_paths(&rules), |error| routing_error("", error));
             return Err(errors);
         };
+        let Compiled {
+            key: source_key,
+            schema,
+            comments,
+        } = compiled;
         let passed_over = form.pass_over(&mut rules, &methods);
         let mut tables = Tables::build(schema.pool(), schema.features(), seed);
         if checked.flag("json.strip_enum_prefix") {
@@ -147,8 +158,31 @@ impl Plugin {
             settings.limits.max_message_bytes,
         );
         let transforms = transforms.map_err(|problems| errors.append(problems, rule_error));
+        let excluded = openapi::exclude(&checked, &methods, &mut errors);
+        let openapi = match (described, &router) {
+            (Some(options), Ok(router)) if errors.is_empty() => {
+                let document = Document::new(&Source {
+                    tables: &tables,
+                    pool: schema.pool(),
+                    comments: &comments,
+                    routes: router.routes(),
+                    methods: &methods,
+                    base_path: &base_path,
+                    parse: &settings.parse,
+                    print: &settings.print,
+                    errors: settings.errors,
+                    status: &|method| success_statuses.of(method),
+                    options: &Options { excluded, ..options },
+                    changes: Changes::of(&entries, &methods, &tables),
+                });
+                openapi::check_paths(&document, router, &base_path, &mut errors);
+                Some(document)
+            }
+            _ => None,
+        };
         match (router, transforms) {
             (Ok(router), Ok(transforms)) if errors.is_empty() => Ok(Self {
+                openapi,
                 settings,
                 tables,
                 router,

@@ -11,21 +11,30 @@ use super::keys::MAX_SIZE;
 use super::settings::Limits;
 use crate::grpc::compression::{Encoding, InflateError, Inflater};
 use crate::routing::Methods;
-use crate::schema::{Schema, Source, nearest};
+use crate::schema::{Comments, Schema, SchemaError, Source, nearest};
 use crate::text::base64::decode_text;
 use crate::text::problems::Problems;
 use crate::text::shown::{NAME, listed, shown};
 
-/// Compiles the schema. Also returns the key that it came from, which later errors of the schema name. `None` if there is
-/// none, which has been said then.
+/// A schema that has been compiled.
+pub(super) struct Compiled {
+    /// The key that it came from, which later errors of it name.
+    pub(super) key: &'static str,
+    pub(super) schema: Schema,
+    /// What is said in it; nothing unless that is wanted.
+    pub(super) comments: Comments,
+}
+
+/// Compiles the schema; `None` if there is none, which has been said then. Its comments are read too where they are wanted.
 ///
 /// It is an error if not exactly one of the three keys is given. Of `limits`, those of `.proto` texts and descriptor sets
 /// hold, unless what they were set to isn't known.
 pub(super) fn compile_schema(
     checked: &Checked,
     limits: &Limits,
+    comments: bool,
     errors: &mut Problems<ConfigError>,
-) -> Option<(&'static str, Schema)> {
+) -> Option<Compiled> {
     const SOURCES: [&str; 3] = ["proto", "protos", "descriptor_set"];
     let given: Vec<_> = SOURCES
         .into_iter()
@@ -53,6 +62,15 @@ pub(super) fn compile_schema(
         false => MAX_SIZE as usize,
     };
     let max_proto_bytes = known_limit("limits.max_proto_bytes", limits.max_proto_bytes);
+    let compile = |source: Source<'_>| {
+        let schema = Schema::compile(source, max_proto_bytes)?;
+        let comments = if comments {
+            source.comments()
+        } else {
+            Comments::default()
+        };
+        Ok::<_, Problems<SchemaError>>((schema, comments))
+    };
     let compiled = match value {
         Value::Null => return None,
         // What imports a file whose text isn't known can't be compiled.
@@ -62,12 +80,12 @@ pub(super) fn compile_schema(
                 .iter()
                 .map(|(name, text)| (name.clone(), text.as_str().unwrap_or_default().to_owned()))
                 .collect();
-            Schema::compile(Source::Protos(&texts), max_proto_bytes)
+            compile(Source::Protos(&texts))
         }
         value => {
             let text = value.as_str().unwrap_or_default();
             if *key == "proto" {
-                Schema::compile(Source::Proto(text), max_proto_bytes)
+                compile(Source::Proto(text))
             } else {
                 let bytes = match decode_text(text) {
                     Ok(bytes) => bytes,
@@ -80,7 +98,7 @@ pub(super) fn compile_schema(
                 let mut inflater = Inflater::default();
                 let limit = known_limit("limits.max_schema_bytes", limits.max_schema_bytes);
                 match plain(&bytes, limit, &mut inflater) {
-                    Ok(set) => Schema::compile(Source::DescriptorSet(set), max_proto_bytes),
+                    Ok(set) => compile(Source::DescriptorSet(set)),
                     Err(message) => {
                         errors.add(|| ConfigError::new(*key, message));
                         return None;
@@ -90,7 +108,7 @@ pub(super) fn compile_schema(
         }
     };
     match compiled {
-        Ok(schema) => Some((key, schema)),
+        Ok((schema, comments)) => Some(Compiled { key, schema, comments }),
         Err(problems) => {
             errors.append(problems, |error| ConfigError::new(*key, error.to_string()));
             None

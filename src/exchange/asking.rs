@@ -88,6 +88,8 @@ pub enum Turn {
     Reply(HookReply),
     /// The request fails, whatever hooks say.
     Failed(Failure),
+    /// The answer is in the workspace: it describes the services.
+    Described,
     /// All have been asked.
     GoOn,
 }

@@ -20,7 +20,7 @@ use super::matched::Matched;
 use super::request::{Head, Pending, Way, cannot_stream};
 use super::steps::{Abilities, CallStep, Forward, HookStep, RequestStep, ResponseStep};
 use super::workspace::Workspace;
-use super::{Exchange, ITSELF, State};
+use super::{Exchange, ITSELF, State, describe};
 use crate::config::Unmatched;
 use crate::grpc::Code;
 use crate::hooks::native::refusal_code;
@@ -321,6 +321,7 @@ impl Exchange {
                 }
             }
             Turn::Failed(failure) => request_step(self.fail_request(&failure, workspace)),
+            Turn::Described => request_step(self.described(workspace)),
             Turn::Reply(reply) => self.reply_for_hook(reply, workspace),
             Turn::GoOn if matches!(self.state, State::Answering(_)) => self.release_answer(workspace),
             Turn::GoOn => self.release(abilities, workspace),
@@ -358,6 +359,11 @@ impl Exchange {
             let path = headers.get(":path").unwrap_or_default();
             let path = path.split(|byte| *byte == b'?').next().unwrap_or_default();
             let method = headers.get(":method").unwrap_or_default();
+            match describe(&self.plugin, method, path, headers, workspace) {
+                None => {}
+                Some(Ok(())) => return Turn::Described,
+                Some(Err(failure)) => return Turn::Failed(failure),
+            }
             match Matched::find(&self.plugin, method, path, &mut workspace.captures) {
                 Ok(Some(matched)) => {
                     let method = matched.method();

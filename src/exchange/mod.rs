@@ -52,7 +52,9 @@ use crate::grpc::frame::PREFIX_LENGTH;
 use crate::http::headers::Headers;
 use crate::http::media_type::GrpcProtocol;
 use crate::http::stream_format::{StreamFormat, StreamWriter};
+use crate::openapi::ALLOW;
 use crate::routing::Method;
+use crate::text::shown::{NAME, shown};
 use asking::{Answering, Asking};
 pub use asking::{HookNews, in_place_of};
 use body::too_large;
@@ -161,7 +163,11 @@ impl Exchange {
             };
         }
         let waits = head.expects_continue() && !end_of_stream && !abilities.continues;
-        let found = Matched::find(&self.plugin, head.method(), head.path(), &mut workspace.captures);
+        let found = match describe(&self.plugin, head.method(), head.path(), head.headers(), workspace) {
+            None => Matched::find(&self.plugin, head.method(), head.path(), &mut workspace.captures),
+            Some(Ok(())) => return self.described(workspace),
+            Some(Err(failure)) => Err(failure),
+        };
         let pending = match found {
             Ok(None) => match self.bars(&head) {
                 Some(failure) => Err(failure),
@@ -237,6 +243,14 @@ impl Exchange {
                 self.refuse_native(&failure, protocol, workspace)
             }
         }
+    }
+
+    /// What describes the services is the workspace's reply.
+    fn described<'w>(&mut self, workspace: &'w Workspace) -> RequestStep<'w> {
+        self.state = State::Finished;
+        self.ending.add(Outcome::OK);
+        self.account();
+        RequestStep::Reply(&workspace.reply)
     }
 
     fn pass_through<'w>(&mut self) -> RequestStep<'w> {
@@ -972,6 +986,28 @@ impl Exchange {
             _ => Some(self.ending.outcome().unwrap_or(Outcome::CANCELLED)),
         }
     }
+}
+
+/// Makes what is at this path the workspace's reply, where it describes the services; else 405. `None`: it doesn't.
+fn describe(
+    plugin: &Plugin,
+    method: &[u8],
+    path: &[u8],
+    headers: &Headers,
+    workspace: &mut Workspace,
+) -> Option<Result<(), Failure>> {
+    let resource = plugin.openapi.as_ref()?.at(path)?;
+    Some(match method {
+        b"GET" | b"HEAD" => {
+            workspace.reply.set_resource(resource, headers);
+            Ok(())
+        }
+        _ => Err(Failure::wrong_method(
+            &shown(method, NAME),
+            &shown(path, NAME),
+            ALLOW.to_owned(),
+        )),
+    })
 }
 
 #[cfg(test)]

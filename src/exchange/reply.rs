@@ -10,6 +10,7 @@ use crate::hooks::HookReply;
 use crate::http::headers::Headers;
 use crate::http::media_type::GrpcProtocol;
 use crate::http::status::is_without_content;
+use crate::openapi::{CACHE_CONTROL, Resource};
 
 /// An error's body repeats what a client sent: it is what its content-type says, and nothing else.
 pub const NO_SNIFFING: (&[u8], &[u8]) = (b"x-content-type-options", b"nosniff");
@@ -98,6 +99,26 @@ impl Reply {
             self.headers.push(b"content-type", content_type);
         }
         std::mem::swap(&mut self.body, body);
+    }
+
+    /// Makes this the answer to a client that asks for a resource of the module's own, with these headers.
+    pub fn set_resource(&mut self, resource: &Resource, request: &Headers) {
+        let is_known = request
+            .iter()
+            .any(|(name, value)| name == b"if-none-match" && resource.is_known(value));
+        self.clear(if is_known { 304 } else { 200 });
+        self.headers.push(b"etag", &resource.etag);
+        self.headers.push(b"cache-control", CACHE_CONTROL);
+        if is_known {
+            return;
+        }
+        let (no_sniffing, value) = NO_SNIFFING;
+        self.headers.push(b"content-type", resource.content_type);
+        self.headers.push(no_sniffing, value);
+        if let Some(policy) = &resource.policy {
+            self.headers.push(b"content-security-policy", policy);
+        }
+        self.body.extend_from_slice(&resource.body);
     }
 
     /// Forgets the last answer and keeps its memory.

@@ -160,6 +160,11 @@ impl Router {
         self.called.alike(path, matters)
     }
 
+    /// All of them, in the order of declaration.
+    pub fn routes(&self) -> &[Rc<Route>] {
+        &self.routes
+    }
+
     /// The configured services, in their order.
     pub fn services(&self) -> &[ServedService] {
         &self.services

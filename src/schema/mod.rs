@@ -14,9 +14,12 @@
 //!    Google's.
 //! 4. [`tables`] compiles it into what the codec reads.
 //!
+//! The `comments` are read apart, where somebody wants them.
+//!
 //! An `error` says where it is in which file, and the `nearest` name where one was misspelled.
 
 mod bundled;
+mod comments;
 mod descriptor_set;
 mod editions;
 mod error;
@@ -36,6 +39,7 @@ mod well_known;
 
 use prost_reflect::{DescriptorPool, ServiceDescriptor};
 
+pub use self::comments::Comments;
 pub use self::editions::Features;
 pub use self::error::{Position, SchemaError};
 use self::files::Files;
@@ -56,6 +60,17 @@ pub enum Source<'a> {
 
 /// The name of the file that [`Source::Proto`] is.
 const SINGLE_FILE: &str = "service.proto";
+
+impl Source<'_> {
+    /// The comments of the given files.
+    pub fn comments(self) -> Comments {
+        match self {
+            Self::Proto(text) => Comments::of_texts([(SINGLE_FILE, text)]),
+            Self::Protos(texts) => Comments::of_texts(texts.iter().map(|(name, text)| (&**name, &**text))),
+            Self::DescriptorSet(bytes) => Comments::of_descriptor_set(bytes),
+        }
+    }
+}
 
 /// A compiled schema.
 #[derive(Clone, Debug)]

@@ -22,6 +22,7 @@ mod memory;
 mod metadata;
 mod native;
 mod observability;
+mod openapi;
 mod original_path;
 mod records;
 mod reload;

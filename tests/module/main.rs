@@ -30,6 +30,7 @@ mod matching;
 mod memory;
 mod metadata;
 mod observability;
+mod openapi;
 mod path_bound;
 mod robustness;
 mod security;

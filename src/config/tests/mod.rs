@@ -262,7 +262,7 @@ fn each_wrong_configuration_has_an_error_that_names_its_key() {
             json!({ "servces": [] }),
             "servces: unknown key; did you mean \"services\"? (known here: proto, protos, \
           descriptor_set, services, http_rules, base_path, auto_mapping, dispatch, bodyless, native_grpc, upstream, hold_headers, success_status, transforms, unmatched, \
-          json, query, update_mask_from_body, errors, streaming, hooks, metrics, access_log, log_level, limits)",
+          json, query, update_mask_from_body, errors, streaming, hooks, openapi, metrics, access_log, log_level, limits)",
         ),
         (
             json!({ "limits": { "max_body_bytes": 1 } }),
@@ -274,7 +274,7 @@ fn each_wrong_configuration_has_an_error_that_names_its_key() {
             json!({ "timeout": "1s" }),
             "timeout: unknown key; did you mean \"upstream.timeout\"? (known here: proto, \
           protos, descriptor_set, services, http_rules, base_path, auto_mapping, dispatch, bodyless, native_grpc, upstream, hold_headers, success_status, transforms, unmatched, \
-          json, query, update_mask_from_body, errors, streaming, hooks, metrics, access_log, log_level, limits)",
+          json, query, update_mask_from_body, errors, streaming, hooks, openapi, metrics, access_log, log_level, limits)",
         ),
         (
             json!({ "query": { "xyz": 1 } }),

@@ -126,6 +126,14 @@ impl EnumTable {
         &self.full_name
     }
 
+    /// Each number that has a name, and the name that is printed for it, in the order of the numbers.
+    pub fn printed(&self) -> impl Iterator<Item = (i32, &str)> {
+        self.by_number.iter().filter_map(|(number, name)| {
+            let quoted = std::str::from_utf8(name.padded.get(..name.length)?).ok()?;
+            Some((*number, quoted.trim_matches('"')))
+        })
+    }
+
     /// Whether this is `google.protobuf.NullValue`.
     #[inline]
     pub fn is_null_value(&self) -> bool {
