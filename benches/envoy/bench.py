@@ -36,8 +36,9 @@ UPSTREAM = ROOT / "target/release/bench-upstream"
 CLIENT = ROOT / "target/release/bench-load"
 MESSAGES = 1000  # of a stream; benches/upstream sends as many
 
-NATIVE, OURS, GRPC_WEB, BRIDGE, TRANSFORMS, FLOOR = LISTENERS = [
-    "native", "protobridge", "grpc_web", "bridge", "transforms", "floor"]
+NATIVE, OURS, GRPC_WEB, BRIDGE, TRANSFORMS, HOOK, EXT_PROC, EXT_AUTHZ, FLOOR = LISTENERS = [
+    "native", "protobridge", "grpc_web", "bridge", "transforms", "hook", "ext_proc", "ext_authz", "floor"
+]
 
 
 @dataclass
@@ -276,6 +277,13 @@ def all_shapes(schema: Schema) -> list[Shape]:
         echo("object, a field set, beside the same without", "EchoBook", "/v1/book", "Book", small, **transformed),
         echo("list, a field removed two levels deep, beside the same without", "EchoBooks", "/v1/books",
              "ListBooksResponse", books(4_500, numbers), 8, 300, **transformed),
+        # A hook in front that changes nothing, beside other filters that ask a server in front of the module.
+        echo("object, a Pre hook, beside ext_proc", "EchoBook", "/v1/book", "Book", small,
+             listeners={NATIVE: EXT_PROC, OURS: HOOK}),
+        echo("list, a Pre hook, beside ext_proc", "EchoBooks", "/v1/books", "ListBooksResponse",
+             books(4_500, numbers), 8, 300, listeners={NATIVE: EXT_PROC, OURS: HOOK}),
+        echo("object, a Pre hook, beside ext_authz", "EchoBook", "/v1/book", "Book", small,
+             listeners={NATIVE: EXT_AUTHZ, OURS: HOOK}),
     ]
 
 
@@ -343,6 +351,28 @@ def bootstrap(upstream: int, schema: Schema, arguments: Any) -> dict[str, Any]:
         {"selector": "bench.Bench.EchoBooks", "response": [{"remove": ["books.publisher.city"]}]},
     ]
     transforms_proto = {**proto, "value": {**proto["value"], "transforms": transforms}}
+    hooks = {"cluster": "upstream", "timeout": "10s", "pre": [{"name": "echo"}]}
+    hook_proto = {**proto, "value": {**proto["value"], "hooks": hooks}}
+    server = {"envoy_grpc": {"cluster_name": "upstream"}, "timeout": "10s"}
+    ext_proc = {
+        "name": "envoy.filters.http.ext_proc",
+        "typed_config": {
+            "@type": f"{TYPE}.filters.http.ext_proc.v3.ExternalProcessor",
+            "grpc_service": server,
+            "message_timeout": "10s",
+            "processing_mode": {
+                "request_header_mode": "SEND", "request_body_mode": "BUFFERED", "response_header_mode": "SKIP",
+            },
+        },
+    }
+    ext_authz = {
+        "name": "envoy.filters.http.ext_authz",
+        "typed_config": {
+            "@type": f"{TYPE}.filters.http.ext_authz.v3.ExtAuthz",
+            "grpc_service": server,
+            "with_request_body": {"max_request_bytes": 1 << 20},
+        },
+    }
     module, beside = arguments.module, arguments.beside
     filters = {
         NATIVE: [wasm("beside", beside, proto) if beside else native],
@@ -350,6 +380,9 @@ def bootstrap(upstream: int, schema: Schema, arguments: Any) -> dict[str, Any]:
         GRPC_WEB: [wasm("protobridge", module, grpc_web_proto), grpc_web],
         BRIDGE: [wasm("protobridge", module, bridge_proto), bridge],
         TRANSFORMS: [wasm("protobridge", module, transforms_proto)],
+        HOOK: [wasm("protobridge", module, hook_proto)],
+        EXT_PROC: [ext_proc, wasm("protobridge", module, proto)],
+        EXT_AUTHZ: [ext_authz, wasm("protobridge", module, proto)],
         FLOOR: [wasm("noop", NOOP, None)],
     }
     return {

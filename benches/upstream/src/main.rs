@@ -1,10 +1,11 @@
 //! The server behind the gateway of `make bench-envoy`: it knows no schema and costs little, as only the gateway is
 //! measured. Prints the port that it listens on, and serves until it is ended.
 //!
-//! - `…/Echo…` answers with the request's frame.
+//! - `…/Echo…` answers with the request's frame; so does `…/Dispatch`, a hook that changes nothing.
 //! - `…/Get…` answers with the frame in the file of the first argument.
 //! - `…/List…` answers with that frame a thousand times, as many at a time as fit into 32 KiB, as tonic sends messages
 //!   that are ready.
+//! - `…/Process`, an external processor, and `…/Check`, an external authorizer, let everything go on as it is.
 
 use bytes::{Bytes, BytesMut};
 use h2::server::{Builder, SendResponse};
@@ -55,11 +56,15 @@ async fn serve(
     message: Bytes,
 ) -> Result<(), h2::Error> {
     let method = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
-    let body = read(request.into_body()).await?;
     let mut response = Response::new(());
     response
         .headers_mut()
         .insert("content-type", HeaderValue::from_static("application/grpc"));
+    if method == "Process" {
+        let stream = respond.send_response(response, false)?;
+        return process(request.into_body(), stream).await;
+    }
+    let body = read(request.into_body()).await?;
     let mut stream = respond.send_response(response, false)?;
     if method.starts_with("List") {
         let many = (AT_A_TIME / message.len()).clamp(1, MESSAGES);
@@ -70,12 +75,46 @@ async fn serve(
         send(&mut stream, chunk.slice(..MESSAGES % many * message.len())).await?;
     } else if method.starts_with("Get") {
         send(&mut stream, message).await?;
+    } else if method == "Check" {
+        // CheckResponse (envoy/service/auth/v3/external_auth.proto): `status` with code 0.
+        send(&mut stream, Bytes::from_static(b"\0\0\0\0\x02\x0a\0")).await?;
     } else {
         send(&mut stream, body).await?;
     }
+    stream.send_trailers(ok())
+}
+
+fn ok() -> HeaderMap {
     let mut trailers = HeaderMap::new();
     trailers.insert("grpc-status", HeaderValue::from_static("0"));
-    stream.send_trailers(trailers)
+    trailers
+}
+
+/// Answers each message of an external processor's stream when it has come (envoy/service/ext_proc/v3/external_processor.proto):
+/// a ProcessingRequest by an empty HeadersResponse or BodyResponse.
+async fn process(mut body: RecvStream, mut stream: SendStream<Bytes>) -> Result<(), h2::Error> {
+    let mut come = BytesMut::new();
+    while let Some(chunk) = body.data().await {
+        let chunk = chunk?;
+        body.flow_control().release_capacity(chunk.len())?;
+        come.extend_from_slice(&chunk);
+        while let Some(message) = next_message(&mut come) {
+            // The tag of `request_headers`, or else of `request_body`, comes first.
+            let answer: &[u8] = match message.first() {
+                Some(0x12) => b"\0\0\0\0\x02\x0a\0",
+                _ => b"\0\0\0\0\x02\x1a\0",
+            };
+            send(&mut stream, Bytes::from_static(answer)).await?;
+        }
+    }
+    stream.send_trailers(ok())
+}
+
+/// Takes the first gRPC message out of what has come, if it is whole.
+fn next_message(come: &mut BytesMut) -> Option<Bytes> {
+    let (_, length) = come.split_first_chunk::<5>().map(|(prefix, _)| prefix)?.split_first()?;
+    let length = u32::from_be_bytes(length.try_into().ok()?) as usize;
+    (come.len() >= 5 + length).then(|| come.split_to(5 + length).freeze().slice(5..))
 }
 
 async fn read(mut body: RecvStream) -> Result<Bytes, h2::Error> {

@@ -53,6 +53,19 @@ async fn a_session_that_is_not_good_is_refused() {
     }
 }
 
+/// What describes the services is for those who may ask them.
+#[tokio::test]
+async fn the_openapi_document_is_behind_the_key() {
+    for (script, status) in [("let_in(o, 't')", 200), ("pass", 403)] {
+        for version in Http::BOTH {
+            let request = hooks(Request::get("/openapi.json"), &[("auth", script)]);
+            let answer = at("keys-described").refuse(version, request).await;
+            assert_eq!(answer.status, status, "{version:?} {script} {answer:?}");
+            assert_eq!(answer.json()["openapi"].is_string(), status == 200, "{version:?}");
+        }
+    }
+}
+
 const NATIVE: [&str; 6] = [
     "application/grpc",
     "application/grpc+proto",

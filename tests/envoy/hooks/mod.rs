@@ -101,6 +101,10 @@ fn listeners() -> Vec<Listener> {
         Listener::new("keys", &with(with_keys(), json!({}))),
         Listener::new("keys-pass", &with(with_keys(), json!({ "unmatched": "pass_through" }))),
         Listener::new(
+            "keys-described",
+            &with(with_keys(), json!({ "openapi": { "path": "/openapi.json" } })),
+        ),
+        Listener::new(
             "keys-upgrades",
             &with(with_keys(), json!({ "unmatched": "pass_through" })),
         )
