@@ -114,7 +114,7 @@ def print_table(pid: int, shapes: list[Shape], ports: dict[str, int], folder: Pa
         turns: dict[str, list[Turn]] = {name: [] for name in shape.listeners}
         for name in turns:
             # V8 optimises what has run for a while.
-            load(pid, shape, name, ports[shape.listeners[name]], folder, 10 * shape.requests)
+            load(pid, shape, name, ports[shape.listeners[name]], folder, 50 * shape.requests)
         for _ in range(arguments.rounds):
             for name in order.sample(list(turns), len(turns)):
                 turns[name].append(load(pid, shape, name, ports[shape.listeners[name]], folder, shape.requests))
