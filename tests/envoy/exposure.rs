@@ -48,7 +48,8 @@ fn bench() -> &'static Bench {
     })
 }
 
-const NATIVE: [&str; 6] = [
+/// Content types of gRPC clients.
+pub const NATIVE: [&str; 6] = [
     "application/grpc",
     "application/grpc+proto",
     "Application/GRPC; x=y",

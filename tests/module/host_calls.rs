@@ -52,6 +52,17 @@ fn echo(gateway: &Gateway) -> Exchange {
     exchange
 }
 
+/// A unary request, answered by way of a Connect bridge.
+fn bridged(gateway: &Gateway, request: Request) -> Exchange {
+    let exchange = gateway.request(request);
+    let headers = Response::new(200).header("content-type", "application/proto").chunk("");
+    exchange.respond_headers(&headers);
+    exchange.respond_data(message(), false);
+    exchange.respond_trailers(&[]);
+    assert_eq!(exchange.answer().json(), json!({ "int32Value": 1 }));
+    exchange
+}
+
 #[test]
 fn a_unary_request_in_place() {
     let expected = [
@@ -133,15 +144,7 @@ fn a_unary_request_through_the_connect_bridge() {
     costs(
         json!({ "upstream": { "connect_bridge": true } }),
         &expected,
-        |gateway| {
-            let exchange = gateway.request(Request::get("/v1/echo?int32Value=1"));
-            let headers = Response::new(200).header("content-type", "application/proto").chunk("");
-            exchange.respond_headers(&headers);
-            exchange.respond_data(message(), false);
-            exchange.respond_trailers(&[]);
-            assert_eq!(exchange.answer().json(), json!({ "int32Value": 1 }));
-            exchange
-        },
+        |gateway| bridged(gateway, Request::get("/v1/echo?int32Value=1")),
     );
     // One with a body pays nothing for it, unless it goes there too.
     let expected = [
@@ -163,15 +166,7 @@ fn a_unary_request_through_the_connect_bridge() {
         (SetBuffer, 3),
     ];
     let gateway = gateway(json!({ "upstream": bodies, "hold_headers": true }));
-    let exchange = |gateway: &Gateway| {
-        let exchange = gateway.request(post("/v1/echo").json(r#"{"int32Value": 1}"#));
-        let headers = Response::new(200).header("content-type", "application/proto").chunk("");
-        exchange.respond_headers(&headers);
-        exchange.respond_data(message(), false);
-        exchange.respond_trailers(&[]);
-        assert_eq!(exchange.answer().json(), json!({ "int32Value": 1 }));
-        exchange
-    };
+    let exchange = |gateway: &Gateway| bridged(gateway, post("/v1/echo").json(r#"{"int32Value": 1}"#));
     exchange(&gateway);
     costs_at(&gateway, &expected, exchange);
 }

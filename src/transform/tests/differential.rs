@@ -10,12 +10,12 @@ use serde_json::{Value as Json, json};
 use crate::codec::ParseOptions;
 use crate::codec::random_messages::Generator;
 use crate::codec::random_schema::{MESSAGES_PER_SCHEMA, ROOT, Random, redacted_proto, rounds};
+use crate::codec::single_records::records;
 use crate::http::headers::Headers;
 use crate::routing::Methods;
 use crate::schema::tables::Tables;
 use crate::schema::{Schema, Source as Given};
 use crate::transform::{Active, Entry, Memory, Operation, PathText, Schema as Compiled, Source, Transforms};
-use crate::wire::{Groups, Reader, WireType};
 
 /// How many messages are changed by one set of rules.
 const MESSAGES_PER_RULES: u64 = 5;
@@ -139,22 +139,10 @@ fn assert_single(path: &[FieldDescriptor], wire: &[u8]) {
     let Some((field, rest)) = path.split_first() else {
         return;
     };
-    let mut reader = Reader::new(wire);
-    let mut records = Vec::new();
-    while !reader.is_empty() {
-        let (number, wire_type) = reader.tag().unwrap();
-        let contents = match wire_type {
-            WireType::Len => reader.length_delimited().unwrap(),
-            WireType::StartGroup => reader.group(number, 1, &mut Groups::default()).unwrap(),
-            _ => {
-                reader.skip(number, wire_type, 0).unwrap();
-                &[]
-            }
-        };
-        if number == field.number() {
-            records.push(contents);
-        }
-    }
+    let of_field = records(wire)
+        .into_iter()
+        .filter(|(number, _)| *number == field.number());
+    let records: Vec<_> = of_field.map(|(_, contents)| contents).collect();
     assert!(records.len() <= 1, "{} in {wire:x?}", field.full_name());
     if let [contents] = records[..] {
         assert_single(rest, contents);

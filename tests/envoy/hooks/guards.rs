@@ -6,6 +6,7 @@ use super::{at, bench, each, hooks, post};
 use crate::bench::client::{self, Connection, Http, Live, Request};
 use crate::bench::upstream::{Script, frame};
 use crate::bench::{Gateway, script};
+use crate::exposure::NATIVE;
 
 #[tokio::test]
 async fn a_token_becomes_the_services_credentials() {
@@ -65,15 +66,6 @@ async fn the_openapi_document_is_behind_the_key() {
         }
     }
 }
-
-const NATIVE: [&str; 6] = [
-    "application/grpc",
-    "application/grpc+proto",
-    "Application/GRPC; x=y",
-    "application/grpc-web+proto",
-    "application/grpc-web",
-    "application/grpc-web-text",
-];
 
 fn native(path: &str, content_type: &str) -> Request {
     Request::new("POST", path)
