@@ -202,7 +202,7 @@ impl Way {
         }
         Self::Barred(
             "a request without a body cannot be carried in place here: put the Lua filter in front of this one that gives \
-             it a body (README, \"Requests without a body\"), or set bodyless: call",
+             it a body (docs/requests-and-answers.md, \"Requests without a body\"), or set bodyless: call",
         )
     }
 }

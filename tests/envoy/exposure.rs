@@ -403,7 +403,7 @@ async fn each_of_several_configurations_is_said_once() {
     }
 }
 
-/// README.md, "Which policy sees which path".
+/// docs/security.md, "Which policy sees which path".
 #[tokio::test]
 async fn a_policy_in_front_sees_the_path_as_it_is_spelled_and_one_behind_sees_the_method() {
     let spellings = ["/v1/echo", "/v1/%65cho", "/v1/./echo", "/test.everything.Echo/Post"];

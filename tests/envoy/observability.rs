@@ -10,7 +10,7 @@ use crate::bench::client::{Http, Request};
 use crate::bench::upstream::Script;
 use crate::bench::{Bench, schema};
 
-/// As the README has it, but for what differs from run to run.
+/// As docs/operation.md has it, but for what differs from run to run.
 const FORMAT: &str = "ACCESS %REQ(X-CASE)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %RESPONSE_CODE% \
                       %FILTER_STATE(wasm.protobridge.grpc_method:PLAIN)% \
                       %FILTER_STATE(wasm.protobridge.grpc_status:PLAIN)%\n";

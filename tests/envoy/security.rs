@@ -604,7 +604,7 @@ async fn a_client_cannot_change_how_long_envoy_waits() {
     }
 }
 
-/// What README.md says of bounds that are Envoy's own.
+/// What docs/operation.md says of bounds that are Envoy's own.
 #[tokio::test]
 async fn envoy_bounds_headers_and_streams() {
     let auto = gateway("auto");

@@ -1,5 +1,5 @@
 //! How often each kind of request crosses into the host: most of what a small request costs is this, so that one more is
-//! a decision. README.md, "How fast it is", carries the table.
+//! a decision. docs/performance.md carries the table.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -505,7 +505,7 @@ fn raw_bytes_are_not_called_json() {
 
 // From Kong's own plugin
 
-/// The service of its documentation, as the README has it changed.
+/// The service of its documentation, as docs/from-kong.md has it changed.
 const OLD_SERVICE: &str = r#"
   rpc SayHello(Hello) returns (Hello) {
     option (google.api.http) = {

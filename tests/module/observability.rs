@@ -360,7 +360,7 @@ fn a_method_without_a_route_is_warned_of() {
 
 // Kong
 
-/// The variables that README.md has in nginx's configuration.
+/// The variables that docs/operation.md has in nginx's configuration.
 const VARIABLES: &[&str] = &["protobridge_grpc_method", "protobridge_grpc_status"];
 
 fn kong(host: Host, more: Value) -> Gateway {

@@ -1,8 +1,8 @@
 //! Counters and histograms, kept by the host.
 //!
 //! Names follow the host: Envoy puts `wasmcustom.` in front of them, and they carry the module's own name, dots apart;
-//! Kong puts the filter's name in front, and `protobridge.meta.json` tells it where the labels are. README.md,
-//! "Metrics", lists them.
+//! Kong puts the filter's name in front, and `protobridge.meta.json` tells it where the labels are.
+//! docs/operation.md, "Metrics", lists them.
 //!
 //! Counters are added up here and handed over at the next tick, since each call of the host costs what counting a dozen
 //! requests costs. In Kong, where nothing else ticks, they are handed over at once.

@@ -224,7 +224,7 @@ impl Listener {
         self
     }
 
-    /// Has Envoy write its own answers to broken upstreams as JSON, as the README has it.
+    /// Has Envoy write its own answers to broken upstreams as JSON, as docs/errors.md has it.
     pub fn formats_replies(mut self) -> Self {
         self.formats_replies = true;
         self
@@ -285,7 +285,7 @@ impl Listener {
         self
     }
 
-    /// Has Envoy make the spellings of a path one, as the README has it.
+    /// Has Envoy make the spellings of a path one, as docs/security.md has it.
     pub fn normalizes(mut self) -> Self {
         self.normalizes = true;
         self
@@ -631,7 +631,7 @@ pub fn bootstrap(listeners: &[Listener], upstream: &Addresses) -> Value {
     })
 }
 
-/// What of a metric's name is a label, as the README has it.
+/// What of a metric's name is a label, as docs/operation.md has it.
 fn stats_tags() -> Value {
     json!([
         { "tag_name": "grpc_method", "regex": r"^wasmcustom\.protobridge\.requests(\.(.+))\.[A-Z_]+$" },

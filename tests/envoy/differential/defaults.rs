@@ -1,4 +1,4 @@
-//! What README.md's table of differences says of Envoy's own transcoder with its defaults, each row by a request to both.
+//! What docs/from-envoy.md's table says of Envoy's own transcoder with its defaults, each row by a request to both.
 
 use std::sync::OnceLock;
 

@@ -1,13 +1,46 @@
-//! README.md says what the code does, where that can be compared.
+//! README.md and docs/ say what the code does, where that can be compared, and link to what is there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path, PathBuf};
+use std::sync::LazyLock;
 
 use protobridge::config::Plugin;
 use protobridge::config::keys::{KEYS, Kind};
 use protobridge::grpc::Code;
 use serde_json::{Value, json};
 
-const README: &str = include_str!("../README.md");
+/// Every Markdown page of the repository, by its path in there.
+static PAGES: LazyLock<BTreeMap<PathBuf, String>> = LazyLock::new(|| {
+    let mut pages = BTreeMap::new();
+    collect(Path::new(""), &mut pages);
+    pages
+});
+
+/// Reads the pages in this folder and those below it, but for what is hidden or generated.
+fn collect(folder: &Path, pages: &mut BTreeMap<PathBuf, String>) {
+    for entry in root().join(folder).read_dir().unwrap() {
+        let entry = entry.unwrap();
+        let name = entry.file_name();
+        let path = folder.join(&name);
+        if entry.file_type().unwrap().is_dir() {
+            let name = name.to_string_lossy();
+            if !name.starts_with('.') && !["target", "node_modules"].contains(&&*name) {
+                collect(&path, pages);
+            }
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            pages.insert(path, std::fs::read_to_string(entry.path()).unwrap());
+        }
+    }
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A page of `docs/`.
+fn page(name: &str) -> &'static str {
+    &PAGES[&Path::new("docs").join(name)]
+}
 
 #[test]
 fn every_key_is_in_the_reference_and_no_other() {
@@ -44,7 +77,7 @@ fn the_limits_are_said_in_units_too() {
         let key = KEYS.iter().find(|key| key.path == path).unwrap();
         let mebibytes = key.default.unwrap().parse::<u64>().unwrap() as f64 / 1048576.0;
         assert_eq!(words, format!("{mebibytes} MiB"), "{path}");
-        let row = README
+        let row = page("operation.md")
             .lines()
             .find(|line| line.contains(&format!(" | `{path}` | {words} | ")));
         assert!(row.is_some(), "{path}: {words}");
@@ -67,20 +100,37 @@ fn each_code_has_the_http_status_that_the_table_gives() {
 }
 
 #[test]
-fn links_within_the_page_lead_somewhere() {
-    let headings = README
-        .lines()
-        .filter_map(|line| line.trim_start_matches('#').strip_prefix(' '));
-    let mut anchors: BTreeSet<_> = headings.map(anchor).collect();
-    anchors.extend(
-        README
-            .split("<a name=\"")
-            .skip(1)
-            .map(|rest| rest.split('"').next().unwrap().to_owned()),
-    );
-    for link in README.split("](#").skip(1) {
-        let target = link.split(')').next().unwrap();
-        assert!(anchors.contains(target), "#{target}: {anchors:?}");
+fn links_within_the_repository_lead_somewhere() {
+    let mut seen = 0;
+    for (path, text) in &*PAGES {
+        for link in text.split("](").skip(1) {
+            let link = link.split(')').next().unwrap();
+            if link.contains("://") {
+                continue;
+            }
+            let (file, fragment) = link.split_once('#').unwrap_or((link, ""));
+            let target = match file {
+                "" => path.clone(),
+                file => normalize(&path.parent().unwrap().join(file)),
+            };
+            assert!(root().join(&target).exists(), "{}: {link}", path.display());
+            if !fragment.is_empty() {
+                let anchors = anchors(&PAGES[&target]);
+                assert!(anchors.contains(fragment), "{}: {link}: {anchors:?}", path.display());
+            }
+            seen += 1;
+        }
+    }
+    assert!(seen > 0);
+}
+
+#[test]
+fn the_index_has_every_page() {
+    let readme = &PAGES[Path::new("README.md")];
+    let index = &readme[readme.rfind("\n## ").unwrap()..];
+    for path in PAGES.keys().filter(|path| path.starts_with("docs")) {
+        let path = path.display();
+        assert!(index.contains(&format!("]({path})")), "{path}");
     }
 }
 
@@ -98,15 +148,15 @@ fn the_errors_that_it_shows_are_those_of_such_a_configuration() {
         "http_rules": [{ "selector": "greeter.Greeter.Great", "get": "/v1/great" }],
     });
     let errors = Plugin::load(configuration.to_string().as_bytes(), 0).unwrap_err();
-    let shown = README.lines().filter_map(|line| line.strip_prefix("    "));
+    let shown = page("getting-started.md").lines();
+    let shown = shown.filter_map(|line| line.strip_prefix("    "));
     let shown: Vec<_> = shown.filter(|line| line.starts_with("configuration: ")).collect();
     assert_eq!(errors.to_string(), shown.join("\n"));
 }
 
 #[test]
 fn the_counterpart_of_an_api_definition_is_served() {
-    let page = include_str!("../docs/from-tyk.md");
-    let blocks = page.split("```json\n").skip(1);
+    let blocks = page("from-tyk.md").split("```json\n").skip(1);
     let blocks = blocks.map(|block| serde_json::from_str::<Value>(block.split("```").next().unwrap()).unwrap());
     let [classic, _, mut ours] = <[Value; 3]>::try_from(blocks.collect::<Vec<_>>()).unwrap();
     ours["proto"] = json!(greeter());
@@ -122,9 +172,10 @@ fn the_counterpart_of_an_api_definition_is_served() {
 
 /// The `.proto` of the whole configuration.
 fn greeter() -> &'static str {
-    let start = README.find("syntax = \"proto3\";").unwrap();
-    let end = start + README[start..].find("- name: envoy.filters.http.router").unwrap();
-    &README[start..end]
+    let page = page("getting-started.md");
+    let start = page.find("syntax = \"proto3\";").unwrap();
+    let end = start + page[start..].find("- name: envoy.filters.http.router").unwrap();
+    &page[start..end]
 }
 
 struct Row {
@@ -133,7 +184,7 @@ struct Row {
     default: String,
 }
 
-/// The rows of all tables of keys.
+/// The rows of all tables of keys, whatever page they are on.
 fn reference() -> Vec<Row> {
     table("| Key | Type | Default | Meaning |")
         .into_iter()
@@ -149,10 +200,10 @@ fn reference() -> Vec<Row> {
         .collect()
 }
 
-/// The cells of all tables with this head.
+/// The cells of all tables of all pages with this head.
 fn table(head: &str) -> Vec<Vec<String>> {
     let mut rows = Vec::new();
-    let mut lines = README.lines();
+    let mut lines = PAGES.values().flat_map(|page| page.lines());
     while lines.by_ref().any(|line| line == head) {
         let body = lines.by_ref().skip(1).take_while(|line| line.starts_with('|'));
         rows.extend(body.map(|line| {
@@ -188,6 +239,30 @@ fn literal(json: &str) -> String {
         Ok(Value::String(text)) if !text.is_empty() => format!("`{text}`"),
         _ => format!("`{json}`"),
     }
+}
+
+/// The path without `.` and `..`.
+fn normalize(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => assert!(normal.pop(), "{} is outside", path.display()),
+            Component::CurDir => {}
+            part => normal.push(part),
+        }
+    }
+    normal
+}
+
+/// What links can lead to on a page.
+fn anchors(page: &str) -> BTreeSet<String> {
+    // Every other part is a block of code, in which a line may begin as a heading does.
+    let prose = page.split("```").step_by(2);
+    let headings = prose.flat_map(str::lines).filter(|line| line.starts_with('#'));
+    let headings = headings.filter_map(|line| line.trim_start_matches('#').strip_prefix(' '));
+    let named = page.split("<a name=\"").skip(1);
+    let named = named.map(|rest| rest.split('"').next().unwrap().to_owned());
+    headings.map(anchor).chain(named).collect()
 }
 
 /// GitHub's name for a heading.
