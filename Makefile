@@ -129,8 +129,8 @@ prerequisites:
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: -r examples/requirements.txt
 	@touch $@
 
-# What the tests' services in JavaScript take, and what tests the OpenAPI document.
-services: target/services/installed target/openapi/installed
+# What the tests' services in JavaScript take, and what tests the OpenAPI document and the manifests in deploy/.
+services: target/services/installed target/openapi/installed target/deploy/installed
 
 target/services/installed: tests/envoy/services/package.json
 	@.ci/prerequisites npm
@@ -139,8 +139,8 @@ target/services/installed: tests/envoy/services/package.json
 	npm install --silent --no-audit --no-fund --no-package-lock --ignore-scripts --prefix target/services
 	@touch $@
 
-target/openapi/installed: tests/openapi/requirements.txt
+target/openapi/installed target/deploy/installed: target/%/installed: tests/%/requirements.txt
 	@.ci/prerequisites python3
-	$(PYTHON) -m venv --clear target/openapi/venv
-	target/openapi/venv/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: -r $<
+	$(PYTHON) -m venv --clear target/$*/venv
+	target/$*/venv/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: -r $<
 	@touch $@

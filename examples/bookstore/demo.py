@@ -34,7 +34,7 @@ T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples/bookstore"
 PROTO_FILES = sorted(ROOT.glob("proto-fixtures/bookstore/**/*.proto"))
-ENVOY = Path(sys.executable).with_name("envoy")
+ENVOY = Path(os.environ.get("ENVOY_BIN") or Path(sys.executable).with_name("envoy"))
 
 # Seconds. Envoy compiles the module when it starts, which takes a while on a busy machine.
 START_LIMIT = 120
@@ -108,9 +108,7 @@ def bookstore(folder: Path) -> Iterator[int]:
 @contextlib.contextmanager
 def envoy(source: Path, backend: int, folder: Path) -> Iterator[str]:
     """Envoy with the ports of `source` replaced, and its host:port."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     text = source.read_text()
     for written, used in (("port_value: 8080", port), ("port_value: 50051", backend)):
         if text.count(written) != 1:
@@ -118,8 +116,19 @@ def envoy(source: Path, backend: int, folder: Path) -> Iterator[str]:
         text = text.replace(written, f"port_value: {used}")
     config = folder / "envoy.yaml"
     config.write_text(text)
+    with started_envoy(config, port, folder / "envoy.log") as address:
+        yield address
 
-    log = folder / "envoy.log"
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@contextlib.contextmanager
+def started_envoy(config: Path, port: int, log: Path) -> Iterator[str]:
+    """Envoy with a configuration that listens on `port`, and its host:port."""
     command = [ENVOY, "--config-path", config, "--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"]
     with running(command, log) as process:
         wait(process, log, lambda: accepts(port) or None)

@@ -1,7 +1,7 @@
 """The demo's backend: bookstore.v1.Bookstore over plain gRPC, with reflection and health checking.
 
 It knows nothing of HTTP or JSON, and keeps its books in memory. Once it serves, it prints one line,
-`bookstore listening on 127.0.0.1:<port>`.
+`bookstore listening on <host>:<port>`.
 
 Example:
     .venv/bin/python examples/bookstore/server.py --port 50051
@@ -244,7 +244,8 @@ def first_books() -> Iterator[Any]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Serves bookstore.v1.Bookstore on 127.0.0.1.")
+    parser = argparse.ArgumentParser(description="Serves bookstore.v1.Bookstore.")
+    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 in a container")
     parser.add_argument("--port", type=int, default=50051, help="0 takes a free one")
     arguments = parser.parse_args()
 
@@ -254,9 +255,9 @@ def main() -> None:
     checks.set(SERVICE, health_pb2.HealthCheckResponse.SERVING)
     health_pb2_grpc.add_HealthServicer_to_server(checks, server)
     reflection.enable_server_reflection((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-    port = server.add_insecure_port(f"127.0.0.1:{arguments.port}")
+    port = server.add_insecure_port(f"{arguments.host}:{arguments.port}")
     server.start()
-    print(f"bookstore listening on 127.0.0.1:{port}", flush=True)
+    print(f"bookstore listening on {arguments.host}:{port}", flush=True)
 
     signal.signal(signal.SIGTERM, lambda *_: server.stop(grace=0))
     try:

@@ -24,6 +24,7 @@ mod native;
 mod observability;
 mod openapi;
 mod original_path;
+mod platforms;
 mod records;
 mod reload;
 mod robustness;

@@ -26,6 +26,7 @@ mod host_calls;
 mod json;
 mod kong;
 mod kong_headers;
+mod manifests;
 mod matching;
 mod memory;
 mod metadata;

@@ -235,7 +235,7 @@ impl Drop for Running {
 }
 
 /// The Envoy to run: `ENVOY_BIN`, else the one that the Makefile puts into `.venv`.
-fn binary() -> PathBuf {
+pub fn binary() -> PathBuf {
     match std::env::var_os("ENVOY_BIN") {
         Some(path) => PathBuf::from(path),
         None => {
