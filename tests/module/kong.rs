@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{Exchange, Gateway, Host, Progress, Request, Response, frame};
 use crate::kit::{call_of, error, everything, respond};
+use crate::markdown::yaml;
 use crate::schema;
 
 fn kong(more: Value) -> Gateway {
@@ -24,7 +25,7 @@ fn load(host: Host, more: Value) -> Gateway {
 
 #[test]
 fn every_configuration_of_the_example_is_accepted() {
-    let example = Yaml::read(include_str!("../../kong-plugin.yaml"));
+    let example = yaml(include_str!("../../kong-plugin.yaml"));
     let chains = example["filter_chains"].as_array().unwrap().iter();
     let filters = chains.flat_map(|chain| {
         let route = &chain["route"];
@@ -56,82 +57,6 @@ fn every_configuration_of_the_example_is_accepted() {
         assert_eq!(sent.get(":path"), Some(&*format!("/{method}")), "{route}");
     }
     assert_eq!(configurations.len(), 3);
-}
-
-/// As much of YAML as the example has: blocks, lists, scalars, text after `|`, anchors and aliases of such text.
-struct Yaml {
-    /// Last line first.
-    lines: Vec<String>,
-    anchors: BTreeMap<String, Value>,
-}
-
-impl Yaml {
-    fn read(text: &str) -> Value {
-        let lines = text.lines().rev().map(str::to_owned).collect();
-        let anchors = BTreeMap::new();
-        Self { lines, anchors }.block()
-    }
-
-    /// The indentation of the next line that says something, and what it says.
-    fn next(&mut self) -> Option<(usize, String)> {
-        while let Some(line) = self.lines.last() {
-            let said = line.trim_start();
-            if !said.is_empty() && !said.starts_with('#') {
-                return Some((line.len() - said.len(), said.to_owned()));
-            }
-            self.lines.pop();
-        }
-        None
-    }
-
-    fn block(&mut self) -> Value {
-        let (indent, first) = self.next().expect("a value");
-        let mut list = Vec::new();
-        let mut object = serde_json::Map::new();
-        while let Some((_, line)) = self.next().filter(|(at, _)| *at == indent) {
-            if let Some(item) = line.strip_prefix("- ") {
-                *self.lines.last_mut().unwrap() = format!("{}{item}", " ".repeat(indent + 2));
-                list.push(self.block());
-                continue;
-            }
-            self.lines.pop();
-            let (key, value) = line.split_once(':').expect("a key");
-            object.insert(key.to_owned(), self.value(indent, value.trim()));
-        }
-        match first.starts_with("- ") {
-            true => list.into(),
-            false => object.into(),
-        }
-    }
-
-    fn value(&mut self, indent: usize, value: &str) -> Value {
-        let plain = |text: &str| Value::from(text.trim_matches('"'));
-        if let Some(anchor) = value.strip_suffix('|') {
-            let text = Value::from(self.text(indent));
-            self.anchors
-                .insert(anchor.trim().trim_start_matches('&').to_owned(), text.clone());
-            return text;
-        }
-        match value.as_bytes() {
-            [] => self.block(),
-            [b'*', ..] => self.anchors[&value[1..]].clone(),
-            [b'[', .., b']'] => value[1..value.len() - 1].split(", ").map(plain).collect(),
-            _ => serde_json::from_str(value).unwrap_or_else(|_| plain(value)),
-        }
-    }
-
-    /// The lines that are indented more.
-    fn text(&mut self, indent: usize) -> String {
-        let mut text = String::new();
-        while let Some(line) = self.lines.pop() {
-            if !line.trim().is_empty() && !line.starts_with(&" ".repeat(indent + 1)) {
-                self.lines.push(line);
-                break;
-            }
-            text = text + line.get(indent + 2..).unwrap_or_default() + "\n";
-        }
-        text
-    }
 }
 
 // Requests
