@@ -60,13 +60,15 @@ pub enum Piece {
 /// All blocks of YAML in the documentation, each with its page and with what it is.
 pub fn pieces() -> Vec<(&'static Path, Piece, Value)> {
     let all = PAGES.iter().flat_map(|(path, text)| {
-        let blocks = blocks(text, "yaml").into_iter();
-        blocks.map(move |block| (path.as_path(), yaml(block)))
+        let documents = blocks(text, "yaml")
+            .into_iter()
+            .flat_map(|block| block.split("\n---\n"));
+        documents.map(move |document| (path.as_path(), yaml(document)))
     });
-    all.map(|(path, value)| (path, piece(&value), value)).collect()
+    all.map(|(path, value)| (path, piece(path, &value), value)).collect()
 }
 
-fn piece(value: &Value) -> Piece {
+fn piece(path: &Path, value: &Value) -> Piece {
     let has = |key: &str| value.get(key).is_some();
     if has("static_resources") {
         Piece::Envoy
@@ -82,6 +84,8 @@ fn piece(value: &Value) -> Piece {
         || value["access_log"].is_array()
     {
         Piece::PartOfEnvoy
+    } else if path.starts_with("deploy") {
+        Piece::Other
     } else {
         Piece::Module
     }
