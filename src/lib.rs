@@ -1,4 +1,4 @@
-//! JSON at the edge, gRPC behind it: a transcoder that runs inside Envoy and Kong as a proxy-wasm module.
+//! Converts JSON requests to gRPC calls, and their answers back to JSON: a proxy-wasm module for Envoy and Kong.
 //!
 //! ```text
 //!    once, when a configuration is loaded             for each request
@@ -23,27 +23,28 @@
 //!                                      http      headers, elements of a stream      stream formats
 //! ```
 //!
-//! The way of one request, and the module that holds each step:
+//! The way of one request, and the module that does each step (docs/architecture.md has the same with more words):
 //!
-//! 1. [`config`] has read the plugin configuration: `.proto` text or a descriptor set has become a [`schema`] (descriptors,
-//!    then message tables), the `google.api.http` rules a router. Nothing of it changes later.
-//! 2. `filter` turns the host's callbacks into events and does what the steps say. It alone knows proxy-wasm.
+//! 1. [`config`] has loaded the plugin configuration before: `.proto` text or a descriptor set has become a [`schema`]
+//!    (descriptors, then message tables), the `google.api.http` rules have become a router. Neither changes later.
+//! 2. `filter` turns the host's callbacks into events and carries out the steps. No other module knows proxy-wasm.
 //! 3. [`exchange`] is one HTTP exchange as a state machine without I/O: events in, steps out. Start at
 //!    [`Exchange`](exchange::Exchange); its responses are decided in `exchange::in_place` and `exchange::by_call`.
 //! 4. [`routing`] finds the method and binds path captures and query parameters.
 //! 5. [`codec`] writes JSON as protobuf wire format and back, in one pass over the tables.
-//! 6. [`hooks`] is what servers of Tyk's rich plugins are told of an exchange, and what their answers do to it.
+//! 6. [`transform`] changes fields of messages in wire format. [`hooks`] asks servers of Tyk's rich plugins about an
+//!    exchange, and does what they answer.
 //! 7. [`grpc`] knows what surrounds a message: frames, compression, status and details, metadata, timeouts.
-//! 8. [`openapi`] describes it all to clients, where that is asked for.
-//! 9. [`http`] knows header lists, media types, and many messages in one body; [`text`] and [`wire`] are the ground for all:
+//! 8. [`openapi`] makes the OpenAPI document, if the configuration asks for one.
+//! 9. [`http`] knows header lists, media types, and many messages in one body. [`text`] and [`wire`] serve all others:
 //!    text forms, and the wire format.
 //!
-//! Floors, none of which imports from one above it (`tests/floors.rs`): filter -> exchange -> config -> {routing, hooks} ->
-//! codec -> {schema, grpc, http} -> {wire, text}. All but the part of `filter` that calls the host compiles, is tested and is
-//! measured natively.
+//! Modules import only from those further right (`tests/floors.rs`): filter -> exchange -> config -> {routing,
+//! transform, openapi, hooks} -> codec -> {schema, grpc, http} -> {wire, text}. Everything except the part of `filter`
+//! that calls the host is compiled natively too, for tests and measurements.
 
-// A panic in the module is an outage: it ends the virtual machine, with all requests that are in it. Tests panic when they
-// fail, which clippy.toml allows those of this crate.
+// A panic in the module is an outage: it ends the virtual machine, with all requests that are in it. Tests panic when
+// they fail, which clippy.toml allows those of this crate.
 #![deny(clippy::expect_used, clippy::indexing_slicing, clippy::panic, clippy::unwrap_used)]
 
 pub mod codec;

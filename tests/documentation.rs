@@ -1,46 +1,20 @@
 //! README.md and docs/ say what the code does, where that can be compared, and link to what is there.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::{Component, Path, PathBuf};
-use std::sync::LazyLock;
 
+use markdown::blocks;
+use pages::{PAGES, Piece, page, pieces, root};
 use protobridge::config::Plugin;
 use protobridge::config::keys::{KEYS, Kind};
+use protobridge::exchange::failure::Reason;
 use protobridge::grpc::Code;
 use serde_json::{Value, json};
 
-/// Every Markdown page of the repository, by its path in there.
-static PAGES: LazyLock<BTreeMap<PathBuf, String>> = LazyLock::new(|| {
-    let mut pages = BTreeMap::new();
-    collect(Path::new(""), &mut pages);
-    pages
-});
-
-/// Reads the pages in this folder and those below it, but for what is hidden or generated.
-fn collect(folder: &Path, pages: &mut BTreeMap<PathBuf, String>) {
-    for entry in root().join(folder).read_dir().unwrap() {
-        let entry = entry.unwrap();
-        let name = entry.file_name();
-        let path = folder.join(&name);
-        if entry.file_type().unwrap().is_dir() {
-            let name = name.to_string_lossy();
-            if !name.starts_with('.') && !["target", "node_modules"].contains(&&*name) {
-                collect(&path, pages);
-            }
-        } else if path.extension().is_some_and(|extension| extension == "md") {
-            pages.insert(path, std::fs::read_to_string(entry.path()).unwrap());
-        }
-    }
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// A page of `docs/`.
-fn page(name: &str) -> &'static str {
-    &PAGES[&Path::new("docs").join(name)]
-}
+#[path = "harness/markdown.rs"]
+mod markdown;
+#[path = "harness/pages.rs"]
+mod pages;
 
 #[test]
 fn every_key_is_in_the_reference_and_no_other() {
@@ -136,7 +110,7 @@ fn the_index_has_every_page() {
 
 #[test]
 fn the_proto_of_the_whole_configuration_is_served() {
-    let configuration = json!({ "proto": greeter(), "upstream": { "timeout": "15s" } });
+    let configuration = json!({ "proto": greeter(), "hold_headers": true, "upstream": { "timeout": "15s" } });
     Plugin::load(configuration.to_string().as_bytes(), 0).unwrap();
 }
 
@@ -156,8 +130,8 @@ fn the_errors_that_it_shows_are_those_of_such_a_configuration() {
 
 #[test]
 fn the_counterpart_of_an_api_definition_is_served() {
-    let blocks = page("from-tyk.md").split("```json\n").skip(1);
-    let blocks = blocks.map(|block| serde_json::from_str::<Value>(block.split("```").next().unwrap()).unwrap());
+    let blocks = blocks(page("from-tyk.md"), "json").into_iter();
+    let blocks = blocks.map(|block| serde_json::from_str::<Value>(block).unwrap());
     let [classic, _, mut ours] = <[Value; 3]>::try_from(blocks.collect::<Vec<_>>()).unwrap();
     ours["proto"] = json!(greeter());
     assert!(Plugin::load(ours.to_string().as_bytes(), 0).unwrap().hooks.is_some());
@@ -170,12 +144,178 @@ fn the_counterpart_of_an_api_definition_is_served() {
     }
 }
 
+#[test]
+fn the_proto_of_the_whole_configuration_is_that_of_the_service() {
+    let [proto] = blocks(page("getting-started.md"), "proto")[..] else {
+        panic!("expected one .proto");
+    };
+    assert_eq!(greeter().trim_end(), proto.trim_end());
+}
+
+#[test]
+fn every_block_of_yaml_for_the_module_is_a_configuration() {
+    let mut seen = BTreeSet::new();
+    // tests/envoy/documentation.rs has what is Envoy's.
+    for (path, piece, value) in pieces() {
+        let configurations = match piece {
+            Piece::Module => vec![value],
+            Piece::Kong => {
+                let plugins = value["plugins"].as_array().into_iter().flatten();
+                let ours = plugins.filter(|plugin| plugin["name"] == "protobridge");
+                ours.map(|plugin| plugin["config"].clone()).collect()
+            }
+            Piece::Envoy | Piece::PartOfEnvoy | Piece::Other => continue,
+        };
+        for mut configuration in configurations {
+            seen.insert(path);
+            if let [own] = blocks(&PAGES[path], "proto")[..] {
+                configuration["proto"] = json!(own);
+            } else if configuration.get("proto").is_none() {
+                configuration["protos"] = json!({ "greeter.proto": greeter(), "shop.proto": SHOP });
+            }
+            if let Err(errors) = Plugin::load(configuration.to_string().as_bytes(), 0) {
+                panic!("{}: {errors}\n{configuration:#}", path.display());
+            }
+        }
+    }
+    assert!(seen.len() > 3, "{seen:?}");
+}
+
+/// What the examples name that isn't in [`greeter`].
+const SHOP: &str = r#"
+    syntax = "proto3";
+    package shop.v1;
+    service Books { rpc Create(Book) returns (Book); rpc Delete(Book) returns (Book); rpc Get(Book) returns (Book); }
+    message Book { string id = 1; }
+"#;
+
+#[test]
+fn the_readme_has_the_figures_that_were_measured() {
+    let measured = table_rows(page("performance.md"));
+    let rows = table_rows(&PAGES[Path::new("README.md")]);
+    let mut seen = 0;
+    for row in rows
+        .iter()
+        .filter(|row| row.len() == 4 && row[1].parse::<u32>().is_ok())
+    {
+        let full = measured
+            .iter()
+            .find(|full| full[0] == row[0])
+            .unwrap_or_else(|| panic!("{row:?}"));
+        for at in [1, 2] {
+            assert_eq!(format!("{:.0}", full[at].parse::<f64>().unwrap()), row[at], "{row:?}");
+        }
+        assert_eq!(full[4].trim_matches('*'), row[3], "{row:?}");
+        seen += 1;
+    }
+    assert!(seen > 2);
+}
+
+/// The cells of every line of a table on this page.
+fn table_rows(page: &str) -> Vec<Vec<String>> {
+    let lines = page.lines().map(str::trim).filter(|line| line.starts_with('|'));
+    lines.map(cells).collect()
+}
+
+/// The cells of this line of a table.
+fn cells(line: &str) -> Vec<String> {
+    let line = line.trim_matches('|').split('|');
+    line.map(|cell| cell.trim().to_owned()).collect()
+}
+
+#[test]
+fn every_reason_is_among_the_metrics_and_no_other() {
+    let page = page("operation.md");
+    let row = page
+        .lines()
+        .find(|line| line.starts_with("| `errors.<reason>` |"))
+        .unwrap();
+    let (_, meaning) = row.split_once("counter |").unwrap();
+    let documented: BTreeSet<_> = meaning.split('`').skip(1).step_by(2).collect();
+    assert_eq!(documented, Reason::ALL.map(Reason::name).into_iter().collect());
+}
+
+#[test]
+fn the_makefile_has_every_target_that_a_page_names() {
+    let makefile = std::fs::read_to_string(root().join("Makefile")).unwrap();
+    let mut seen = 0;
+    for (path, text) in &*PAGES {
+        // In backticks, on a line of commands, or at the prompt.
+        let commands = ["`make ", "\n    make ", "\n$ make "].map(|start| text.split(start).skip(1));
+        for command in commands.into_iter().flatten() {
+            let words = command.split(['`', '\n', '#']).next().unwrap();
+            let is_target = |word: &&str| {
+                word.chars()
+                    .all(|letter| letter.is_ascii_lowercase() || "-.".contains(letter))
+            };
+            for target in words.split_whitespace().take_while(is_target) {
+                let rule = format!("\n{target}:");
+                assert!(makefile.contains(&rule), "{}: make {target}", path.display());
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 10, "{seen}");
+}
+
+#[test]
+fn the_architecture_names_every_part_of_the_source() {
+    let page = page("architecture.md");
+    let mut parts = vec![PathBuf::from("src")];
+    let mut seen = 0;
+    while let Some(folder) = parts.pop() {
+        for entry in root().join(&folder).read_dir().unwrap() {
+            let entry = entry.unwrap();
+            let name = entry.file_name().into_string().unwrap();
+            let is_folder = entry.file_type().unwrap().is_dir();
+            // What tests and the bundled .proto files are is said of their parents.
+            if name == "tests" || name == "bundled" || !is_folder && folder != Path::new("src") {
+                continue;
+            }
+            let path = folder.join(&name);
+            let shown = path.strip_prefix("src").unwrap().display();
+            let shown = if is_folder {
+                format!("`{shown}/`")
+            } else {
+                format!("`{shown}`")
+            };
+            assert!(page.contains(&shown), "{shown}");
+            seen += 1;
+            if is_folder {
+                parts.push(path);
+            }
+        }
+    }
+    // And it names no other.
+    let named = page
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|text| text.ends_with('/') && !text.contains(' '));
+    for part in named {
+        assert!(
+            root().join("src").join(part).is_dir() || root().join(part).is_dir(),
+            "{part}"
+        );
+    }
+    assert!(seen > 15, "{seen}");
+}
+
 /// The `.proto` of the whole configuration.
-fn greeter() -> &'static str {
-    let page = page("getting-started.md");
-    let start = page.find("syntax = \"proto3\";").unwrap();
-    let end = start + page[start..].find("- name: envoy.filters.http.router").unwrap();
-    &page[start..end]
+fn greeter() -> String {
+    let pieces = pieces();
+    let [(_, _, whole)] = &pieces
+        .iter()
+        .filter(|(_, piece, _)| *piece == Piece::Envoy)
+        .collect::<Vec<_>>()[..]
+    else {
+        panic!("expected one whole configuration");
+    };
+    let manager = &whole["static_resources"]["listeners"][0]["filter_chains"][0]["filters"][0]["typed_config"];
+    let filters = manager["http_filters"].as_array().unwrap();
+    let ours = filters.iter().find(|filter| filter["name"] == "protobridge").unwrap();
+    let configuration = &ours["typed_config"]["config"]["configuration"]["value"];
+    configuration["proto"].as_str().unwrap().to_owned()
 }
 
 struct Row {
@@ -206,10 +346,7 @@ fn table(head: &str) -> Vec<Vec<String>> {
     let mut lines = PAGES.values().flat_map(|page| page.lines());
     while lines.by_ref().any(|line| line == head) {
         let body = lines.by_ref().skip(1).take_while(|line| line.starts_with('|'));
-        rows.extend(body.map(|line| {
-            let cells = line.trim_matches('|').split('|');
-            cells.map(|cell| cell.trim().to_owned()).collect::<Vec<_>>()
-        }));
+        rows.extend(body.map(cells));
     }
     assert!(!rows.is_empty(), "no table under {head}");
     rows

@@ -9,11 +9,14 @@
 //! `required` checks the finished message, by [`check_required`]. An answer takes one way back: `to_json`, by
 //! [`WireToJson`], or again `http_body`.
 //!
-//! What they share: `options` says how JSON is read and written, `bound` which fields the path has taken, `error` what
-//! went wrong, `well_known` what Timestamp and Duration may hold; `lanes` looks at many bytes at once, `room` guesses how
-//! much output there will be, and a `span` is a stretch of wire bytes.
+//! What they share:
 //!
-//! This file is the map alone. Files of this folder take what they need from the file that has it.
+//! - `options`: how JSON is read and written. `bound`: the fields that the path binds. `error`: what went wrong.
+//! - `well_known`: what Timestamp and Duration may hold.
+//! - `lanes`: many bytes looked at in one step. `room`: an estimate of the output's length. `span`: a range of wire
+//!   bytes.
+//!
+//! Files of this folder import from each other directly, not from here.
 
 mod bound;
 mod error;

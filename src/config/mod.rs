@@ -1,7 +1,7 @@
-//! The plugin configuration: from the bytes that the host hands over to a [`Plugin`], which is ready for requests.
+//! The plugin configuration: makes a [`Plugin`], ready for requests, of the bytes that the host hands over.
 //!
-//! Everything that can be wrong with a configuration is found here, before any request, and all of it at once; each error
-//! names its key.
+//! Everything that can be wrong with a configuration is found here, before any request, and all of it at once; each
+//! error names its key.
 //!
 //! - `value`: the bytes as a JSON object.
 //! - [`keys`]: the table of keys, with their defaults.
@@ -61,9 +61,9 @@ pub struct Plugin {
     pub success_statuses: SuccessStatuses,
     /// What is changed in the messages of each method.
     pub transforms: Transforms,
-    /// The servers that are asked about requests and responses, if there are some.
+    /// The hooks: plugin servers that are asked about requests and responses, if there are any.
     pub hooks: Option<Hooks>,
-    /// What describes the services to clients, where that is asked for.
+    /// The OpenAPI document and its page, if the configuration asks for them.
     pub openapi: Option<Document>,
     /// What to tell when it is loaded, a line each: what of the schema is left out for want of files
     /// ([`Schema::left_out`](crate::schema::Schema::left_out)), and which rules are for services that aren't served.
@@ -77,9 +77,9 @@ impl Plugin {
     ///
     /// # Errors
     ///
-    /// Everything that is wrong, each with the path of its key: first keys and values, then the schema, then what needs
-    /// it. What is wrong only because something else is isn't among them: after an error, the rest is checked as far as
-    /// it is known what it means.
+    /// Everything that is wrong, each with the path of its key: first keys and values, then the schema, then what
+    /// depends on it. Errors that only follow from another one are left out: after an error, the rest is checked as far
+    /// as its meaning is known.
     pub fn load(configuration: &[u8], seed: u64) -> Result<Self, ConfigErrors> {
         let mut errors = Problems::default();
         let Some(mut configuration) = value::read(configuration, &mut errors) else {

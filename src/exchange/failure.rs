@@ -383,8 +383,30 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// How many there are.
-    pub const COUNT: usize = Self::Internal as usize + 1;
+    /// All of them, in their order.
+    pub const ALL: [Self; Self::Internal as usize + 1] = [
+        Self::NoRoute,
+        Self::WrongMethod,
+        Self::BadPath,
+        Self::BadHeader,
+        Self::BadParameter,
+        Self::BadBody,
+        Self::MediaType,
+        Self::LengthRequired,
+        Self::TooLarge,
+        Self::Unauthenticated,
+        Self::BadSource,
+        Self::Guarded,
+        Self::Hook,
+        Self::Unsupported,
+        Self::Unrouted,
+        Self::BadAnswer,
+        Self::AnswerTooLarge,
+        Self::Overload,
+        Self::Unreachable,
+        Self::Deadline,
+        Self::Internal,
+    ];
 
     /// The name in metrics and log lines.
     pub fn name(self) -> &'static str {

@@ -1,22 +1,23 @@
-//! One HTTP exchange as a state machine without I/O: what happens goes in, what is to be done comes out.
+//! One HTTP exchange (a request and its response) as a state machine without I/O: events in, steps out.
 //!
-//! An [`Exchange`] is told of request headers, body and trailers, then, by the way that the request went, of the
-//! response in place or of the gRPC call's metadata, message and end. Each event answers with a step for the host.
-//! Whatever the order of events, a client gets exactly one answer: once that is out, further events are left alone.
+//! An [`Exchange`] gets the request's headers, body and trailers. Then, depending on the way that the request went, it
+//! gets the response in place, or the gRPC call's metadata, message and end. It returns a step for the host to each
+//! event. Whatever the order of events, a client gets exactly one answer: once that is out, further events are ignored.
 //!
 //! The way of a request, by files:
 //!
 //! - [`steps`]: what the host can do, and what an exchange has it do.
 //! - `request`: the headers find the method (`matched`), the time (`deadline`) and the way to the upstream.
 //! - `body`: path, query and body become one message. `upload`: the same for messages that go on as they come.
-//! - `in_place`: the response in place. `bridged`: the same from Envoy's Connect bridge. `by_call`: the answer of a call.
-//!   `answer`: what all of them know.
-//! - `hooked`: the servers that are asked before the request goes on, and before the answer does. `asking`: what waits for them.
-//! - `native`: a gRPC client's call, whose messages are changed. `lane`: one direction of it. `changes`: how messages change.
+//! - `in_place`: the response in place. `bridged`: the same from Envoy's Connect bridge. `by_call`: the answer of a
+//!   call. `answer`: what all of them know.
+//! - `hooked`: hooks that are asked before the request or the answer goes on. `asking`: what waits for their answers.
+//! - `native`: a gRPC client's call whose messages are changed. `lane`: one direction of it. `changes`: how they
+//!   change.
 //! - `message`, `unary`, `server_stream`: one message, or many, as the client gets them. `inflate`: compressed ones.
 //! - [`failure`]: what can go wrong. `reply`: a whole answer of the module's own. [`outcome`]: how it all ended.
-//! - `workspace`: the memory for all of it, which outlives the exchange. `share`: what an exchange holds beside that, and
-//!   may.
+//! - `workspace`: buffers that one exchange after the other uses. `share`: how much else an exchange holds, and may
+//!   hold.
 
 mod answer;
 mod asking;
@@ -73,7 +74,7 @@ pub use steps::{Abilities, Call, CallStep, Forward, HookStep, HostReply, Request
 use upload::Upload;
 pub use workspace::Workspace;
 
-/// What an exchange takes beside what it holds, with its host's part of it, in bytes.
+/// The memory of an exchange without any body or headers, with its context in `filter`: an estimate, in bytes.
 const ITSELF: usize = 2048;
 
 /// One HTTP exchange.
@@ -104,10 +105,10 @@ enum State {
     Asking(Box<Asking>),
     /// The request's body is awaited.
     Receiving(Pending),
-    /// The request is refused, and so many bytes of its body have come. An answer in the middle of a body would cost an
-    /// HTTP/1.1 client its connection, and the requests that wait on it.
+    /// The request is refused, and this many bytes of its body have come. The answer waits for the rest of the body: in
+    /// the middle of it, it would cost an HTTP/1.1 client its connection, with the requests that wait on it.
     Refused(Failure, usize),
-    /// The request passes, and it or its answer are changed message by message.
+    /// A gRPC client's call: messages of the request or the answer are changed as they pass.
     Native(Native),
     /// The upstream has the request, in place.
     InPlace(InPlace),
@@ -177,8 +178,8 @@ impl Exchange {
                 self.method = Some(Rc::clone(matched.method()));
                 Pending::new(matched, head, end_of_stream, abilities, workspace)
             }
-            // The gateway's own filter for CORS may be behind this one. With a body it could be a call in disguise: some
-            // services look at neither method nor content type.
+            // The gateway's own CORS filter may come after this one. A preflight with a body isn't let through: some
+            // services look at neither method nor content type, and would take it for a call.
             Err(failure)
                 if failure.is_unmatched()
                     && abilities.passes_unread
@@ -191,7 +192,7 @@ impl Exchange {
             Err(failure) => Err(failure),
         };
         match pending {
-            // The upstream knows no 100 either.
+            // The host leaves the 100 (Continue) to the upstream, and a gRPC server sends none.
             Ok(_) if waits => self.fail_request(&Failure::expectation(), workspace),
             Ok(pending) => self.begin(pending, end_of_stream, abilities, workspace),
             Err(failure) if !end_of_stream && !waits && failure.http_status != 413 => {
@@ -245,7 +246,7 @@ impl Exchange {
         }
     }
 
-    /// What describes the services is the workspace's reply.
+    /// Answers with the OpenAPI document or its page, which is the workspace's reply.
     fn described<'w>(&mut self, workspace: &'w Workspace) -> RequestStep<'w> {
         self.state = State::Finished;
         self.ending.add(Outcome::OK);
@@ -258,8 +259,8 @@ impl Exchange {
         RequestStep::PassThrough
     }
 
-    /// Whether a request of a gRPC client goes on. A path that a server might read as a served one, and that isn't, does
-    /// not.
+    /// Whether `native_grpc` lets a gRPC client's request through. With `served`, its path has to be the method's byte for
+    /// byte, not only what a lenient server would take for it.
     fn admits_native(&self, head: &Head) -> bool {
         self.admits_call(head.whole_path())
     }
@@ -272,12 +273,13 @@ impl Exchange {
         }
     }
 
-    /// Whether the bridge behind would make a call of a request, left as it is, that a gRPC client may not make.
+    /// Whether the Connect bridge after this filter would make a call of the untouched request that `native_grpc`
+    /// forbids.
     fn becomes_barred_call(&self, head: &Head) -> bool {
         self.plugin.settings.upstream.connect_bridge && head.bridged_path().is_some_and(|path| !self.admits_call(path))
     }
 
-    /// Answers a gRPC client in its own terms, and at once: a stream may never end of itself.
+    /// Refuses a gRPC client's call in gRPC's form, without waiting for the request to end: a stream might never end.
     fn refuse_native<'w>(
         &mut self,
         failure: &Failure,
@@ -298,7 +300,8 @@ impl Exchange {
         &workspace.reply
     }
 
-    /// Why a request that isn't for any method may not go on as it is: something behind might make or take it for a call.
+    /// Why a request that isn't for any method may not go on untouched: a later filter or the service might take it for
+    /// a call.
     fn bars(&self, head: &Head) -> Option<Failure> {
         match self.becomes_barred_call(head) {
             true => Some(Failure::unmatched(head.method(), head.path())),
@@ -306,7 +309,7 @@ impl Exchange {
         }
     }
 
-    /// Why a request may not go on untouched whose path a server might take for that of a method with transforms.
+    /// Why a request may not go on untouched: a server might take its path for that of a method with transforms.
     fn guarded(&self, head: &Head) -> Option<Failure> {
         let Plugin { transforms, router, .. } = &*self.plugin;
         if transforms.is_empty() {
@@ -463,7 +466,7 @@ impl Exchange {
         }
     }
 
-    /// The request is there: its body is what was kept of it, or `last` where nothing was.
+    /// The whole request has come: its body is what was kept of it, or `last` if nothing was kept.
     fn complete<'w>(&'w mut self, last: &[u8], abilities: Abilities, workspace: &'w mut Workspace) -> RequestStep<'w> {
         match std::mem::replace(&mut self.state, State::Finished) {
             State::Receiving(mut pending) => {
@@ -519,7 +522,7 @@ impl Exchange {
         };
         match written {
             Ok(()) => {}
-            // The client has its answer: what it still sends is nobody's any more.
+            // The client has its answer: what it still sends is dropped.
             Err(_) if answered => {
                 self.close_upload();
                 workspace.upload.clear();
@@ -540,8 +543,8 @@ impl Exchange {
         }
     }
 
-    /// Whether the request will go by a call once its body is there, or hooks be asked: then its headers cannot go on without
-    /// it.
+    /// Whether the request will go by a call once its body is there, or hooks be asked: then its headers cannot go on
+    /// without it.
     pub fn awaits_call(&self) -> bool {
         match &self.state {
             State::Receiving(pending) => pending.way() == Way::ByCall,
@@ -550,8 +553,7 @@ impl Exchange {
         }
     }
 
-    /// How long the message is that path and query make of the request whose body is awaited, where that doesn't say its own
-    /// length.
+    /// The length of the message that path and query make, if the body is still awaited and didn't say its own length.
     pub fn begun_without_length(&self) -> Option<usize> {
         match &self.state {
             State::Receiving(pending) if pending.lacks_length() => Some(pending.begun()),
@@ -560,7 +562,8 @@ impl Exchange {
         }
     }
 
-    /// The most bytes of a part of the request body that are worth looking at, where it isn't streamed.
+    /// The longest part of a request body that is read at all, if the body isn't streamed: a longer one is over the
+    /// limit.
     pub fn longest_part(&self) -> usize {
         match self.awaits_body() {
             true => self.plugin.settings.limits.max_request_bytes,
@@ -568,7 +571,7 @@ impl Exchange {
         }
     }
 
-    /// Ends the exchange, of whose request so many bytes come in one part: see [`Exchange::longest_part`].
+    /// Ends the exchange because a part of the request's body has this many bytes: see [`Exchange::longest_part`].
     pub fn request_part_too_long<'w>(&mut self, size: usize, workspace: &'w mut Workspace) -> RequestStep<'w> {
         let limit = self.plugin.settings.limits.max_request_bytes;
         match self.state {
@@ -577,7 +580,7 @@ impl Exchange {
         }
     }
 
-    /// Whether the answer has headers alone, whatever its content-length says (RFC 9110, section 9.3.2).
+    /// Whether the answer has only headers, whatever its content-length says: it is for HEAD (RFC 9110, section 9.3.2).
     pub fn answers_head(&self) -> bool {
         self.head
     }
@@ -619,7 +622,7 @@ impl Exchange {
         self.carry(pending, converted, abilities, workspace)
     }
 
-    /// Sends the message on that was made of a request, or the failure to make it back.
+    /// Sends on the message that was made of a request; if that failed, answers with the failure.
     fn carry<'w>(
         &'w mut self,
         mut pending: Pending,
@@ -800,8 +803,8 @@ impl Exchange {
         self.respond(|in_place, ending| in_place.chunks_ended(trailers, ending, workspace))
     }
 
-    /// The response is held no longer, whatever its status will be: a host may have stopped reading what it holds too much
-    /// of, and its trailers would not come. Gives [`ResponseStep::RewriteHeaders`], or nothing to do.
+    /// The response is held no longer, whatever its status will be: a host may have stopped reading what it holds too
+    /// much of, and its trailers would not come. Gives [`ResponseStep::RewriteHeaders`], or nothing to do.
     pub fn release_response<'w>(&mut self, workspace: &'w mut Workspace) -> ResponseStep<'w> {
         self.respond(|in_place, _| in_place.release(workspace))
     }
@@ -878,8 +881,8 @@ impl Exchange {
         }
     }
 
-    /// [`Exchange::watched_timeout`] has passed: from now on, an upstream that says "cancelled", or breaks off before its
-    /// headers, does so for that.
+    /// [`Exchange::watched_timeout`] has passed: from now on, an upstream that says "cancelled", or breaks off before
+    /// its headers, does so for that.
     pub fn time_is_up(&mut self) {
         match &mut self.state {
             State::InPlace(in_place) => in_place.time_is_up(),

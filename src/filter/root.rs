@@ -63,14 +63,14 @@ impl RootContext for Root {
                 true
             }
             Err(refused) => {
-                // Lines of their own: nginx cuts a long one.
+                // A log line for each error: nginx cuts long lines.
                 for line in refused.log.lines() {
                     log::error!("{line}");
                 }
                 self.configured = None;
                 self.error = refused.answer.into();
-                // Envoy takes no configuration that is refused. Kong would let all requests of all routes pass: there
-                // it is accepted, and the requests of its routes are refused.
+                // Envoy doesn't use a configuration that is refused. Kong would then let all requests of all routes
+                // pass, so there it is accepted, and the requests of its routes are refused.
                 host_profile::may_be_wasmx(size)
             }
         }
@@ -152,7 +152,8 @@ fn http_context(
     }
 }
 
-/// Answers where the configuration was refused and the host serves all the same: nothing passes unfiltered.
+/// The context of exchanges whose configuration was refused, on a host that serves all the same: answers each with the
+/// error, so that nothing passes unfiltered.
 struct Unconfigured {
     error: Rc<str>,
 }

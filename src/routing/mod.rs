@@ -9,7 +9,6 @@
 //! - [`binding`]: which fields of the request message path, query and body fill.
 //! - `build`: the routes, or all that is wrong with the rules.
 //! - `error`: why a rule is refused.
-//!
 //! - `called`: all methods by the paths of gRPC.
 //!
 //! For each request, [`Router::find`] finds the route and [`Binder::bind`] fills the request message:
@@ -78,14 +77,14 @@ impl Router {
     /// Compiles the routes to `methods`, whose messages are in `tables`.
     ///
     /// A method's rule is its `google.api.http` annotation, or one of `rules` (the plugin configuration's
-    /// `http_rules`), which replaces the annotation, or takes it away where it has neither an HTTP method nor a path. The
-    /// methods of `auto_mapping` are also reached by a POST to `/pkg.Service/Method`, with the request message as the body.
-    /// All these paths are below `base_path`.
+    /// `http_rules`), which replaces the annotation, or takes it away where it has neither an HTTP method nor a path.
+    /// The methods of `auto_mapping` are also reached by a POST to `/pkg.Service/Method`, with the request message as
+    /// the body. All these paths are below `base_path`.
     ///
     /// # Errors
     ///
-    /// Everything that is wrong with the rules, so that requests meet only rules that hold: first selectors, then in the
-    /// order of methods what they have. What is wrong with a rule for several methods with one message is said once.
+    /// Everything that is wrong with the rules: first selectors, then the rules in the order of methods. If a rule is
+    /// for several methods of one request message, its error is given once.
     pub fn build(
         tables: &Tables,
         methods: &Methods,
@@ -123,9 +122,9 @@ impl Router {
     /// `path` is the path of the request target as it was received: still percent-encoded, without the query. HTTP
     /// methods are case-sensitive (RFC 9110, section 9.1).
     ///
-    /// A segment with a malformed escape equals no literal, but a wildcard matches it. If the path leads to a route that
-    /// way, the result is [`Match::Malformed`]. If it doesn't, the escape doesn't matter: the request may be passed
-    /// through, and isn't this router's to judge.
+    /// A segment with a malformed escape equals no literal, but a wildcard matches it. If the path leads to a route
+    /// that way, the result is [`Match::Malformed`]. If it doesn't, the escape doesn't matter: the request may be
+    /// passed through, and isn't this router's to judge.
     pub fn find<'r>(&'r self, http_method: &str, path: &[u8], captures: &mut Captures) -> Match<'r> {
         captures.clear();
         match self.matcher.find(http_method, path, &mut captures.scratch) {
@@ -141,8 +140,8 @@ impl Router {
         }
     }
 
-    /// Whether `path`, a `:path` as it was received, is that of a method which has a route: `/pkg.Service/Method`, byte for
-    /// byte.
+    /// Whether `path`, a `:path` as it was received, is that of a method which has a route: `/pkg.Service/Method`, byte
+    /// for byte.
     pub fn serves(&self, path: &[u8]) -> bool {
         let found = self.methods.binary_search_by(|method| method.path.as_bytes().cmp(path));
         found.is_ok()
@@ -153,9 +152,9 @@ impl Router {
         self.called.at(path)
     }
 
-    /// A method of a configured service, of those that `matters` chooses, that a lenient server, or one behind a route that
-    /// rewrites paths, might take `path` for: its service and then its name are among the segments, however they are encoded
-    /// and whatever their case.
+    /// A method that a lenient server, or one behind a route that rewrites paths, might take `path` for: its service
+    /// and then its name are among the segments, in any encoding and any case. Only methods that `matters` chooses
+    /// count.
     pub fn called_alike(&self, path: &[u8], matters: impl Fn(&Method) -> bool) -> Option<&Rc<Method>> {
         self.called.alike(path, matters)
     }
@@ -193,8 +192,8 @@ fn count(services: &[ServiceDescriptor], routes: &[&Declared]) -> Vec<ServedServ
     services.iter().map(served).collect()
 }
 
-/// What is wrong with the plugin configuration's rules as far as it can be said without a schema: HTTP methods, and the
-/// syntax of paths.
+/// Errors in the plugin configuration's rules that can be found without a schema: HTTP methods, and the syntax of
+/// paths.
 pub fn check_paths(rules: &[HttpRule]) -> Problems<RoutingError> {
     let mut problems = Problems::default();
     for (at, rule) in rules.iter().enumerate() {

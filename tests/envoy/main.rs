@@ -1,6 +1,10 @@
 //! Tests of the module in real Envoy. One binary; `cargo test --test envoy streams::` runs one capability's.
 
 mod bench;
+#[path = "../harness/markdown.rs"]
+mod markdown;
+#[path = "../harness/pages.rs"]
+mod pages;
 
 mod backpressure;
 mod bridge;
@@ -11,6 +15,7 @@ mod compression;
 mod configuration;
 mod differential;
 mod dispatch;
+mod documentation;
 mod errors;
 mod expectations;
 mod exposure;

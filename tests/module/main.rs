@@ -2,6 +2,8 @@
 
 #[path = "../harness/mod.rs"]
 mod harness;
+#[path = "../harness/markdown.rs"]
+mod markdown;
 #[path = "../envoy/bench/schema.rs"]
 mod schema;
 

@@ -61,7 +61,7 @@ struct Counters {
     unmatched: [Place; Code::COUNT],
     /// Those of methods for which there is no room.
     other: [Place; Code::COUNT],
-    errors: [Place; Reason::COUNT],
+    errors: [Place; Reason::ALL.len()],
     /// By kind, then by what they did.
     hooks: [Place; 3 * Kind::ALL.len()],
     traffic: [Place; TRAFFIC.len()],

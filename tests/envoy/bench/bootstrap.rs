@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use crate::markdown::{blocks, yaml};
+use crate::pages::page;
+
 /// The cluster of the gRPC server.
 pub const BACKEND: &str = "backend";
 /// The gRPC server again: a name that parses as a serialized `GrpcService`, which Envoy must not be given as it is.
@@ -623,7 +626,7 @@ pub fn bootstrap(listeners: &[Listener], upstream: &Addresses) -> Value {
     ];
     json!({
         "admin": { "address": loopback(0) },
-        "stats_config": { "stats_tags": stats_tags() },
+        "stats_config": stats_config(),
         "static_resources": {
             "listeners": listeners.iter().map(Listener::to_json).collect::<Vec<_>>(),
             "clusters": clusters.iter().map(|(name, address)| cluster(name, *address)).collect::<Vec<_>>(),
@@ -632,12 +635,10 @@ pub fn bootstrap(listeners: &[Listener], upstream: &Addresses) -> Value {
 }
 
 /// What of a metric's name is a label, as docs/operation.md has it.
-fn stats_tags() -> Value {
-    json!([
-        { "tag_name": "grpc_method", "regex": r"^wasmcustom\.protobridge\.requests(\.(.+))\.[A-Z_]+$" },
-        { "tag_name": "grpc_status", "regex": r"^wasmcustom\.protobridge\.requests\..+(\.([A-Z_]+))$" },
-        { "tag_name": "reason", "regex": r"^wasmcustom\.protobridge\.errors(\.([a-z_]+))$" },
-    ])
+fn stats_config() -> Value {
+    let blocks = blocks(page("operation.md"), "yaml");
+    let block = blocks.into_iter().find(|block| block.starts_with("stats_config:"));
+    yaml(block.unwrap())["stats_config"].take()
 }
 
 /// Where the servers behind Envoy listen.

@@ -111,7 +111,7 @@ pub const CLASSES: &[Class] = &[
     },
     Class {
         name: "no guessing at errors",
-        rule: "docs/errors.md: an error repeats what it is about, so it says `x-content-type-options: nosniff`",
+        rule: "docs/errors.md: an error may repeat a part of the request, so it has `x-content-type-options: nosniff`",
         native: "does not say so",
         explains: |exchange, difference| {
             exchange.ours.status() >= 400
