@@ -31,8 +31,12 @@ help:
 # place. `make build OPTIMISE=` leaves out the third, which takes a minute.
 OPTIMISE ?= link/optimize.sh
 
+# The module is the same whoever builds it: without flags from outside, and without the builder's folders. They can be told
+# when everything is there.
 build: toolchain
-	cargo build --locked --release --target wasm32-wasip1 --lib
+	cargo fetch --locked --quiet
+	env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS \
+		cargo build --locked --release --target wasm32-wasip1 --lib --config "$$(link/paths.sh)"
 	cargo run --locked --quiet --package protobridge-link -- $(MODULE)
 	@$(if $(OPTIMISE),$(OPTIMISE) $(MODULE))
 
