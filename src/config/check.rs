@@ -134,7 +134,7 @@ pub(super) fn lacks(table_path: &str, object: &Map<String, Value>, names: &[&str
 }
 
 /// The path of the object that a key is in, and the key's name there.
-fn split(path: &str) -> (&str, &str) {
+pub(super) fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('.').unwrap_or(("", path))
 }
 

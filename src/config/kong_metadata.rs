@@ -3,7 +3,8 @@
 
 use serde_json::{Map, Value, json};
 
-use super::check::elements_of;
+use super::check::{elements_of, split};
+use super::deprecated::{DEPRECATED, Deprecated, What};
 use super::keys::{HOOK, KEYS, Key, Kind, MAX_SIZE};
 
 /// Keys without use in Kong, where the route's service is the upstream, headers can't be held and nothing can be called: it refuses
@@ -56,9 +57,34 @@ fn label_patterns() -> Value {
 fn object(parent: &str, without: &[&str]) -> Value {
     let mut properties = Map::new();
     for key in KEYS {
-        let (above, name) = key.path.rsplit_once('.').unwrap_or(("", key.path));
+        let (above, name) = split(key.path);
         if above == parent && !without.contains(&name) && !NOT_IN_KONG.contains(&key.path) {
             properties.insert(name.to_owned(), property(key));
+        }
+    }
+    for Deprecated {
+        path,
+        what,
+        since,
+        cure,
+    } in DEPRECATED
+    {
+        let (above, name) = split(path);
+        if above != parent {
+            continue;
+        }
+        match (what, properties.get_mut(name)) {
+            (What::Key, _) => {
+                let description = format!("Deprecated since {since}: {cure}.");
+                properties.insert(name.to_owned(), json!({ "description": description }));
+            }
+            (What::Value { was, .. }, Some(property)) => {
+                let values = property["enum"]
+                    .as_array_mut()
+                    .expect("only a choice has deprecated values");
+                values.push(json!(was));
+            }
+            (What::Value { .. }, None) => {}
         }
     }
     json!({ "type": "object", "properties": properties, "additionalProperties": false })

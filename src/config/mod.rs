@@ -5,6 +5,7 @@
 //!
 //! - `value`: the bytes as a JSON object.
 //! - [`keys`]: the table of keys, with their defaults.
+//! - [`deprecated`]: what earlier versions took, made what it means now before the check.
 //! - `check`: the object against the table.
 //! - `settings`: the values that are neither schema nor routing, each in its own type.
 //! - `source`: the compiled schema, and which of its services are served.
@@ -34,6 +35,7 @@ use crate::text::problems::Problems;
 use crate::transform::{self, Transforms};
 
 mod check;
+pub mod deprecated;
 mod error;
 mod hooks;
 pub mod keys;
@@ -68,6 +70,8 @@ pub struct Plugin {
     /// What to tell when it is loaded, a line each: what of the schema is left out for want of files
     /// ([`Schema::left_out`](crate::schema::Schema::left_out)), and which rules are for services that aren't served.
     pub notices: Vec<String>,
+    /// What the operator should change, a line each: what is [deprecated].
+    pub warnings: Vec<String>,
 }
 
 impl Plugin {
@@ -85,11 +89,12 @@ impl Plugin {
         let Some(mut configuration) = value::read(configuration, &mut errors) else {
             return Err(errors.into());
         };
+        let warnings = deprecated::replace(&mut configuration);
         let form = Form::take(&mut configuration, &mut errors);
         let loaded = Self::load_object(configuration, form, seed);
         let loaded = loaded.map_err(|problems| errors.append(problems, |error| form.told(error)));
         match loaded {
-            Ok(plugin) if errors.is_empty() => Ok(plugin),
+            Ok(plugin) if errors.is_empty() => Ok(Self { warnings, ..plugin }),
             _ => Err(errors.into()),
         }
     }
@@ -195,6 +200,7 @@ impl Plugin {
                     .into_iter()
                     .chain(passed_over)
                     .collect(),
+                warnings: Vec::new(),
             }),
             _ => Err(errors),
         }

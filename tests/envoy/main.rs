@@ -23,6 +23,7 @@ mod faults;
 mod holding;
 mod hooks;
 mod hostile;
+mod image;
 mod memory;
 mod metadata;
 mod native;

@@ -135,6 +135,21 @@ fn a_file_that_is_imported_for_its_options_need_not_be_given_and_the_log_says_wh
 }
 
 #[test]
+fn what_is_deprecated_is_taken_and_one_line_warns_of_it() {
+    for host in [Host::envoy as fn() -> Host, Host::kong] {
+        let configuration = json!({ "proto": OPTIONED, "limits": { "gateway_buffer_bytes": 65536 } });
+        let gateway = host().load(&configuration.to_string()).unwrap();
+        let warnings = gateway.log().into_iter().filter(|line| line.starts_with("Warn: "));
+        assert_eq!(
+            warnings.collect::<Vec<_>>(),
+            [
+                "Warn: configuration: limits.gateway_buffer_bytes is deprecated since 0.2.0: it has no effect and can be removed"
+            ]
+        );
+    }
+}
+
+#[test]
 fn a_rule_of_the_configuration_replaces_the_methods_annotation() {
     let rule = json!({ "selector": "test.everything.Echo.Query", "get": "/v2/echo/{string_value}" });
     let gateway = gateway(json!({ "http_rules": [rule] }));

@@ -1,4 +1,5 @@
-//! The lines that say what a configuration serves, and what of it isn't read, once for each time that it is loaded.
+//! The lines that say what a configuration serves, what of it is deprecated and what isn't read, once for each time that it
+//! is loaded.
 //!
 //! Envoy configures a plugin twice on its main thread and then once on each worker, each time in a virtual machine that
 //! knows nothing of the others. What these share tells whether the line is there already.
@@ -20,6 +21,9 @@ const NAMED: usize = 20;
 /// `configuration`, from which `plugin` was loaded, is in force.
 pub fn loaded(configuration: &[u8], plugin: &Plugin) {
     if !host_profile::is_envoy(configuration.len()) || is_first(configuration) {
+        for warning in &plugin.warnings {
+            log::warn!("{warning}");
+        }
         for notice in &plugin.notices {
             log::info!("{notice}");
         }

@@ -79,7 +79,7 @@ pub struct Listener {
     in_front: Vec<Value>,
     behind: Vec<Value>,
     routes: Option<Value>,
-    module: &'static str,
+    module: PathBuf,
 }
 
 impl Listener {
@@ -147,7 +147,7 @@ impl Listener {
             in_front: Vec::new(),
             behind: Vec::new(),
             routes: None,
-            module: SHIPPED,
+            module: SHIPPED.into(),
         }
     }
 
@@ -314,8 +314,14 @@ impl Listener {
 
     /// Takes the module as cargo alone makes it, without the step behind the link, in a virtual machine of its own.
     pub fn unlinked(mut self) -> Self {
-        self.module = UNLINKED;
+        self.module = UNLINKED.into();
         self.vm("unlinked")
+    }
+
+    /// Takes the module in this file, in a virtual machine of its own.
+    pub fn from_file(mut self, module: &Path) -> Self {
+        self.module = module.to_owned();
+        self.vm("from-file")
     }
 
     /// Gives the module a virtual machine of this name, which it shares with others of the name alone.
@@ -355,7 +361,7 @@ impl Listener {
             "vm_config": {
                 "vm_id": self.vm,
                 "runtime": "envoy.wasm.runtime.v8",
-                "code": { "local": { "filename": module(self.module) } },
+                "code": { "local": { "filename": module(&self.module) } },
             },
             "configuration": self.plugin,
             "failure_policy": "FAIL_RELOAD",
@@ -731,11 +737,11 @@ fn loopback(port: u16) -> Value {
 }
 
 /// The module as it is shipped.
-const SHIPPED: &str = "target/wasm32-wasip1/release/protobridge.wasm";
+pub const SHIPPED: &str = "target/wasm32-wasip1/release/protobridge.wasm";
 /// The module as cargo alone makes it.
 const UNLINKED: &str = "target/wasm32-wasip1/release/deps/protobridge.wasm";
 
-fn module(path: &str) -> PathBuf {
+fn module(path: &Path) -> PathBuf {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     assert!(
         path.exists(),
