@@ -2,21 +2,41 @@
 
 use crate::grpc::Code;
 
+/// The gRPC codes in the place of the HTTP statuses with which a hook answers itself.
+///
+/// What the codes' own table (`google/rpc/code.proto`) gives for the HTTP clients of a service, read backwards: whoever calls
+/// it is told the same. Behind it what that table doesn't have. gRPC's table for plain HTTP
+/// (`doc/http-grpc-status-mapping.md`) is for answers that nobody meant; here it gives 502 alone.
+pub const CODES: [(u16, Code); 19] = [
+    (400, Code::InvalidArgument),
+    (401, Code::Unauthenticated),
+    (403, Code::PermissionDenied),
+    (404, Code::NotFound),
+    (405, Code::Unimplemented),
+    (408, Code::DeadlineExceeded),
+    (409, Code::Aborted),
+    (410, Code::NotFound),
+    (412, Code::FailedPrecondition),
+    (413, Code::ResourceExhausted),
+    (416, Code::OutOfRange),
+    (428, Code::FailedPrecondition),
+    (429, Code::ResourceExhausted),
+    (499, Code::Cancelled),
+    (500, Code::Internal),
+    (501, Code::Unimplemented),
+    (502, Code::Unavailable),
+    (503, Code::Unavailable),
+    (504, Code::DeadlineExceeded),
+];
+
 /// The gRPC code in the place of the HTTP status with which a hook answers itself. It is never OK: the method hasn't been
 /// called.
+///
+/// A status that isn't among [`CODES`] counts as the first of its hundred (RFC 9110, section 15); of a success or a
+/// redirection nothing is known in gRPC.
 pub fn refusal_code(http_status: u16) -> Code {
-    match http_status {
-        400 => Code::InvalidArgument,
-        401 => Code::Unauthenticated,
-        403 => Code::PermissionDenied,
-        404 => Code::NotFound,
-        409 => Code::Aborted,
-        429 => Code::ResourceExhausted,
-        499 => Code::Cancelled,
-        500 => Code::Internal,
-        501 => Code::Unimplemented,
-        503 => Code::Unavailable,
-        504 => Code::DeadlineExceeded,
-        _ => Code::Unknown,
-    }
+    let of = |status: u16| CODES.iter().find(|(known, _)| *known == status);
+    of(http_status)
+        .or_else(|| of(http_status / 100 * 100))
+        .map_or(Code::Unknown, |(_, code)| *code)
 }
