@@ -4,7 +4,7 @@ use super::failure::NOT_AUTHORISED;
 use super::message::Overrides;
 use super::names::{is_gateways_own, is_header};
 use super::pairs::last_of_each;
-use super::sniff::content_type;
+use super::sniff::add_content_type;
 use super::state::CurrentRequest;
 use crate::http::headers::Headers;
 use crate::http::media_type::JSON;
@@ -49,11 +49,8 @@ impl HookReply {
             let message = if body.is_empty() { NOT_AUTHORISED } else { body };
             return Some(Self::from_template(status, message, headers, request));
         }
-        if let Some(sniffed) = content_type(body.as_bytes()).filter(|_| has_body(status))
-            && headers.get("content-type").is_none()
-            && headers.get("content-encoding").is_none_or(<[u8]>::is_empty)
-        {
-            headers.push(b"content-type", sniffed.as_bytes());
+        if has_body(status) {
+            add_content_type(body.as_bytes(), &mut headers);
         }
         Some(Self {
             status,

@@ -8,6 +8,7 @@ use super::names::{is_gateways_own, is_header};
 use super::pairs::{self, Pairs, last_of_each, lossy, position};
 use super::reply::has_body;
 use super::sent::first_values;
+use super::sniff::add_content_type;
 use super::state::CurrentResponse;
 use crate::http::headers::Headers;
 
@@ -42,6 +43,7 @@ pub(super) fn apply(
         response.body.clear();
         response.body.extend_from_slice(answer.raw_body);
     }
+    add_content_type(&response.body, &mut response.headers);
     Ok(())
 }
 

@@ -1,6 +1,19 @@
 //! The type of a body that nobody has named, as Go's `net/http` finds it for texts (`DetectContentType`, after the WHATWG's
 //! "MIME Sniffing").
 
+use crate::http::headers::Headers;
+
+/// Adds the type of the body to the headers of a response where they have none and don't say that it is encoded, as Go's server
+/// does it.
+pub fn add_content_type(body: &[u8], headers: &mut Headers) {
+    if headers.get("content-type").is_none()
+        && headers.get("content-encoding").is_none_or(<[u8]>::is_empty)
+        && let Some(sniffed) = content_type(body)
+    {
+        headers.push(b"content-type", sniffed.as_bytes());
+    }
+}
+
 /// The type of a body; `None` of an empty one.
 pub fn content_type(body: &[u8]) -> Option<&'static str> {
     let start = body.get(..512).unwrap_or(body);
