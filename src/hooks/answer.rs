@@ -27,7 +27,13 @@ pub(super) fn apply(
         return Err(CallFailure::StatusCode(code));
     }
     let mut changes = header_changes(answer, client)?;
-    let target = Target::parse(answer.url).ok_or(CallFailure::Url)?;
+    let sent = String::from_utf8_lossy(request.target());
+    let is_as_sent = sent == answer.url;
+    // What the client spelled wrong is for others to tell it, as without hooks.
+    let target = match is_as_sent && !sent.is_empty() {
+        true => Target::split(answer.url),
+        false => Target::parse(answer.url).ok_or(CallFailure::Url)?,
+    };
     let method = match answer.method {
         "" => "GET",
         method if is_token(method.as_bytes()) => method,
@@ -37,7 +43,10 @@ pub(super) fn apply(
         request.change(&changes);
         return Ok(());
     }
-    let path = new_target(answer, &target, request);
+    let path = match is_as_sent && answer.add_params.is_empty() && answer.delete_params.is_empty() {
+        true => request.target().to_vec(),
+        false => new_target(answer, &target, is_as_sent, request),
+    };
     changes.set.push((b":path".into(), path.into()));
     changes.set.push((b":method".into(), method.as_bytes().into()));
     sort(&mut changes.set);
@@ -76,14 +85,9 @@ fn header_changes<'m>(answer: &'m RequestAnswer<'_>, client: Client) -> Result<H
 }
 
 /// Path and query as they are to be. What the answer leaves as it was is spelled as it was.
-fn new_target(answer: &RequestAnswer<'_>, target: &Target<'_>, request: &CurrentRequest) -> Vec<u8> {
-    let sent = String::from_utf8_lossy(request.target());
-    let keeps_query = answer.add_params.is_empty() && answer.delete_params.is_empty();
-    if sent == answer.url && keeps_query {
-        return request.target().to_vec();
-    }
+fn new_target(answer: &RequestAnswer<'_>, target: &Target<'_>, is_as_sent: bool, request: &CurrentRequest) -> Vec<u8> {
     let mut wanted = Vec::with_capacity(answer.url.len());
-    match sent == answer.url {
+    match is_as_sent {
         true => wanted.extend_from_slice(request.path()),
         false => target.append_path(&mut wanted),
     }

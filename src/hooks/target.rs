@@ -13,12 +13,18 @@ pub struct Target<'u> {
 }
 
 impl<'u> Target<'u> {
+    /// Path and query of a target that is no absolute URL, whatever they are.
+    pub fn split(target: &'u str) -> Self {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        Self { path, query }
+    }
+
     /// Reads an absolute path or an absolute URL. `None`: it is neither.
     pub fn parse(url: &'u str) -> Option<Self> {
         if url.bytes().any(|byte| byte.is_ascii_control()) {
             return None;
         }
-        let (path, query) = url.split_once('?').unwrap_or((url, ""));
+        let Self { path, query } = Self::split(url);
         let path = match scheme(path) {
             // The asterisk-form of OPTIONS (RFC 9110, section 9.3.7).
             None if url == "*" => url,

@@ -212,6 +212,21 @@ fn the_query_is_what_its_parameters_make_it() {
     }
 }
 
+/// Others tell the client, as without hooks.
+#[test]
+fn a_malformed_path_may_stay_as_it_is() {
+    for path in ["/v1/%zz", "/v1/%zz?q=%zz"] {
+        let mut rig = Rig::new(vec![hook(Kind::Pre)], request_headers("GET", path, &[]), b"");
+        rig.passes(Stage::Admission, |object| object);
+        assert_eq!(rig.path(), path);
+        let mut rig = Rig::new(vec![hook(Kind::Pre)], request_headers("GET", path, &[]), b"");
+        rig.passes(Stage::Admission, |object| {
+            with(object, "request.add_params", json!({ "a": "1" }))
+        });
+        assert_eq!(rig.path(), "/v1/%zz?a=1");
+    }
+}
+
 #[test]
 fn of_a_url_the_path_counts() {
     for (url, expected) in [
