@@ -171,8 +171,9 @@ impl Answering {
     }
 }
 
-/// The headers of a response that takes the place of the one that the host holds, whose names are `held`.
-pub fn in_place_of(held: &Headers, reply: &Reply, edits: &mut HeaderEdits) {
+/// The headers of a response that takes the place of the one that the host holds, whose names are `held`. `to_head`: the client's
+/// method is HEAD.
+pub fn in_place_of(held: &Headers, reply: &Reply, to_head: bool, edits: &mut HeaderEdits) {
     edits.clear();
     for (name, _) in held.iter().filter(|(name, _)| name.first() != Some(&b':')) {
         edits.remove(name);
@@ -182,8 +183,8 @@ pub fn in_place_of(held: &Headers, reply: &Reply, edits: &mut HeaderEdits) {
     for (name, value) in reply.headers.iter() {
         edits.add(name, value);
     }
-    // Of a 304 it is the length of what the client has, and nobody knows that.
-    if !is_without_content(reply.status) && reply.status != 304 {
+    // Of a 304 it is the length of what the client has, and to a HEAD that of what a GET would have: nobody knows them.
+    if !is_without_content(reply.status) && reply.status != 304 && !to_head {
         edits.add(b"content-length", digits.format(reply.body.len()).as_bytes());
     }
 }

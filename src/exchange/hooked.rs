@@ -49,6 +49,10 @@ impl Exchange {
             Err(Failure::unimplemented(
                 "hooks need all callbacks of the gateway: take the module that make build makes",
             ))
+        } else if head.opens_tunnel() {
+            Err(Failure::unimplemented(
+                "CONNECT cannot be let through here: it has no path that a hook could be asked about",
+            ))
         } else if gathers && head.expects_continue() && !abilities.continues {
             Err(Failure::expectation())
         } else if let Some(size) = length.filter(|size| gathers && *size > limits.max_request_bytes) {
@@ -92,6 +96,9 @@ impl Exchange {
         workspace: &mut Workspace,
     ) -> Option<(Chain, Form)> {
         let hooks = self.plugin.hooks.as_ref()?;
+        if head.opens_tunnel() {
+            return Some((hooks.for_native(), Form::Unread));
+        }
         if let Some(protocol) = head.grpc_protocol() {
             return self
                 .admits_native(head)
@@ -187,6 +194,11 @@ impl Exchange {
         } = *asking;
         let mut changes = HeaderEdits::default();
         request.edits(&mut changes);
+        if let Some(name) = abilities.original_path
+            && request.headers().get(":path") != Some(course.request_uri())
+        {
+            changes.set(name, course.request_uri());
+        }
         let ended = body == Body::Absent { ended: true };
         let step = match form {
             Form::Whole => self.release_whole(course, request, !ended, abilities, workspace),
@@ -210,7 +222,7 @@ impl Exchange {
         abilities: Abilities,
         workspace: &'w mut Workspace,
     ) -> RequestStep<'w> {
-        let head = Head::new(request.headers().clone());
+        let head = Head::new(request.headers().clone()).sent_to(course.request_uri());
         let found = Matched::find(&self.plugin, head.method(), head.path(), &mut workspace.captures);
         let mut pending = match found {
             Ok(None) => match self.bars(&head) {

@@ -34,9 +34,11 @@ pub struct Head {
     grpc_timeout: Position,
     upgrade: Position,
     /// `:protocol` is there: an extended CONNECT (RFC 8441).
-    tunnels: bool,
+    has_protocol: bool,
     content_length: Option<usize>,
     expects_continue: bool,
+    /// The target as the client sent it; `None`: it is in the headers.
+    sent_target: Option<Vec<u8>>,
 }
 
 /// A position in [`Headers`].
@@ -56,13 +58,21 @@ impl Head {
                 b"content-length" => head.content_length = content_length(value),
                 b"grpc-timeout" => head.grpc_timeout = Some(at),
                 b"upgrade" => head.upgrade = Some(at),
-                b":protocol" => head.tunnels = true,
+                b":protocol" => head.has_protocol = true,
                 b"expect" => head.expects_continue = value.eq_ignore_ascii_case(b"100-continue"),
                 _ => {}
             }
         }
         head.headers = headers;
         head
+    }
+
+    /// The headers of a request whose target was this one, before hooks changed it.
+    pub fn sent_to(self, target: &[u8]) -> Self {
+        Self {
+            sent_target: Some(target.to_vec()),
+            ..self
+        }
     }
 
     fn value(&self, position: Position) -> Option<&[u8]> {
@@ -103,7 +113,12 @@ impl Head {
                 protocols.any(|protocol| !protocol.is_empty() && !protocol.eq_ignore_ascii_case(b"h2c"))
             }) && metadata::connection_options(self.headers.iter()).names(b"upgrade")
         };
-        self.tunnels || self.method() == b"CONNECT" || upgrades()
+        self.has_protocol || self.method() == b"CONNECT" || upgrades()
+    }
+
+    /// Whether anything may follow, to whatever is behind, and no path says what (RFC 9110, section 9.3.6).
+    pub fn opens_tunnel(&self) -> bool {
+        self.method() == b"CONNECT" && !self.has_protocol
     }
 
     /// Whether this is a preflight request of CORS (Fetch standard, "CORS-preflight request"), as far as headers tell: it
@@ -433,8 +448,9 @@ impl Pending {
         edits.clear();
         let upstream = &self.matched.plugin.settings.upstream;
         self.remove_what_is_no_metadata(edits);
-        if let (Some(name), Some(path)) = (abilities.original_path, self.head.value(self.head.path)) {
-            edits.set(name, path);
+        if let Some(name) = abilities.original_path {
+            let sent = self.head.sent_target.as_deref();
+            edits.set(name, sent.unwrap_or_else(|| self.head.whole_path()));
         }
         let path = &self.matched.method().path;
         if self.way == Way::Bridged {

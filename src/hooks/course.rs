@@ -140,6 +140,11 @@ impl Course {
         self.caller.calls(name);
     }
 
+    /// The target as the client sent it.
+    pub fn request_uri(&self) -> &[u8] {
+        &self.request_uri
+    }
+
     /// The hook whose call is under way.
     pub fn hook(&self) -> Option<&Hook> {
         self.chain.hook(self.at).filter(|_| self.calls)

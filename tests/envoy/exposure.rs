@@ -3,9 +3,7 @@
 use std::sync::OnceLock;
 use std::time::Instant;
 
-use bytes::Bytes;
 use serde_json::json;
-use tokio::net::TcpStream;
 use tonic::Code;
 use tonic::transport::Endpoint;
 use tonic_health::pb::health_client::HealthClient;
@@ -246,25 +244,16 @@ async fn a_tunnel_in_http2_goes_on_untouched() {
     for listener in UPGRADING {
         for protocol in [None, Some("websocket")] {
             let at = format!("{listener} {protocol:?}");
-            let stream = TcpStream::connect(bench().at(listener).address).await.unwrap();
-            let (client, connection) = h2::client::handshake(stream).await.unwrap();
-            tokio::spawn(connection);
-            let mut client = client.ready().await.unwrap();
-            let mut request = http::Request::builder().method("CONNECT");
-            request = match protocol {
-                Some(protocol) => request
-                    .uri("http://a/v1/echo")
-                    .extension(h2::ext::Protocol::from_static(protocol)),
-                None => request.uri("a:443"),
-            };
-            let (answer, mut body) = client.send_request(request.body(()).unwrap(), false).unwrap();
-            let answer = tokio::time::timeout(LIMIT, answer).await.expect(&at).unwrap();
-            assert_eq!(answer.status(), 200, "{at}: {answer:?}");
-            let mut answered = answer.into_body();
+            let mut request = Request::new("CONNECT", "/v1/echo").open();
+            if let Some(protocol) = protocol {
+                request = request.protocol(protocol);
+            }
+            let mut client = Live::start(bench().at(listener).address, Http::Two, &request).await;
+            let (status, headers) = client.head().await.unwrap_or_else(|wrong| panic!("{at}: {wrong}"));
+            assert_eq!(status, 200, "{at}: {headers:?}");
             for said in ["first", "second"] {
-                body.send_data(Bytes::from(said), false).unwrap();
-                let back = tokio::time::timeout(LIMIT, answered.data()).await.expect(&at);
-                assert_eq!(back.unwrap().unwrap(), said, "{at}");
+                client.send(said).await;
+                assert_eq!(client.exactly(said.len()).await.unwrap(), said, "{at}");
             }
         }
     }

@@ -141,7 +141,7 @@ fn an_answer_takes_the_place_of_one_that_is_held() {
     reply.headers.push(b"x-b", b"2");
     reply.body = b"new".to_vec();
     let mut edits = HeaderEdits::default();
-    in_place_of(&held, &reply, &mut edits);
+    in_place_of(&held, &reply, false, &mut edits);
     assert_eq!(edits.removed().collect::<Vec<_>>(), [&b"content-type"[..], b"x-a"]);
     assert_eq!(edits.sets().collect::<Vec<_>>(), [(&b":status"[..], &b"201"[..])]);
     let added = edits.adds().collect::<Vec<_>>();
@@ -150,6 +150,9 @@ fn an_answer_takes_the_place_of_one_that_is_held() {
         [(&b"x-b"[..], &b"1"[..]), (b"x-b", b"2"), (b"content-length", b"3")]
     );
     reply.status = 204;
-    in_place_of(&held, &reply, &mut edits);
+    in_place_of(&held, &reply, false, &mut edits);
+    assert!(edits.adds().all(|(name, _)| name != b"content-length"));
+    reply.status = 200;
+    in_place_of(&held, &reply, true, &mut edits);
     assert!(edits.adds().all(|(name, _)| name != b"content-length"));
 }

@@ -9,7 +9,7 @@ use proxy_wasm::types::Action;
 use super::body::Body;
 use super::held;
 use super::hold::{self, Verdict, Waiting};
-use super::hooks::{self, Then};
+use super::hooks::{self, HeldAnswer, Then};
 use super::local_reply::{BRIDGE_OVERFLOW, call_host_reply, host_reply, may_be_made_up};
 use super::replies::{Disguised, send_through};
 use super::shared::Shared;
@@ -442,8 +442,12 @@ impl EnvoyContext {
                 &self.shared,
             );
             let (request, body) = (self.shared.request(self.context), &mut self.request_body);
+            let answer = answers.then_some(HeldAnswer {
+                body: &mut self.response_body,
+                to_head: exchange.answers_head(),
+            });
             let next = hooks::ask(&mut exchange, &mut workspace, &self.shared, |step| {
-                hooks::follow_later(step, &request, body, &mut self.response_body, answers)
+                hooks::follow_later(step, &request, body, answer)
             });
             workspace.trim();
             next

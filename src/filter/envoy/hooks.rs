@@ -97,37 +97,49 @@ pub fn follow(step: HookStep<'_>, request: &Request<'_>, body: &mut Body) -> Res
     }
 }
 
-/// Does what is next when a hook has answered. `answers`: the service's answer is held, and may be changed.
+/// The service's answer, which is held and may be changed.
+pub struct HeldAnswer<'a> {
+    /// Its body.
+    pub body: &'a mut Body,
+    /// It is one to HEAD.
+    pub to_head: bool,
+}
+
+/// Does what is next when a hook has answered. `answer`: there is one of the service's.
 pub fn follow_later(
     step: HookStep<'_>,
     request: &Request<'_>,
     body: &mut Body,
-    answer: &mut Body,
-    answers: bool,
+    answer: Option<HeldAnswer<'_>>,
 ) -> Result<Then, Failure> {
-    match step {
+    match (step, answer) {
         // Each of them has a round of its own.
-        HookStep::Request {
-            step: RequestStep::Reply(reply),
-            ..
-        } => Ok(Then::Answered(send_through(reply))),
-        HookStep::Reply(reply) if !answers => Ok(Then::Answered(send_through(reply))),
-        HookStep::Reply(reply) if answer.has_filler() && reply.body.len() <= answer.room() => {
+        (
+            HookStep::Request {
+                step: RequestStep::Reply(reply),
+                ..
+            },
+            _,
+        ) => Ok(Then::Answered(send_through(reply))),
+        (HookStep::Reply(reply), None) => Ok(Then::Answered(send_through(reply))),
+        (HookStep::Reply(reply), Some(answer))
+            if answer.body.has_filler() && reply.body.len() <= answer.body.room() =>
+        {
             put_in_place(reply, answer).map_err(|status| status.refused("to change the response"))?;
             Ok(Then::InPlace)
         }
-        HookStep::Reply(reply) => {
+        (HookStep::Reply(reply), Some(_)) => {
             send_reply(reply, reply.status);
             Ok(Then::Answered(None))
         }
-        step => follow(step, request, body).map(Then::Followed),
+        (step, _) => follow(step, request, body).map(Then::Followed),
     }
 }
 
-fn put_in_place(reply: &Reply, answer: &mut Body) -> Result<(), HostStatus> {
+fn put_in_place(reply: &Reply, answer: HeldAnswer<'_>) -> Result<(), HostStatus> {
     let mut edits = HeaderEdits::default();
-    in_place_of(&abi::headers(Map::ResponseHeaders)?, reply, &mut edits);
+    in_place_of(&abi::headers(Map::ResponseHeaders)?, reply, answer.to_head, &mut edits);
     abi::edit_headers(Map::ResponseHeaders, &edits)?;
-    answer.replace(&reply.body)?;
+    answer.body.replace(&reply.body)?;
     abi::continue_stream(Stream::Response)
 }

@@ -72,6 +72,7 @@ pub struct Listener {
     vm: String,
     faults_apart: bool,
     upgrades: bool,
+    http_10: bool,
     cors: bool,
     denied_in_front: Option<&'static str>,
     denied_behind: Option<&'static str>,
@@ -140,6 +141,7 @@ impl Listener {
             vm: "protobridge".to_owned(),
             faults_apart: false,
             upgrades: false,
+            http_10: false,
             cors: false,
             denied_in_front: None,
             denied_behind: None,
@@ -267,6 +269,12 @@ impl Listener {
     /// Admits WebSockets and CONNECT, and sends them to [`PARROT`].
     pub fn with_upgrades(mut self) -> Self {
         self.upgrades = true;
+        self
+    }
+
+    /// Admits clients that speak HTTP/1.0.
+    pub fn accepts_http_10(mut self) -> Self {
+        self.http_10 = true;
         self
     }
 
@@ -496,6 +504,10 @@ impl Listener {
             let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
             manager["upgrade_configs"] = json!([{ "upgrade_type": "websocket" }, { "upgrade_type": "CONNECT" }]);
             manager["http2_protocol_options"] = json!({ "allow_connect": true });
+        }
+        if self.http_10 {
+            let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
+            manager["http_protocol_options"] = json!({ "accept_http_10": true, "default_host_for_http_10": "a" });
         }
         if self.normalizes {
             let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];

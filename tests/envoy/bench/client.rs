@@ -34,6 +34,7 @@ pub struct Request {
     method: String,
     target: String,
     headers: Vec<(String, Vec<u8>)>,
+    protocol: Option<&'static str>,
     body: Option<Bytes>,
     open: bool,
     trailers: Vec<(String, String)>,
@@ -46,6 +47,7 @@ impl Request {
             method: method.to_owned(),
             target: target.to_owned(),
             headers: Vec::new(),
+            protocol: None,
             body: None,
             open: false,
             trailers: Vec::new(),
@@ -92,6 +94,12 @@ impl Request {
     /// `content-length`.
     pub fn open(mut self) -> Self {
         self.open = true;
+        self
+    }
+
+    /// Makes a CONNECT an extended one (RFC 8441), in HTTP/2. Without it, that method has no path there.
+    pub fn protocol(mut self, protocol: &'static str) -> Self {
+        self.protocol = Some(protocol);
         self
     }
 
@@ -173,10 +181,17 @@ impl Request {
     }
 
     fn to_http2(&self) -> http::Request<()> {
+        let uri = match (&*self.method, self.protocol) {
+            ("CONNECT", None) => AUTHORITY.to_owned(),
+            _ => format!("http://{AUTHORITY}{}", self.target),
+        };
         let mut request = http::Request::builder()
             .method(self.method.as_bytes())
-            .uri(format!("http://{AUTHORITY}{}", self.target))
+            .uri(uri)
             .version(http::Version::HTTP_2);
+        if let Some(protocol) = self.protocol {
+            request = request.extension(h2::ext::Protocol::from_static(protocol));
+        }
         for (name, value) in &self.headers {
             request = request.header(name, HeaderValue::from_bytes(value).unwrap());
         }

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{at, bench, each, hooks, post};
 use crate::bench::client::{self, Connection, Http, Live, Request};
-use crate::bench::upstream::{Script, frame};
+use crate::bench::upstream::{SCRIPT_KEY, Script, frame};
 use crate::bench::{Gateway, script};
 use crate::exposure::NATIVE;
 
@@ -89,6 +89,15 @@ async fn native_calls_are_let_in_as_they_are_or_refused_in_their_terms() {
                 assert_eq!(answer.header("grpc-message"), Some("no key"), "{at}");
                 assert!(answer.body.is_empty() && answer.trailers.is_empty(), "{at}");
             }
+            let busy = hooks(
+                native("/test.everything.Echo/Post", content_type),
+                &[("auth", "refuse(o, 502, 'busy')")],
+            );
+            assert_eq!(
+                at(listener).refuse(version, busy).await.header("grpc-status"),
+                Some("14"),
+                "{listener} {content_type}"
+            );
             if content_type.contains("text") {
                 continue;
             }
@@ -239,12 +248,103 @@ async fn an_upgrade_needs_the_key_too() {
             }
         }
     }
-    // A tunnel has no path that a hook could be told of.
-    let mut client = Connection::open(gateway.address).await;
-    client
-        .send(b"CONNECT a:443 HTTP/1.1\r\nhost: a:443\r\nauthorization: Bearer t\r\n\r\n")
-        .await;
-    assert!(client.answer("GET").await.unwrap().status >= 400);
+    assert_eq!(bench().traps(), "");
+}
+
+/// Whatever goes through a tunnel gets past every filter, and it has no path that a hook could be told of.
+#[tokio::test]
+async fn no_hook_lets_a_tunnel_in() {
+    for listener in ["keys-upgrades", "keys-below-upgrades", "lenient-upgrades"] {
+        for headers in [
+            vec![],
+            vec![("authorization", "Bearer t")],
+            vec![("authorization", "Bearer t"), ("content-type", "application/grpc")],
+        ] {
+            let mut client = Connection::open(at(listener).address).await;
+            let mut head = "CONNECT a:443 HTTP/1.1\r\nhost: a:443\r\n".to_owned();
+            let mut request = Request::new("CONNECT", "").open();
+            for (name, value) in &headers {
+                head += &format!("{name}: {value}\r\n");
+                request = request.header(name, value);
+            }
+            client.send(format!("{head}\r\n").as_bytes()).await;
+            assert_eq!(client.changed().await.unwrap().0, 501, "{listener} {headers:?}");
+            let mut client = Live::start(at(listener).address, Http::Two, &request).await;
+            assert_eq!(client.head().await.unwrap().0, 501, "{listener} {headers:?}");
+        }
+    }
+    assert_eq!(bench().traps(), "");
+}
+
+#[tokio::test]
+async fn an_upgrade_in_http2_needs_the_key_too() {
+    for listener in ["keys-upgrades", "keys-below-upgrades"] {
+        for path in ["/v1/echo", "/v1/nothing?x=y", "/test.everything.Echo/Post"] {
+            for (authorization, expected) in [("x", 403), ("Bearer t", 200)] {
+                let row = format!("{listener} {path} {authorization}");
+                let request = Request::new("CONNECT", path)
+                    .protocol("websocket")
+                    .open()
+                    .header("authorization", authorization);
+                let mut client = Live::start(at(listener).address, Http::Two, &request).await;
+                // Before there is an answer.
+                client.send("first").await;
+                let (status, headers) = client.head().await.unwrap_or_else(|wrong| panic!("{row}: {wrong}"));
+                assert_eq!(status, expected, "{row}: {headers:?}");
+                if expected == 200 {
+                    assert_eq!(headers["x-path"], path, "{row}");
+                    client.send("second").await;
+                    assert_eq!(client.exactly(11).await.unwrap(), "firstsecond", "{row}");
+                }
+            }
+        }
+    }
+    assert_eq!(bench().traps(), "");
+}
+
+/// Its requests may lack a host, and its answers have a length or end with the connection.
+#[tokio::test]
+async fn a_client_of_http_10_needs_the_key_too() {
+    for (line, body, (status, answered)) in [
+        ("GET /v1/echo?int32Value=5", "", (200, r#"{"int32Value":5}"#)),
+        ("POST /v1/echo", r#"{"int32Value":5}"#, (200, r#"{"int32Value":5}"#)),
+        ("HEAD /v1/any-kind", "", (200, "")),
+        (
+            "GET /v1/nothing",
+            "",
+            (
+                404,
+                r#"{"code":5,"message":"no gRPC method is bound to GET /v1/nothing"}"#,
+            ),
+        ),
+    ] {
+        for host in ["", "host: a\r\n"] {
+            for (authorization, admitted) in [("x", false), ("Bearer t", true)] {
+                let mut call = script(Script::echo());
+                let row = format!("{line} {host:?} {authorization}");
+                let mut client = Connection::open(at("keys-http-10").address).await;
+                let head = format!(
+                    "{line} HTTP/1.0\r\n{host}content-length: {}\r\nauthorization: {authorization}\r\n\
+                     {SCRIPT_KEY}: {}\r\n\r\n{body}",
+                    body.len(),
+                    call.id()
+                );
+                client.send(head.as_bytes()).await;
+                let answer = client.answer(line.split(' ').next().unwrap()).await;
+                let answer = answer.unwrap_or_else(|wrong| panic!("{row}: {wrong}"));
+                assert_eq!(call.has_received(), admitted && status == 200, "{row} {answer:?}");
+                assert_eq!(answer.header("transfer-encoding"), None, "{row}");
+                match admitted {
+                    true => assert_eq!(
+                        (answer.status, &answer.body[..]),
+                        (status, answered.as_bytes()),
+                        "{row}"
+                    ),
+                    false => assert_eq!(answer.status, 403, "{row}"),
+                }
+            }
+        }
+    }
     assert_eq!(bench().traps(), "");
 }
 

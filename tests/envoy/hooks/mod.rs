@@ -20,6 +20,9 @@ use crate::bench::{Bench, Gateway, schema};
 
 const DISPATCHER: &str = "dispatcher";
 
+/// A case, and the path that the client sent.
+const ACCESS_LOG: &str = "ACCESS %REQ(X-CASE)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%\n";
+
 /// Those that differ in how requests go to the service, with all kinds of hooks but those for keys.
 const WAYS: [&str; 4] = ["in-place", "call", "bridge", "bodies"];
 
@@ -70,6 +73,19 @@ fn with_keys() -> Value {
     })
 }
 
+/// For paths below `/v1/` alone.
+fn below() -> Value {
+    let mut hooks = with_keys();
+    hooks["path_prefix"] = json!("/v1/");
+    hooks
+}
+
+fn with_keys_and_response() -> Value {
+    let mut hooks = with_keys();
+    hooks["response"] = json!([{ "name": "response" }]);
+    hooks
+}
+
 fn pre(more: Value) -> Value {
     let mut hook = json!({ "name": "first" });
     for (key, value) in more.as_object().unwrap() {
@@ -109,17 +125,13 @@ fn listeners() -> Vec<Listener> {
             &with(with_keys(), json!({ "unmatched": "pass_through" })),
         )
         .with_upgrades(),
+        Listener::new("keys-below", &with(below(), json!({ "unmatched": "pass_through" }))),
         Listener::new(
-            "keys-below",
-            &with(
-                {
-                    let mut hooks = with_keys();
-                    hooks["path_prefix"] = json!("/v1/");
-                    hooks
-                },
-                json!({ "unmatched": "pass_through" }),
-            ),
-        ),
+            "keys-below-upgrades",
+            &with(below(), json!({ "unmatched": "pass_through" })),
+        )
+        .with_upgrades(),
+        Listener::new("keys-http-10", &with(with_keys_and_response(), json!({}))).accepts_http_10(),
         Listener::new("raw", &with(pre(json!({ "raw_body_only": true })), json!({}))),
         Listener::new("narrow", &with(keyless(), json!({})))
             .buffer_limit(32 * 1024)
@@ -143,6 +155,7 @@ fn listeners() -> Vec<Listener> {
             ),
         ),
         Listener::new("compressed", &with(keyless(), json!({}))).in_front(gzip()),
+        Listener::new("compressed-call", &with(keyless(), json!({ "dispatch": "call" }))).in_front(gzip()),
         Listener::new("no-stop", &with(pre(json!({})), json!({}))).without_stop_iteration(),
         Listener::new("finds-out", &with(pre(json!({})), json!({}))).finds_out(),
         Listener::new("hasty", &with(pre(json!({ "timeout": "0.2s" })), json!({}))),
@@ -158,6 +171,25 @@ fn listeners() -> Vec<Listener> {
             "lenient-down",
             &with(pre(json!({ "cluster": REFUSED, "on_error": "allow" })), json!({})),
         ),
+        Listener::new(
+            "lenient-upgrades",
+            &with(
+                pre(json!({ "on_error": "allow" })),
+                json!({ "unmatched": "pass_through" }),
+            ),
+        )
+        .with_upgrades(),
+        Listener::new("logged", &with(keyless(), json!({ "access_log": true }))).access_log(ACCESS_LOG),
+        Listener::new(
+            "logged-call",
+            &with(keyless(), json!({ "access_log": true, "dispatch": "call" })),
+        )
+        .access_log(ACCESS_LOG),
+        Listener::new(
+            "logged-pass",
+            &with(with_keys(), json!({ "access_log": true, "unmatched": "pass_through" })),
+        )
+        .access_log(ACCESS_LOG),
         Listener::new("down-key", &with(json!({ "auth": { "cluster": REFUSED } }), json!({}))),
     ]
 }

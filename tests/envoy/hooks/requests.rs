@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{WAYS, at, each, hooks, post};
+use super::{WAYS, at, bench, each, hooks, post};
 use crate::bench::client::{Http, Request};
 use crate::bench::upstream::{Script, frame};
 
@@ -295,7 +295,7 @@ async fn what_a_request_becomes_is_held_within_envoys_buffer() {
         let (answer, _) = at("in-place").exchange(version, long, Script::reply(json!({}))).await;
         assert_eq!(answer.status, 200, "{version:?} {answer:?}");
     }
-    assert_eq!(super::bench().traps(), "");
+    assert_eq!(bench().traps(), "");
 }
 
 #[tokio::test]
@@ -425,4 +425,69 @@ async fn transforms_see_what_hooks_have_set() {
         );
         assert_eq!(answer.body, frame(0, b"\x72\x06hooked"), "{version:?} {answer:?}");
     }
+}
+
+/// An echo changes nothing, a path that can't be read neither: it is the client's error, as without hooks.
+#[tokio::test]
+async fn a_malformed_path_is_the_clients_error() {
+    for (listener, version) in each(&["in-place", "lenient"]) {
+        for (request, status) in [
+            (Request::get("/v1/paths/%zz"), 400),
+            (Request::post("/v1/paths/%zz?x=y", &json!({})), 405),
+        ] {
+            let answer = at(listener).refuse(version, request.clone()).await;
+            assert_eq!(answer.status, status, "{listener} {version:?} {request:?} {answer:?}");
+        }
+        let script = [("first", "o.request.url = '/v1/paths/%zz'")];
+        let answer = at("in-place")
+            .refuse(version, hooks(Request::get("/v1/echo"), &script))
+            .await;
+        assert_eq!(answer.status, 500, "{version:?} {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_access_log_has_the_path_that_the_client_sent() {
+    let mut expected = Vec::new();
+    for (listener, version) in each(&["logged", "logged-call", "logged-pass"]) {
+        let token = |request: Request| request.header("authorization", "Bearer t");
+        for (name, request, script) in [
+            ("echo", Request::get("/v1/echo?int32Value=1"), ""),
+            (
+                "query",
+                Request::get("/v1/echo?int32Value=1"),
+                "o.request.add_params['int32Value'] = '2'",
+            ),
+            ("path", Request::get("/v1/nothing?x=1"), "o.request.url = '/v1/echo'"),
+            ("body", post(&json!({})), "o.request.url = '/v1/echo?'"),
+            ("nowhere", Request::get("/v1/echo"), "o.request.url = '/v1/nothing'"),
+            (
+                "refused",
+                Request::get("/v1/echo"),
+                "o.request.url = '/v1/nothing'; refuse(o, 418)",
+            ),
+        ] {
+            let case = format!("{name}-{listener}-{version:?}");
+            expected.push(format!("{case} {}", request.target()));
+            let request = token(request)
+                .header("x-case", &case)
+                .header("x-envoy-original-path", "/forged");
+            let request = hooks(request, &[("first", script), ("pre", script)]);
+            at(listener).send(version, &request).await;
+        }
+    }
+    expected.sort();
+    // The log is written behind the answers.
+    let mut lines = Vec::new();
+    for _ in 0..300 {
+        let log = bench().envoy().log();
+        let found = log.lines().filter_map(|line| line.split("ACCESS ").nth(1));
+        lines = found.map(str::to_owned).collect();
+        if lines.len() == expected.len() {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    lines.sort();
+    assert_eq!(lines, expected);
 }

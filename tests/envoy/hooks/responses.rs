@@ -157,7 +157,7 @@ async fn streams_go_past_response_hooks() {
 
 #[tokio::test]
 async fn a_head_has_no_body() {
-    for (listener, version) in each(&["in-place", "call"]) {
+    for (listener, version) in each(&[&WAYS[..], &["web"]].concat()) {
         let request = Request::new("HEAD", "/v1/any-kind");
         let script = "o.response.raw_body = b'new'; o.response.status_code = 203";
         let (answer, _) = at(listener)
@@ -172,6 +172,8 @@ async fn a_head_has_no_body() {
             (203, &b""[..]),
             "{listener} {version:?} {answer:?}"
         );
+        // Nor the length of none: a GET would have one (RFC 9110, section 8.6).
+        assert_eq!(answer.header("content-length"), None, "{listener} {version:?}");
     }
 }
 
@@ -188,6 +190,46 @@ async fn a_changed_answer_goes_through_the_filters_in_front() {
                 let encoding = answer.header("content-encoding");
                 assert_eq!(encoding, goes_through.then_some("gzip"), "{version:?} {length}");
             }
+        }
+    }
+}
+
+/// So it is for an answer of any length and an error that comes without a body, where no other answer is held meanwhile.
+#[tokio::test]
+async fn by_a_call_every_answer_goes_through_the_filters_in_front() {
+    for (listener, version) in each(&["compressed-call"]) {
+        for script in ["o.response.headers['X-N'] = '1'", ""] {
+            for service in [
+                Script::reply(json!({ "stringValue": "x".repeat(200_000) })),
+                Script::error(Code::NotFound, &"x".repeat(2000)),
+            ] {
+                let request = hooks(post(&json!({})), &[("response", script)]).header("accept-encoding", "gzip");
+                let (answer, _) = at(listener).exchange(version, request, service).await;
+                assert_eq!(
+                    answer.header("content-encoding"),
+                    Some("gzip"),
+                    "{version:?} {answer:?}"
+                );
+            }
+        }
+    }
+}
+
+/// As Go's `net/http` does it in Tyk.
+#[tokio::test]
+async fn an_answer_whose_type_a_hook_drops_has_one_by_its_body() {
+    for (listener, version) in each(&WAYS) {
+        for (body, expected) in [
+            ("o.response.raw_body", Some("text/plain; charset=utf-8")),
+            ("b'<html>'", Some("text/html; charset=utf-8")),
+            ("b''", None),
+        ] {
+            let script = format!("del o.response.headers['Content-Type']; o.response.raw_body = {body}");
+            let request = hooks(post(&json!({})), &[("response", &script)]);
+            let (answer, _) = at(listener)
+                .exchange(version, request, Script::reply(json!({ "int32Value": 5 })))
+                .await;
+            assert_eq!(answer.header("content-type"), expected, "{listener} {version:?} {body}");
         }
     }
 }
