@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tour import TIME, TOUR, Live, Step
+from tour import GUARDED, TIME, TOUR, Live, Step
 
 T = TypeVar("T")
 
@@ -67,21 +67,26 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="protobridge-demo-") as name:
             folder = Path(name)
-            with bookstore(folder) as port, envoy(arguments.config, port, folder) as address:
+            with (
+                bookstore(folder) as backend,
+                server("hooks.py", folder) as hooks,
+                envoy(arguments.config, backend, hooks, folder) as (address, guarded),
+            ):
                 print(configuration_words(folder / "envoy.yaml"))
                 pause = 0 if arguments.check else PAUSE
                 problems = [
                     problem
-                    for step in TOUR
-                    if (problem := watch(step, address, pause) if isinstance(step, Live) else take(step, address))
+                    for steps, place in ((TOUR, address), (GUARDED, guarded))
+                    for step in steps
+                    if (problem := watch(step, place, pause) if isinstance(step, Live) else take(step, place))
                 ]
-                checks = len(TOUR)
+                checks = len(TOUR) + len(GUARDED)
                 if arguments.check:
                     problems += drift(arguments.config)
                     checks += len(PROTO_FILES)
                 report(problems, checks)
                 if not arguments.check:
-                    print(closing_words(address, folder), flush=True)
+                    print(closing_words(address, guarded, folder), flush=True)
                     stay()
                 return 1 if problems else 0
     except Failure as failure:
@@ -96,28 +101,39 @@ def interrupt(*_: Any) -> None:
     raise KeyboardInterrupt
 
 
-@contextlib.contextmanager
-def bookstore(folder: Path) -> Iterator[int]:
+def bookstore(folder: Path) -> contextlib.AbstractContextManager[int]:
     """The backend, and the port that it took."""
-    log = folder / "bookstore.log"
-    with running([sys.executable, EXAMPLE / "server.py", "--port", "0"], log) as process:
+    return server("server.py", folder)
+
+
+@contextlib.contextmanager
+def server(script: str, folder: Path) -> Iterator[int]:
+    """A gRPC server of this folder's, and the port that it took."""
+    log = folder / f"{script}.log"
+    with running([sys.executable, EXAMPLE / script, "--port", "0"], log) as process:
         ready = wait(process, log, lambda: re.search(r"listening on .*:(\d+)\n", log.read_text()))
         yield int(ready[1])
 
 
 @contextlib.contextmanager
-def envoy(source: Path, backend: int, folder: Path) -> Iterator[str]:
-    """Envoy with the ports of `source` replaced, and its host:port."""
-    port = free_port()
-    text = source.read_text()
-    for written, used in (("port_value: 8080", port), ("port_value: 50051", backend)):
-        if text.count(written) != 1:
-            raise Failure(f"{source}: expected `{written}` once, to put a free port there")
-        text = text.replace(written, f"port_value: {used}")
+def envoy(source: Path, backend: int, hooks: int, folder: Path) -> Iterator[tuple[str, str]]:
+    """Envoy with the ports of `source` and of hooks.yaml replaced, and the host:port of the listener of each."""
+    port, guarded = free_port(), free_port()
     config = folder / "envoy.yaml"
-    config.write_text(text)
-    with started_envoy(config, port, folder / "envoy.log") as address:
-        yield address
+    config.write_text(moved(source, {8080: port, 50051: backend}))
+    more = moved(EXAMPLE / "hooks.yaml", {8081: guarded, 50052: hooks})
+    with started_envoy(config, port, folder / "envoy.log", "--config-yaml", more) as address:
+        yield address, f"127.0.0.1:{guarded}"
+
+
+def moved(source: Path, ports: dict[int, int]) -> str:
+    """A configuration with other ports."""
+    text = source.read_text()
+    for written, used in ports.items():
+        if text.count(f"port_value: {written}") != 1:
+            raise Failure(f"{source}: expected `port_value: {written}` once, to put another port there")
+        text = text.replace(f"port_value: {written}", f"port_value: {used}")
+    return text
 
 
 def free_port() -> int:
@@ -127,9 +143,10 @@ def free_port() -> int:
 
 
 @contextlib.contextmanager
-def started_envoy(config: Path, port: int, log: Path) -> Iterator[str]:
-    """Envoy with a configuration that listens on `port`, and its host:port."""
+def started_envoy(config: Path, port: int, log: Path, *more: str) -> Iterator[str]:
+    """Envoy with a configuration that listens on `port`, and its host:port. `more`: further arguments."""
     command = [ENVOY, "--config-path", config, "--concurrency", "1", "--disable-hot-restart", "--log-level", "warning"]
+    command += more
     with running(command, log) as process:
         wait(process, log, lambda: accepts(port) or None)
         yield f"127.0.0.1:{port}"
@@ -193,7 +210,7 @@ def take(step: Step, address: str) -> str | None:
     print(f"\n# {step.title}\n$ {shown(words)}", flush=True)
     if step.status is None:
         run = subprocess.run(words, capture_output=True, text=True)
-        expected, got, body = "exit code 0", f"exit code {run.returncode}", run.stdout
+        expected, got, body = f"exit code {step.exit_code}", f"exit code {run.returncode}", run.stdout
     else:
         # After the body, on a line of its own: what curl would show only among all the headers.
         words[1:1] = ["-q", "-sS", "--max-time", str(CURL_LIMIT), "-w", "\n%{http_code} %{content_type}"]
@@ -317,7 +334,7 @@ def configuration_words(config: Path) -> str:
     return f"# Envoy is running with envoy.yaml, on free ports. The part that matters:\n\n{excerpt}\n…"
 
 
-def closing_words(address: str, folder: Path) -> str:
+def closing_words(address: str, guarded: str, folder: Path) -> str:
     return f"""
 The bookstore stays up until Ctrl-C. A browser shows the mystery shelf as it changes: http://{address}/
 Some more to try, in another terminal:
@@ -326,6 +343,7 @@ Some more to try, in another terminal:
     curl -i 'http://{address}/v1/books?filter.authors=Stanis%C5%82aw+Lem'
     curl -i 'http://{address}/v1/shelves/mystery/books' -H 'content-type: application/json' -d '{{"title": "Playback"}}'
     curl -i 'http://{address}/v1/shelves/mystery/books' -H 'content-type: application/json' -d '{{"title": ["a list"]}}'
+    curl -i 'http://{guarded}/v1/shelves/fiction/books/solaris:lend' -H 'authorization: Bearer tess' -d '{{}}'
     .venv/bin/python examples/bookstore/client.py {address} watch fiction
 
 The configuration in use is {folder}/envoy.yaml, Envoy's log is beside it.

@@ -28,6 +28,8 @@ class Step:
     # None for native gRPC calls, which have neither.
     status: int | None = None
     content_type: str | None = None
+    # Of native gRPC calls. Where it isn't 0, the answer is what they write to stderr.
+    exit_code: int = 0
 
 
 @dataclass(frozen=True)
@@ -71,9 +73,9 @@ def curl_words(method: str, path: str, body: str | None = None, header: str | No
     return tuple(command)
 
 
-def native(title: str, *words: str, answer: Any) -> Step:
+def native(title: str, *words: str, answer: Any, exit_code: int = 0) -> Step:
     """A gRPC call through the same listener."""
-    return Step(title, (sys.executable, str(CLIENT), "{address}", *words), answer)
+    return Step(title, (sys.executable, str(CLIENT), "{address}", *words), answer, exit_code=exit_code)
 
 
 def bad_request(field: str, why: str) -> dict[str, Any]:
@@ -131,6 +133,8 @@ LONG_GOODBYE = {
 }
 
 LONGER_SLEEP = {**BIG_SLEEP, "pageCount": 277, "updateTime": TIME}
+
+SOLARIS = "shelves/fiction/books/solaris"
 
 WATCH = "/v1/shelves/mystery/books:watch"
 
@@ -343,4 +347,39 @@ TOUR = (
     ),
     native("A server stream", "watch", "mystery:1", answer={"book": LONGER_SLEEP}),
     native("Health checking", "health", "bookstore.v1.Bookstore", answer={"status": "SERVING"}),
+)
+
+# At the listener of hooks.yaml.
+GUARDED = (
+    curl(
+        "Another listener asks a server of hooks about each request (hooks.py): it denies without a token",
+        "POST",
+        f"/v1/{SOLARIS}:lend",
+        "{}",
+        status=401,
+        answer={"error": "no reader has this token"},
+    ),
+    curl(
+        "With one it adds a header: who borrows is whose token it is",
+        "POST",
+        f"/v1/{SOLARIS}:lend",
+        '{"borrower": "Feyd"}',
+        header="authorization: Bearer tess",
+        answer={"book": SOLARIS, "borrower": "Tess", "period": "1209600s", "dueTime": TIME},
+    ),
+    native(
+        "gRPC itself is guarded there too, other methods as well",
+        "get",
+        SOLARIS,
+        answer="UNAUTHENTICATED: no reader has this token\n",
+        exit_code=1,
+    ),
+    native(
+        "And let in with a token",
+        "lend",
+        f"{SOLARIS}:Feyd",
+        "--metadata",
+        "authorization: Bearer tess",
+        answer={"book": SOLARIS, "borrower": "Tess", "period": "1209600s", "dueTime": TIME},
+    ),
 )
