@@ -1,7 +1,6 @@
 //! A real service in Node behind real Envoy, whose protobufjs keeps the last of several records of one message.
 
 use std::path::Path;
-use std::process::Command;
 use std::sync::OnceLock;
 
 use serde_json::{Value, json};
@@ -64,19 +63,8 @@ fn bench() -> &'static Bench {
         });
         let guarded = Listener::new("guarded", &guarded).cluster(CLUSTER);
         let listeners: Vec<_> = listeners.into_iter().chain([guarded]).collect();
-        let services = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/envoy/services");
-        let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/services/node_modules");
-        assert!(
-            packages.exists(),
-            "{} does not exist: make it with `make services`",
-            packages.display()
-        );
-        let (service, address) = Running::service(
-            Command::new("node")
-                .env("NODE_PATH", packages)
-                .arg(services.join("records.js"))
-                .arg(services.join("records.proto")),
-        );
+        let proto = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/envoy/services/records.proto");
+        let (service, address) = Running::javascript("records.js", &proto);
         (Bench::start_beside(&listeners, CLUSTER, address), service)
     });
     bench

@@ -676,6 +676,12 @@ pub struct Addresses {
     pub authorizer: SocketAddr,
 }
 
+/// Adds a cluster of this one server.
+pub fn add_cluster(bootstrap: &mut Value, name: &str, address: SocketAddr) {
+    let clusters = bootstrap["static_resources"]["clusters"].as_array_mut();
+    clusters.unwrap().push(cluster(name, address));
+}
+
 /// A cluster of this one server.
 pub fn cluster(name: &str, address: SocketAddr) -> Value {
     let http2 = match name {

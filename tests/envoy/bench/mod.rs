@@ -26,6 +26,7 @@ use bootstrap::Listener;
 use client::{Answer, Http, Request};
 use faulty::{Act, Play};
 use process::EnvoyProcess;
+use serde_json::Value;
 use upstream::{Call, Received, Script, Upstream};
 
 /// An Envoy with its listeners, and the servers behind it.
@@ -49,8 +50,7 @@ impl Bench {
     #[track_caller]
     pub fn start_beside(listeners: &[Listener], cluster: &str, address: SocketAddr) -> Self {
         let mut bootstrap = bootstrap::bootstrap(listeners, Upstream::shared().addresses());
-        let clusters = bootstrap["static_resources"]["clusters"].as_array_mut();
-        clusters.unwrap().push(bootstrap::cluster(cluster, address));
+        bootstrap::add_cluster(&mut bootstrap, cluster, address);
         Self {
             capability: turn::capability(),
             envoy: EnvoyProcess::start(&bootstrap),
@@ -61,9 +61,15 @@ impl Bench {
     #[track_caller]
     pub fn from_files(directory: &Path, workers: usize, arguments: &[&str]) -> Self {
         let bootstrap = bootstrap::from_files(directory, Upstream::shared().addresses());
+        Self::with_workers(&bootstrap, workers, arguments)
+    }
+
+    /// Starts Envoy with this bootstrap.
+    #[track_caller]
+    pub fn with_workers(bootstrap: &Value, workers: usize, arguments: &[&str]) -> Self {
         Self {
             capability: turn::capability(),
-            envoy: EnvoyProcess::start_with(&bootstrap, workers, arguments),
+            envoy: EnvoyProcess::start_with(bootstrap, workers, arguments),
         }
     }
 

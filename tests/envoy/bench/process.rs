@@ -211,6 +211,22 @@ impl Running {
         (running, ([127, 0, 0, 1], port).into())
     }
 
+    /// Starts a server of `tests/envoy/services` in JavaScript, with the .proto that it is to know.
+    ///
+    /// # Panics
+    /// When it, or what it takes, isn't there.
+    pub fn javascript(service: &str, proto: &Path) -> (Self, SocketAddr) {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+        let packages = root.join("target/services/node_modules");
+        assert!(
+            packages.exists(),
+            "{} does not exist: make it with `make services`",
+            packages.display()
+        );
+        let service = root.join("tests/envoy/services").join(service);
+        Self::service(Command::new("node").env("NODE_PATH", packages).arg(service).arg(proto))
+    }
+
     /// The number of the process.
     pub fn id(&self) -> u32 {
         self.process.id()

@@ -54,6 +54,58 @@ async fn a_session_that_is_not_good_is_refused() {
     }
 }
 
+#[tokio::test]
+async fn who_checks_keys_may_answer_in_its_own_words() {
+    for (script, status, body, header) in [
+        (
+            "refuse(o, 401, body='nope', verbatim=True, WWW_Authenticate='Bearer')",
+            401,
+            "nope",
+            ("www-authenticate", "Bearer"),
+        ),
+        ("refuse(o, 301, Location='/login')", 301, "", ("location", "/login")),
+    ] {
+        for version in Http::BOTH {
+            for request in [post(&json!({})), Request::get("/v1/echo")] {
+                let answer = at("keys").refuse(version, hooks(request, &[("auth", script)])).await;
+                assert_eq!(
+                    (answer.status, &answer.body[..]),
+                    (status, body.as_bytes()),
+                    "{version:?} {script}"
+                );
+                assert_eq!(answer.header(header.0), Some(header.1), "{version:?} {script}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_that_cannot_be_checked_is_refused() {
+    let key = "{\n    \"error\": \"Key not authorised\"\n}";
+    for (script, status, body) in [
+        ("abort(13)", 403, key),
+        ("raw(b'')", 403, key),
+        (r"raw(b'\xff\xff')", 403, key),
+        ("o.ClearField('request')", 403, key),
+        (
+            "let_in(o, 't'); o.request.url = ''",
+            500,
+            "{\n    \"error\": \"Middleware error\"\n}",
+        ),
+    ] {
+        for version in Http::BOTH {
+            for request in [post(&json!({})), Request::get("/v1/echo")] {
+                let answer = at("keys").refuse(version, hooks(request, &[("auth", script)])).await;
+                assert_eq!(
+                    (answer.status, &answer.body[..]),
+                    (status, body.as_bytes()),
+                    "{version:?} {script}"
+                );
+            }
+        }
+    }
+}
+
 /// What describes the services is for those who may ask them.
 #[tokio::test]
 async fn the_openapi_document_is_behind_the_key() {

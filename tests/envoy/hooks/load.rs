@@ -1,7 +1,5 @@
 //! Many exchanges with hooks at once, on four workers.
 
-use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use serde_json::json;
@@ -10,23 +8,20 @@ use tokio::task::JoinSet;
 use super::{DISPATCHER, hooks, keyless, post, with};
 use crate::bench::bootstrap::{self, Listener};
 use crate::bench::client::{self, Http, Live, Request};
-use crate::bench::process::{EnvoyProcess, Running};
+use crate::bench::process::EnvoyProcess;
 use crate::bench::script;
 use crate::bench::turn;
 use crate::bench::upstream::{Script, Upstream, frame};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn exchanges_of_four_workers_have_their_own_hooks() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let service = root.join("tests/envoy/services/dispatcher.py");
-    let (_running, dispatcher) = Running::service(Command::new(root.join(".venv/bin/python")).arg(service));
+    let (_running, dispatcher) = super::dispatcher();
     let upstream = Upstream::shared();
     let mut configuration = bootstrap::bootstrap(
         &[Listener::new("many", &with(keyless(), json!({})))],
         upstream.addresses(),
     );
-    let clusters = configuration["static_resources"]["clusters"].as_array_mut();
-    clusters.unwrap().push(bootstrap::cluster(DISPATCHER, dispatcher));
+    bootstrap::add_cluster(&mut configuration, DISPATCHER, dispatcher);
     turn::take(turn::capability());
     let envoy = EnvoyProcess::start_with(&configuration, 4, &[]);
     let address = envoy.listener("many");

@@ -3,9 +3,12 @@
 mod failures;
 mod guards;
 mod load;
+mod node;
+mod reload;
 mod requests;
 mod responses;
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
@@ -29,12 +32,17 @@ const WAYS: [&str; 4] = ["in-place", "call", "bridge", "bodies"];
 fn bench() -> &'static Bench {
     static BENCH: OnceLock<(Bench, Running)> = OnceLock::new();
     let (bench, _) = BENCH.get_or_init(|| {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let service = root.join("tests/envoy/services/dispatcher.py");
-        let (running, address) = Running::service(Command::new(root.join(".venv/bin/python")).arg(service));
+        let (running, address) = dispatcher();
         (Bench::start_beside(&listeners(), DISPATCHER, address), running)
     });
     bench
+}
+
+/// A server of hooks, and where it listens.
+fn dispatcher() -> (Running, SocketAddr) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let service = root.join("tests/envoy/services/dispatcher.py");
+    Running::service(Command::new(root.join(".venv/bin/python")).arg(service))
 }
 
 /// A configuration with these hooks, and more.

@@ -132,7 +132,8 @@ async fn the_raw_body_of_the_answer_is_the_body() {
 #[tokio::test]
 async fn params_and_path_are_changed_each_in_its_way() {
     for (listener, version) in each(&WAYS) {
-        let changes = "o.request.add_params['int32Value'] = '9'; o.request.delete_params.append('x')";
+        let changes = "assert o.request.params == {'int32Value': '5', 'strings': 'a', 'x': '1'}; \
+                       o.request.add_params['int32Value'] = '9'; o.request.delete_params.append('x')";
         let request = Request::get("/v1/echo?int32Value=5&strings=a&strings=b&x=1");
         let (answer, received) = at(listener)
             .exchange(version, hooks(request, &[("first", changes)]), Script::echo())
@@ -154,6 +155,7 @@ async fn params_and_path_are_changed_each_in_its_way() {
             .await;
         assert_eq!(answer.status, 200, "{listener} {version:?} {answer:?}");
         assert_eq!(received.path, "/test.everything.Paths/Single", "{listener}");
+        assert_eq!(received.json(), json!({ "id": "7", "kind": "5" }), "{listener}");
     }
 }
 
@@ -210,6 +212,28 @@ o.request.return_overrides.headers['x-not'] = '1'"#;
 }
 
 #[tokio::test]
+async fn overrides_without_a_code_are_none() {
+    for (listener, version) in each(&["in-place", "call"]) {
+        for code in [0, -1, -403] {
+            let script = format!("refuse(o, {code}, 'x', 'y', True, x_not='1')");
+            let request = hooks(post(&json!({ "int32Value": 5 })), &[("first", &script)]);
+            let (answer, received) = at(listener).exchange(version, request, Script::echo()).await;
+            assert_eq!(
+                answer.json(),
+                json!({ "int32Value": 5 }),
+                "{listener} {version:?} {code}"
+            );
+            assert_eq!(answer.header("x-not"), None);
+            assert_eq!(
+                received.json(),
+                json!({ "int32Value": 5 }),
+                "{listener} {version:?} {code}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
 async fn hooks_answer_in_the_services_place() {
     for (listener, version) in each(&["in-place", "call", "bridge", "lua"]) {
         for request in [post(&json!({})), Request::get("/v1/echo")] {
@@ -221,6 +245,7 @@ async fn hooks_answer_in_the_services_place() {
             assert_eq!(answer.body, "{\n    \"error\": \"no \\\"x\\\"\"\n}");
             assert_eq!(answer.header("content-type"), Some("application/json"));
             assert_eq!(answer.header("x-r"), Some("1"));
+            assert_eq!(answer.header("x-generator"), Some("tyk.io"));
             let script = r#"refuse(o, 200, '{"a":1}', Content_Type='application/json')"#;
             let answer = at(listener)
                 .refuse(

@@ -30,6 +30,10 @@ async fn a_response_hook_sees_and_changes_all_of_the_response() {
             assert_eq!(saw["response"]["status_code"], 200);
             assert_eq!(saw["response"]["body"], r#"{"int32Value":5}"#);
             assert_eq!(saw["response"]["headers"]["Content-Type"], "application/json");
+            assert_eq!(saw["response"]["headers"]["Set-Cookie"], "a=1");
+            let all = saw["response"]["multivalue_headers"].as_array().unwrap();
+            let cookies = json!({ "key": "Set-Cookie", "values": ["a=1", "b=2"] });
+            assert!(all.contains(&cookies), "{saw}");
             assert_eq!(saw["session"], json!({}));
         }
     }
@@ -105,7 +109,8 @@ async fn errors_of_the_service_are_seen_and_those_of_the_module_are_not() {
             ] {
                 for (script, status, body) in [
                     (
-                        "o.response.status_code = 200; o.response.raw_body = b'here'",
+                        "assert o.response.status_code == 404 and json.loads(o.response.body)['code'] == 5; \
+                         o.response.status_code = 200; o.response.raw_body = b'here'",
                         200,
                         Some("here"),
                     ),

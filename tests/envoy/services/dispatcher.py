@@ -1,6 +1,6 @@
 """A server of Tyk's rich plugins in grpcio, as their authors write it, whose hooks do what a request says.
 
-The header `x-hook` has the statements of each hook by its name, in JSON. They see the object that came as `o`, which is the
+The header `x-hook` has the statements of each hook by its name, in JSON, or those of all by `*`. They see the object that came as `o`, which is the
 answer, and what is below as helpers. A hook without statements echoes; one that checks keys, and has none, lets `t` in.
 The server prints the number of its port once it serves.
 """
@@ -54,7 +54,7 @@ def let_in(o, token: str, **session):
 def dispatch(data: bytes, context: grpc.ServicerContext) -> bytes:
     o = pb.Object.FromString(data)
     scripts = json.loads(o.request.headers.get("X-Hook", "{}"))
-    script = scripts.get(o.hook_name)
+    script = scripts.get(o.hook_name, scripts.get("*"))
     if script is None and o.hook_type == pb.CustomKeyCheck:
         token = o.request.headers.get("Authorization", "").removeprefix("Bearer ")
         if token == "t":
