@@ -46,13 +46,16 @@ impl CurrentRequest {
     /// Adds what the hooks have changed in the headers to `edits`, pseudo-headers included; not the length of the body, which
     /// is the body's.
     pub fn edits(&self, edits: &mut HeaderEdits) {
-        for (name, _) in &self.changed {
-            let found = self.headers.iter().find(|(found, _)| *found == name.as_ref());
-            match found {
-                Some((name, value)) => edits.set(name, value),
-                None => edits.remove(name),
+        let mut seen = vec![false; self.changed.len()];
+        for (name, value) in self.headers.iter() {
+            // What is changed has one value.
+            if let Some(seen) = position(&self.changed, name).and_then(|at| seen.get_mut(at)) {
+                *seen = true;
+                edits.set(name, value);
             }
         }
+        let gone = self.changed.iter().zip(seen).filter(|(_, seen)| !seen);
+        gone.for_each(|((name, _), _)| edits.remove_new(name));
     }
 
     pub(super) fn method(&self) -> &[u8] {

@@ -122,8 +122,13 @@ impl HeaderEdits {
     /// Removes every field called `name`.
     pub fn remove(&mut self, name: &[u8]) {
         if !self.removes(name) {
-            self.removed.push(name, b"");
+            self.remove_new(name);
         }
+    }
+
+    /// The same of a name that isn't among those to remove, for which nobody has to look then.
+    pub fn remove_new(&mut self, name: &[u8]) {
+        self.removed.push(name, b"");
     }
 
     /// Whether `name` is to be removed.

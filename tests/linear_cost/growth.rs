@@ -3,7 +3,26 @@
 use crate::host::{Answer, Exchange, Gateway, Request};
 
 /// Twice the input is at most twice the work and a tenth, which leaves room for sorting.
-pub const MOST: f64 = 2.2;
+const MOST: f64 = 2.2;
+
+/// What it costs to be so large, in instructions: by name, and at which size to ask.
+pub type Cost<'c> = (&'static str, usize, Box<dyn Fn(usize) -> u64 + 'c>);
+
+/// Checks that each costs at twice its size no more than twice as much, to a tenth.
+pub fn check_costs(costs: &[Cost<'_>]) {
+    let mut failures = Vec::new();
+    for (name, size, cost) in costs {
+        let (few, many) = (cost(*size), cost(2 * size));
+        let ratio = many as f64 / few as f64;
+        if std::env::var_os("PRINT_COST").is_some() {
+            println!("{name:40} {size:8}: {few:12}, {many:12}: {ratio:.3}");
+        }
+        if ratio > MOST {
+            failures.push(format!("{name}: {few}, then {many}: {ratio:.2} times as much"));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
 
 /// One way to be large.
 pub struct Shape<'s> {

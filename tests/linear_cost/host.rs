@@ -196,6 +196,19 @@ impl Machine {
         self.call::<()>("proxy_on_grpc_close", (self.context, call, 0));
     }
 
+    /// What the hook got that is asked; `None`: none is.
+    pub fn asked(&mut self) -> Option<Vec<u8>> {
+        self.store.data_mut().asked.take()
+    }
+
+    /// The hook that was asked last answers with this object.
+    pub fn hook_answers(&mut self, object: Vec<u8>) {
+        let call = CALL + self.store.data().calls - 1;
+        let size = object.len() as i32;
+        self.store.data_mut().buffers[GRPC_MESSAGE] = object;
+        self.call::<()>("proxy_on_grpc_receive", (self.context, call, size));
+    }
+
     /// The request that went on in place is answered by this frame.
     pub fn answer_in_place(&mut self, frame: &[u8]) {
         self.headers(&[(":status", "200"), ("content-type", "application/grpc")]);
@@ -206,6 +219,11 @@ impl Machine {
     }
 
     pub fn request(&mut self, request: &Request) {
+        self.request_with(request, &[]);
+    }
+
+    /// The same with these headers besides.
+    pub fn request_with(&mut self, request: &Request, more: &[(String, String)]) {
         let Request { method, target, body } = request;
         self.headers(&[
             (":method", method),
@@ -214,6 +232,7 @@ impl Machine {
             (":scheme", "http"),
             ("content-type", "application/json"),
         ]);
+        self.store.data_mut().headers.extend_from_slice(more);
         let host = self.store.data_mut();
         let count = host.headers.len() as i32;
         host.buffers[REQUEST_BODY] = body.clone().into();
@@ -313,10 +332,12 @@ pub struct Host {
     seconds: u64,
     /// How many calls were made.
     calls: i32,
+    /// The message of a call that was made in one piece, as hooks are asked.
+    asked: Option<Vec<u8>>,
     /// The call has its message.
-    sent: bool,
+    pub sent: bool,
     /// The client has its answer, with this status.
-    reply: bool,
+    pub reply: bool,
     pub status: i32,
 }
 
@@ -430,6 +451,34 @@ fn linker(engine: &Engine) -> Linker<Host> {
             |mut guest: Guest<'_>, _: i32, _: i32, _: i32, _: i32, _: i32, _: i32, _: i32, _: i32, token: i32| {
                 let call = CALL + guest.data().calls;
                 guest.data_mut().calls += 1;
+                write(&mut guest, token, &call.to_le_bytes());
+                OK
+            },
+        )
+        .unwrap()
+        .func_wrap(
+            "env",
+            "proxy_grpc_call",
+            |mut guest: Guest<'_>,
+             _: i32,
+             _: i32,
+             _: i32,
+             _: i32,
+             _: i32,
+             _: i32,
+             _: i32,
+             _: i32,
+             message: i32,
+             length: i32,
+             _: i32,
+             token: i32| {
+                let mut object = vec![0; length as usize];
+                let memory: Memory = guest.get_export("memory").and_then(Extern::into_memory).unwrap();
+                memory.read(&guest, message as usize, &mut object).unwrap();
+                let call = CALL + guest.data().calls;
+                let host = guest.data_mut();
+                host.calls += 1;
+                host.asked = Some(object);
                 write(&mut guest, token, &call.to_le_bytes());
                 OK
             },

@@ -10,6 +10,7 @@ mod shapes;
 
 mod compressed;
 mod exchanges;
+mod hooks;
 mod native;
 mod past;
 mod schemas;

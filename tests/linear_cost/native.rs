@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::json;
 
-use crate::growth::MOST;
+use crate::growth::{Cost, check_costs};
 use crate::host::Machine;
 use crate::shapes::len;
 
@@ -43,11 +43,10 @@ fn path(path: &str) -> u64 {
 fn native_calls_cost_what_their_bytes_cost() {
     const GRPC: &str = "application/grpc";
     const TEXT: &str = "application/grpc-web-text";
-    type Shape<'s> = (&'static str, usize, Box<dyn Fn(usize) -> u64 + 's>);
     let small = framed(&len(1, "text"));
     let long = |length: usize| framed(&len(1, vec![b'x'; length]));
     let encoded = |bytes: Vec<u8>| BASE64_STANDARD.encode(bytes).into_bytes();
-    let shapes: [Shape<'_>; 12] = [
+    let shapes: [Cost<'_>; 12] = [
         (
             "many messages",
             1000,
@@ -99,16 +98,5 @@ fn native_calls_cost_what_their_bytes_cost() {
         ),
         ("a path of dots", 4000, Box::new(|n| path(&"/..".repeat(n)))),
     ];
-    let mut failures = Vec::new();
-    for (name, size, cost) in &shapes {
-        let (few, many) = (cost(*size), cost(2 * size));
-        let ratio = many as f64 / few as f64;
-        if std::env::var_os("PRINT_COST").is_some() {
-            println!("{name:40} {size:8}: {few:12}, {many:12}: {ratio:.3}");
-        }
-        if ratio > MOST {
-            failures.push(format!("{name}: {few}, then {many}: {ratio:.2} times as much"));
-        }
-    }
-    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    check_costs(&shapes);
 }
