@@ -426,6 +426,34 @@ async fn only_what_may_be_a_call_is_asked_about_outside_of_the_listen_path() {
 }
 
 #[tokio::test]
+async fn no_spelling_of_a_guarded_path_finds_its_method_unasked() {
+    for version in Http::BOTH {
+        for path in [
+            "//v1/echo",
+            "/v1//echo",
+            "/./v1/echo",
+            "/x/../v1/echo",
+            "/%76%31/echo",
+            "/v1%2Fecho",
+            "/%2Fv1/echo",
+            "/v1;x/echo",
+            "/v1/echo/",
+            "/V1/echo",
+            "/\\v1/echo",
+        ] {
+            let mut call = script(Script::echo());
+            let request = Request::new("POST", path).body(frame(0, b"")).script(&call);
+            let answer = at("keys-below").send(version, &request).await;
+            if call.has_received() {
+                assert_eq!(call.received().await.path, path, "{version:?} {answer:?}");
+            } else {
+                assert!(matches!(answer.status, 400 | 403), "{version:?} {path} {answer:?}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
 async fn what_passes_is_let_in_with_its_body() {
     for (listener, version) in each(&["keys-pass", "keys-below", "keys-upgrades"]) {
         let request = Request::new("POST", "/v1/nothing?x=y")
