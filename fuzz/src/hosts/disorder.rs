@@ -3,13 +3,15 @@
 use std::rc::Rc;
 
 use protobridge::config::Plugin;
-use protobridge::exchange::{Abilities, CallStep, Exchange, Failure, HostReply, RequestStep, ResponseStep, Workspace};
+use protobridge::exchange::{
+    Abilities, CallStep, Exchange, Failure, HookStep, HostReply, RequestStep, ResponseStep, Workspace,
+};
 use protobridge::http::headers::Headers;
 
 use crate::letters::Letters;
 
-/// Events by these letters; `headers`, `bytes` and `trailers` make what comes with one. There is at most one answer:
-/// a reply, or a response in place that begins in parts; and at most one request goes on.
+/// Events by these letters; `fields` and `bytes` make what comes with one, `change` what a hook puts behind what it got.
+/// There is at most one answer: a reply, or a response in place that begins in parts; and at most one request goes on.
 pub fn run<'i>(
     plugin: Rc<Plugin>,
     asked: Headers,
@@ -17,13 +19,15 @@ pub fn run<'i>(
     workspace: &mut Workspace,
     bytes: impl Fn(&mut Letters<'i>) -> Vec<u8>,
     fields: impl Fn(&mut Letters<'i>) -> Headers,
+    change: impl Fn(&mut Letters<'i>) -> &'static [u8],
 ) {
     let mut exchange = Exchange::new(plugin);
     let (mut answers, mut parts, mut requests) = (0, 0, 0);
     let mut asked = Some(asked);
+    let mut hook: Option<Vec<u8>> = None;
     loop {
         // All begins with the request's headers, and they come once.
-        let event = if asked.is_some() { 0 } else { 1 + letters.letter() % 16 };
+        let event = if asked.is_some() { 0 } else { 1 + letters.letter() % 18 };
         let abilities = Abilities {
             calls: letters.flag(),
             fills_bodyless: letters.flag(),
@@ -49,6 +53,7 @@ pub fn run<'i>(
             4 => exchange.request_without_body(abilities, workspace),
             _ => RequestStep::Await,
         };
+        let mut asks = matches!(request, RequestStep::Ask);
         match request {
             RequestStep::Reply(_) | RequestStep::BreakOff(_) | RequestStep::Supersede(_) => answers += 1,
             RequestStep::Call(_) | RequestStep::Forward(_) | RequestStep::ForwardHeaders { .. } => requests += 1,
@@ -62,6 +67,7 @@ pub fn run<'i>(
             10 => exchange.release_response(workspace),
             _ => ResponseStep::Await,
         };
+        asks |= matches!(response, ResponseStep::Ask);
         match response {
             ResponseStep::Reply(_) => answers += 1,
             ResponseStep::Chunk { edits: Some(_), .. } => parts += 1,
@@ -72,8 +78,10 @@ pub fn run<'i>(
             12 => exchange.call_closed(u32::from(end) * 13, b"why{via_upstream}", host_reply, workspace),
             _ => CallStep::Await,
         };
-        if !matches!(call, CallStep::Await) {
-            answers += 1;
+        match call {
+            CallStep::Await => {}
+            CallStep::Ask => asks = true,
+            CallStep::Reply(_) | CallStep::CancelAndReply(_) => answers += 1,
         }
         match event {
             13 if exchange.changes_native() => exchange.native_answer_begins(),
@@ -86,6 +94,24 @@ pub fn run<'i>(
                 answers += 1;
             }
             _ => {}
+        }
+        if let Some(object) = hook.as_mut().filter(|_| event > 16) {
+            object.extend_from_slice(change(letters));
+            asks = exchange.hook_answered(Ok(object)).is_some();
+            hook = None;
+        }
+        if asks {
+            match exchange.next_hook(abilities, workspace) {
+                HookStep::Call(call) => hook = Some(call.message.to_vec()),
+                HookStep::Reply(_) => answers += 1,
+                HookStep::Request { step, .. } => match step {
+                    RequestStep::Reply(_) | RequestStep::BreakOff(_) | RequestStep::Supersede(_) => answers += 1,
+                    RequestStep::Call(_) | RequestStep::Forward(_) | RequestStep::ForwardHeaders { .. } => {
+                        requests += 1;
+                    }
+                    _ => {}
+                },
+            }
         }
         assert!(
             answers <= 1 && parts <= 1 && requests <= 1,

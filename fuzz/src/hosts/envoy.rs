@@ -3,7 +3,10 @@
 use std::rc::Rc;
 
 use protobridge::config::Plugin;
-use protobridge::exchange::{Abilities, CallStep, Exchange, Failure, HostReply, ResponseStep, Workspace};
+use protobridge::exchange::{
+    Abilities, CallStep, Exchange, Failure, HookStep, HostReply, RequestStep, ResponseStep, Workspace,
+};
+use protobridge::hooks::{CallFailure, Outcome};
 use protobridge::http::headers::Headers;
 
 use super::{Client, End, Ends, Flow, Host, Upstream};
@@ -36,15 +39,25 @@ pub struct Envoy<'w> {
     /// How much room there is for what takes its place.
     reserved: Option<usize>,
     response_ended: bool,
+    /// What the hook got that is asked.
+    hook: Option<Vec<u8>>,
+    /// How many hooks must have let the request go on before it does.
+    guards: usize,
 }
 
 impl<'w> Envoy<'w> {
-    pub fn new(plugin: Rc<Plugin>, holding: Holding, workspace: &'w mut Workspace) -> Self {
+    /// `guards`: how many hooks of the plugin's see a request before it goes on.
+    pub fn new(plugin: Rc<Plugin>, guards: usize, holding: Holding, workspace: &'w mut Workspace) -> Self {
         Self {
-            exchange: Exchange::new(plugin),
+            hook: None,
+            guards,
+            exchange: Exchange::new(Rc::clone(&plugin)),
             workspace,
             ends: Ends {
-                client: Client::default(),
+                client: Client {
+                    hooked: plugin.hooks.is_some(),
+                    ..Client::default()
+                },
                 upstream: Upstream::default(),
             },
             holding,
@@ -68,8 +81,9 @@ impl<'w> Envoy<'w> {
         self.request_ended = end;
         let abilities = self.abilities();
         let step = self.exchange.request_headers(headers, end, abilities, self.workspace);
+        let asks = matches!(step, RequestStep::Ask);
         self.ends.request(step, false);
-        self.after_reply();
+        self.behind(asks);
         if !self.exchange.awaits_body() {
             return;
         }
@@ -84,15 +98,56 @@ impl<'w> Envoy<'w> {
     fn release(&mut self) {
         let abilities = self.abilities();
         let step = self.exchange.release_request_headers(abilities, self.workspace);
+        let asks = matches!(step, RequestStep::Ask);
         self.ends.request(step, false);
-        self.after_reply();
+        self.behind(asks);
     }
 
     fn request_chunk(&mut self, bytes: &[u8], end: bool) {
         let abilities = self.abilities();
         let step = self.exchange.request_chunk(bytes, end, abilities, self.workspace);
+        let asks = matches!(step, RequestStep::Ask);
         self.ends.request(step, true);
+        self.behind(asks);
+    }
+
+    /// A step about the request is done. `asks`: it was to ask hooks.
+    fn behind(&mut self, asks: bool) {
         self.after_reply();
+        if asks {
+            return self.ask();
+        }
+        let goes_on = self.ends.upstream.asked || self.ends.upstream.called;
+        assert!(
+            self.guards == 0 || !goes_on && self.ends.client.end != Some(End::Untouched),
+            "it goes on unasked"
+        );
+    }
+
+    /// Does what is next where hooks are asked.
+    fn ask(&mut self) {
+        let abilities = self.abilities();
+        match self.exchange.next_hook(abilities, self.workspace) {
+            HookStep::Call(call) => self.hook = Some(call.message.to_vec()),
+            // It is for nobody here, and goes on with what hooks have made of its body.
+            HookStep::Request {
+                step: RequestStep::Forward(forward),
+                ..
+            } if !forward.edits.sets().any(|(name, _)| name == b":path") => {
+                self.ends.client.ends(End::Untouched);
+                self.behind(false);
+            }
+            HookStep::Request { step, .. } => {
+                let asks = matches!(step, RequestStep::Ask);
+                assert!(!asks, "there is nothing to ask");
+                self.ends.request(step, false);
+                self.behind(false);
+            }
+            HookStep::Reply(reply) => {
+                self.ends.client.reply(reply);
+                self.after_reply();
+            }
+        }
     }
 
     fn is_over(&self) -> bool {
@@ -103,6 +158,7 @@ impl<'w> Envoy<'w> {
     fn after_reply(&mut self) {
         if self.ends.client.end == Some(End::Reply) {
             assert!(!self.exchange.awaits_response() && !self.exchange.awaits_body());
+            self.hook = None;
             self.exchange.answered_elsewhere(None);
         }
     }
@@ -124,12 +180,17 @@ impl<'w> Envoy<'w> {
         event: impl for<'x> FnOnce(&'x mut Exchange, &'x mut Workspace) -> ResponseStep<'x>,
     ) {
         let client = &mut self.ends.client;
+        let mut asks = false;
         let flow = match event(&mut self.exchange, self.workspace) {
             ResponseStep::PassThrough => {
                 assert!(!bytes, "raw bytes pass");
                 Flow::Continue
             }
-            ResponseStep::Await | ResponseStep::Ask => Flow::Hold,
+            ResponseStep::Await => Flow::Hold,
+            ResponseStep::Ask => {
+                asks = true;
+                Flow::Drop
+            }
             ResponseStep::Drop => Flow::Drop,
             ResponseStep::RewriteTrailers(_) => Flow::Continue,
             ResponseStep::RewriteHeaders(edits) => {
@@ -194,6 +255,10 @@ impl<'w> Envoy<'w> {
             client.bytes(&std::mem::take(&mut self.held));
         }
         self.after_reply();
+        if asks {
+            self.response_ended |= end;
+            return self.ask();
+        }
         if end && !self.is_over() {
             assert_eq!(flow, Flow::Continue, "the answer is lost");
             assert!(self.ends.client.has_headers(), "the headers go out as they are");
@@ -208,7 +273,8 @@ impl Host for Envoy<'_> {
     }
 
     fn client_bytes(&mut self, bytes: &[u8], end: bool) {
-        if self.request_ended || self.is_over() {
+        // Behind a request that is asked about by its headers alone, nothing is shown.
+        if self.request_ended || self.is_over() || self.hook.is_some() {
             return;
         }
         self.request_ended = end;
@@ -231,13 +297,13 @@ impl Host for Envoy<'_> {
         self.request_chunk(bytes, end);
         let upstream = &self.ends.upstream;
         assert!(
-            !end || self.is_over() || upstream.complete || upstream.called,
+            !end || self.is_over() || upstream.complete || upstream.called || self.hook.is_some(),
             "the request is lost"
         );
     }
 
     fn client_trailers(&mut self) {
-        if self.request_ended || self.is_over() {
+        if self.request_ended || self.is_over() || self.hook.is_some() {
             return;
         }
         self.request_ended = true;
@@ -254,8 +320,9 @@ impl Host for Envoy<'_> {
             }
             let abilities = self.abilities();
             let step = self.exchange.request_without_body(abilities, self.workspace);
+            let asks = matches!(step, RequestStep::Ask);
             self.ends.request(step, true);
-            return self.after_reply();
+            return self.behind(asks);
         }
         let abilities = self.abilities();
         let step = self.exchange.request_chunk(b"", true, abilities, self.workspace);
@@ -271,7 +338,7 @@ impl Host for Envoy<'_> {
     }
 
     fn upstream_headers(&mut self, headers: Headers, end: bool) {
-        if self.is_over() {
+        if self.is_over() || self.hook.is_some() {
             return;
         }
         if self.ends.upstream.called {
@@ -290,7 +357,8 @@ impl Host for Envoy<'_> {
     }
 
     fn upstream_bytes(&mut self, bytes: &[u8], end: bool) {
-        if self.is_over() || self.response_ended {
+        // What comes while hooks are asked about the answer is dropped.
+        if self.is_over() || self.response_ended || self.hook.is_some() {
             return;
         }
         if self.ends.upstream.called {
@@ -315,7 +383,7 @@ impl Host for Envoy<'_> {
     }
 
     fn upstream_trailers(&mut self, trailers: Headers) {
-        if self.is_over() || self.response_ended {
+        if self.is_over() || self.response_ended || self.hook.is_some() {
             return;
         }
         if self.ends.upstream.called {
@@ -359,6 +427,7 @@ impl Host for Envoy<'_> {
         self.ends.upstream.called = false;
         match self.exchange.call_closed(code, message, host_reply, self.workspace) {
             CallStep::Reply(reply) => self.ends.client.reply(reply),
+            CallStep::Ask => return self.ask(),
             step => panic!("a call's end gives {step:?}"),
         }
         self.after_reply();
@@ -378,7 +447,10 @@ impl Host for Envoy<'_> {
 
     fn refuses(&mut self) {
         if !self.is_over()
-            && (self.exchange.awaits_body() || self.ends.upstream.called || self.exchange.awaits_response())
+            && (self.exchange.awaits_body()
+                || self.ends.upstream.called
+                || self.exchange.awaits_response()
+                || self.hook.is_some())
         {
             self.fail();
         }
@@ -388,5 +460,24 @@ impl Host for Envoy<'_> {
         if !self.is_over() {
             self.ends.client.ends(End::Left);
         }
+    }
+
+    fn hook_answers(&mut self, answer: Result<&[u8], CallFailure>) -> bool {
+        if self.is_over() {
+            return false;
+        }
+        let Some(mut object) = self.hook.take() else {
+            return false;
+        };
+        let answer = answer.map(|change| {
+            object.extend_from_slice(change);
+            &*object
+        });
+        let news = self.exchange.hook_answered(answer).expect("a hook");
+        if news.outcome == Outcome::Passed {
+            self.guards = self.guards.saturating_sub(1);
+        }
+        self.ask();
+        true
     }
 }

@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use protobridge::config::Plugin;
 use protobridge::exchange::{Abilities, Exchange, Failure, HostReply, RequestStep, ResponseStep, Workspace};
+use protobridge::hooks::CallFailure;
 use protobridge::http::headers::Headers;
 
 use super::{Client, End, Ends, Host, Upstream};
@@ -255,5 +256,9 @@ impl Host for Kong<'_> {
         if !self.is_over() {
             self.ends.client.ends(End::Left);
         }
+    }
+
+    fn hook_answers(&mut self, _: Result<&[u8], CallFailure>) -> bool {
+        false
     }
 }

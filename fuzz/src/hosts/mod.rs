@@ -9,6 +9,7 @@ pub mod script;
 use prost_reflect::DynamicMessage;
 use protobridge::exchange::{HostReply, Reply, RequestStep};
 use protobridge::grpc::frame::{FrameReader, Kind};
+use protobridge::hooks::CallFailure;
 use protobridge::http::headers::{HeaderEdits, Headers};
 use serde_json::Value;
 
@@ -37,6 +38,9 @@ pub trait Host {
     fn refuses(&mut self);
     /// The client left.
     fn client_leaves(&mut self);
+    /// The hook that is asked answers with the object that it got and this behind it, which changes it, or fails. Returns
+    /// whether there was one.
+    fn hook_answers(&mut self, answer: Result<&[u8], CallFailure>) -> bool;
     /// The client and the upstream.
     fn ends(&mut self) -> &mut Ends;
 }
@@ -72,6 +76,8 @@ pub struct Client {
     pub end: Option<End>,
     /// Whether the headers of an answer in place are changed; they go out no earlier.
     headers: bool,
+    /// Hooks have their say in the answer.
+    hooked: bool,
     status: u16,
     content_type: Vec<u8>,
     body: Vec<u8>,
@@ -105,7 +111,7 @@ impl Client {
         for (name, value) in reply.headers.iter() {
             assert!(!name.starts_with(b"grpc-") && !value.contains(&b'\n'), "{reply:?}");
         }
-        if reply.status >= 400 {
+        if reply.status >= 400 && !self.hooked {
             assert_eq!(self.content_type, b"application/json");
             let body: Value = serde_json::from_slice(&reply.body).expect("an error body");
             let error = body.get("error").unwrap_or(&body);
@@ -154,7 +160,7 @@ impl Client {
 
     /// Checks what it has seen. `raw`: bytes that are no JSON.
     pub fn check(&self, raw: bool) {
-        if raw && self.status < 300 {
+        if raw && self.status < 300 || self.hooked && self.end == Some(End::Reply) {
             return;
         }
         let (status, shown) = (self.status, String::from_utf8_lossy(&self.body));
@@ -254,7 +260,6 @@ impl Ends {
                 self.client.ends(End::Untouched);
                 Flow::Continue
             }
-            // Nothing is configured that asks.
             RequestStep::Await | RequestStep::Ask => Flow::Hold,
             RequestStep::Drop => Flow::Drop,
             RequestStep::Reply(reply) => {

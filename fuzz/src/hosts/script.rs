@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use protobridge::config::{Dispatch, Plugin, Settings};
 use protobridge::exchange::{HostReply, Workspace};
+use protobridge::hooks::CallFailure;
 use protobridge::http::headers::Headers;
 use serde_json::{Map, Value, json};
 
@@ -15,11 +16,17 @@ use crate::edge::FILES;
 use crate::letters::Letters;
 
 thread_local! {
-    /// All configurations, over one schema.
-    static PLUGINS: Vec<Rc<Plugin>> = configurations().into_iter().map(plugin).collect();
+    /// All configurations, over one schema, and how many hooks each has that see a request before it goes on.
+    static PLUGINS: Vec<(Rc<Plugin>, usize)> = configurations().into_iter().map(guarded).collect();
 }
 
-fn configurations() -> [Value; 16] {
+fn guarded(configuration: Value) -> (Rc<Plugin>, usize) {
+    let hooks = &configuration["hooks"];
+    let guards = hooks["pre"].as_array().map_or(0, Vec::len) + usize::from(hooks["auth"].is_object());
+    (plugin(configuration), guards)
+}
+
+fn configurations() -> [Value; 22] {
     [
         json!({}),
         json!({ "dispatch": "call" }),
@@ -39,8 +46,50 @@ fn configurations() -> [Value; 16] {
                 "limits": { "max_response_bytes": 60 } }),
         json!({ "transforms": transforms(), "bodyless": "call" }),
         json!({ "transforms": transforms(), "upstream": { "grpc_web": true }, "limits": { "max_message_bytes": 20 } }),
+        json!({ "hold_headers": true, "hooks": hooks(), "bodyless": "call" }),
+        json!({ "hold_headers": true, "hooks": hooks(), "dispatch": "call" }),
+        json!({ "hold_headers": true, "hooks": hooks(), "upstream": { "grpc_web": true }, "bodyless": "in_place" }),
+        json!({ "hold_headers": true, "hooks": hooks(), "upstream": { "connect_bridge": true }, "unmatched": "pass_through" }),
+        json!({ "hold_headers": true, "hooks": hooks(), "transforms": transforms(), "bodyless": "call" }),
+        json!({ "hooks": { "cluster": "c", "pre": [{ "name": "a" }], "auth": {} },
+                "limits": { "max_request_bytes": 40, "max_response_bytes": 60, "max_message_bytes": 2000 } }),
     ]
 }
+
+fn hooks() -> Value {
+    json!({
+        "cluster": "c",
+        "pre": [{ "name": "a" }, { "name": "b" }],
+        "post": [{ "name": "c", "on_error": "allow" }],
+        "response": [{ "name": "d" }, { "name": "e" }],
+    })
+}
+
+/// What a hook puts behind the object that it got, which merges into it.
+const HOOK_CHANGES: [&[u8]; 17] = [
+    b"",
+    // A refusal, and an answer of its own.
+    b"\x1a\x09\x52\x07\x08\x93\x03\x12\x02no",
+    b"\x1a\x09\x52\x07\x08\xc8\x01\x2a\x02{}",
+    // A body.
+    b"\x1a\x02\x72\x00",
+    b"\x1a\x04\x72\x02{}",
+    b"\x1a\x09\x72\x07[{},{}]",
+    b"\x1a\x0a\x72\x08{\"id\":3}",
+    // A method and a URL.
+    b"\x1a\x05\x5a\x03GET",
+    b"\x1a\x06\x5a\x04POST",
+    b"\x1a\x07\x2a\x05/up/7",
+    b"\x1a\x07\x2a\x05/down",
+    b"\x1a\x0a\x2a\x08/nowhere",
+    // A header, and the metadata of a session.
+    b"\x1a\x12\x12\x10\x0a\x06accept\x12\x06a/b, c",
+    b"\x22\x00\x2a\x0a\x0a\x05token\x12\x01t",
+    // Another response.
+    b"\x3a\x08\x08\xc9\x01\x12\x03new",
+    b"\x3a\x03\x08\xcc\x01",
+    b"\xff",
+];
 
 /// Of every method whose messages are notes.
 fn transforms() -> Value {
@@ -324,7 +373,7 @@ fn fields(list: &[(&str, &str)]) -> Headers {
 /// headers, one for its end, then a letter for each event with letters for what comes with it.
 pub fn run(data: &[u8], workspace: &mut Workspace) {
     let mut letters = Letters(data);
-    let plugin = PLUGINS.with(|plugins| Rc::clone(letters.choose(plugins)));
+    let (plugin, guards) = PLUGINS.with(|plugins| letters.choose(plugins).clone());
     let host = letters.letter() % 5;
     let (method, path) = *letters.choose(&TARGETS);
     let mut asked = fields(&[(":method", method), (":path", path), (":authority", "a")]);
@@ -336,14 +385,17 @@ pub fn run(data: &[u8], workspace: &mut Workspace) {
     let native = asked
         .get("content-type")
         .is_some_and(|value| value.starts_with(b"application/grpc"));
-    let host = match native && !plugin.transforms.is_empty() {
+    let host = match native && (guards > 0 || !plugin.transforms.is_empty()) {
         true => 4,
         false => host,
     };
     match host {
         0..=2 => {
-            let holding = [Holding::Yes, Holding::No, Holding::Unknown][host];
-            let mut envoy = Envoy::new(plugin, holding, workspace);
+            let holding = match plugin.settings.hold_headers {
+                Some(true) => Holding::Yes,
+                _ => [Holding::Yes, Holding::No, Holding::Unknown][host],
+            };
+            let mut envoy = Envoy::new(plugin, guards, holding, workspace);
             envoy.request_headers(asked, letters.flag());
             play(&mut letters, &mut envoy, raw);
         }
@@ -355,9 +407,10 @@ pub fn run(data: &[u8], workspace: &mut Workspace) {
                 ..
             } = &plugin.settings;
             let calls = [dispatch, bodyless].contains(&&Dispatch::Call);
-            let refused = calls || upstream.grpc_web || upstream.connect_bridge || upstream.cluster.is_some();
+            let refused =
+                guards > 0 || calls || upstream.grpc_web || upstream.connect_bridge || upstream.cluster.is_some();
             let plugin = match refused {
-                true => PLUGINS.with(|plugins| Rc::clone(&plugins[0])),
+                true => PLUGINS.with(|plugins| Rc::clone(&plugins[0].0)),
                 false => plugin,
             };
             let mut kong = Kong::new(plugin, workspace);
@@ -379,6 +432,7 @@ pub fn run(data: &[u8], workspace: &mut Workspace) {
                 true => fields(letters.choose(&TRAILERS)),
                 false => fields(letters.choose(&RESPONSE_HEADERS)),
             },
+            |letters| *letters.choose(&HOOK_CHANGES),
         ),
     }
 }
@@ -398,10 +452,13 @@ fn play(letters: &mut Letters<'_>, host: &mut impl Host, raw: bool) {
     // What is left happens in order, and well: whoever still waits gets an answer.
     host.tick();
     host.client_bytes(&wires.up, true);
+    // A key, too, where somebody asks for one.
+    while host.hook_answers(Ok(HOOK_CHANGES[13])) {}
     host.upstream_headers(fields(RESPONSE_HEADERS[0]), false);
     deliver(host, &mut wires.down, usize::MAX, false);
     host.upstream_trailers(fields(TRAILERS[0]));
     host.call_closed(0, b"", None);
+    while host.hook_answers(Ok(HOOK_CHANGES[0])) {}
     let ends = host.ends();
     assert!(ends.client.end.is_some(), "no answer");
     assert!(!matches!(ends.client.end, Some(End::InPlace)) || ends.upstream.asked);
@@ -409,7 +466,7 @@ fn play(letters: &mut Letters<'_>, host: &mut impl Host, raw: bool) {
 }
 
 fn event(letters: &mut Letters<'_>, host: &mut impl Host, wires: &mut Wires) {
-    match letters.letter() % 18 {
+    match letters.letter() % 21 {
         0 | 1 => wires.up.extend_from_slice(letters.choose(&CLIENT_PIECES)),
         2 => {
             let length = letters.letter().min(wires.up.len());
@@ -452,7 +509,13 @@ fn event(letters: &mut Letters<'_>, host: &mut impl Host, wires: &mut Wires) {
             host.call_closed(code, message, host_reply);
         }
         16 => host.client_leaves(),
-        _ => host.refuses(),
+        17 => host.refuses(),
+        18 | 19 => {
+            host.hook_answers(Ok(letters.choose(&HOOK_CHANGES)));
+        }
+        _ => {
+            host.hook_answers(Err(CallFailure::TimedOut));
+        }
     }
 }
 
