@@ -20,7 +20,8 @@
 //! - `sent`, `write`: the object that a hook gets. `message`: what is read of the one that it answers with.
 //! - `answer`, `target`, `query`: what a request hook's answer does. `response`: what a response hook's does.
 //! - `session`: who has been authenticated.
-//! - [`reply`]: answers in place of the service's. `sniff`: the types of bodies that nobody names. [`native`]: refusals for gRPC clients. [`failure`]: failed calls.
+//! - [`reply`]: answers in place of the service's. `sniff`: the types of bodies that nobody names. [`native`]: refusals for
+//!   gRPC clients. [`failure`]: failed calls.
 //! - `names`: header names. `pairs`: names and values.
 //!
 //! Source: Tyk's gateway and `proto-fixtures/coprocess/coprocess.proto`, which is what is on the wire.

@@ -4,9 +4,9 @@ use crate::grpc::Code;
 
 /// The gRPC codes in the place of the HTTP statuses with which a hook answers itself.
 ///
-/// What the codes' own table (`google/rpc/code.proto`) gives for the HTTP clients of a service, read backwards: whoever calls
-/// it is told the same. Behind it what that table doesn't have. gRPC's table for plain HTTP
-/// (`doc/http-grpc-status-mapping.md`) is for answers that nobody meant; here it gives 502 alone.
+/// The codes' own table (`google/rpc/code.proto`), read backwards, so that all clients are told the same, and what comes
+/// closest to a status that isn't there. gRPC's table for plain HTTP (`doc/http-grpc-status-mapping.md`) is for answers that
+/// nobody meant: of it there is 502 alone.
 pub const CODES: [(u16, Code); 19] = [
     (400, Code::InvalidArgument),
     (401, Code::Unauthenticated),
@@ -29,8 +29,7 @@ pub const CODES: [(u16, Code); 19] = [
     (504, Code::DeadlineExceeded),
 ];
 
-/// The gRPC code in the place of the HTTP status with which a hook answers itself. It is never OK: the method hasn't been
-/// called.
+/// The gRPC code in the place of the HTTP status with which a hook answers itself. It is never OK: the method hasn't been called.
 ///
 /// A status that isn't among [`CODES`] counts as the first of its hundred (RFC 9110, section 15); of a success or a
 /// redirection nothing is known in gRPC.

@@ -3,8 +3,8 @@
 
 use crate::http::headers::Headers;
 
-/// Adds the type of the body to the headers of a response where they have none and don't say that it is encoded, as Go's server
-/// does it.
+/// Adds the type of the body to the headers of a response where they have none and don't say that it is encoded, as Go's
+/// server does it.
 pub fn add_content_type(body: &[u8], headers: &mut Headers) {
     if headers.get("content-type").is_none()
         && headers.get("content-encoding").is_none_or(<[u8]>::is_empty)

@@ -39,7 +39,7 @@ fn get(query: String) -> Request {
     }
 }
 
-/// How many instructions an exchange takes whose hooks answer with what they got and `change` behind it, which merges into it.
+/// How many instructions an exchange takes whose hooks answer with what they got and `change` behind it, which merges.
 /// `response`: a text that the service answers with, about whose answer hooks are asked too.
 fn cost(hooks: &Value, request: &Request, headers: &[(String, String)], change: &[u8], response: Option<&str>) -> u64 {
     cost_of_each(hooks, request, headers, &|_| change, response)

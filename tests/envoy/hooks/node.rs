@@ -1,4 +1,5 @@
-//! Hooks in Node, whose runtime drops the fields that a server's `.proto` doesn't have: with all of them, and with those of old.
+//! Hooks in Node, whose runtime drops the fields that a server's `.proto` doesn't have: with all of them, and with those of
+//! old.
 
 use std::fs;
 use std::sync::OnceLock;

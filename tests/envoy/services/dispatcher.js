@@ -1,12 +1,13 @@
-// A server of Tyk's rich plugins in Node, as its authors write it: by @grpc/proto-loader from the .proto that it is given. Its
-// runtime drops the fields that it doesn't know. Prints its port.
+// A server of Tyk's rich plugins in Node, as its authors write it: by @grpc/proto-loader from the .proto that it is given.
+// Its runtime drops the fields that it doesn't know. Prints its port.
 'use strict';
 
 const grpc = require('@grpc/grpc-js');
 const loader = require('@grpc/proto-loader');
 
 const [, , proto] = process.argv;
-const definition = loader.loadSync(proto, { keepCase: true, longs: String, enums: String, defaults: true, oneofs: true });
+const options = { keepCase: true, longs: String, enums: String, defaults: true, oneofs: true };
+const definition = loader.loadSync(proto, options);
 const { Dispatcher } = grpc.loadPackageDefinition(definition).coprocess;
 
 // By hook_name; others echo.
