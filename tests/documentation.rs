@@ -9,6 +9,7 @@ use protobridge::config::Plugin;
 use protobridge::config::keys::{KEYS, Kind};
 use protobridge::exchange::failure::Reason;
 use protobridge::grpc::Code;
+use protobridge::hooks::native::{CODES, refusal_code};
 use serde_json::{Value, json};
 
 #[path = "harness/markdown.rs"]
@@ -71,6 +72,28 @@ fn each_code_has_the_http_status_that_the_table_gives() {
         }
     }
     assert_eq!(seen, (1..=16).collect());
+}
+
+#[test]
+fn each_refusal_of_a_hook_has_the_code_that_the_table_gives() {
+    let mut seen = BTreeSet::new();
+    for row in table("| gRPC code | HTTP status of a hook's refusal |") {
+        for words in row[1].split(", ") {
+            // A hundred has one that isn't by itself.
+            let status = words
+                .split_once('x')
+                .map_or(words, |(hundred, _)| &hundred[hundred.len() - 1..]);
+            let (status, alone) = match status.parse().unwrap() {
+                hundred @ ..=9 => (hundred * 100 + 77, false),
+                status => (status, true),
+            };
+            assert_eq!(refusal_code(status).name(), row[0], "{words}");
+            if alone {
+                seen.insert(status);
+            }
+        }
+    }
+    assert_eq!(seen, CODES.iter().map(|(status, _)| *status).collect());
 }
 
 #[test]
