@@ -13,14 +13,12 @@ use super::sent::Sent;
 use super::session::Session;
 use super::settings::{Chain, Hook, Kind, OnError};
 use super::state::{CurrentRequest, CurrentResponse};
+use crate::grpc::frame;
 use crate::grpc::metadata::is_metadata_value;
 use crate::http::headers::Headers;
 
-/// The service of every call.
-pub const SERVICE: &str = "coprocess.Dispatcher";
-
-/// Its method.
-pub const METHOD: &str = "Dispatch";
+/// The path of every call.
+pub const PATH: &str = "/coprocess.Dispatcher/Dispatch";
 
 /// The hooks of one exchange.
 #[derive(Debug)]
@@ -70,7 +68,7 @@ pub enum Next<'c> {
     GoOn,
 }
 
-/// A call to [`SERVICE`] and [`METHOD`].
+/// A call to [`PATH`].
 #[derive(Debug)]
 pub struct HookCall<'c> {
     /// The hook: where it is called, and how long it has.
@@ -81,8 +79,8 @@ pub struct HookCall<'c> {
     pub timeout: Duration,
     /// Initial metadata.
     pub metadata: &'c Headers,
-    /// The message, without its frame prefix.
-    pub message: &'c [u8],
+    /// The one message, framed.
+    pub frame: &'c [u8],
 }
 
 /// How a hook's turn ended.
@@ -108,7 +106,7 @@ pub enum Outcome {
 /// Buffers that are used for one call after the other.
 #[derive(Debug, Default)]
 pub struct Memory {
-    message: Vec<u8>,
+    frame: Vec<u8>,
     scratch: Vec<u8>,
     metadata: Headers,
 }
@@ -116,7 +114,7 @@ pub struct Memory {
 impl Memory {
     /// How many bytes of memory they take.
     pub fn footprint(&self) -> usize {
-        self.message.capacity() + self.scratch.capacity() + self.metadata.footprint()
+        self.frame.capacity() + self.scratch.capacity() + self.metadata.footprint()
     }
 }
 
@@ -193,7 +191,7 @@ impl Course {
             authority: self.chain.settings().authority.as_deref(),
             timeout: hook.timeout,
             metadata: &memory.metadata,
-            message: &memory.message,
+            frame: &memory.frame,
         })
     }
 
@@ -269,11 +267,12 @@ impl Course {
         memory: &'c mut Memory,
     ) -> HookCall<'c> {
         let Memory {
-            message,
+            frame,
             scratch,
             metadata,
         } = memory;
-        message.clear();
+        frame.clear();
+        let begun = frame::begin(frame);
         let sent = Sent {
             hook,
             settings: self.chain.settings(),
@@ -282,7 +281,8 @@ impl Course {
             request_uri: &self.request_uri,
             session: self.session.as_ref(),
         };
-        sent.write(response, scratch, message);
+        sent.write(response, scratch, frame);
+        frame::finish(frame, begun);
         metadata.clear();
         let traced = request
             .headers()
@@ -294,7 +294,7 @@ impl Course {
             authority: self.chain.settings().authority.as_deref(),
             timeout: hook.timeout,
             metadata,
-            message,
+            frame,
         }
     }
 

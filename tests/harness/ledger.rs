@@ -22,6 +22,7 @@ pub enum HostCall {
     SendLocalReply,
     ContinueStream,
     CloseStream,
+    CallHttp,
     OpenGrpc,
     SendGrpc,
     CloseGrpc,
