@@ -106,7 +106,8 @@ fn operation(key: &str, given: &Map<String, Value>, errors: &mut Problems<Config
                 "header" => Source::Header(header(&format!("{key}.header"), set, errors)?),
                 "property" => {
                     let parts = texts(&format!("{key}.property"), set.get("property")?, errors);
-                    Source::Property(parts.into_iter().map(|part| part.text.into()).collect())
+                    let segments: Vec<_> = parts.into_iter().map(|part| part.text).collect();
+                    Source::Property(segments.join("\0").into())
                 }
                 _ => {
                     if set.contains_key("required") {

@@ -60,12 +60,8 @@ impl Exchange {
         } else {
             self.share.admit(footprint, limits)
         };
-        let property = |path: &[&str]| {
-            let path: Vec<Box<str>> = path.iter().map(|segment| (*segment).into()).collect();
-            (abilities.property)(&path)
-        };
         let asking = Asking {
-            course: Course::new(chain, Caller::ask(property), head.headers()),
+            course: Course::new(chain, Caller::ask(abilities.property), head.headers()),
             stage: Stage::Admission,
             form,
             body: match gathers {
@@ -375,6 +371,10 @@ impl Exchange {
                 None => {}
                 Some(Ok(())) => return Turn::Described,
                 Some(Err(failure)) => return Turn::Failed(failure),
+            }
+            // Else it is found when the request is released.
+            if !asking.course.awaits_method() {
+                return Turn::GoOn;
             }
             match Matched::find(&self.plugin, method, path, &mut workspace.captures) {
                 Ok(Some(matched)) => {

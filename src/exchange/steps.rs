@@ -35,8 +35,8 @@ pub struct Abilities {
     /// The request may go on unread where it is none for a method, a preflight or an upgrade. A host that doesn't show bodies
     /// as they come has seen to it that there is none: it could be a call, whatever the headers say.
     pub passes_unread: bool,
-    /// Reads a property of the host's, whose path has these segments. `None`: it isn't there.
-    pub property: fn(&[Box<str>]) -> Option<Vec<u8>>,
+    /// Reads a property of the host's, by its path, whose segments are separated by zero bytes. `None`: it isn't there.
+    pub property: fn(&str) -> Option<Vec<u8>>,
     /// The response's trailers can be changed.
     pub changes_trailers: bool,
     /// The time in seconds since 1970.
@@ -49,7 +49,7 @@ fn no_clock() -> i64 {
 }
 
 /// No host: it has no property.
-fn no_property(_: &[Box<str>]) -> Option<Vec<u8>> {
+fn no_property(_: &str) -> Option<Vec<u8>> {
     None
 }
 

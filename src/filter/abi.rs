@@ -238,9 +238,9 @@ pub fn property(path: &[&str]) -> Result<Vec<u8>, HostStatus> {
     joined_property(&path.join("\0"))
 }
 
-/// The same of a path from a configuration, whatever there is or isn't.
-pub fn property_at(path: &[Box<str>]) -> Option<Vec<u8>> {
-    joined_property(&path.join("\0")).ok()
+/// The same of a path that is joined by zero bytes, whatever there is or isn't.
+pub fn property_at(path: &str) -> Option<Vec<u8>> {
+    joined_property(path).ok()
 }
 
 fn joined_property(path: &str) -> Result<Vec<u8>, HostStatus> {

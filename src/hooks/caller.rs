@@ -1,13 +1,13 @@
 //! What the gateway knows of client and route beside the request: it goes into `spec`, but for whether TLS ended here.
 
 /// The names in `spec`, and the attributes of the gateway that they are.
-const ATTRIBUTES: [(&str, &[&str]); 6] = [
-    ("client_ip", &["source", "address"]),
-    ("route", &["xds", "route_name"]),
-    ("cert_subject", &["connection", "subject_peer_certificate"]),
-    ("cert_sha256", &["connection", "sha256_peer_certificate_digest"]),
-    ("cert_uri_san", &["connection", "uri_san_peer_certificate"]),
-    ("cert_dns_san", &["connection", "dns_san_peer_certificate"]),
+const ATTRIBUTES: [(&str, &str); 6] = [
+    ("client_ip", "source\0address"),
+    ("route", "xds\0route_name"),
+    ("cert_subject", "connection\0subject_peer_certificate"),
+    ("cert_sha256", "connection\0sha256_peer_certificate_digest"),
+    ("cert_uri_san", "connection\0uri_san_peer_certificate"),
+    ("cert_dns_san", "connection\0dns_san_peer_certificate"),
 ];
 
 /// What the gateway knows of client and route.
@@ -19,10 +19,11 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Asks the gateway. `attribute`: the bytes of the attribute at this path, `None`: it isn't there.
-    pub fn ask(mut attribute: impl FnMut(&[&str]) -> Option<Vec<u8>>) -> Self {
-        let mut known = |path: &[&str]| attribute(path).filter(|value| !value.is_empty());
-        let tls = known(&["connection", "tls_version"]).is_some();
+    /// Asks the gateway. `attribute`: the bytes of the attribute at this path, whose segments are separated by zero bytes;
+    /// `None`: it isn't there.
+    pub fn ask(mut attribute: impl FnMut(&str) -> Option<Vec<u8>>) -> Self {
+        let mut known = |path: &str| attribute(path).filter(|value| !value.is_empty());
+        let tls = known("connection\0tls_version").is_some();
         // Without TLS there is no certificate to ask for.
         let asked = ATTRIBUTES.iter().filter(|(name, _)| tls || !name.starts_with("cert_"));
         let spec = asked.filter_map(|(name, path)| {

@@ -148,6 +148,11 @@ impl Course {
         self.chain.hook(self.at).filter(|_| self.calls)
     }
 
+    /// Whether a hook is asked once the method is known, and told of it.
+    pub fn awaits_method(&self) -> bool {
+        self.chain.awaits_method()
+    }
+
     /// Whether a hook may want to see the response: the request must be kept until then, and all of the response held.
     pub fn awaits_response(&self) -> bool {
         self.chain.awaits_response()

@@ -60,3 +60,11 @@ pub fn lossy(bytes: &[u8]) -> Cow<'_, [u8]> {
         Cow::Owned(text) => Cow::Owned(text.into_bytes()),
     }
 }
+
+/// The same, where they needn't be copied.
+pub fn owned_lossy(bytes: Vec<u8>) -> Vec<u8> {
+    match lossy(&bytes) {
+        Cow::Borrowed(_) => bytes,
+        Cow::Owned(text) => text,
+    }
+}

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 
 use super::caller::Caller;
 use super::names::append_canonical;
-use super::pairs::{Pairs, first_of_each, lossy, sort};
+use super::pairs::{Pairs, first_of_each, lossy, owned_lossy, sort};
 use super::query;
 use super::session::Session;
 use super::settings::{Hook, Kind, Settings};
 use super::state::{CurrentRequest, CurrentResponse};
-use super::write::{record_length, write_bytes, write_entry, write_head, write_number, write_text_entry};
+use super::write::{record_length, write_bytes, write_entry, write_head, write_header, write_number, write_text_entry};
 use crate::grpc::metadata::is_connection_header;
 use crate::wire::write_record;
 
@@ -64,17 +64,15 @@ impl Sent<'_> {
             .iter()
             .filter(|(name, _)| !matches!(*name, b"host" | b"transfer-encoding") && !name.starts_with(b":"))
             .filter(|(name, _)| !for_response || !is_connection_header(name));
-        for (name, value) in first_values(seen) {
-            write_entry(1, &name, &value, out);
+        let seen = seen.map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value)));
+        for (name, value) in first_of_each(seen.collect()) {
+            write_header(1, &name, &lossy(&value), out);
         }
         write_bytes(5, self.url().as_bytes(), out);
         for (name, value) in first_of_each(query::parse(self.request.query())) {
             write_text_entry(6, &name, &value, out);
         }
-        // No override: -1, of which a varint has ten bytes.
-        let mut overrides = Vec::new();
-        write_number(1, -1_i64 as u64, &mut overrides);
-        write_record(10, &overrides, out);
+        write_record(10, NO_OVERRIDE, out);
         write_bytes(11, &lossy(self.request.method()), out);
         write_bytes(12, &lossy(self.request_uri), out);
         write_bytes(13, self.scheme().as_bytes(), out);
@@ -118,6 +116,9 @@ impl Sent<'_> {
     }
 }
 
+/// `ReturnOverrides` whose code is -1, of which a varint has ten bytes.
+const NO_OVERRIDE: &[u8] = b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01";
+
 /// The MD5 of no bytes: there are no bundles here.
 const NO_BUNDLE: &[u8] = b"d41d8cd98f00b204e9800998ecf8427e";
 
@@ -151,7 +152,7 @@ fn canonical<'h>(headers: impl Iterator<Item = (&'h [u8], &'h [u8])>) -> Pairs<'
     let canonical = headers.map(|(name, value)| {
         let mut canonical = Vec::with_capacity(name.len());
         append_canonical(name, &mut canonical);
-        (Cow::Owned(lossy(&canonical).into_owned()), lossy(value))
+        (Cow::Owned(owned_lossy(canonical)), lossy(value))
     });
     canonical.collect()
 }

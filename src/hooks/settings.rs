@@ -174,6 +174,11 @@ impl Chain {
         }
     }
 
+    /// Whether a hook is asked once the method is known.
+    pub fn awaits_method(&self) -> bool {
+        self.settings.hooks.iter().any(|hook| hook.kind >= Kind::Post)
+    }
+
     /// Whether a hook may want to see the response, for which the request must be kept.
     pub fn awaits_response(&self) -> bool {
         self.client == Client::Http && self.settings.hooks.iter().any(|hook| hook.kind == Kind::Response)

@@ -1,6 +1,6 @@
 //! Request and response as they stand between two hooks.
 
-use super::pairs::{Pairs, first_of_each, get, position};
+use super::pairs::{Pair, Pairs, first_of_each, get, position};
 use crate::http::headers::{HeaderEdits, Headers};
 
 /// A request as it stands.
@@ -85,8 +85,25 @@ impl CurrentRequest {
         }
     }
 
+    fn header(&self, name: &[u8]) -> Option<&[u8]> {
+        let mut headers = self.headers.iter();
+        headers.find(|(found, _)| *found == name).map(|(_, value)| value)
+    }
+
+    /// Whether the changes are none: what an echo says.
+    fn is_as_after(&self, changes: &HeaderChanges<'_>) -> bool {
+        let HeaderChanges { deleted, set, length } = changes;
+        let mut set = set.iter();
+        // Of a pseudo-header there is one.
+        let is_set = |(name, value): &Pair<'_>| name.starts_with(b":") && self.header(name) == Some(&**value);
+        deleted.is_empty() && length.is_none() && set.all(is_set)
+    }
+
     /// Does what `changes` say, in one pass.
     pub(super) fn change(&mut self, changes: &HeaderChanges<'_>) {
+        if self.is_as_after(changes) {
+            return;
+        }
         let HeaderChanges { deleted, set, length } = changes;
         let mut headers = Headers::default();
         let mut changed = |name: &[u8]| self.changed.push((name.to_vec().into(), b"".into()));

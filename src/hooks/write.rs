@@ -1,5 +1,6 @@
 //! Records of a `coprocess.Object`, written.
 
+use super::names::append_canonical;
 use super::pairs::lossy;
 use crate::wire::{Tag, WireType, varint_length, write_record, write_varint};
 
@@ -28,6 +29,17 @@ pub fn write_head(number: u32, length: usize, out: &mut Vec<u8>) {
 pub fn write_entry(number: u32, key: &[u8], value: &[u8], out: &mut Vec<u8>) {
     write_head(number, record_length(key.len()) + record_length(value.len()), out);
     write_record(1, key, out);
+    write_record(2, value, out);
+}
+
+/// Appends an entry of a map of strings whose key is the name of a header, canonical, without a copy of it.
+pub fn write_header(number: u32, name: &[u8], value: &[u8], out: &mut Vec<u8>) {
+    if !name.is_ascii() {
+        return write_entry(number, &lossy(name), value, out);
+    }
+    write_head(number, record_length(name.len()) + record_length(value.len()), out);
+    write_head(1, name.len(), out);
+    append_canonical(name, out);
     write_record(2, value, out);
 }
 

@@ -92,8 +92,8 @@ pub enum Source {
     Value(serde_json::Value),
     /// A header of the request, by its name in lower case.
     Header(Box<str>),
-    /// A property of the host, by its path.
-    Property(Box<[Box<str>]>),
+    /// A property of the host, by its path, whose segments are separated by zero bytes.
+    Property(Box<str>),
 }
 
 /// What is wrong with a rule.

@@ -41,8 +41,8 @@ fn is_comma(byte: &u8) -> bool {
     *byte == b','
 }
 
-/// The host's properties: the bytes of the one at a path, if it is there.
-pub type Properties<'h> = dyn FnMut(&[Box<str>]) -> Option<Vec<u8>> + 'h;
+/// The host's properties: the bytes of the one at a path, whose segments are separated by zero bytes, if it is there.
+pub type Properties<'h> = dyn FnMut(&str) -> Option<Vec<u8>> + 'h;
 
 /// Where the value of a field comes from in each exchange.
 #[derive(Debug)]
@@ -59,7 +59,8 @@ pub(super) struct Dynamic {
 pub(super) enum Origin {
     /// In lower case.
     Header(Box<str>),
-    Property(Box<[Box<str>]>),
+    /// Segments are separated by zero bytes.
+    Property(Box<str>),
 }
 
 impl Origin {
@@ -67,7 +68,7 @@ impl Origin {
     fn name(&self) -> String {
         match self {
             Self::Header(name) => format!("header `{}`", shown(name.as_bytes(), NAME)),
-            Self::Property(path) => format!("property `{}`", shown(path.join(".").as_bytes(), NAME)),
+            Self::Property(path) => format!("property `{}`", shown(path.replace('\0', ".").as_bytes(), NAME)),
         }
     }
 }
