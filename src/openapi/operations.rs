@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use super::changes::merge;
 use super::options::{is_visible, resource_patterns};
 use super::query::{self, below};
-use super::schemas::Schemas;
+use super::schemas::{Fields, Schemas};
 use super::source::Source;
 use super::swagger::{self, Security, Whole};
 use super::template::Path;
@@ -345,29 +345,41 @@ impl Describer<'_> {
         let mut without = binding.bound.clone();
         merge(&mut without, source.sets(&route.method));
         let message = source.tables.message(input);
-        let needs = source.tables.message(input).needs_required_check();
+        let needs = message.needs_required_check();
+        // What an update has is what changes.
+        let partial = &*binding.http_method == "PATCH";
+        let fields = |without| Fields { without, partial };
         let (schema, required) = match binding.body {
             Body::None => return None,
             Body::Whole if is_raw(message) => return Some(raw_body()),
-            Body::Whole if without.is_empty() || message.well_known().is_some() => {
-                (self.schemas.value(Kind::Message(input), Side::Request), needs)
+            Body::Whole => {
+                let needs = needs || !partial && self.schemas.requires(input, &without);
+                let is_whole = without.is_empty() && !partial || message.well_known().is_some();
+                let schema = match is_whole {
+                    true => self.schemas.value(Kind::Message(input), Side::Request),
+                    false => self.schemas.message(input, Side::Request, fields(&without)),
+                };
+                (schema, needs)
             }
-            Body::Whole => (self.schemas.message(input, Side::Request, &without), needs),
             Body::Field(index) => {
                 let field = message.field(index)?;
+                let descriptor = source.pool.get_message_by_name(message.full_name());
+                let needs = needs || self.schemas.requires_field(descriptor.as_ref(), field);
                 let of_body = without.iter().find(|bound| bound.field == index);
-                let within = below(source, field).filter(|_| field.cardinality == Cardinality::Singular);
-                match (within, of_body) {
-                    (Some(within), _) if is_raw(source.tables.message(within)) => return Some(raw_body()),
-                    (Some(within), Some(of_body)) if !of_body.below.is_empty() => {
-                        (self.schemas.message(within, Side::Request, &of_body.below), needs)
+                let of_body = of_body.map(|of_body| of_body.below.as_slice()).unwrap_or_default();
+                match below(source, field).filter(|_| field.cardinality == Cardinality::Singular) {
+                    Some(within) if is_raw(source.tables.message(within)) => return Some(raw_body()),
+                    Some(within) if partial || !of_body.is_empty() => {
+                        (self.schemas.message(within, Side::Request, fields(of_body)), needs)
                     }
-                    (Some(_), _) => (self.schemas.field(field, Side::Request), needs),
-                    (None, _) => (self.schemas.field(field, Side::Request), true),
+                    Some(_) => (self.schemas.field(field, Side::Request), needs),
+                    // It may be null all the same.
+                    None if !needs => (nullable(self.schemas.field(field, Side::Request)), true),
+                    None => (self.schemas.field(field, Side::Request), true),
                 }
             }
         };
-        let schema = if needs { schema } else { nullable(schema) };
+        let schema = if required { schema } else { nullable(schema) };
         let mut body = match route.method.client_streaming {
             false => json!({ "content": { text(JSON): { "schema": schema } } }),
             true => json!({

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use prost_reflect::{FieldDescriptor, MessageDescriptor};
+use prost_reflect::{EnumValueDescriptor, FieldDescriptor, MessageDescriptor};
 use serde_json::{Map, Value, json};
 
 use super::options::{Behavior, is_visible};
@@ -72,6 +72,23 @@ impl Shown {
     }
 }
 
+/// Fields of a message.
+#[derive(Clone, Copy)]
+pub(super) struct Fields<'f> {
+    /// All but these.
+    pub(super) without: &'f [BoundField],
+    /// Whether they are those of an update, which has what changes: what a service requires of a whole message is then no
+    /// more than allowed.
+    pub(super) partial: bool,
+}
+
+impl Fields<'_> {
+    pub(super) const ALL: Self = Self {
+        without: &[],
+        partial: false,
+    };
+}
+
 impl<'s> Schemas<'s> {
     /// `sent` and `printed` are the messages that requests and responses begin with.
     pub(super) fn new(source: &'s Source<'s>, sent: Vec<MessageIndex>, printed: Vec<MessageIndex>) -> Self {
@@ -90,7 +107,7 @@ impl<'s> Schemas<'s> {
     /// All components.
     pub(super) fn finish(mut self) -> BTreeMap<String, Vec<u8>> {
         while let Some((message, side)) = self.pending.pop() {
-            let schema = self.message(message, side, &[]);
+            let schema = self.message(message, side, Fields::ALL);
             self.components.insert(self.name(message, side), text(&schema));
         }
         if self.takes_any {
@@ -166,9 +183,10 @@ impl<'s> Schemas<'s> {
         }
     }
 
-    /// The schema of a message's fields but those of `without`, not by reference.
-    pub(super) fn message(&mut self, message: MessageIndex, side: Side, without: &[BoundField]) -> Value {
+    /// The schema of these fields of a message, not by reference.
+    pub(super) fn message(&mut self, message: MessageIndex, side: Side, fields: Fields<'_>) -> Value {
         let source = self.source;
+        let Fields { without, partial } = fields;
         let table = source.tables.message(message);
         let descriptor = source.pool.get_message_by_name(table.full_name());
         let mut properties = Map::new();
@@ -184,11 +202,18 @@ impl<'s> Schemas<'s> {
             };
             let name = self.printed_name(field);
             let mut schema = match (bound, field.kind) {
-                (Some(bound), Kind::Message(below) | Kind::Group(below)) => self.message(below, side, &bound.below),
+                (Some(bound), Kind::Message(below) | Kind::Group(below)) => self.message(
+                    below,
+                    side,
+                    Fields {
+                        without: &bound.below,
+                        partial,
+                    },
+                ),
                 _ => self.field(field, side),
             };
             let is_required = match side {
-                Side::Request => field.required || shown.required,
+                Side::Request => field.required || shown.required && !partial,
                 Side::Response => self.is_always_printed(field),
                 Side::Parameter => false,
             };
@@ -232,6 +257,23 @@ impl<'s> Schemas<'s> {
             swagger::message(&descriptor.options(), object);
         }
         schema
+    }
+
+    /// Whether requests must have a field of a message, other than those of `without`.
+    pub(super) fn requires(&self, message: MessageIndex, without: &[BoundField]) -> bool {
+        let table = self.source.tables.message(message);
+        let descriptor = self.source.pool.get_message_by_name(table.full_name());
+        let mut fields = table.fields().iter().zip(0..);
+        fields.any(|(field, at)| {
+            let is_bound = without.iter().any(|bound| bound.field == FieldIndex(at));
+            !is_bound && self.requires_field(descriptor.as_ref(), field)
+        })
+    }
+
+    /// Whether requests must have a field.
+    pub(super) fn requires_field(&self, message: Option<&MessageDescriptor>, field: &Field) -> bool {
+        let shown = shown(self.source, message, field, Side::Request);
+        shown.is_some_and(|shown| field.required || shown.required)
     }
 
     /// The name that a field goes by.
@@ -333,8 +375,18 @@ impl<'s> Schemas<'s> {
         let mut lines = Vec::new();
         for (number, printed) in self.values(index) {
             let declared = descriptor.get_value(number);
-            let said = declared.and_then(|value| self.source.comments.get(&format!("{name}.{}", value.name())));
-            let said = said.map(|said| said.replace('\n', " "));
+            let said = declared
+                .as_ref()
+                .and_then(|value| self.source.comments.get(&format!("{name}.{}", value.name())));
+            let is_old = declared.as_ref().is_some_and(is_deprecated_value);
+            let said = match (is_old, said.map(|said| said.replace('\n', " "))) {
+                (true, said) => Some(
+                    format!("Deprecated. {}", said.unwrap_or_default())
+                        .trim_end()
+                        .to_owned(),
+                ),
+                (false, said) => said,
+            };
             match (numbers, said) {
                 (true, Some(said)) => lines.push(format!("- {number}, `{printed}`: {said}")),
                 (true, None) => lines.push(format!("- {number}, `{printed}`")),
@@ -445,6 +497,11 @@ pub(super) fn shown(
             .and_then(|_| values::default(&field.default)),
         swagger,
     })
+}
+
+fn is_deprecated_value(value: &EnumValueDescriptor) -> bool {
+    let options = value.enum_value_descriptor_proto().options.as_ref();
+    options.and_then(|options| options.deprecated) == Some(true)
 }
 
 fn is_deprecated(field: &FieldDescriptor) -> bool {

@@ -18,37 +18,34 @@ fn document(mut configuration: Value) -> Value {
     serde_json::from_slice(&document.at(b"/openapi.json").unwrap().body).unwrap()
 }
 
-const BOOKSTORE: [(&str, &str); 2] = [
-    (
-        "bookstore/v1/bookstore.proto",
-        include_str!("../../proto-fixtures/bookstore/v1/bookstore.proto"),
-    ),
-    (
-        "bookstore/v1/types.proto",
-        include_str!("../../proto-fixtures/bookstore/v1/types.proto"),
-    ),
-];
-
-fn bookstore() -> Value {
-    let protos: serde_json::Map<_, _> = BOOKSTORE
-        .map(|(name, text)| (name.to_owned(), text.into()))
-        .into_iter()
-        .collect();
-    json!({ "protos": protos })
-}
-
-/// Compares a document with the one that is kept; where they differ, the new one is left beside the build for a look.
+/// Documents that are kept, each beside what it is made of: the bookstore, a resource-oriented API, and a store of keys.
 #[test]
-fn the_document_of_the_bookstore_is_the_one_that_is_kept() {
-    let found = serde_json::to_string_pretty(&document(bookstore())).unwrap() + "\n";
-    let root = env!("CARGO_MANIFEST_DIR");
-    let kept = std::fs::read_to_string(format!("{root}/proto-fixtures/bookstore/openapi.json")).unwrap_or_default();
-    if found != kept {
-        std::fs::write(format!("{root}/target/bookstore-openapi.json"), found).unwrap();
-        panic!(
-            "proto-fixtures/bookstore/openapi.json is out of date: read target/bookstore-openapi.json, and copy it over"
-        );
+fn documents_are_those_that_are_kept() {
+    let root = concat!(env!("CARGO_MANIFEST_DIR"), "/proto-fixtures");
+    let mut differ = Vec::new();
+    for (name, files) in [
+        ("bookstore", &["bookstore.proto", "types.proto"][..]),
+        ("fleet", &["fleet.proto"]),
+        ("ledger", &["ledger.proto"]),
+    ] {
+        let protos: serde_json::Map<_, _> = files
+            .iter()
+            .map(|file| {
+                let path = format!("{name}/v1/{file}");
+                let text = std::fs::read_to_string(format!("{root}/{path}")).unwrap();
+                (path, text.into())
+            })
+            .collect();
+        let found = serde_json::to_string_pretty(&document(json!({ "protos": protos }))).unwrap() + "\n";
+        let kept = std::fs::read_to_string(format!("{root}/{name}/openapi.json")).unwrap_or_default();
+        if found != kept {
+            // For a look, and to be copied over.
+            let new = format!("target/{name}-openapi.json");
+            std::fs::write(format!("{}/{new}", env!("CARGO_MANIFEST_DIR")), found).unwrap();
+            differ.push(new);
+        }
     }
+    assert_eq!(differ, [""; 0], "these differ from what is in proto-fixtures");
 }
 
 const HEAD: &str = r#"
@@ -107,6 +104,44 @@ fn each_side_has_the_fields_that_are_its_own() {
         shown,
         [("plain", false), ("must", true), ("secret", false), ("old", false)]
     );
+}
+
+#[test]
+fn a_body_is_required_where_a_field_of_it_is_but_not_of_an_update() {
+    let text = r#"
+        message M { string name = 1 [(google.api.field_behavior) = REQUIRED]; string other = 2; M m = 3; }
+        message Of { M m = 1 [(google.api.field_behavior) = REQUIRED]; M other = 2; string name = 3; }
+        service S {
+          rpc Post(M) returns (M) { option (google.api.http) = { post: "/m" body: "*" }; }
+          rpc Named(M) returns (M) { option (google.api.http) = { post: "/{name}" body: "*" }; }
+          rpc Patch(M) returns (M) { option (google.api.http) = { patch: "/m" body: "*" }; }
+          rpc PostM(Of) returns (M) { option (google.api.http) = { post: "/of/m" body: "m" }; }
+          rpc PatchM(Of) returns (M) { option (google.api.http) = { patch: "/of/m" body: "m" }; }
+          rpc PostOther(Of) returns (M) { option (google.api.http) = { post: "/of/other" body: "other" }; }
+        }"#;
+    let document = of("proto3", text, json!({}));
+    let all = json!({ "$ref": "#/components/schemas/p.M-Input" });
+    for (path, http_method, required, schema) in [
+        ("/m", "post", true, Some(&all)),
+        ("/{name}", "post", false, None),
+        ("/m", "patch", false, None),
+        ("/of/m", "post", true, Some(&all)),
+        ("/of/m", "patch", true, None),
+        (
+            "/of/other",
+            "post",
+            false,
+            Some(&json!({ "anyOf": [all, { "type": "null" }] })),
+        ),
+    ] {
+        let body = &document["paths"][path][http_method]["requestBody"];
+        assert_eq!(body["required"] == true, required, "{http_method} {path}");
+        let found = &body["content"]["application/json"]["schema"];
+        match schema {
+            Some(schema) => assert_eq!(found, schema, "{http_method} {path}"),
+            None => assert_eq!(found["required"], Value::Null, "{http_method} {path}"),
+        }
+    }
 }
 
 #[test]
