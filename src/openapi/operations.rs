@@ -26,7 +26,7 @@ pub(super) struct Operations {
     pub(super) paths: Vec<Item>,
     pub(super) tags: Vec<Value>,
     /// By their names, as JSON.
-    pub(super) schemas: BTreeMap<String, Vec<u8>>,
+    pub(super) schemas: BTreeMap<String, Box<[u8]>>,
 }
 
 /// A path, and the operations on it.
@@ -37,7 +37,7 @@ pub(super) struct Item {
     /// Where its first route is among all.
     order: usize,
     /// By their HTTP methods, as JSON.
-    operations: Vec<(&'static str, Vec<u8>)>,
+    operations: Vec<(&'static str, Box<[u8]>)>,
     /// What can't be said beside the operations.
     notes: Vec<String>,
 }

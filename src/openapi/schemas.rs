@@ -21,7 +21,7 @@ use crate::schema::tables::{Cardinality, EnumIndex, Field, FieldIndex, Kind, Mes
 pub(super) struct Schemas<'s> {
     source: &'s Source<'s>,
     /// As JSON.
-    components: BTreeMap<String, Vec<u8>>,
+    components: BTreeMap<String, Box<[u8]>>,
     known: HashSet<(MessageIndex, Side)>,
     /// Those of `known` that aren't made yet.
     pending: Vec<(MessageIndex, Side)>,
@@ -105,7 +105,7 @@ impl<'s> Schemas<'s> {
     }
 
     /// All components.
-    pub(super) fn finish(mut self) -> BTreeMap<String, Vec<u8>> {
+    pub(super) fn finish(mut self) -> BTreeMap<String, Box<[u8]>> {
         while let Some((message, side)) = self.pending.pop() {
             let schema = self.message(message, side, Fields::ALL);
             self.components.insert(self.name(message, side), text(&schema));

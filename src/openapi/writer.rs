@@ -51,7 +51,7 @@ impl Writer {
     }
 }
 
-/// A value as JSON.
-pub(super) fn text(value: &Value) -> Vec<u8> {
-    value.to_string().into_bytes()
+/// A value as JSON, with no room beside it: many of them are kept.
+pub(super) fn text(value: &Value) -> Box<[u8]> {
+    value.to_string().into_bytes().into()
 }
