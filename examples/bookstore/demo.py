@@ -337,6 +337,7 @@ def configuration_words(config: Path) -> str:
 def closing_words(address: str, guarded: str, folder: Path) -> str:
     return f"""
 The bookstore stays up until Ctrl-C. A browser shows the mystery shelf as it changes: http://{address}/
+and the methods, to be tried: http://{address}/docs (its script comes from a CDN)
 Some more to try, in another terminal:
 
     curl -i 'http://{address}/v1/books'

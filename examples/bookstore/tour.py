@@ -78,6 +78,24 @@ def native(title: str, *words: str, answer: Any, exit_code: int = 0) -> Step:
     return Step(title, (sys.executable, str(CLIENT), "{address}", *words), answer, exit_code=exit_code)
 
 
+SWAGGER_UI = "https://cdn.jsdelivr.net/npm/swagger-ui-dist@5.35.0"
+
+DOCS = f"""<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Bookstore</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="{SWAGGER_UI}/swagger-ui.css" integrity="\
+sha384-WlYgdmXYOOBWL5apwjDEZwN+U3HmXSSu5R6V5aGxEcf7z+KuRNwBhoxKVN1i3D5I" crossorigin="anonymous">
+<div id="document" data-document="./openapi.json"></div>
+<script src="{SWAGGER_UI}/swagger-ui-bundle.js" integrity="\
+sha384-gjRm0bEPMeTmMh5jT2cHccIwCUZSTd8YC+j0d0sXw0MdGEfScduGpSyF3ZSSLkX9" crossorigin="anonymous"></script>
+<script src="docs/init.js"></script>
+</html>
+"""
+
+
 def bad_request(field: str, why: str) -> dict[str, Any]:
     return {
         "@type": "type.googleapis.com/google.rpc.BadRequest",
@@ -325,6 +343,13 @@ TOUR = (
         "/",
         content_type="text/html; charset=utf-8",
         answer=CLIENT.with_name("watch.html").read_text(),
+    ),
+    curl(
+        "A page that shows the methods and tries them: the gateway describes them at /openapi.json",
+        "GET",
+        "/docs",
+        content_type="text/html; charset=utf-8",
+        answer=DOCS,
     ),
     native(
         "gRPC itself goes through the same port untouched: a call",

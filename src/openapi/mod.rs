@@ -8,6 +8,7 @@
 //! - `schemas`: messages and enums as components. `values`: all other values.
 //! - `options`: what Google's options say to clients. `swagger`: what grpc-gateway's do.
 //! - `source`: what a document is made of. `changes`: which fields the gateway sets itself.
+//! - `writer`: the text of the document.
 //! - `page`: the page.
 //! - `resource`: how all of it is served.
 //!
@@ -24,15 +25,18 @@ mod source;
 mod swagger;
 mod template;
 mod values;
+mod writer;
 
 use std::rc::Rc;
 
 use serde_json::{Map, Value, json};
 
 pub use self::changes::Changes;
-use self::operations::Operations;
+use self::operations::{Item, Operations, ROUND};
 pub use self::resource::{ALLOW, CACHE_CONTROL, Resource};
 pub use self::source::{Options, Source};
+use self::swagger::{Security, Whole};
+use self::writer::Writer;
 use crate::routing::Route;
 use crate::routing::template::{BasePath, Segment, Template};
 
@@ -47,10 +51,10 @@ impl Document {
     /// Makes the document.
     pub fn new(source: &Source<'_>) -> Self {
         let options = source.options;
-        let document = serde_json::to_vec(&document(source)).unwrap_or_default();
-        let mut resources = vec![(options.path.as_str().into(), Resource::json(document))];
+        let whole = Whole::new(source.methods.services());
+        let mut resources = vec![(options.path.as_str().into(), Resource::json(document(source, &whole)))];
         if let Some(page) = &options.page {
-            let title = info(source).shift_remove("title").unwrap_or_default();
+            let title = info(source, &whole).shift_remove("title").unwrap_or_default();
             page::add(page, title.as_str().unwrap_or_default(), options, &mut resources);
         }
         Self(resources)
@@ -93,37 +97,52 @@ pub fn taken<'r>(path: &str, routes: &'r [Rc<Route>], base_path: &BasePath) -> O
     })
 }
 
-fn document(source: &Source<'_>) -> Value {
-    let Operations { paths, tags, schemas } = Operations::new(source);
-    let mut document = json!({ "openapi": "3.1.0", "info": info(source) });
-    let Some(object) = document.as_object_mut() else {
-        return document;
-    };
+fn document(source: &Source<'_>, whole: &Whole) -> Vec<u8> {
     let options = source.options;
+    let security = match options.security.is_empty() {
+        true => whole.security(),
+        false => Security::of(&options.security),
+    };
+    let Operations { paths, tags, schemas } = Operations::new(source, whole, &security);
+    let length = |(name, schema): (&String, &Box<[u8]>)| name.len() + schema.len() + ROUND;
+    let (items, components): (usize, usize) = (paths.iter().map(Item::length).sum(), schemas.iter().map(length).sum());
+    // Grown as it is needed, the text would take three times as much.
+    let mut out = Writer::with_capacity(items + components + 4096);
+    out.value("openapi", "3.1.0");
+    out.value("info", info(source, whole));
     if !options.servers.is_empty() {
-        let servers = options.servers.iter().map(|url| json!({ "url": url }));
-        object.insert("servers".to_owned(), servers.collect());
+        let servers: Value = options.servers.iter().map(|url| json!({ "url": url })).collect();
+        out.value("servers", servers);
     }
-    if !options.security.is_empty() {
-        let any = options.security.keys().map(|name| json!({ name: [] }));
-        object.insert("security".to_owned(), any.collect());
+    if !security.any.is_empty() {
+        out.value("security", security.any);
     }
     if !tags.is_empty() {
-        object.insert("tags".to_owned(), tags.into());
+        out.value("tags", tags);
     }
-    object.insert("paths".to_owned(), paths.into());
-    let mut components = json!({ "schemas": schemas });
-    if !options.security.is_empty()
-        && let Some(components) = components.as_object_mut()
-    {
-        components.insert("securitySchemes".to_owned(), options.security.clone().into());
+    out.open("paths");
+    for item in paths {
+        item.write(&mut out);
     }
-    object.insert("components".to_owned(), components);
-    document
+    out.close();
+    out.open("components");
+    out.open("schemas");
+    for (name, schema) in schemas {
+        out.text(&name, &schema);
+    }
+    out.close();
+    if !security.schemes.is_empty() {
+        out.value("securitySchemes", security.schemes);
+    }
+    out.close();
+    for (name, value) in whole.more() {
+        out.value(&name, value);
+    }
+    out.finish()
 }
 
 /// What is said of the whole: by the configuration, else by grpc-gateway's options of a file, else by names.
-fn info(source: &Source<'_>) -> Map<String, Value> {
+fn info(source: &Source<'_>, whole: &Whole) -> Map<String, Value> {
     let services = source.methods.services();
     let names: Vec<_> = services.iter().map(|service| service.name().to_owned()).collect();
     let package = services
@@ -146,9 +165,7 @@ fn info(source: &Source<'_>) -> Map<String, Value> {
         "version".to_owned(),
         version.filter(is_version).unwrap_or("unversioned").into(),
     );
-    for service in services.iter().rev() {
-        swagger::info(&service.parent_file().options(), &mut info);
-    }
+    whole.info(&mut info);
     let options = source.options;
     for (key, text) in [
         ("title", &options.title),

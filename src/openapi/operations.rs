@@ -1,6 +1,6 @@
 //! Routes as paths and operations of OpenAPI: what each takes from path, query and body, and what it answers.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use prost_reflect::{MethodDescriptor, ServiceDescriptor};
 use serde_json::{Map, Value, json};
@@ -8,11 +8,12 @@ use serde_json::{Map, Value, json};
 use super::changes::merge;
 use super::options::{is_visible, resource_patterns};
 use super::query::{self, below};
-use super::schemas::Schemas;
+use super::schemas::{Fields, Schemas};
 use super::source::Source;
-use super::swagger;
+use super::swagger::{self, Security, Whole};
 use super::template::Path;
 use super::values::{Side, nullable};
+use super::writer::{self, Writer};
 use crate::codec::http_body;
 use crate::http::media_type::{EVENT_STREAM, JSON, NDJSON, OCTET_STREAM};
 use crate::http::status::is_without_content;
@@ -22,22 +23,51 @@ use crate::schema::tables::{Cardinality, Field, Kind, MessageIndex, MessageTable
 
 /// The paths of a document, and what they need: `tags` and `components.schemas`.
 pub(super) struct Operations {
-    pub(super) paths: Map<String, Value>,
+    pub(super) paths: Vec<Item>,
     pub(super) tags: Vec<Value>,
-    pub(super) schemas: Map<String, Value>,
+    /// By their names, as JSON.
+    pub(super) schemas: BTreeMap<String, Box<[u8]>>,
 }
 
 /// A path, and the operations on it.
-struct Item {
+pub(super) struct Item {
     text: String,
     /// The names of its parameters, in order.
     names: Vec<String>,
     /// Where its first route is among all.
     order: usize,
-    operations: Map<String, Value>,
+    /// By their HTTP methods, as JSON.
+    operations: Vec<(&'static str, Box<[u8]>)>,
     /// What can't be said beside the operations.
     notes: Vec<String>,
 }
+
+impl Item {
+    /// About how many bytes its text has.
+    pub(super) fn length(&self) -> usize {
+        let operations = self.operations.iter().map(|(_, operation)| operation.len() + ROUND);
+        let notes = self.notes.iter().map(|note| note.len() + ROUND);
+        self.text.len() + ROUND + operations.chain(notes).sum::<usize>()
+    }
+
+    pub(super) fn write(self, out: &mut Writer) {
+        out.open(&self.text);
+        for (http_method, operation) in self.operations {
+            out.text(http_method, &operation);
+        }
+        if !self.notes.is_empty() {
+            out.value("description", self.notes.join("\n\n"));
+        }
+        out.close();
+    }
+
+    fn has(&self, http_method: &str) -> bool {
+        self.operations.iter().any(|(known, _)| *known == http_method)
+    }
+}
+
+/// More than what is around a member of an object: quotes, braces, its name.
+pub(super) const ROUND: usize = 24;
 
 /// A route that is shown.
 struct Shown<'s> {
@@ -49,7 +79,8 @@ struct Shown<'s> {
 }
 
 impl Operations {
-    pub(super) fn new(source: &Source<'_>) -> Self {
+    /// `whole` is what is said of all; methods ask for some of `security`.
+    pub(super) fn new(source: &Source<'_>, whole: &Whole, security: &Security) -> Self {
         let resources = resource_patterns(source.pool);
         let mut shown: Vec<_> = source
             .routes
@@ -69,7 +100,7 @@ impl Operations {
             let several = shown.path.parameters.iter().any(|parameter| parameter.multi);
             (&*shown.route.binding.http_method == "*", several)
         });
-        let mut writer = Writer {
+        let mut describer = Describer {
             source,
             error: Value::Null,
             schemas,
@@ -77,27 +108,21 @@ impl Operations {
             by_shape: HashMap::new(),
             ids: HashSet::new(),
             services: service_names(&shown),
+            responses: whole.responses(),
+            security,
         };
-        writer.error = writer.schemas.error();
+        describer.error = describer.schemas.error();
         for shown in &shown {
-            writer.add(shown);
+            describer.add(shown);
         }
         shown.sort_by_key(|shown| shown.order);
-        let tags = writer.tags(&shown);
-        let Writer { mut items, schemas, .. } = writer;
+        let mut tags = describer.tags(&shown);
+        whole.tags(&mut tags);
+        let Describer { mut items, schemas, .. } = describer;
         items.sort_by_key(|item| item.order);
-        let paths = items
-            .into_iter()
-            .filter(|item| !item.operations.is_empty() || !item.notes.is_empty());
-        let paths = paths.map(|item| {
-            let mut operations = item.operations;
-            if !item.notes.is_empty() {
-                operations.insert("description".to_owned(), item.notes.join("\n\n").into());
-            }
-            (item.text, Value::Object(operations))
-        });
+        items.retain(|item| !item.operations.is_empty() || !item.notes.is_empty());
         Self {
-            paths: paths.collect(),
+            paths: items,
             tags,
             schemas: schemas.finish(),
         }
@@ -138,7 +163,7 @@ impl<'s> Shown<'s> {
     }
 }
 
-struct Writer<'s> {
+struct Describer<'s> {
     source: &'s Source<'s>,
     schemas: Schemas<'s>,
     /// The reference to what errors look like.
@@ -149,9 +174,12 @@ struct Writer<'s> {
     ids: HashSet<String>,
     /// What services are called.
     services: HashMap<String, String>,
+    /// What is said of the responses of all operations.
+    responses: swagger::Responses,
+    security: &'s Security,
 }
 
-impl Writer<'_> {
+impl Describer<'_> {
     fn add(&mut self, shown: &Shown<'_>) {
         let shape = shown.path.shape();
         let next = self.items.len();
@@ -166,7 +194,7 @@ impl Writer<'_> {
                     .map(|parameter| parameter.name.clone())
                     .collect(),
                 order: shown.order,
-                operations: Map::new(),
+                operations: Vec::new(),
                 notes: Vec::new(),
             });
         }
@@ -177,13 +205,9 @@ impl Writer<'_> {
         let names = item.names.clone();
         let method = &shown.route.method.full_name;
         let free = |methods: &[&'static str]| -> Vec<&'static str> {
-            let free = methods
-                .iter()
-                .copied()
-                .filter(|method| !item.operations.contains_key(*method));
-            free.collect()
+            methods.iter().copied().filter(|method| !item.has(method)).collect()
         };
-        let wanted: Vec<&str> = match &*shown.route.binding.http_method {
+        let wanted: Vec<&'static str> = match &*shown.route.binding.http_method {
             "GET" => free(&["get"]),
             "PUT" => free(&["put"]),
             "POST" => free(&["post"]),
@@ -210,9 +234,9 @@ impl Writer<'_> {
             ));
         }
         for http_method in wanted {
-            let operation = self.operation(shown, &names);
+            let operation = writer::text(&self.operation(shown, &names));
             if let Some(item) = self.items.get_mut(at) {
-                item.operations.insert(http_method.to_owned(), operation);
+                item.operations.push((http_method, operation));
             }
         }
     }
@@ -233,7 +257,8 @@ impl Writer<'_> {
         if let Some(description) = description {
             put("description", description.into());
         }
-        put("tags", json!([service]));
+        let tag = swagger::tag_name(&descriptor.parent_service().options());
+        put("tags", json!([tag.unwrap_or(service)]));
         if descriptor
             .method_descriptor_proto()
             .options
@@ -252,7 +277,7 @@ impl Writer<'_> {
             put("requestBody", body);
         }
         put("responses", self.responses(route));
-        swagger::method(&descriptor.options(), &mut operation);
+        swagger::method(&descriptor.options(), &self.responses, self.security, &mut operation);
         Value::Object(operation)
     }
 
@@ -320,29 +345,41 @@ impl Writer<'_> {
         let mut without = binding.bound.clone();
         merge(&mut without, source.sets(&route.method));
         let message = source.tables.message(input);
-        let needs = source.tables.message(input).needs_required_check();
+        let needs = message.needs_required_check();
+        // What an update has is what changes.
+        let partial = &*binding.http_method == "PATCH";
+        let fields = |without| Fields { without, partial };
         let (schema, required) = match binding.body {
             Body::None => return None,
             Body::Whole if is_raw(message) => return Some(raw_body()),
-            Body::Whole if without.is_empty() || message.well_known().is_some() => {
-                (self.schemas.value(Kind::Message(input), Side::Request), needs)
+            Body::Whole => {
+                let needs = needs || !partial && self.schemas.requires(input, &without);
+                let is_whole = without.is_empty() && !partial || message.well_known().is_some();
+                let schema = match is_whole {
+                    true => self.schemas.value(Kind::Message(input), Side::Request),
+                    false => self.schemas.message(input, Side::Request, fields(&without)),
+                };
+                (schema, needs)
             }
-            Body::Whole => (self.schemas.message(input, Side::Request, &without), needs),
             Body::Field(index) => {
                 let field = message.field(index)?;
+                let descriptor = source.pool.get_message_by_name(message.full_name());
+                let needs = needs || self.schemas.requires_field(descriptor.as_ref(), field);
                 let of_body = without.iter().find(|bound| bound.field == index);
-                let within = below(source, field).filter(|_| field.cardinality == Cardinality::Singular);
-                match (within, of_body) {
-                    (Some(within), _) if is_raw(source.tables.message(within)) => return Some(raw_body()),
-                    (Some(within), Some(of_body)) if !of_body.below.is_empty() => {
-                        (self.schemas.message(within, Side::Request, &of_body.below), needs)
+                let of_body = of_body.map(|of_body| of_body.below.as_slice()).unwrap_or_default();
+                match below(source, field).filter(|_| field.cardinality == Cardinality::Singular) {
+                    Some(within) if is_raw(source.tables.message(within)) => return Some(raw_body()),
+                    Some(within) if partial || !of_body.is_empty() => {
+                        (self.schemas.message(within, Side::Request, fields(of_body)), needs)
                     }
-                    (Some(_), _) => (self.schemas.field(field, Side::Request), needs),
-                    (None, _) => (self.schemas.field(field, Side::Request), true),
+                    Some(_) => (self.schemas.field(field, Side::Request), needs),
+                    // It may be null all the same.
+                    None if !needs => (nullable(self.schemas.field(field, Side::Request)), true),
+                    None => (self.schemas.field(field, Side::Request), true),
                 }
             }
         };
-        let schema = if needs { schema } else { nullable(schema) };
+        let schema = if required { schema } else { nullable(schema) };
         let mut body = match route.method.client_streaming {
             false => json!({ "content": { text(JSON): { "schema": schema } } }),
             true => json!({
@@ -433,12 +470,15 @@ impl Writer<'_> {
             if !seen.insert(service.full_name().to_owned()) {
                 continue;
             }
-            let mut tag = json!({ "name": self.services.get(service.full_name()) });
-            if let (Some(text), Some(tag)) = (self.source.comments.get(service.full_name()), tag.as_object_mut()) {
+            let options = service.options();
+            let name = swagger::tag_name(&options).or_else(|| self.services.get(service.full_name()).cloned());
+            let mut tag = Map::new();
+            tag.insert("name".to_owned(), name.into());
+            if let Some(text) = self.source.comments.get(service.full_name()) {
                 tag.insert("description".to_owned(), text.into());
             }
-            swagger::tag(&service.options(), &mut tag);
-            tags.push(tag);
+            swagger::tag(&options, &mut tag);
+            tags.push(tag.into());
         }
         tags
     }

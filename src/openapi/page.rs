@@ -50,9 +50,9 @@ pub(super) fn add(path: &str, title: &str, options: &Options, resources: &mut Ve
         escaped(&relative(path, &script)),
         assets = escaped(assets),
     );
-    // Swagger UI sets styles of elements, which a policy has no narrower word for.
+    // Swagger UI sets the styles of elements by script, which is no inline style to a policy.
     let policy = format!(
-        "default-src 'none'; script-src 'self'{}; style-src 'self'{} 'unsafe-inline'; img-src data: 'self'; connect-src \
+        "default-src 'none'; script-src 'self'{}; style-src 'self'{}; img-src data: 'self'; connect-src \
          'self'{}; base-uri 'none'; form-action 'none'; frame-ancestors 'self'",
         foreign(assets, SCRIPT),
         foreign(assets, STYLE),

@@ -120,16 +120,13 @@ impl Walk<'_, '_> {
             }
         }
         let mut schema = self.schemas.field(field, Side::Parameter);
+        shown.refine(&mut schema);
         let mut parameter = json!({ "name": name, "in": "query" });
         shown.describe(&mut parameter);
         let Some(object) = parameter.as_object_mut() else {
             return;
         };
-        // It is the schema's.
-        if let (Some(default), Some(schema)) = (object.shift_remove("default"), schema.as_object_mut()) {
-            schema.insert("default".to_owned(), default);
-        }
-        if is_outermost && (field.required || shown.behavior.required) {
+        if is_outermost && (field.required || shown.required) {
             object.insert("required".to_owned(), true.into());
         }
         object.append(&mut written);

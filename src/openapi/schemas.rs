@@ -5,12 +5,14 @@
 
 use std::collections::{BTreeMap, HashSet};
 
-use prost_reflect::{FieldDescriptor, MessageDescriptor};
+use prost_reflect::{EnumValueDescriptor, FieldDescriptor, MessageDescriptor};
 use serde_json::{Map, Value, json};
 
 use super::options::{Behavior, is_visible};
 use super::source::Source;
+use super::swagger;
 use super::values::{self, Side, nullable};
+use super::writer::text;
 use crate::codec::{BoundField, UnknownEnumNames, UnknownFields};
 use crate::grpc::ErrorFormat;
 use crate::schema::tables::{Cardinality, EnumIndex, Field, FieldIndex, Kind, MessageIndex, MessageTable, WellKnown};
@@ -18,7 +20,8 @@ use crate::schema::tables::{Cardinality, EnumIndex, Field, FieldIndex, Kind, Mes
 /// The components so far.
 pub(super) struct Schemas<'s> {
     source: &'s Source<'s>,
-    components: BTreeMap<String, Value>,
+    /// As JSON.
+    components: BTreeMap<String, Box<[u8]>>,
     known: HashSet<(MessageIndex, Side)>,
     /// Those of `known` that aren't made yet.
     pending: Vec<(MessageIndex, Side)>,
@@ -33,10 +36,12 @@ pub(super) struct Schemas<'s> {
 /// What the schema says of a field to clients.
 #[derive(Debug, Default)]
 pub(super) struct Shown {
-    pub(super) behavior: Behavior,
+    /// Whether requests must have it, as the service sees to.
+    pub(super) required: bool,
     deprecated: bool,
     description: Option<String>,
     default: Option<Value>,
+    swagger: Option<swagger::Field>,
 }
 
 impl Shown {
@@ -51,10 +56,37 @@ impl Shown {
         if self.deprecated {
             schema.insert("deprecated".to_owned(), true.into());
         }
+    }
+
+    /// Adds what is said of a field's values to their schema.
+    pub(super) fn refine(&self, schema: &mut Value) {
+        let Some(schema) = schema.as_object_mut() else {
+            return;
+        };
         if let Some(value) = &self.default {
             schema.insert("default".to_owned(), value.clone());
         }
+        if let Some(said) = &self.swagger {
+            said.refine(schema);
+        }
     }
+}
+
+/// Fields of a message.
+#[derive(Clone, Copy)]
+pub(super) struct Fields<'f> {
+    /// All but these.
+    pub(super) without: &'f [BoundField],
+    /// Whether they are those of an update, which has what changes: what a service requires of a whole message is then no
+    /// more than allowed.
+    pub(super) partial: bool,
+}
+
+impl Fields<'_> {
+    pub(super) const ALL: Self = Self {
+        without: &[],
+        partial: false,
+    };
 }
 
 impl<'s> Schemas<'s> {
@@ -73,10 +105,10 @@ impl<'s> Schemas<'s> {
     }
 
     /// All components.
-    pub(super) fn finish(mut self) -> Map<String, Value> {
+    pub(super) fn finish(mut self) -> BTreeMap<String, Box<[u8]>> {
         while let Some((message, side)) = self.pending.pop() {
-            let schema = self.message(message, side, &[]);
-            self.components.insert(self.name(message, side), schema);
+            let schema = self.message(message, side, Fields::ALL);
+            self.components.insert(self.name(message, side), text(&schema));
         }
         if self.takes_any {
             let types: Vec<_> = self
@@ -86,9 +118,9 @@ impl<'s> Schemas<'s> {
                 .filter(|table| table.well_known().is_none() && !table.needs_required_check())
                 .map(|table| format!("type.googleapis.com/{}", table.full_name()))
                 .collect();
-            self.components.insert(ANY.to_owned(), any(types, self.source));
+            self.components.insert(ANY.to_owned(), text(&any(types, self.source)));
         }
-        self.components.into_iter().collect()
+        self.components
     }
 
     fn name(&self, message: MessageIndex, side: Side) -> String {
@@ -143,7 +175,7 @@ impl<'s> Schemas<'s> {
                     return json!({ "type": "object" });
                 };
                 let mut schema = json!({ "type": "object", "additionalProperties": self.value(value, side) });
-                if let (Some(keys), Some(schema)) = (values::keys(key), schema.as_object_mut()) {
+                if let (Some(keys), Some(schema)) = (values::keys(key, side), schema.as_object_mut()) {
                     schema.insert("propertyNames".to_owned(), keys);
                 }
                 schema
@@ -151,9 +183,10 @@ impl<'s> Schemas<'s> {
         }
     }
 
-    /// The schema of a message's fields but those of `without`, not by reference.
-    pub(super) fn message(&mut self, message: MessageIndex, side: Side, without: &[BoundField]) -> Value {
+    /// The schema of these fields of a message, not by reference.
+    pub(super) fn message(&mut self, message: MessageIndex, side: Side, fields: Fields<'_>) -> Value {
         let source = self.source;
+        let Fields { without, partial } = fields;
         let table = source.tables.message(message);
         let descriptor = source.pool.get_message_by_name(table.full_name());
         let mut properties = Map::new();
@@ -169,14 +202,22 @@ impl<'s> Schemas<'s> {
             };
             let name = self.printed_name(field);
             let mut schema = match (bound, field.kind) {
-                (Some(bound), Kind::Message(below) | Kind::Group(below)) => self.message(below, side, &bound.below),
+                (Some(bound), Kind::Message(below) | Kind::Group(below)) => self.message(
+                    below,
+                    side,
+                    Fields {
+                        without: &bound.below,
+                        partial,
+                    },
+                ),
                 _ => self.field(field, side),
             };
             let is_required = match side {
-                Side::Request => field.required || shown.behavior.required,
+                Side::Request => field.required || shown.required && !partial,
                 Side::Response => self.is_always_printed(field),
                 Side::Parameter => false,
             };
+            shown.refine(&mut schema);
             if side == Side::Request && !is_required {
                 schema = nullable(schema);
             }
@@ -208,16 +249,31 @@ impl<'s> Schemas<'s> {
             object.insert("description".to_owned(), text.into());
         }
         if let Some(descriptor) = &descriptor
-            && descriptor
-                .descriptor_proto()
-                .options
-                .as_ref()
-                .and_then(|options| options.deprecated)
-                == Some(true)
+            && let Some(options) = &descriptor.descriptor_proto().options
         {
-            object.insert("deprecated".to_owned(), true.into());
+            if options.deprecated == Some(true) {
+                object.insert("deprecated".to_owned(), true.into());
+            }
+            swagger::message(&descriptor.options(), object);
         }
         schema
+    }
+
+    /// Whether requests must have a field of a message, other than those of `without`.
+    pub(super) fn requires(&self, message: MessageIndex, without: &[BoundField]) -> bool {
+        let table = self.source.tables.message(message);
+        let descriptor = self.source.pool.get_message_by_name(table.full_name());
+        let mut fields = table.fields().iter().zip(0..);
+        fields.any(|(field, at)| {
+            let is_bound = without.iter().any(|bound| bound.field == FieldIndex(at));
+            !is_bound && self.requires_field(descriptor.as_ref(), field)
+        })
+    }
+
+    /// Whether requests must have a field.
+    pub(super) fn requires_field(&self, message: Option<&MessageDescriptor>, field: &Field) -> bool {
+        let shown = shown(self.source, message, field, Side::Request);
+        shown.is_some_and(|shown| field.required || shown.required)
     }
 
     /// The name that a field goes by.
@@ -275,10 +331,15 @@ impl<'s> Schemas<'s> {
                 // What the schema doesn't know is printed as its number.
                 false => json!({ "anyOf": [names, number] }),
             };
-            if let (Some(schema), Some(text)) = (schema.as_object_mut(), self.said_of_enum(index, false)) {
-                schema.insert("description".to_owned(), text.into());
+            if let Some(schema) = schema.as_object_mut() {
+                if let Some(text) = self.said_of_enum(index, false) {
+                    schema.insert("description".to_owned(), text.into());
+                }
+                if let Some(descriptor) = source.pool.get_enum_by_name(name) {
+                    swagger::enumeration(&descriptor.options(), schema);
+                }
             }
-            self.components.insert(name.to_owned(), schema);
+            self.components.insert(name.to_owned(), text(&schema));
         }
         let of_name = reference(name);
         match side {
@@ -314,8 +375,18 @@ impl<'s> Schemas<'s> {
         let mut lines = Vec::new();
         for (number, printed) in self.values(index) {
             let declared = descriptor.get_value(number);
-            let said = declared.and_then(|value| self.source.comments.get(&format!("{name}.{}", value.name())));
-            let said = said.map(|said| said.replace('\n', " "));
+            let said = declared
+                .as_ref()
+                .and_then(|value| self.source.comments.get(&format!("{name}.{}", value.name())));
+            let is_old = declared.as_ref().is_some_and(is_deprecated_value);
+            let said = match (is_old, said.map(|said| said.replace('\n', " "))) {
+                (true, said) => Some(
+                    format!("Deprecated. {}", said.unwrap_or_default())
+                        .trim_end()
+                        .to_owned(),
+                ),
+                (false, said) => said,
+            };
             match (numbers, said) {
                 (true, Some(said)) => lines.push(format!("- {number}, `{printed}`: {said}")),
                 (true, None) => lines.push(format!("- {number}, `{printed}`")),
@@ -370,7 +441,7 @@ impl<'s> Schemas<'s> {
                 "required": ["type", "title", "status", "code"],
             }),
         };
-        self.components.insert(ERROR.to_owned(), schema);
+        self.components.insert(ERROR.to_owned(), text(&schema));
         reference(ERROR)
     }
 
@@ -382,7 +453,7 @@ impl<'s> Schemas<'s> {
             "properties": { "error": { "type": "object" } },
             "required": ["error"],
         });
-        self.components.insert(STREAM_ERROR.to_owned(), schema);
+        self.components.insert(STREAM_ERROR.to_owned(), text(&schema));
         reference(STREAM_ERROR)
     }
 }
@@ -399,23 +470,38 @@ pub(super) fn shown(
     };
     let options = descriptor.options();
     let behavior = Behavior::of(&options);
+    let swagger = swagger::Field::of(&options);
+    let says = |said: fn(&swagger::Field) -> bool| swagger.as_ref().is_some_and(said);
+    let output_only = behavior.output_only || says(swagger::Field::is_read_only);
     let is_theirs = match side {
         Side::Response => !behavior.input_only,
-        Side::Request | Side::Parameter => !behavior.output_only || field.required,
+        Side::Request | Side::Parameter => !output_only || field.required,
     };
     if !is_theirs || !is_visible(&options, "field", source.included()) {
         return None;
     }
+    let of_message = || {
+        let message = descriptor.parent_message();
+        message.descriptor_proto().options.is_some()
+            && swagger::is_required(&message.options(), [&field.name, &field.json_name])
+    };
+    let comment = || source.comments.get(descriptor.full_name()).map(str::to_owned);
     Some(Shown {
-        behavior,
-        deprecated: is_deprecated(&descriptor),
-        description: source.comments.get(descriptor.full_name()).map(str::to_owned),
+        required: behavior.required || says(swagger::Field::is_required) || of_message(),
+        deprecated: is_deprecated(&descriptor) || says(swagger::Field::is_deprecated),
+        description: swagger.as_ref().and_then(swagger::Field::description).or_else(comment),
         default: descriptor
             .field_descriptor_proto()
             .default_value
             .as_ref()
             .and_then(|_| values::default(&field.default)),
+        swagger,
     })
+}
+
+fn is_deprecated_value(value: &EnumValueDescriptor) -> bool {
+    let options = value.enum_value_descriptor_proto().options.as_ref();
+    options.and_then(|options| options.deprecated) == Some(true)
 }
 
 fn is_deprecated(field: &FieldDescriptor) -> bool {

@@ -41,7 +41,9 @@ pub(super) fn scalar(kind: Kind, side: Side, print: &PrintOptions) -> Option<Val
         ),
         Kind::Bool => json!({ "type": "boolean" }),
         Kind::String => json!({ "type": "string" }),
-        Kind::Bytes => json!({ "type": "string", "format": "byte", "contentEncoding": "base64", "pattern": BASE64 }),
+        Kind::Bytes => json!({
+            "type": "string", "format": "byte", "contentEncoding": "base64", "pattern": BASE64, "examples": ["AAEC"],
+        }),
         Kind::Enum(_) | Kind::Message(_) | Kind::Group(_) => return None,
     })
 }
@@ -50,8 +52,13 @@ pub(super) fn scalar(kind: Kind, side: Side, print: &PrintOptions) -> Option<Val
 pub(super) fn well_known(kind: WellKnown, side: Side) -> Option<Value> {
     Some(match (kind, side) {
         (WellKnown::Timestamp, _) => json!({ "type": "string", "format": "date-time" }),
-        (WellKnown::Duration, Side::Response) => json!({ "type": "string", "pattern": r"^-?[0-9]+(\.[0-9]+)?s$" }),
-        (WellKnown::Duration, _) => json!({ "type": "string", "pattern": r"^-?(0|[1-9][0-9]{0,10})(\.[0-9]{1,9})?s$" }),
+        (WellKnown::Duration, side) => {
+            let pattern = match side {
+                Side::Response => r"^-?[0-9]+(\.[0-9]+)?s$",
+                _ => r"^-?(0|[1-9][0-9]{0,10})(\.[0-9]{1,9})?s$",
+            };
+            json!({ "type": "string", "pattern": pattern, "examples": ["1.5s"] })
+        }
         (WellKnown::FieldMask, _) => mask(r"[!-+\-/-^`-~]+"),
         (WellKnown::Struct, _) => json!({ "type": "object" }),
         (WellKnown::ListValue, _) => json!({ "type": "array", "items": {} }),
@@ -62,15 +69,18 @@ pub(super) fn well_known(kind: WellKnown, side: Side) -> Option<Value> {
 }
 
 /// The keys of a map with this type of keys.
-pub(super) fn keys(kind: Kind) -> Option<Value> {
-    Some(match kind {
-        Kind::Bool => json!({ "enum": ["true", "false"] }),
-        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => json!({ "pattern": r"^(0|-?[1-9][0-9]{0,8})$" }),
-        Kind::Uint32 | Kind::Fixed32 => json!({ "pattern": r"^(0|[1-9][0-9]{0,8})$" }),
-        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => json!({ "pattern": r"^(0|-?[1-9][0-9]{0,17})$" }),
-        Kind::Uint64 | Kind::Fixed64 => json!({ "pattern": r"^(0|[1-9][0-9]{0,18})$" }),
+pub(super) fn keys(kind: Kind, side: Side) -> Option<Value> {
+    let (sign, more) = match kind {
+        Kind::Bool => return Some(json!({ "enum": ["true", "false"] })),
+        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => ("-?", "{0,8}"),
+        Kind::Uint32 | Kind::Fixed32 => ("", "{0,8}"),
+        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => ("-?", "{0,17}"),
+        Kind::Uint64 | Kind::Fixed64 => ("", "{0,18}"),
         _ => return None,
-    })
+    };
+    // Of those that are read, these are in range whatever they are.
+    let more = if side == Side::Response { "*" } else { more };
+    Some(json!({ "pattern": format!("^(0|{sign}[1-9][0-9]{more})$") }))
 }
 
 /// The same, or null.
@@ -85,6 +95,9 @@ pub(super) fn nullable(schema: Value) -> Value {
     }
     // Some tools forget the format of what may have several types.
     let is_time = schema.get("format").is_some_and(|format| format == "date-time");
+    if let Some(Value::Array(allowed)) = schema.get_mut("enum") {
+        allowed.push(Value::Null);
+    }
     match schema.get_mut("type") {
         Some(_) if is_time => return json!({ "anyOf": [schema, nothing] }),
         Some(Value::String(only)) => {
@@ -130,7 +143,9 @@ fn float_value(value: f64) -> Value {
 }
 
 fn integer(format: &str, minimum: Value, maximum: Value, side: Side) -> Value {
-    let mut schema = json!({ "type": "integer", "format": format, "minimum": minimum, "maximum": maximum });
+    let mut schema = json!({
+        "type": "integer", "format": format, "minimum": minimum, "maximum": maximum, "examples": [0],
+    });
     if side == Side::Request {
         or_text(&mut schema, digits(&minimum, 8));
     }
@@ -142,11 +157,15 @@ fn long(format: &str, minimum: Value, maximum: Value, side: Side, unquoted: bool
     let pattern = digits(&minimum, 17);
     match side {
         Side::Response if !unquoted => {
-            json!({ "type": "string", "format": format, "pattern": pattern.replace("{0,17}", "*") })
+            json!({
+                "type": "string", "format": format, "pattern": pattern.replace("{0,17}", "*"), "examples": ["0"],
+            })
         }
-        Side::Parameter => json!({ "type": "string", "format": format, "pattern": pattern }),
+        Side::Parameter => json!({ "type": "string", "format": format, "pattern": pattern, "examples": ["0"] }),
         Side::Request | Side::Response => {
-            let mut schema = json!({ "type": "integer", "format": format, "minimum": minimum, "maximum": maximum });
+            let mut schema = json!({
+                "type": "integer", "format": format, "minimum": minimum, "maximum": maximum, "examples": ["0"],
+            });
             or_text(
                 &mut schema,
                 match side {
@@ -192,6 +211,7 @@ fn float(format: &str, most: Option<f64>, side: Side) -> Value {
     if let Some(pattern) = pattern {
         schema.insert("pattern".to_owned(), pattern.into());
     }
+    schema.insert("examples".to_owned(), json!([0]));
     Value::Object(schema)
 }
 
@@ -200,6 +220,7 @@ fn mask(name: &str) -> Value {
         "type": "string",
         "pattern": format!("^({name}([.,]{name})*)?$"),
         "description": "Paths of fields, with commas between them.",
+        "examples": [""],
     })
 }
 

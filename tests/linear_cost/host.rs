@@ -336,9 +336,10 @@ pub struct Host {
     asked: Option<Vec<u8>>,
     /// The call has its message.
     pub sent: bool,
-    /// The client has its answer, with this status.
+    /// The client has its answer, with this status, and a body of so many bytes.
     pub reply: bool,
     pub status: i32,
+    pub replied: usize,
 }
 
 // `proxy_map_type_t`.
@@ -496,10 +497,11 @@ fn linker(engine: &Engine) -> Linker<Host> {
         .func_wrap(
             "env",
             "proxy_send_local_response",
-            |mut guest: Guest<'_>, status: i32, _: i32, _: i32, _: i32, _: i32, _: i32, _: i32, _: i32| {
+            |mut guest: Guest<'_>, status: i32, _: i32, _: i32, _: i32, length: i32, _: i32, _: i32, _: i32| {
                 let host = guest.data_mut();
                 host.reply = true;
                 host.status = status;
+                host.replied = length as usize;
                 OK
             },
         )

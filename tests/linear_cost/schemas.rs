@@ -58,6 +58,42 @@ fn a_configuration_takes_what_its_schema_takes() {
     }
 }
 
+/// A document adds its own length to the memory, and what its making takes beside that: another length at most, and the
+/// comments.
+#[test]
+fn a_document_takes_little_more_memory_than_its_length() {
+    let mut proto = documented(467, 20);
+    // Each message is in the document.
+    for at in 0..467 {
+        proto += &format!("service S{at} {{ rpc Call(Message{at}) returns (Message{at}); }}\n");
+    }
+    let mut configuration = json!({
+        "proto": proto, "auto_mapping": true, "limits": { "max_proto_bytes": 10_000_000 },
+    });
+    let without = Gateway::new(configuration.clone()).machine().memory();
+    configuration["openapi"] = json!({ "path": "/openapi.json" });
+    let mut machine = Gateway::new(configuration).machine();
+    let more = machine.memory() - without;
+    machine.begin();
+    machine.request(&Request {
+        method: "GET",
+        target: "/openapi.json".into(),
+        body: String::new(),
+    });
+    machine.tick();
+    let host = machine.store.data();
+    assert_eq!((host.reply, host.status), (true, 200));
+    let length = host.replied;
+    if std::env::var_os("PRINT_COST").is_some() {
+        println!(
+            "{} bytes of text, {length} of the document, {more} more of memory",
+            proto.len()
+        );
+    }
+    assert!(length > 1 << 20, "{length}");
+    assert!(more < length * 5 / 2, "{more} bytes more for a document of {length}");
+}
+
 /// All that is wrong is found, however much it is, and costs no more than what is right.
 #[test]
 fn a_wrong_configuration_costs_what_its_length_does() {

@@ -3,7 +3,9 @@
 use std::path::Path;
 use std::process::Command;
 
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha384};
 
 use crate::harness::{Gateway, Host, Passed, Progress, Request};
 use crate::kit::error;
@@ -71,6 +73,28 @@ fn the_page_comes_with_a_policy_and_its_script() {
                 .unwrap()
                 .contains("SwaggerUIBundle")
         );
+    }
+}
+
+/// What a browser loads from elsewhere is what the page's hashes are of, in the version that its URLs name.
+#[test]
+fn the_hashes_in_the_page_are_those_of_the_published_files() {
+    let gateway = load(Host::envoy, both());
+    let page = get(&gateway, Request::get("/docs"));
+    let html = String::from_utf8(page.body().to_vec()).unwrap();
+    let package = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/services/node_modules/swagger-ui-dist");
+    let read = |name: &str| {
+        let file = package.join(name);
+        std::fs::read(&file).unwrap_or_else(|error| panic!("{}: {error}: make it with `make services`", file.display()))
+    };
+    let manifest: Value = serde_json::from_slice(&read("package.json")).unwrap();
+    let version = manifest["version"].as_str().unwrap();
+    for name in ["swagger-ui.css", "swagger-ui-bundle.js"] {
+        let hash = BASE64_STANDARD.encode(Sha384::digest(read(name)));
+        let expected = format!(
+            "=\"https://cdn.jsdelivr.net/npm/swagger-ui-dist@{version}/{name}\" integrity=\"sha384-{hash}\" crossorigin"
+        );
+        assert!(html.contains(&expected), "{expected}\n{html}");
     }
 }
 

@@ -46,6 +46,9 @@ pub const PROCESSOR: &str = "processor";
 /// How much of an HTTP/2 stream is taken in, and held back, where that is bounded as envoy.yaml does it.
 const WINDOW: u32 = 1 << 20;
 
+/// The most bytes of what Envoy answers itself; it allows 4096 unless it is told otherwise.
+const LARGEST_PAGE: u32 = 4 << 20;
+
 /// One listener, with its own filter configuration, and one route that sends everything to one cluster.
 #[derive(Clone)]
 pub struct Listener {
@@ -63,7 +66,7 @@ pub struct Listener {
     lua: bool,
     removes_header: bool,
     window: Option<u32>,
-    pages: Vec<(&'static str, String)>,
+    pages: Vec<Page>,
     route_timeout: &'static str,
     close_delay: &'static str,
     access_log: Option<&'static str>,
@@ -256,7 +259,21 @@ impl Listener {
 
     /// Has Envoy answer `GET path` with this page, past the module.
     pub fn page(mut self, path: &'static str, html: String) -> Self {
-        self.pages.push((path, html));
+        self.pages.push(Page {
+            path,
+            media_type: "text/html; charset=utf-8",
+            body: json!({ "inline_string": html }),
+        });
+        self
+    }
+
+    /// Has Envoy answer `GET path` with this file, past the module.
+    pub fn file(mut self, path: &'static str, media_type: &'static str, file: &Path) -> Self {
+        self.pages.push(Page {
+            path,
+            media_type,
+            body: json!({ "filename": file }),
+        });
         self
     }
 
@@ -490,6 +507,7 @@ impl Listener {
                     "route_config": {
                         // A route may name a cluster that isn't there.
                         "validate_clusters": false,
+                        "max_direct_response_body_size_bytes": LARGEST_PAGE,
                         "virtual_hosts": [{
                             "name": "all",
                             "domains": ["*"],
@@ -613,13 +631,23 @@ fn denial(path: &str) -> Value {
 }
 
 /// As in envoy.yaml.
-fn page_route((path, html): &(&str, String)) -> Value {
+/// What Envoy answers itself.
+#[derive(Clone)]
+struct Page {
+    path: &'static str,
+    media_type: &'static str,
+    /// A `DataSource`.
+    body: Value,
+}
+
+fn page_route(page: &Page) -> Value {
+    let Page { path, media_type, body } = page;
     let past = json!({ "@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "disabled": true });
     json!({
         "match": { "path": path },
-        "direct_response": { "status": 200, "body": { "inline_string": html } },
+        "direct_response": { "status": 200, "body": body },
         "response_headers_to_add": [{
-            "header": { "key": "content-type", "value": "text/html; charset=utf-8" },
+            "header": { "key": "content-type", "value": media_type },
             "append_action": "OVERWRITE_IF_EXISTS_OR_ADD",
         }],
         "typed_per_filter_config": { "envoy.filters.http.lua": past, "envoy.filters.http.wasm": past },
