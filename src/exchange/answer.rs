@@ -138,11 +138,12 @@ impl Answer {
 
     /// The headers go on now: what comes in trailers changes their status no more. Returns that status.
     ///
-    /// Behind a status without content there is no place for an error that comes later, and a service that knows nothing of
-    /// HTTP has not said that there will be none: it is 200 then, with the message as body.
-    pub fn send_status(&mut self) -> u16 {
+    /// Unless the call `has_succeeded`, an error may come later. Behind a status without content there is no place for it,
+    /// and a service that knows nothing of HTTP has not said that there will be none: it is 200 then, with the message as
+    /// body.
+    pub fn send_status(&mut self, has_succeeded: bool) -> u16 {
         let status = self.chosen_status().unwrap_or_else(|| match self.configured_status() {
-            status if is_without_content(status) => 200,
+            status if is_without_content(status) && !has_succeeded => 200,
             status => status,
         });
         self.sent_status = Some(status);

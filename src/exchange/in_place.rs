@@ -949,11 +949,12 @@ impl InPlace {
     /// come too late for that.
     fn edit_headers_early(&mut self, edits: &mut HeaderEdits) {
         edits.clear();
-        let error_status = match &self.body {
-            Body::Bridged(bridged) => bridged.early_error_status(),
-            _ => None,
+        // A bridge has the whole answer.
+        let (is_whole, error_status) = match &self.body {
+            Body::Bridged(bridged) => (true, bridged.early_error_status()),
+            _ => (false, None),
         };
-        let status = error_status.unwrap_or_else(|| self.answer.send_status());
+        let status = error_status.unwrap_or_else(|| self.answer.send_status(is_whole));
         let connection = metadata::connection_options(self.answer.initial.iter());
         remove_what_is_no_header(&self.answer, &connection, edits);
         if let Body::Bridged(_) = self.body {
@@ -964,7 +965,11 @@ impl InPlace {
             Body::Bridged(bridged) => bridged.content_type(&self.answer),
             Body::Flow(stream) | Body::Gathered { stream, .. } => stream.content_type(),
         };
-        edits.set(b"content-type", content_type);
+        if is_without_content(status) {
+            edits.remove(b"content-type");
+        } else {
+            edits.set(b"content-type", content_type);
+        }
         if status != self.answer.initial.status().unwrap_or(200) {
             edits.set(b":status", itoa::Buffer::new().format(status).as_bytes());
         }

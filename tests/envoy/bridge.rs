@@ -37,6 +37,12 @@ fn bench() -> &'static Bench {
             json!({ "custom": { "kind": "HEAD", "path": "/v1/head" }, "selector": "test.everything.Echo.Query" });
         let bodies = with(json!({ "upstream": { "connect_bridge": true, "bridge_bodies": true } }));
         let web = json!({ "upstream": { "connect_bridge": true, "grpc_web": true } });
+        let mut statuses = bodies.clone();
+        statuses["hold_headers"] = json!(false);
+        statuses["success_status"] = json!([
+            { "selector": "test.everything.Echo.Post", "status": 204 },
+            { "selector": "test.everything.Echo.Query", "status": 202 },
+        ]);
         Bench::start(&[
             Listener::new("bridge", &with(json!({}))).with_bridge(),
             Listener::new("small", &with(json!({})))
@@ -47,6 +53,9 @@ fn bench() -> &'static Bench {
             Listener::new("absent", &with(json!({}))),
             Listener::new("bodies", &bodies).with_bridge(),
             Listener::new("no-stop-bodies", &bodies)
+                .with_bridge()
+                .without_stop_iteration(),
+            Listener::new("no-stop-statuses", &statuses)
                 .with_bridge()
                 .without_stop_iteration(),
             Listener::new("small-bodies", &bodies)
@@ -295,6 +304,45 @@ async fn requests_with_a_body_go_there_too_where_they_may() {
     let (answer, _) = small.exchange(Http::One, request, script).await;
     assert_eq!(answer.status, 500, "{answer:?}");
     assert_eq!(bench().traps(), "");
+}
+
+/// What is known with the headers of a whole answer: success or not, and all metadata. Without the bridge, headers that aren't
+/// held go out before.
+#[tokio::test]
+async fn the_status_of_a_success_needs_no_held_headers() {
+    let gateway = bench().at("no-stop-statuses");
+    for version in Http::BOTH {
+        let post = Request::post("/v1/echo", &json!({ "int32Value": 5 }));
+        let (answer, _) = gateway.exchange(version, post.clone(), Script::echo()).await;
+        assert_eq!(
+            (answer.status, &*answer.body),
+            (204, &b""[..]),
+            "{version:?}: {answer:?}"
+        );
+        assert_eq!(answer.header("content-type"), None, "{version:?}: {answer:?}");
+        let (answer, _) = gateway
+            .exchange(version, post, Script::echo().then_error(Code::Aborted, "late"))
+            .await;
+        assert_eq!(
+            (answer.status, answer.json()),
+            (409, json!({ "code": 10, "message": "late" })),
+            "{version:?}"
+        );
+        let query = Request::get("/v1/echo?int32Value=5");
+        let (answer, _) = gateway.exchange(version, query.clone(), Script::echo()).await;
+        assert_eq!(
+            (answer.status, answer.json()),
+            (202, json!({ "int32Value": 5 })),
+            "{version:?}"
+        );
+        let chosen = Script::echo().trailing("x-http-code", "203").trailing("x-other", "1");
+        let (answer, _) = gateway.exchange(version, query, chosen).await;
+        assert_eq!(
+            (answer.status, answer.header("x-other")),
+            (203, Some("1")),
+            "{version:?}"
+        );
+    }
 }
 
 #[tokio::test]

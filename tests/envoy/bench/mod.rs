@@ -160,7 +160,7 @@ impl Gateway {
         let request = request.script(&call);
         let answer = self.send(version, &request).await;
         assert!(
-            !call.has_received(),
+            !call.was_taken(),
             "reached the upstream: {} {version:?} {request:?}: {answer:?}",
             self.name
         );

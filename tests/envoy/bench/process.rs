@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Mutex;
+use std::sync::{LazyLock, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -264,6 +264,27 @@ pub fn binary() -> PathBuf {
             path
         }
     }
+}
+
+/// Whether this Envoy tells the upstream that a call is broken off. Before 1.37 it resets streams with `NO_ERROR`, which
+/// tonic takes for the end of the request.
+pub fn resets_tell() -> bool {
+    version() >= (1, 37)
+}
+
+/// The major and minor version of [`binary`].
+fn version() -> (u32, u32) {
+    static VERSION: LazyLock<(u32, u32)> = LazyLock::new(|| {
+        let output = Command::new(binary()).arg("--version").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout);
+        let number = said.split('/').nth_back(3).unwrap_or_default();
+        let mut parts = number.split('.').map(|part| part.parse().ok());
+        match (parts.next().flatten(), parts.next().flatten()) {
+            (Some(major), Some(minor)) => (major, minor),
+            _ => panic!("{}: no version in {said:?}", binary().display()),
+        }
+    });
+    *VERSION
 }
 
 /// A folder for one process's files, which stay there to be read after a failure until the next run. Its name has the

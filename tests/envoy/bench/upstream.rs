@@ -27,7 +27,7 @@ use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::bootstrap::Addresses;
 use super::faulty::{Act, Play, Plays};
-use super::{filters, schema};
+use super::{filters, process, schema};
 
 /// The metadata key, or the name of a cookie, that names the script of a call.
 pub const SCRIPT_KEY: &str = "x-script";
@@ -409,7 +409,7 @@ impl Call {
     /// # Panics
     /// When none comes.
     pub async fn message(&mut self) -> Bytes {
-        match self.arrival().await {
+        match next(&mut self.arrived).await {
             Arrival::Message(message) => message,
             Arrival::Cancelled => panic!("the request broke off"),
         }
@@ -420,7 +420,12 @@ impl Call {
     /// # Panics
     /// When another message comes.
     pub async fn broken_off(&mut self) {
-        match self.arrival().await {
+        let arrival = tokio::select! {
+            arrival = next(&mut self.arrived) => arrival,
+            // As if it had ended.
+            Some(_) = self.received.recv(), if !process::resets_tell() => return,
+        };
+        match arrival {
             Arrival::Message(message) => panic!("a message reached the upstream: {message:?}"),
             Arrival::Cancelled => {}
         }
@@ -431,17 +436,24 @@ impl Call {
         self.sent.load(Ordering::Relaxed)
     }
 
-    async fn arrival(&mut self) -> Arrival {
-        tokio::time::timeout(LIMIT, self.arrived.recv())
-            .await
-            .expect("nothing reached the upstream")
-            .unwrap()
-    }
-
     /// Whether there has been a request that [`Call::received`] has not returned.
     pub fn has_received(&mut self) -> bool {
         !self.received.is_empty()
     }
+
+    /// Whether a request reached the server, and not only the beginning of one that was broken off. Where that isn't told
+    /// ([`process::resets_tell`]), it is seen by there being no message.
+    pub fn was_taken(&mut self) -> bool {
+        std::iter::from_fn(|| self.received.try_recv().ok())
+            .any(|received| process::resets_tell() || !received.messages.is_empty())
+    }
+}
+
+async fn next(arrived: &mut mpsc::UnboundedReceiver<Arrival>) -> Arrival {
+    tokio::time::timeout(LIMIT, arrived.recv())
+        .await
+        .expect("nothing reached the upstream")
+        .unwrap()
 }
 
 /// One request as the gRPC server received it.
@@ -488,10 +500,13 @@ impl Received {
     /// # Panics
     /// When it ends otherwise.
     pub async fn cancelled(self) {
-        tokio::time::timeout(LIMIT, self.gone)
+        let gone = tokio::time::timeout(LIMIT, self.gone)
             .await
-            .expect("the upstream's call was not cancelled")
-            .expect("the upstream's call ended without being cancelled");
+            .expect("the upstream's call was not cancelled");
+        assert!(
+            gone.is_ok() || !process::resets_tell(),
+            "the upstream's call ended without being cancelled"
+        );
     }
 }
 
