@@ -117,7 +117,7 @@ async fn envoy_runs_the_module_that_a_gateway_takes_from_the_image() {
     fs::write(&file, module(&stored(layout), &layout.digest)).unwrap();
     let configuration = json!({ "proto": schema::PROTO }).to_string();
     // As text, as Istio and Envoy Gateway hand it on.
-    let bench = Bench::start(&[Listener::with_text("image", &configuration).from_file(&file)]);
+    let bench = Bench::start(&[Listener::with_text("image", &configuration).with_module(&file)]);
     let request = Request::post("/v1/echo", &json!({ "stringValue": "x" }));
     let (answer, _) = bench.at("image").exchange(Http::One, request, Script::echo()).await;
     assert_eq!((answer.status, answer.json()["stringValue"].as_str()), (200, Some("x")));

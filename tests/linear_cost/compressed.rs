@@ -5,15 +5,10 @@ use serde_json::json;
 
 use crate::growth::{Cost, check_costs};
 use crate::host::Machine;
-use crate::shapes::len;
+use crate::shapes::{framed, len};
 
 const SERVICE: &str = "syntax = \"proto3\"; package t; service S { rpc List(M) returns (stream M); }
     message M { string text = 1; }";
-
-fn framed(flags: u8, message: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(message.len()).unwrap();
-    [&[flags], &length.to_be_bytes()[..], message].concat()
-}
 
 /// Bytes that hardly repeat, as text.
 fn text(length: usize) -> Vec<u8> {

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::growth::{Cost, check_costs};
 use crate::host::Machine;
-use crate::shapes::len;
+use crate::shapes::{framed, len};
 
 const SERVICE: &str = "syntax = \"proto3\"; package t; service S { rpc Chat(stream M) returns (stream M); }
     service Other { rpc Chat(M) returns (M); } message M { string text = 1; string user = 2; }";
@@ -15,11 +15,6 @@ fn machine() -> Machine {
     let transforms =
         json!([{ "selector": "t.S.Chat", "request": [{ "set": { "field": "user", "header": "x-user" } }] }]);
     Machine::new(&json!({ "proto": SERVICE, "transforms": transforms }).to_string())
-}
-
-fn framed(message: &[u8]) -> Vec<u8> {
-    let length = u32::try_from(message.len()).unwrap();
-    [&[0], &length.to_be_bytes()[..], message].concat()
 }
 
 /// How many instructions it takes to change a request that comes in parts of so many bytes.
@@ -43,8 +38,8 @@ fn path(path: &str) -> u64 {
 fn native_calls_cost_what_their_bytes_cost() {
     const GRPC: &str = "application/grpc";
     const TEXT: &str = "application/grpc-web-text";
-    let small = framed(&len(1, "text"));
-    let long = |length: usize| framed(&len(1, vec![b'x'; length]));
+    let small = framed(0, &len(1, "text"));
+    let long = |length: usize| framed(0, &len(1, vec![b'x'; length]));
     let encoded = |bytes: Vec<u8>| BASE64_STANDARD.encode(bytes).into_bytes();
     let shapes: [Cost<'_>; 12] = [
         (
@@ -60,7 +55,7 @@ fn native_calls_cost_what_their_bytes_cost() {
         (
             "many empty messages",
             1000,
-            Box::new(|n| body(GRPC, &framed(b"").repeat(n), usize::MAX)),
+            Box::new(|n| body(GRPC, &framed(0, b"").repeat(n), usize::MAX)),
         ),
         (
             "one long message",

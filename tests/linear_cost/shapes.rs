@@ -58,3 +58,9 @@ pub fn len(number: u32, contents: impl AsRef<[u8]>) -> Vec<u8> {
 pub fn group(number: u32, contents: impl AsRef<[u8]>) -> Vec<u8> {
     [tag(number, 3), contents.as_ref().to_vec(), tag(number, 4)].concat()
 }
+
+/// A gRPC frame with these flags.
+pub fn framed(flags: u8, message: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(message.len()).unwrap();
+    [&[flags], &length.to_be_bytes()[..], message].concat()
+}

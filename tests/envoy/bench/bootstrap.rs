@@ -344,7 +344,7 @@ impl Listener {
     }
 
     /// Takes the module in this file, in a virtual machine of its own.
-    pub fn from_file(mut self, module: &Path) -> Self {
+    pub fn with_module(mut self, module: &Path) -> Self {
         self.module = module.to_owned();
         self.vm("from-file")
     }
