@@ -104,7 +104,6 @@ fn document(source: &Source<'_>, whole: &Whole) -> Vec<u8> {
         false => Security::of(&options.security),
     };
     let Operations { paths, tags, schemas } = Operations::new(source, whole, &security);
-    let length = |(name, schema): (&String, &Box<[u8]>)| name.len() + schema.len() + ROUND;
     let (items, components): (usize, usize) = (paths.iter().map(Item::length).sum(), schemas.iter().map(length).sum());
     // Grown as it is needed, the text would take three times as much.
     let mut out = Writer::with_capacity(items + components + 4096);
