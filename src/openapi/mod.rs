@@ -104,8 +104,9 @@ fn document(source: &Source<'_>, whole: &Whole) -> Vec<u8> {
         false => Security::of(&options.security),
     };
     let Operations { paths, tags, schemas } = Operations::new(source, whole, &security);
-    let length = |(name, schema): (&String, &Box<[u8]>)| name.len() + schema.len() + ROUND;
-    let (items, components): (usize, usize) = (paths.iter().map(Item::length).sum(), schemas.iter().map(length).sum());
+    let items: usize = paths.iter().map(Item::length).sum();
+    let components = schemas.iter().map(|(name, schema)| name.len() + schema.len() + ROUND);
+    let components: usize = components.sum();
     // Grown as it is needed, the text would take three times as much.
     let mut out = Writer::with_capacity(items + components + 4096);
     out.value("openapi", "3.1.0");
