@@ -4,9 +4,10 @@ use prost_reflect::DynamicMessage;
 use serde_json::{Map, Value, json};
 
 use super::super::options::text;
-use super::{
-    Security, entries, enum_name, extensions, external_docs, find, flag, literal, messages, strings, texts, within,
+use super::said::{
+    entries, enum_name, extensions, external_docs, find, flag, literal, messages, strings, texts, within,
 };
+use super::security::Security;
 use crate::http::status::is_without_content;
 
 /// The id of a method's first operation.

@@ -4,7 +4,7 @@ use prost_reflect::DynamicMessage;
 use serde_json::{Map, Number, Value, json};
 
 use super::super::options::text;
-use super::{extensions, external_docs, find, flag, literal, strings, texts, within};
+use super::said::{self, extensions, external_docs, find, flag, literal, strings, texts, within};
 
 const TITLE_AND_DESCRIPTION: [(&str, &str); 2] = [("title", "title"), ("description", "description")];
 
@@ -139,7 +139,7 @@ fn put(schema: &mut Map<String, Value>, name: &str, value: Option<Value>) {
 /// A number, unless it is 0, which is none.
 fn number(said: &DynamicMessage, name: &str) -> Option<Value> {
     let number = said.get_field_by_name(name)?.as_f64().filter(|number| *number != 0.0)?;
-    super::number(number)
+    said::number(number)
 }
 
 fn whole(said: &DynamicMessage, name: &str) -> Option<Value> {

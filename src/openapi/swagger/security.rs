@@ -6,7 +6,7 @@ use prost_reflect::DynamicMessage;
 use serde_json::{Map, Value, json};
 
 use super::super::options::text;
-use super::{entries, enum_name, extensions, messages, strings, texts, within};
+use super::said::{entries, enum_name, extensions, messages, strings, texts, within};
 
 /// Security schemes, and which of them all operations ask for.
 #[derive(Default)]
