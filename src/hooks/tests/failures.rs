@@ -233,7 +233,8 @@ fn the_end_of_an_answer_says_how_the_call_ended() {
 
 #[test]
 fn an_answer_is_one_message() {
-    let cases: [(&[u8], Result<&[u8], CallFailure>); 7] = [
+    type Case<'c> = (&'c [u8], Result<&'c [u8], CallFailure>);
+    let cases: [Case<'_>; 7] = [
         (b"\0\0\0\0\x02ab", Ok(b"ab")),
         (b"\0\0\0\0\0", Ok(b"")),
         (b"", Err(CallFailure::NoMessage)),
