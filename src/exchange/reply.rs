@@ -118,7 +118,10 @@ impl Reply {
         if let Some(policy) = &resource.policy {
             self.headers.push(b"content-security-policy", policy);
         }
-        self.body.extend_from_slice(&resource.body);
+        self.body.reserve_exact(resource.length());
+        for piece in &resource.body {
+            self.body.extend_from_slice(piece);
+        }
     }
 
     /// Forgets the last answer and keeps its memory.

@@ -32,7 +32,7 @@ use std::rc::Rc;
 use serde_json::{Map, Value, json};
 
 pub use self::changes::Changes;
-use self::operations::{Item, Operations, ROUND};
+use self::operations::Operations;
 pub use self::resource::{ALLOW, CACHE_CONTROL, Resource};
 pub use self::source::{Options, Source};
 use self::swagger::{Security, Whole};
@@ -76,7 +76,7 @@ impl Document {
     pub fn footprint(&self) -> usize {
         self.0
             .iter()
-            .map(|(path, resource)| path.len() + resource.body.len())
+            .map(|(path, resource)| path.len() + resource.length())
             .sum()
     }
 }
@@ -97,18 +97,14 @@ pub fn taken<'r>(path: &str, routes: &'r [Rc<Route>], base_path: &BasePath) -> O
     })
 }
 
-fn document(source: &Source<'_>, whole: &Whole) -> Vec<u8> {
+fn document(source: &Source<'_>, whole: &Whole) -> Vec<Box<[u8]>> {
     let options = source.options;
     let security = match options.security.is_empty() {
         true => whole.security(),
         false => Security::of(&options.security),
     };
     let Operations { paths, tags, schemas } = Operations::new(source, whole, &security);
-    let items: usize = paths.iter().map(Item::length).sum();
-    let components = schemas.iter().map(|(name, schema)| name.len() + schema.len() + ROUND);
-    let components: usize = components.sum();
-    // Grown as it is needed, the text would take three times as much.
-    let mut out = Writer::with_capacity(items + components + 4096);
+    let mut out = Writer::new();
     out.value("openapi", "3.1.0");
     out.value("info", info(source, whole));
     if !options.servers.is_empty() {

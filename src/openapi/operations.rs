@@ -43,13 +43,6 @@ pub(super) struct Item {
 }
 
 impl Item {
-    /// About how many bytes its text has.
-    pub(super) fn length(&self) -> usize {
-        let operations = self.operations.iter().map(|(_, operation)| operation.len() + ROUND);
-        let notes = self.notes.iter().map(|note| note.len() + ROUND);
-        self.text.len() + ROUND + operations.chain(notes).sum::<usize>()
-    }
-
     pub(super) fn write(self, out: &mut Writer) {
         out.open(&self.text);
         for (http_method, operation) in self.operations {
@@ -65,9 +58,6 @@ impl Item {
         self.operations.iter().any(|(known, _)| *known == http_method)
     }
 }
-
-/// More than what is around a member of an object: quotes, braces, its name.
-pub(super) const ROUND: usize = 24;
 
 /// A route that is shown.
 struct Shown<'s> {

@@ -58,10 +58,10 @@ pub(super) fn add(path: &str, title: &str, options: &Options, resources: &mut Ve
         foreign(assets, STYLE),
         origins(&options.servers),
     );
-    let mut resource = Resource::new(b"text/html; charset=utf-8", html.into_bytes());
+    let mut resource = Resource::new(b"text/html; charset=utf-8", vec![html.into_bytes().into()]);
     resource.policy = Some(policy.into_bytes().into());
     resources.push((path.into(), resource));
-    let start = Resource::new(b"text/javascript; charset=utf-8", START.as_bytes().to_vec());
+    let start = Resource::new(b"text/javascript; charset=utf-8", vec![START.as_bytes().into()]);
     resources.push((script.into(), start));
 }
 
@@ -139,7 +139,7 @@ mod tests {
             panic!("{resources:?}");
         };
         assert_eq!((&**page, &**script), ("/docs", "/docs/init.js"));
-        let text = String::from_utf8(html.body.to_vec()).unwrap();
+        let text = String::from_utf8(html.body.concat()).unwrap();
         assert!(text.contains("<title>&lt;b&gt; &amp; &quot;c&quot;</title>"), "{text}");
         assert!(
             text.contains(&format!("src=\"{ASSETS}/{SCRIPT}\" integrity=\"{SCRIPT_HASH}\"")),

@@ -11,8 +11,8 @@ pub struct Resource {
     pub etag: Box<[u8]>,
     /// `content-security-policy`, of a page.
     pub policy: Option<Box<[u8]>>,
-    /// The body.
-    pub body: Box<[u8]>,
+    /// The body, in pieces.
+    pub body: Vec<Box<[u8]>>,
 }
 
 /// The methods that a resource has, as the value of an `allow` header.
@@ -22,17 +22,22 @@ pub const ALLOW: &str = "GET, HEAD";
 pub const CACHE_CONTROL: &[u8] = b"no-cache";
 
 impl Resource {
-    pub(super) fn json(body: Vec<u8>) -> Self {
+    pub(super) fn json(body: Vec<Box<[u8]>>) -> Self {
         Self::new(JSON, body)
     }
 
-    pub(super) fn new(content_type: &'static [u8], body: Vec<u8>) -> Self {
+    pub(super) fn new(content_type: &'static [u8], body: Vec<Box<[u8]>>) -> Self {
         Self {
             content_type,
             etag: format!("\"{:016x}\"", fnv(&body)).into_bytes().into(),
             policy: None,
-            body: body.into(),
+            body,
         }
+    }
+
+    /// How many bytes the body has.
+    pub fn length(&self) -> usize {
+        self.body.iter().map(|piece| piece.len()).sum()
     }
 
     /// Whether a client that sends this `if-none-match` has the body already (RFC 9110, section 13.1.2).
@@ -43,9 +48,9 @@ impl Resource {
 }
 
 /// FNV-1a (IETF draft-eastlake-fnv): what changes gets another tag, and nobody gains by finding two alike.
-fn fnv(bytes: &[u8]) -> u64 {
+fn fnv(pieces: &[Box<[u8]>]) -> u64 {
     let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, step)
+    pieces.iter().flatten().fold(0xcbf2_9ce4_8422_2325, step)
 }
 
 #[cfg(test)]
@@ -54,9 +59,9 @@ mod tests {
 
     #[test]
     fn a_tag_is_known_in_every_form_of_the_header() {
-        let resource = Resource::json(b"{}".to_vec());
+        let resource = Resource::json(vec![(*b"{}").into()]);
         let tag = String::from_utf8(resource.etag.to_vec()).unwrap();
-        assert_ne!(tag.as_bytes(), &*Resource::json(b"[]".to_vec()).etag);
+        assert_ne!(tag.as_bytes(), &*Resource::json(vec![(*b"[]").into()]).etag);
         for (value, expected) in [
             (tag.clone(), true),
             (format!("W/{tag}"), true),

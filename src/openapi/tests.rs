@@ -15,7 +15,7 @@ fn document(mut configuration: Value) -> Value {
         Err(error) => panic!("{error}"),
     };
     let document = plugin.openapi.unwrap();
-    serde_json::from_slice(&document.at(b"/openapi.json").unwrap().body).unwrap()
+    serde_json::from_slice(&document.at(b"/openapi.json").unwrap().body.concat()).unwrap()
 }
 
 /// Documents that are kept, each beside what it is made of: the bookstore, a resource-oriented API, and a store of keys.

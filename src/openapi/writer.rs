@@ -4,14 +4,27 @@
 use serde_json::Value;
 
 /// An object that is being written, and those within it that are open.
-pub(super) struct Writer(Vec<u8>);
+///
+/// It is written in pieces, for which the parts that went into earlier ones make room.
+pub(super) struct Writer {
+    pieces: Vec<Box<[u8]>>,
+    piece: Vec<u8>,
+    /// An object has been opened, and has no member yet.
+    is_empty: bool,
+}
+
+/// A piece has so many bytes, and what goes over.
+const PIECE: usize = 64 << 10;
 
 impl Writer {
-    /// With room for so many bytes.
-    pub(super) fn with_capacity(bytes: usize) -> Self {
-        let mut text = Vec::with_capacity(bytes);
-        text.push(b'{');
-        Self(text)
+    pub(super) fn new() -> Self {
+        let mut writer = Self {
+            pieces: Vec::new(),
+            piece: Vec::new(),
+            is_empty: true,
+        };
+        writer.put(b"{");
+        writer
     }
 
     /// Adds a member.
@@ -22,32 +35,42 @@ impl Writer {
     /// Adds a member whose value is this JSON.
     pub(super) fn text(&mut self, name: &str, json: &[u8]) {
         self.name(name);
-        self.0.extend_from_slice(json);
+        self.put(json);
     }
 
     /// Begins a member that is an object. What follows is within it, up to [`Writer::close`].
     pub(super) fn open(&mut self, name: &str) {
         self.name(name);
-        self.0.push(b'{');
+        self.put(b"{");
+        self.is_empty = true;
     }
 
     /// Ends the object that was opened last.
     pub(super) fn close(&mut self) {
-        self.0.push(b'}');
+        self.put(b"}");
+        self.is_empty = false;
     }
 
     /// All of it.
-    pub(super) fn finish(mut self) -> Vec<u8> {
+    pub(super) fn finish(mut self) -> Vec<Box<[u8]>> {
         self.close();
-        self.0
+        self.pieces.push(self.piece.into());
+        self.pieces
     }
 
     fn name(&mut self, name: &str) {
-        if self.0.last() != Some(&b'{') {
-            self.0.push(b',');
+        if !std::mem::replace(&mut self.is_empty, false) {
+            self.put(b",");
         }
-        self.0.extend_from_slice(&text(&name.into()));
-        self.0.push(b':');
+        self.put(&text(&name.into()));
+        self.put(b":");
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        self.piece.extend_from_slice(bytes);
+        if self.piece.len() >= PIECE {
+            self.pieces.push(std::mem::take(&mut self.piece).into());
+        }
     }
 }
 
