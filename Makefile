@@ -17,7 +17,7 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 export PYTHON
 
 .PHONY: help build test test-versions conformance fuzz differential soak bench bench-envoy bench-start demo demo-check lint \
-	advisories licences image image-digest push-image sbom verify release toolchain prerequisites .venv services
+	advisories licences image image-digest push-image sbom verify release tag toolchain prerequisites .venv services
 
 help:
 	@echo 'make build       the module, $(MODULE)'
@@ -189,9 +189,11 @@ sbom: $(TOOLS)/$(CYCLONEDX)
 verify: image
 	@link/verify.sh
 
-# TAG is the tag that it is made for, if there is one.
-release: image sbom
+tag:
 	@if [ "$(TAG)" ] && [ "$(TAG)" != v$(VERSION) ]; then echo "$(TAG) isn't the tag of version $(VERSION)"; exit 1; fi
+
+# TAG is the tag that it is made for, if there is one.
+release: tag image sbom
 	@rm -rf dist && mkdir dist
 	@cp $(MODULE) protobridge.meta.json target/image/protobridge.oci.tar target/sbom/protobridge.cdx.json LICENSE \
 		$(LICENCES) dist

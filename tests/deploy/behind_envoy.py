@@ -65,6 +65,10 @@ def main() -> int:
     return 1 if problems else 0
 
 
+# Pages of the demo: a file of Envoy's, and what the module describes where it is asked to.
+PAGES = {"http://{address}/", "http://{address}/docs"}
+
+
 def tour(platform: str) -> Iterator[Step | Live]:
     """What is asked behind this platform, and what it has to answer there."""
     if platform == "istio-envoyfilter-without-image":
@@ -75,8 +79,7 @@ def tour(platform: str) -> Iterator[Step | Live]:
         yield curl("Past the module nothing does either", "POST", grpc, "{}", **denied)
         return
     for step in TOUR:
-        if "http://{address}/" in step.command:
-            # The page of the demo, which is a file of Envoy's there.
+        if not PAGES.isdisjoint(step.command):
             continue
         if step.title == COVER and platform in ("istio-trafficextension", "envoy-gateway-plain"):
             # Headers that aren't held go out before the message, which has the content-type.
