@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use libfuzzer_sys::fuzz_target;
 use prost_reflect::{DynamicMessage, MessageDescriptor};
-use protobridge::grpc::frame::single;
 use protobridge::hooks::settings::{Hook, Kind, OnError, PathPrefix, Settings};
 use protobridge::hooks::{
     Caller, Course, CurrentRequest, CurrentResponse, HookReply, Hooks, Memory, Next, Outcome, Stage,
@@ -90,7 +89,7 @@ fuzz_target!(|data: &[u8]| {
         assert!(response.body.len() <= answer.len().max(4));
         check(verdict.reply.as_ref(), answer);
         if let Some(call) = course.next_of_response(&request, &response, &mut memory) {
-            object(call.frame);
+            DynamicMessage::decode(OBJECT.clone(), call.message).expect("an object");
         }
         return;
     }
@@ -101,7 +100,7 @@ fuzz_target!(|data: &[u8]| {
         Stage::Admission
     };
     match course.next(stage, &request, || 0, &mut memory) {
-        Next::Call(call) => object(call.frame),
+        Next::Call(call) => DynamicMessage::decode(OBJECT.clone(), call.message).expect("an object"),
         _ => {
             assert!(native && kind == Kind::Post);
             return;
@@ -144,7 +143,7 @@ fuzz_target!(|data: &[u8]| {
         match course.next(stage, &request, || 0, &mut memory) {
             // A session is what the server wrote, whatever that is.
             Next::Call(call) if kind != Kind::CustomKeyCheck => {
-                object(call.frame);
+                DynamicMessage::decode(OBJECT.clone(), call.message).expect("an object");
             }
             Next::Call(_) | Next::GoOn => {}
             Next::Refuse(reply) => check(Some(&reply), answer),
@@ -203,9 +202,4 @@ fn check_headers(headers: &Headers) {
 fn is_token(text: &[u8]) -> bool {
     let of_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
     !text.is_empty() && text.iter().all(of_token)
-}
-
-/// The object that a hook gets.
-fn object(frame: &[u8]) -> DynamicMessage {
-    DynamicMessage::decode(OBJECT.clone(), single(frame).expect("a frame")).expect("an object")
 }

@@ -12,7 +12,7 @@
 //! | whatever returns bytes | `proxy_on_memory_allocate` | it allocates, and knows nothing of contexts |
 //! | replacing a body that Envoy has buffered by a longer one | those of Envoy's own answer, 413 or 500, and of the end of the exchange | it is not done with a buffer that is known for one (`envoy::body`); with the part that another filter has buffered, and where a hook has made a request longer, `exports` keeps them from the SDK |
 //! | opening a gRPC stream to a cluster that fails at once | `proxy_on_grpc_receive_initial_metadata` | the SDK knows no such token yet, and returns; the stream's end is told behind the callback |
-//! | making an HTTP call | its end | Envoy tells that behind the callback |
+//! | making a unary gRPC call | its end | Envoy tells that behind the callback |
 //! | sending on a gRPC stream, ending and cancelling it | its end | Envoy tells that behind the callback, or, cancelled, never |
 //! | answering, continuing, resetting | all callbacks of what follows | Envoy does them behind the callback |
 //! | headers, properties, metrics, clock, timer, shared data | nothing | |
@@ -82,10 +82,6 @@ pub enum Map {
     GrpcInitialMetadata = 4,
     /// Trailing metadata of a gRPC call.
     GrpcTrailingMetadata = 5,
-    /// Headers of the answer to an HTTP call.
-    CallHeaders = 6,
-    /// Its trailers.
-    CallTrailers = 7,
 }
 
 /// `proxy_buffer_type_t`.
@@ -96,8 +92,6 @@ pub enum Buffer {
     RequestBody = 0,
     /// The response body, likewise.
     ResponseBody = 1,
-    /// The body of the answer to an HTTP call.
-    CallBody = 4,
     /// A message of a gRPC call.
     GrpcMessage = 5,
     /// The plugin configuration.
@@ -198,7 +192,7 @@ pub fn buffer(buffer: Buffer, start: usize, size: usize) -> Result<Vec<u8>, Host
     match buffer {
         Buffer::RequestBody => traffic::went(Leg::FromClient, length),
         Buffer::ResponseBody | Buffer::GrpcMessage => traffic::went(Leg::FromUpstream, length),
-        Buffer::CallBody | Buffer::PluginConfiguration => {}
+        Buffer::PluginConfiguration => {}
     }
     match bytes {
         Err(HostStatus::NOT_FOUND) => Ok(Vec::new()),
@@ -362,19 +356,18 @@ fn text_names(metadata: &Headers) -> Vec<(&str, &[u8])> {
     pairs
 }
 
-/// Makes an HTTP call to a cluster and returns its token: see [`open_grpc_stream`]. It ends with the context that made it.
-pub fn call_http(
-    cluster: &str,
-    headers: &Headers,
-    body: &[u8],
+/// Makes a unary gRPC call and returns its token: see [`open_grpc_stream`].
+pub fn call_grpc(
+    grpc_service: &[u8],
+    service: &str,
+    method: &str,
+    metadata: &Headers,
+    message: &[u8],
     timeout: Duration,
 ) -> Result<u32, proxy_wasm::types::Status> {
-    let headers = text_names(headers)
-        .into_iter()
-        // SAFETY: neither the SDK nor the host reads the bytes as text.
-        .map(|(name, value)| (name, unsafe { std::str::from_utf8_unchecked(value) }))
-        .collect();
-    proxy_wasm::hostcalls::dispatch_http_call(cluster, headers, Some(body), Vec::new(), timeout)
+    // SAFETY: neither the SDK nor the host reads the bytes as text.
+    let upstream = unsafe { std::str::from_utf8_unchecked(grpc_service) };
+    proxy_wasm::hostcalls::dispatch_grpc_call(upstream, service, method, text_names(metadata), Some(message), timeout)
 }
 
 /// Sends one message on a gRPC stream.

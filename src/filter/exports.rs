@@ -115,7 +115,6 @@ unsafe extern "C" {
     fn proxy_on_response_headers(context: u32, count: usize, end_of_stream: bool) -> u32;
     fn proxy_on_response_body(context: u32, size: usize, end_of_stream: bool) -> u32;
     fn proxy_on_response_trailers(context: u32, count: usize) -> u32;
-    fn proxy_on_http_call_response(context: u32, token: u32, headers: usize, size: usize, trailers: usize);
     fn proxy_on_grpc_receive(context: u32, token: u32, size: usize);
     fn proxy_on_grpc_close(context: u32, token: u32, code: u32);
     fn proxy_on_done(context: u32) -> bool;
@@ -163,20 +162,6 @@ extern "C" fn protobridge_on_response_body(context: u32, size: usize, end_of_str
 #[unsafe(no_mangle)]
 extern "C" fn protobridge_on_response_trailers(context: u32, count: usize) -> u32 {
     around(|| unsafe { proxy_on_response_trailers(context, count) })
-}
-
-#[unsafe(no_mangle)]
-extern "C" fn protobridge_on_http_call_response(
-    context: u32,
-    token: u32,
-    headers: usize,
-    size: usize,
-    trailers: usize,
-) {
-    around(|| {
-        unsafe { proxy_on_http_call_response(context, token, headers, size, trailers) };
-        Action::Continue as u32
-    });
 }
 
 #[unsafe(no_mangle)]

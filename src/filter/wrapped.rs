@@ -19,9 +19,8 @@ pub trait Wrapper {
 pub struct Wrapped<W>(pub W);
 
 impl<W: Wrapper> Context for Wrapped<W> {
-    fn on_http_call_response(&mut self, token: u32, headers: usize, size: usize, trailers: usize) {
-        self.0
-            .call(|context| context.on_http_call_response(token, headers, size, trailers));
+    fn on_grpc_call_response(&mut self, token: u32, code: u32, size: usize) {
+        self.0.call(|context| context.on_grpc_call_response(token, code, size));
     }
 
     fn on_grpc_stream_initial_metadata(&mut self, token: u32, count: u32) {

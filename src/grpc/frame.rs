@@ -314,14 +314,6 @@ pub fn begin(out: &mut Vec<u8>) -> usize {
     at
 }
 
-/// The message of a body that is one frame, uncompressed; `None`: it is something else.
-pub fn single(body: &[u8]) -> Option<&[u8]> {
-    let ([0, length @ ..], message) = body.split_first_chunk::<PREFIX_LENGTH>()? else {
-        return None;
-    };
-    (u32::from_be_bytes(*length) as usize == message.len()).then_some(message)
-}
-
 /// Writes the length of the message into the prefix at `at`, which [`begin`] returned for this same `out`. All bytes
 /// behind it are the message: no more than 32 bits can count, which the caller's limit sees to.
 #[inline]

@@ -13,12 +13,14 @@ use super::sent::Sent;
 use super::session::Session;
 use super::settings::{Chain, Hook, Kind, OnError};
 use super::state::{CurrentRequest, CurrentResponse};
-use crate::grpc::frame;
 use crate::grpc::metadata::is_metadata_value;
 use crate::http::headers::Headers;
 
-/// The path of every call.
-pub const PATH: &str = "/coprocess.Dispatcher/Dispatch";
+/// The service of every call.
+pub const SERVICE: &str = "coprocess.Dispatcher";
+
+/// Its method.
+pub const METHOD: &str = "Dispatch";
 
 /// The hooks of one exchange.
 #[derive(Debug)]
@@ -68,7 +70,7 @@ pub enum Next<'c> {
     GoOn,
 }
 
-/// A call to [`PATH`].
+/// A call to [`SERVICE`] and [`METHOD`].
 #[derive(Debug)]
 pub struct HookCall<'c> {
     /// The hook: where it is called, and how long it has.
@@ -79,8 +81,8 @@ pub struct HookCall<'c> {
     pub timeout: Duration,
     /// Initial metadata.
     pub metadata: &'c Headers,
-    /// The one message, framed.
-    pub frame: &'c [u8],
+    /// The message, without its frame prefix.
+    pub message: &'c [u8],
 }
 
 /// How a hook's turn ended.
@@ -106,7 +108,7 @@ pub enum Outcome {
 /// Buffers that are used for one call after the other.
 #[derive(Debug, Default)]
 pub struct Memory {
-    frame: Vec<u8>,
+    message: Vec<u8>,
     scratch: Vec<u8>,
     metadata: Headers,
 }
@@ -114,7 +116,7 @@ pub struct Memory {
 impl Memory {
     /// How many bytes of memory they take.
     pub fn footprint(&self) -> usize {
-        self.frame.capacity() + self.scratch.capacity() + self.metadata.footprint()
+        self.message.capacity() + self.scratch.capacity() + self.metadata.footprint()
     }
 }
 
@@ -196,7 +198,7 @@ impl Course {
             authority: self.chain.settings().authority.as_deref(),
             timeout: hook.timeout,
             metadata: &memory.metadata,
-            frame: &memory.frame,
+            message: &memory.message,
         })
     }
 
@@ -272,12 +274,11 @@ impl Course {
         memory: &'c mut Memory,
     ) -> HookCall<'c> {
         let Memory {
-            frame,
+            message,
             scratch,
             metadata,
         } = memory;
-        frame.clear();
-        let begun = frame::begin(frame);
+        message.clear();
         let sent = Sent {
             hook,
             settings: self.chain.settings(),
@@ -286,20 +287,22 @@ impl Course {
             request_uri: &self.request_uri,
             session: self.session.as_ref(),
         };
-        sent.write(response, scratch, frame);
-        frame::finish(frame, begun);
+        sent.write(response, scratch, message);
         metadata.clear();
-        let traced = request
-            .headers()
-            .iter()
-            .filter(|(name, value)| is_trace(name) && is_metadata_value(name, value));
-        traced.for_each(|(name, value)| metadata.push(name, value));
+        let mut room = MOST_METADATA;
+        for (name, value) in request.headers().iter().filter(|(name, _)| is_trace(name)) {
+            let size = name.len() + value.len();
+            if size <= room && is_metadata_value(name, value) {
+                room -= size;
+                metadata.push(name, value);
+            }
+        }
         HookCall {
             hook,
             authority: self.chain.settings().authority.as_deref(),
             timeout: hook.timeout,
             metadata,
-            frame,
+            message,
         }
     }
 
@@ -364,6 +367,11 @@ impl Verdict {
         }
     }
 }
+
+/// How many bytes of names and values go along with a call. Servers refuse calls with more than they take (gRPC's C core from
+/// 8 KiB on), and a client that can have its call refused gets past a hook that may fail. W3C's Trace Context, section 3.3.1.5,
+/// asks for 512 bytes of `tracestate`.
+const MOST_METADATA: usize = 2048;
 
 /// Whether a header of the request says which trace it belongs to: it goes along with the calls.
 fn is_trace(name: &[u8]) -> bool {

@@ -14,12 +14,8 @@ pub enum CallFailure {
     TimedOut,
     /// The server, or the gateway in its place, ended it with this gRPC status.
     Status(u32),
-    /// It broke off before there was an answer.
-    BrokenOff,
     /// The server ended it well, but without a message.
     NoMessage,
-    /// The answer isn't one message, uncompressed.
-    NotOneMessage,
     /// The answer has more bytes than a message may have.
     TooLarge {
         /// How many it has.
@@ -68,8 +64,6 @@ impl fmt::Display for CallFailure {
             Self::NotSent => f.write_str("the gateway didn't make the call"),
             Self::TimedOut => f.write_str("the call took too long"),
             Self::Status(code) => write!(f, "the call ended with gRPC status {code}"),
-            Self::BrokenOff => f.write_str("the call broke off"),
-            Self::NotOneMessage => f.write_str("expected one gRPC message, uncompressed, as the answer"),
             Self::NoMessage => f.write_str("the call ended without a message"),
             Self::TooLarge { size, limit } => write!(
                 f,

@@ -19,7 +19,6 @@
 //! - [`state`]: request and response as they stand between two hooks. [`caller`]: what the gateway knows beside them.
 //! - `sent`, `write`: the object that a hook gets. `message`: what is read of the one that it answers with.
 //! - `answer`, `target`, `query`: what a request hook's answer does. `response`: what a response hook's does.
-//! - [`ended`]: how a call ended.
 //! - `session`: who has been authenticated.
 //! - [`reply`]: answers in place of the service's. `sniff`: the types of bodies that nobody names. [`native`]: refusals for
 //!   gRPC clients. [`failure`]: failed calls.
@@ -30,7 +29,6 @@
 mod answer;
 pub mod caller;
 pub mod course;
-pub mod ended;
 pub mod failure;
 mod message;
 mod names;
@@ -50,7 +48,7 @@ mod tests;
 mod write;
 
 pub use caller::Caller;
-pub use course::{Course, HookCall, Memory, Next, Outcome, PATH, Stage, Verdict};
+pub use course::{Course, HookCall, METHOD, Memory, Next, Outcome, SERVICE, Stage, Verdict};
 pub use failure::CallFailure;
 pub use reply::HookReply;
 pub use settings::Hooks;

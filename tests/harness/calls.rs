@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use proxy_wasm_host::abi::v0_2_1::types::Status;
 use proxy_wasm_host::abi::v0_2_1::{
-    CalloutId, Callouts, GrpcOpenRefusal, GrpcStream, HeaderPairs, HttpCall, HttpCallRefusal, Invocation,
+    CalloutId, Callouts, GrpcCall, GrpcOpenRefusal, GrpcStream, HeaderPairs, Invocation,
 };
 
 use super::grpc;
@@ -36,8 +36,6 @@ pub struct Call {
     pub closed: bool,
     /// Whether the guest gave it up.
     pub cancelled: bool,
-    /// Whether it is an HTTP call that carries gRPC.
-    pub(super) by_http: bool,
 }
 
 /// The gRPC client of a virtual machine.
@@ -104,16 +102,7 @@ impl Calls {
             timeout: None,
             closed: false,
             cancelled: false,
-            by_http: false,
         })
-    }
-
-    /// The context has ended, and with it its HTTP calls that are still under way.
-    pub fn ended(&self, context: u32, is_open: impl Fn(CalloutId) -> bool) {
-        let mut made = self.made();
-        for call in made.iter_mut().filter(|call| call.context == context && call.by_http) {
-            call.cancelled |= is_open(call.id);
-        }
     }
 
     fn change(&self, by: Invocation, id: CalloutId, kind: HostCall, change: impl FnOnce(&mut Call)) {
@@ -137,35 +126,13 @@ fn as_sent(name: &[u8], value: &[u8]) -> Vec<u8> {
 }
 
 impl Callouts for Calls {
-    /// A unary gRPC call over HTTP.
-    fn http_call(&self, by: Invocation, id: CalloutId, request: HttpCall<'_>) -> Result<(), HttpCallRefusal> {
-        self.ledger.count(by.context.get(), HostCall::CallHttp);
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let cluster = text(&request.upstream);
-        if !self.clusters.contains(&cluster) {
-            return Err(HttpCallRefusal::UnknownUpstream);
-        }
-        let headers: Headers = request.headers.iter().cloned().collect();
-        let path = headers.get(":path").unwrap_or_default();
-        let (service, method) = path.trim_start_matches('/').split_once('/').expect("a gRPC path");
-        let messages = grpc::messages(&request.body).expect("the body is whole gRPC frames");
-        assert_eq!(messages.len(), 1, "a unary call has one message");
-        assert_eq!(headers.get("te"), Some("trailers"));
-        assert_eq!(headers.get("content-type"), Some("application/grpc"));
-        let is_metadata = |name: &[u8]| !name.starts_with(b":") && name != b"te" && name != b"content-type";
-        self.made().push(Call {
-            id,
-            context: by.context.get(),
-            cluster,
-            service: service.to_owned(),
-            method: method.to_owned(),
-            metadata: headers.iter().filter(|(name, _)| is_metadata(name)).collect(),
-            messages,
-            timeout: Some(request.timeout),
-            closed: true,
-            cancelled: false,
-            by_http: true,
-        });
+    fn grpc_call(&self, by: Invocation, id: CalloutId, request: GrpcCall<'_>) -> Result<(), GrpcOpenRefusal> {
+        let name = (request.service.as_ref(), request.method.as_ref());
+        let mut call = self.open(by, id, &request.upstream, name, &request.initial_metadata)?;
+        call.messages.push(request.message.to_vec());
+        call.timeout = Some(request.timeout);
+        call.closed = true;
+        self.made().push(call);
         Ok(())
     }
 

@@ -165,9 +165,6 @@ impl Exchange {
     /// The upstream answers, wherever the request went: the router's upstream, or the open gRPC call.
     pub fn respond(&self, response: Response) {
         if self.progress() == Progress::WaitsForCall {
-            if self.last_call().by_http {
-                return self.call_answers(&response);
-            }
             for event in grpc::call_events(response) {
                 self.call_event(event);
             }
@@ -236,20 +233,14 @@ impl Exchange {
         self.call_event(CallEvent::InitialMetadata(metadata.iter().copied().collect()));
     }
 
-    /// The server of the gRPC call sends a message; of a call over HTTP, all of its answer.
+    /// The server of the gRPC call sends a message.
     pub fn call_message(&self, message: impl AsRef<[u8]>) {
-        if self.last_call().by_http {
-            return self.call_answers(&Response::ok(message));
-        }
         self.call_event(CallEvent::Message(message.as_ref().to_vec()));
     }
 
     /// The gateway ends the gRPC call without an answer of the server, as for a refused connection or a timeout;
     /// `details` are its response code details.
     pub fn call_fails(&self, code: u32, message: &str, details: &str) {
-        if self.last_call().by_http {
-            return self.call_answers(&Response::error(code, message));
-        }
         for event in grpc::failure_events(code, message, details) {
             self.call_event(event);
         }
@@ -304,23 +295,12 @@ impl Exchange {
         }
     }
 
-    /// The server answers the last call, which is one over HTTP.
-    fn call_answers(&self, response: &Response) {
-        let call = self.last_call();
-        let mut vm = self.vm();
-        if vm.is_open(call.id) {
-            vm.call_answer(self.context, call.id, response);
-        }
-    }
-
-    fn last_call(&self) -> Call {
-        let last = self.calls().pop();
-        last.unwrap_or_else(|| panic!("there is no gRPC call: {}", self.describe()))
-    }
-
     /// Delivers to the last gRPC call. After a cancel no callback arrives.
     fn call_event(&self, event: CallEvent) {
-        let call = self.last_call();
+        let calls = self.calls();
+        let call = calls
+            .last()
+            .unwrap_or_else(|| panic!("there is no gRPC call: {}", self.describe()));
         let mut vm = self.vm();
         if vm.is_open(call.id) {
             vm.call_event(self.context, call.id, event);

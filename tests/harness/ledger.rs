@@ -22,7 +22,6 @@ pub enum HostCall {
     SendLocalReply,
     ContinueStream,
     CloseStream,
-    CallHttp,
     OpenGrpc,
     SendGrpc,
     CloseGrpc,

@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use proxy_wasm_host::abi::v0_2_1::types::Action;
 use proxy_wasm_host::abi::v0_2_1::{
-    CallScope, CalloutId, CalloutKind, ContextId, GrpcStatus, Guest, GuestError, HttpCallResponse, InMemoryStore,
-    OpenCallout, PluginConfig, StreamKind, VmServices,
+    CallScope, CalloutId, ContextId, GrpcStatus, Guest, GuestError, InMemoryStore, PluginConfig, StreamKind, VmServices,
 };
 
 use super::calls::Calls;
 use super::grpc::CallEvent;
 use super::ledger::{Ledger, Metrics};
-use super::message::{GuestHeaders, Headers, Response};
+use super::message::{GuestHeaders, Headers};
 use super::profile::Profile;
 use super::stream::{Asked, BodyReach, Direction, End, Event, Flow, LocalReply, Stream, Streams};
 use super::time::Time;
@@ -185,25 +184,12 @@ impl Vm {
         self.settle();
     }
 
-    /// The answer to the HTTP call `id`, which must be open.
-    pub fn call_answer(&mut self, context: ContextId, id: CalloutId, response: &Response) {
-        let no_trailers = Headers::default();
-        let trailers = response.trailers.as_ref().unwrap_or(&no_trailers);
-        let answer = HttpCallResponse::received(response.headers.to_pairs())
-            .with_body(response.chunks.concat())
-            .with_trailers(trailers.to_pairs());
-        self.run("proxy_on_http_call_response", |scope| {
-            scope.on_http_call_response(context, id, answer)
-        });
-        self.settle();
-    }
-
     /// Whether the gRPC call `id` can still get callbacks.
     pub fn is_open(&self, id: CalloutId) -> bool {
         self.guest.open_callout(id).is_some()
     }
 
-    /// Whether `context` has a call that can still get callbacks.
+    /// Whether `context` has a gRPC call that can still get callbacks.
     pub fn waits_for_call(&self, context: ContextId) -> bool {
         self.guest.open_callouts().iter().any(|open| open.caller == context)
     }
@@ -444,10 +430,7 @@ impl Vm {
             "on_done answered false: the gateway would keep the context until proxy_done"
         );
         self.run("proxy_on_log", |scope| scope.on_log(context));
-        let guest = &self.guest;
-        self.calls.ended(context.get(), |id| guest.open_callout(id).is_some());
-        let is_left_open = |open: &OpenCallout| open.caller == context && open.kind != CalloutKind::HttpCall;
-        let left_open = guest.open_callouts().iter().any(is_left_open);
+        let left_open = self.waits_for_call(context);
         assert!(
             !left_open,
             "the exchange ended and its gRPC call was not cancelled: nobody else does it"

@@ -5,8 +5,6 @@ use std::sync::LazyLock;
 use serde_json::{Value, json};
 use wasmtime::{Caller, Config, Engine, Extern, Instance, Linker, Memory, Module, Store, TypedFunc, WasmParams};
 
-use crate::shapes::framed;
-
 const MODULE: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/target/wasm32-wasip1/release/protobridge.wasm"
@@ -206,10 +204,9 @@ impl Machine {
     /// The hook that was asked last answers with this object.
     pub fn hook_answers(&mut self, object: Vec<u8>) {
         let call = CALL + self.store.data().calls - 1;
-        let body = framed(0, &object);
-        let size = body.len() as i32;
-        self.store.data_mut().buffers[CALL_BODY] = body;
-        self.call::<()>("proxy_on_http_call_response", (self.context, call, 2, size, 1));
+        let size = object.len() as i32;
+        self.store.data_mut().buffers[GRPC_MESSAGE] = object;
+        self.call::<()>("proxy_on_grpc_receive", (self.context, call, size));
     }
 
     /// The request that went on in place is answered by this frame.
@@ -349,12 +346,10 @@ pub struct Host {
 const REQUEST_HEADERS: i32 = 0;
 const RESPONSE_HEADERS: i32 = 2;
 const RESPONSE_TRAILERS: i32 = 3;
-const CALL_TRAILERS: i32 = 7;
 
 // `proxy_buffer_type_t`.
 const REQUEST_BODY: usize = 0;
 const RESPONSE_BODY: usize = 1;
-const CALL_BODY: usize = 4;
 const GRPC_MESSAGE: usize = 5;
 const PLUGIN_CONFIGURATION: usize = 7;
 
@@ -411,7 +406,7 @@ fn linker(engine: &Engine) -> Linker<Host> {
             |mut guest: Guest<'_>, map: i32, data: i32, length: i32| {
                 let headers = match map {
                     REQUEST_HEADERS | RESPONSE_HEADERS => &guest.data().headers[..],
-                    RESPONSE_TRAILERS | CALL_TRAILERS => &[("grpc-status".to_owned(), "0".to_owned())],
+                    RESPONSE_TRAILERS => &[("grpc-status".to_owned(), "0".to_owned())],
                     _ => &[],
                 };
                 let mut bytes = (headers.len() as u32).to_le_bytes().to_vec();
@@ -464,23 +459,23 @@ fn linker(engine: &Engine) -> Linker<Host> {
         .unwrap()
         .func_wrap(
             "env",
-            "proxy_http_call",
+            "proxy_grpc_call",
             |mut guest: Guest<'_>,
              _: i32,
              _: i32,
              _: i32,
              _: i32,
-             body: i32,
+             _: i32,
+             _: i32,
+             _: i32,
+             _: i32,
+             message: i32,
              length: i32,
-             _: i32,
-             _: i32,
              _: i32,
              token: i32| {
                 let mut object = vec![0; length as usize];
                 let memory: Memory = guest.get_export("memory").and_then(Extern::into_memory).unwrap();
-                memory.read(&guest, body as usize, &mut object).unwrap();
-                // The prefix of its frame.
-                object.drain(..5);
+                memory.read(&guest, message as usize, &mut object).unwrap();
                 let call = CALL + guest.data().calls;
                 let host = guest.data_mut();
                 host.calls += 1;

@@ -92,7 +92,7 @@ fn what_a_hook_costs() {
             (SetBuffer, 4),
             // Whether the client speaks TLS, its address, the route.
             (GetProperty, 3),
-            (CallHttp, 1),
+            (OpenGrpc, 1),
             (ContinueStream, 1),
         ];
         // The first one finds out which host this is.

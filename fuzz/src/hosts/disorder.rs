@@ -6,7 +6,6 @@ use protobridge::config::Plugin;
 use protobridge::exchange::{
     Abilities, CallStep, Exchange, Failure, HookStep, HostReply, RequestStep, ResponseStep, Workspace,
 };
-use protobridge::grpc::frame::single;
 use protobridge::http::headers::Headers;
 
 use crate::letters::Letters;
@@ -103,7 +102,7 @@ pub fn run<'i>(
         }
         if asks {
             match exchange.next_hook(abilities, workspace) {
-                HookStep::Call(call) => hook = single(call.frame).map(<[u8]>::to_vec),
+                HookStep::Call(call) => hook = Some(call.message.to_vec()),
                 HookStep::Reply(_) => answers += 1,
                 HookStep::Request { step, .. } => match step {
                     RequestStep::Reply(_) | RequestStep::BreakOff(_) | RequestStep::Supersede(_) => answers += 1,

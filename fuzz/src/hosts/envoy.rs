@@ -6,7 +6,6 @@ use protobridge::config::Plugin;
 use protobridge::exchange::{
     Abilities, CallStep, Exchange, Failure, HookStep, HostReply, RequestStep, ResponseStep, Workspace,
 };
-use protobridge::grpc::frame::single;
 use protobridge::hooks::{CallFailure, Outcome};
 use protobridge::http::headers::Headers;
 
@@ -129,7 +128,7 @@ impl<'w> Envoy<'w> {
     fn ask(&mut self) {
         let abilities = self.abilities();
         match self.exchange.next_hook(abilities, self.workspace) {
-            HookStep::Call(call) => self.hook = single(call.frame).map(<[u8]>::to_vec),
+            HookStep::Call(call) => self.hook = Some(call.message.to_vec()),
             // It is for nobody here, and goes on with what hooks have made of its body.
             HookStep::Request {
                 step: RequestStep::Forward(forward),

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::exchange::{HookStep, in_place_of};
-use crate::grpc::frame::single;
 use crate::hooks::{CallFailure, Outcome as HookOutcome};
 
 /// What an exchange with hooks has come to.
@@ -29,7 +28,7 @@ impl Asked {
 
     fn next(&mut self, exchange: &mut Exchange, workspace: &mut Workspace) {
         match exchange.next_hook(ENVOY, workspace) {
-            HookStep::Call(call) => self.under_way = single(call.frame).map(<[u8]>::to_vec),
+            HookStep::Call(call) => self.under_way = Some(call.message.to_vec()),
             HookStep::Request {
                 step: RequestStep::PassThrough,
                 ..

@@ -21,7 +21,7 @@ use crate::exchange::{
 use crate::filter::abi::{self, Buffer, HostStatus, Map, Stream, send_reply};
 use crate::filter::exports;
 use crate::filter::observe::metrics;
-use crate::hooks::{CallFailure, ended};
+use crate::hooks::CallFailure;
 use crate::http::headers::{HeaderEdits, Headers};
 
 /// The longest body of a request that may turn out to end with trailers.
@@ -297,11 +297,11 @@ impl HttpContext for EnvoyContext {
 }
 
 impl Context for EnvoyContext {
-    fn on_http_call_response(&mut self, token: u32, headers: usize, size: usize, trailers: usize) {
+    fn on_grpc_call_response(&mut self, token: u32, code: u32, size: usize) {
         if self.hook == Some(token) {
             self.hook = None;
             let limit = self.shared.plugin().settings.limits.max_message_bytes;
-            self.hook_answered(hooks::body(headers, size, trailers, limit));
+            self.hook_answered(hooks::message(code, size, limit));
         }
     }
 
@@ -431,13 +431,16 @@ impl EnvoyContext {
     }
 
     /// The call of a hook has ended.
-    fn hook_answered(&mut self, body: Result<Vec<u8>, CallFailure>) {
+    fn hook_answered(&mut self, answer: Result<Vec<u8>, CallFailure>) {
         let answers = matches!(self.phase, Phase::Response { .. });
         let next = {
             let mut exchange = self.exchange.borrow_mut();
             let mut workspace = self.shared.any.workspace.borrow_mut();
-            let answer = body.as_deref().map_err(|failure| *failure).and_then(ended::message);
-            hooks::answered(&mut exchange, answer, &self.shared);
+            hooks::answered(
+                &mut exchange,
+                answer.as_deref().map_err(|failure| *failure),
+                &self.shared,
+            );
             let (request, body) = (self.shared.request(self.context), &mut self.request_body);
             let answer = answers.then_some(HeldAnswer {
                 body: &mut self.response_body,
@@ -641,8 +644,7 @@ impl EnvoyContext {
 
     fn cancel_calls(&mut self) {
         self.cancel_call();
-        // It ends with this context.
-        self.hook = None;
+        cancel(self.hook.take());
     }
 
     /// Ends the exchange with an error.

@@ -1,19 +1,20 @@
-//! Calls of hooks by Envoy's HTTP call API, and what becomes of a request or an answer behind them.
+//! Calls of hooks by Envoy's call API, and what becomes of a request or an answer behind them.
 //!
 //! A hook's answer comes outside of all callbacks of the exchange. Of a body, only Envoy's own buffer can be changed then, and
 //! so something stands there in its place ([`Body::stand_in`]). What a request becomes may be longer; over the buffer's bounds
 //! Envoy answers 413 itself, in the midst of the host call, from which `filter::exports` keeps the module.
 
 use super::body::Body;
+use super::local_reply::call_host_reply;
 use super::replies::{Disguised, send_through};
 use super::shared::Shared;
 use super::steps::{Followed, Request, edit_headers};
-use crate::exchange::{Exchange, Failure, HookStep, Reply, RequestStep, Workspace, in_place_of};
+use super::upstream::{call_metadata, grpc_service};
+use crate::exchange::{Exchange, Failure, HookStep, HostReply, Reply, RequestStep, Workspace, in_place_of};
 use crate::filter::abi::{self, Buffer, HostStatus, Map, Stream, send_reply};
 use crate::filter::observe::metrics;
-use crate::grpc::frame::PREFIX_LENGTH;
-use crate::hooks::{CallFailure, HookCall, PATH, ended};
-use crate::http::headers::{HeaderEdits, Headers};
+use crate::hooks::{CallFailure, HookCall, METHOD, SERVICE};
+use crate::http::headers::HeaderEdits;
 
 /// Makes the next call that can be made; else does with what is next as `then` says.
 ///
@@ -50,41 +51,28 @@ pub fn answered(exchange: &mut Exchange, answer: Result<&[u8], CallFailure>, sha
 }
 
 /// Makes a call. Returns its token.
-///
-/// By HTTP, as that is cheaper than Envoy's API for gRPC calls, and says as much.
 fn start(call: &HookCall<'_>) -> Result<u32, CallFailure> {
-    let cluster = call.hook.cluster.as_str();
-    let mut headers = Headers::default();
-    for (name, value) in [
-        (":method", "POST"),
-        (":path", PATH),
-        (":authority", call.authority.unwrap_or(cluster)),
-        ("content-type", "application/grpc"),
-        ("te", "trailers"),
-    ] {
-        headers.push(name.as_bytes(), value.as_bytes());
-    }
-    for (name, value) in call.metadata.iter() {
-        headers.push(name, value);
-    }
-    abi::call_http(cluster, &headers, call.frame, call.timeout).map_err(|status| {
-        log::debug!("cannot call cluster {cluster:?}: {status:?}");
+    let upstream = grpc_service(&call.hook.cluster, call.authority);
+    let metadata = call_metadata(call.metadata, None);
+    abi::call_grpc(&upstream, SERVICE, METHOD, &metadata, call.message, call.timeout).map_err(|status| {
+        log::debug!("cannot call cluster {:?}: {status:?}", call.hook.cluster);
         CallFailure::NotSent
     })
 }
 
-/// The body of what a call has ended with, of which so many headers, bytes and trailers came: one frame. No more than `limit`
-/// bytes of a message are taken.
-pub fn body(headers: usize, size: usize, trailers: usize, limit: usize) -> Result<Vec<u8>, CallFailure> {
-    let end = match (headers, trailers) {
-        (0, _) => return Err(CallFailure::BrokenOff),
-        (_, 0) => Map::CallHeaders,
-        _ => Map::CallTrailers,
-    };
-    ended::status(&abi::headers(end).map_err(|_| CallFailure::BrokenOff)?)?;
-    match size.saturating_sub(PREFIX_LENGTH) {
-        message if message > limit => Err(CallFailure::TooLarge { size: message, limit }),
-        _ => abi::buffer_from(Buffer::CallBody, 0, size).map_err(|_| CallFailure::NoMessage),
+/// What a call has ended with, of whose message so many bytes came; no more than `limit` are taken.
+pub fn message(code: u32, size: usize, limit: usize) -> Result<Vec<u8>, CallFailure> {
+    match code {
+        0 if size > limit => Err(CallFailure::TooLarge { size, limit }),
+        // No message of the service's: it isn't counted as one.
+        0 if size == 0 => Ok(Vec::new()),
+        0 => abi::buffer_from(Buffer::GrpcMessage, 0, size).map_err(|_| CallFailure::NoMessage),
+        code => Err(
+            match call_host_reply(code, &abi::grpc_status_message().unwrap_or_default()) {
+                Some(HostReply::Deadline) => CallFailure::TimedOut,
+                _ => CallFailure::Status(code),
+            },
+        ),
     }
 }
 

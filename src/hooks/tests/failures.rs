@@ -1,13 +1,10 @@
 //! What becomes of calls that fail.
 
 use super::*;
-use crate::hooks::ended;
 use crate::wire::WireError;
 
-const FAILURES: [CallFailure; 6] = [
+const FAILURES: [CallFailure; 4] = [
     CallFailure::NotSent,
-    CallFailure::BrokenOff,
-    CallFailure::NotOneMessage,
     CallFailure::TimedOut,
     CallFailure::Status(13),
     CallFailure::NoMessage,
@@ -192,58 +189,5 @@ fn cut_or_changed_answers_never_panic_and_leave_headers_that_can_be_sent() {
             changed[at] ^= change;
             check(&changed);
         }
-    }
-}
-
-#[test]
-fn the_end_of_an_answer_says_how_the_call_ended() {
-    let timeout = ("grpc-message", "upstream request timeout");
-    type Case<'c> = (&'c [(&'c str, &'c str)], Result<(), CallFailure>);
-    let cases: [Case<'_>; 12] = [
-        (&[("grpc-status", "0")], Ok(())),
-        (&[("grpc-message", "fine"), ("grpc-status", "0")], Ok(())),
-        (&[("grpc-status", "13")], Err(CallFailure::Status(13))),
-        (&[("grpc-status", "14"), timeout], Err(CallFailure::TimedOut)),
-        (&[("grpc-status", "4"), timeout], Err(CallFailure::TimedOut)),
-        (&[("grpc-status", "13"), timeout], Err(CallFailure::Status(13))),
-        (
-            &[("grpc-status", "14"), ("grpc-message", "no healthy upstream")],
-            Err(CallFailure::Status(14)),
-        ),
-        (&[("grpc-status", "")], Err(CallFailure::Status(2))),
-        (&[("grpc-status", "0, 0")], Err(CallFailure::Status(2))),
-        (&[("x", "y")], Err(CallFailure::Status(2))),
-        (
-            &[(":status", "200"), ("content-type", "application/grpc")],
-            Err(CallFailure::Status(2)),
-        ),
-        (
-            &[(":status", "503"), ("content-type", "text/plain")],
-            Err(CallFailure::Status(14)),
-        ),
-    ];
-    for (end, expected) in cases {
-        let mut headers = Headers::default();
-        for (name, value) in end {
-            headers.push(name.as_bytes(), value.as_bytes());
-        }
-        assert_eq!(ended::status(&headers), expected, "{end:?}");
-    }
-}
-
-#[test]
-fn an_answer_is_one_message() {
-    type Case<'c> = (&'c [u8], Result<&'c [u8], CallFailure>);
-    let cases: [Case<'_>; 7] = [
-        (b"\0\0\0\0\x02ab", Ok(b"ab")),
-        (b"\0\0\0\0\0", Ok(b"")),
-        (b"", Err(CallFailure::NoMessage)),
-        (b"\0\0\0\0\x03ab", Err(CallFailure::NotOneMessage)),
-        (b"\x01\0\0\0\x02ab", Err(CallFailure::NotOneMessage)),
-        (b"\0\0\0\0\x01a\0\0\0\0\0", Err(CallFailure::NotOneMessage)),
-        (b"<html>", Err(CallFailure::NotOneMessage)),
-    ];
-    for (body, expected) in cases {
-        assert_eq!(ended::message(body), expected, "{}", body.escape_ascii());
     }
 }

@@ -24,7 +24,6 @@ use super::failure::CallFailure;
 use super::reply::HookReply;
 use super::settings::{Hook, Hooks, Kind, OnError, PathPrefix, Settings};
 use super::state::{CurrentRequest, CurrentResponse};
-use crate::grpc::frame::single;
 use crate::http::headers::Headers;
 use crate::schema::{Schema, Source};
 
@@ -176,7 +175,7 @@ impl Rig {
     /// The next call's message; what is there instead of it is the error.
     fn next(&mut self, stage: Stage) -> Result<Value, Option<HookReply>> {
         match self.course.next(stage, &self.request, || NOW, &mut self.memory) {
-            Next::Call(call) => Ok(read(single(call.frame).unwrap())),
+            Next::Call(call) => Ok(read(call.message)),
             Next::Refuse(reply) => Err(Some(reply)),
             Next::GoOn => Err(None),
         }
@@ -216,7 +215,7 @@ impl Rig {
         let call = self
             .course
             .next_of_response(&self.request, &self.response, &mut self.memory);
-        read(single(call.expect("a call").frame).unwrap())
+        read(call.expect("a call").message)
     }
 
     fn response_turn(&mut self, change: impl FnOnce(Value) -> Value) -> Verdict {

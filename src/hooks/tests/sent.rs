@@ -191,3 +191,20 @@ fn calls_belong_to_the_trace_of_the_request() {
         ("server", Duration::from_secs(2))
     );
 }
+
+#[test]
+fn no_client_can_have_calls_refused_for_their_metadata() {
+    let long = "x".repeat(1500);
+    let lines = [
+        ("traceparent", "00-1"),
+        ("tracestate", &long),
+        ("b3", &long),
+        ("x-request-id", "3"),
+    ];
+    let mut rig = Rig::new(vec![hook(Kind::Pre)], request_headers("GET", "/", &lines), b"");
+    let Next::Call(call) = rig.course.next(Stage::Admission, &rig.request, || NOW, &mut rig.memory) else {
+        panic!("a call");
+    };
+    let sent: Vec<_> = call.metadata.iter().map(|(name, _)| name).collect();
+    assert_eq!(sent, [&b"traceparent"[..], b"tracestate", b"x-request-id"]);
+}

@@ -128,8 +128,8 @@ fn a_session_reaches_later_hooks_byte_for_byte() {
     let Next::Call(call) = rig.course.next(Stage::Admission, &rig.request, || NOW, &mut rig.memory) else {
         panic!("a call");
     };
-    assert!(call.frame.windows(bytes.len()).any(|part| part == bytes));
-    assert_eq!(read(single(call.frame).unwrap())["session"]["alias"], "y");
+    assert!(call.message.windows(bytes.len()).any(|part| part == bytes));
+    assert_eq!(read(call.message)["session"]["alias"], "y");
 }
 
 #[test]

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{at, bench, each, hooks, post};
+use super::{DISPATCHER, at, bench, dispatcher, each, hooks, keyless, post, with};
+use crate::bench::Bench;
+use crate::bench::bootstrap::Listener;
 use crate::bench::client::{Http, Live, Request};
 use crate::bench::upstream::Script;
 
@@ -75,24 +77,28 @@ async fn a_lenient_hook_that_fails_lets_the_request_through() {
 
 #[tokio::test]
 async fn a_client_that_leaves_ends_the_call() {
-    let stat = || {
-        bench().envoy().stat("cluster.dispatcher.upstream_rq_tx_reset")
-            + bench().envoy().stat("cluster.dispatcher.upstream_rq_cancelled")
+    // Nobody else's calls are counted here.
+    let (_dispatcher, address) = dispatcher();
+    let listeners = [Listener::new("in-place", &with(keyless(), json!({})))];
+    let bench = Bench::start_beside(&listeners, DISPATCHER, address);
+    let comes_to = async |calls: u64| {
+        for _ in 0..40 {
+            if bench.envoy().stat("cluster.dispatcher.upstream_rq_active") == calls {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        false
     };
     for version in Http::BOTH {
-        let before = stat();
-        let request = hooks(post(&json!({})), &[("first", "sleep(2)")]);
-        let live = Live::start(at("in-place").address, version, &request).await;
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        let request = hooks(post(&json!({})), &[("first", "sleep(4.5)")]);
+        let live = Live::start(bench.at("in-place").address, version, &request).await;
+        assert!(comes_to(1).await, "{version:?}: the hook is asked");
         live.leave();
-        let mut waited = 0;
-        while stat() == before && waited < 40 {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-            waited += 1;
-        }
-        assert!(stat() > before, "{version:?}");
+        // Before the server answers, and the hook's time is up.
+        assert!(comes_to(0).await, "{version:?}: the call is cancelled");
     }
-    assert_eq!(bench().traps(), "");
+    assert_eq!(bench.traps(), "");
 }
 
 #[tokio::test]
