@@ -17,7 +17,8 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 export PYTHON
 
 .PHONY: help build test test-versions conformance fuzz differential soak bench bench-envoy bench-start demo demo-check lint \
-	advisories licences image image-digest push-image sbom verify release tag toolchain prerequisites .venv services
+	advisories licences image image-digest push-image sbom verify release tag toolchain prerequisites \
+	demo-prerequisites .venv services
 
 help:
 	@echo 'make build       the module, $(MODULE)'
@@ -25,10 +26,15 @@ help:
 	@echo 'make demo-check  the same, but compares the answers and ends'
 	@echo 'make test        everything that has to pass'
 	@echo 'make test-versions  the tests in a real Envoy, in each version that is claimed; takes half an hour'
-	@echo 'make lint        formatting, lints, the licences of dependencies and the links of the documentation'
+	@echo 'make lint        formatting, lints, links in the documentation of the source, dependencies (cargo-deny), workflows (actionlint)'
+	@echo 'make advisories  known weaknesses of dependencies (cargo-deny)'
 	@echo 'make image       an OCI image with the module, target/image; prints its digest'
+	@echo 'make push-image  the image to a registry, by skopeo: IMAGE=registry.example.com/protobridge'
+	@echo 'make licences    the licences of all crates in the module, $(LICENCES)'
+	@echo 'make sbom        the bill of materials of the module (CycloneDX), target/sbom'
 	@echo 'make verify      module and image once more, in another folder, and whether they are the same'
 	@echo 'make release     what is published of a version, in dist/'
+	@echo 'make services    what the tests install from npm and PyPI; part of make test'
 	@echo 'make conformance protobuf'\''s conformance suite on the codec; part of make test'
 	@echo 'make fuzz        random input to the codec, beside prost-reflect, and to all of it through cargo-fuzz; takes six hours and a half'
 	@echo 'make differential  random requests to the module and to Envoy'\''s own transcoder, 20000; takes three minutes'
@@ -84,10 +90,10 @@ conformance: toolchain .venv
 	@.ci/prerequisites npm
 	@tests/conformance.sh
 
-demo: prerequisites build .venv
+demo: demo-prerequisites build .venv
 	@.venv/bin/python examples/bookstore/demo.py
 
-demo-check: prerequisites build .venv
+demo-check: demo-prerequisites build .venv
 	@.venv/bin/python examples/bookstore/demo.py --check
 
 # Ends with the accounts of clients, Envoy and upstream; a million requests take three minutes more.
@@ -222,8 +228,13 @@ toolchain:
 	@rustup --quiet toolchain install --no-self-update
 
 # All at once, before the long work begins.
+DEMO_NEEDS := rustup cc python3 curl
+
+demo-prerequisites:
+	@.ci/prerequisites $(DEMO_NEEDS)
+
 prerequisites:
-	@.ci/prerequisites rustup cc python3 curl npm
+	@.ci/prerequisites $(DEMO_NEEDS) npm
 
 .venv: .venv/installed
 

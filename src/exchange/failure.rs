@@ -198,7 +198,7 @@ impl Failure {
             Reason::Overload,
             503,
             Code::ResourceExhausted,
-            "the gateway holds as much for requests as it may: try again later",
+            "the gateway is at its memory limit: try again later",
         )
     }
 

@@ -42,8 +42,8 @@ impl RoutingError {
             (Origin::Annotation { .. }, Some(selector)) => {
                 let end = if message.ends_with('?') { "" } else { "." };
                 let message = format!(
-                    "{origin}{below}: {message}{end} A rule in `http_rules` with `selector: {selector}` replaces this \
-                     one, or with nothing but the selector takes it away"
+                    "{origin}{below}: {message}{end} To replace this rule, add one to `http_rules` with `selector: \
+                     {selector}`; to remove it, give only the selector"
                 );
                 (None, message)
             }

@@ -936,12 +936,12 @@ fn every_rule_is_checked_in_all_its_parts() {
         "http_rules[0].get: path `d`: expected `/`",
         "t.S.A: google.api.http.post: path `/{nme}/{tags}`, variable `nme`: `t.Req` has no field `nme`",
         "t.S.A: google.api.http.post: path `/{nme}/{tags}`, variable `tags`: expected a singular field",
-        "t.S.A: google.api.http.body: `t.Req` has no field `bok`; did you mean `book`? A rule in `http_rules` with \
-         `selector: t.S.A` replaces this one, or with nothing but the selector takes it away",
-        "t.S.A: google.api.http.response_body: `t.Res` has no field `txt`; did you mean `text`? A rule",
+        "t.S.A: google.api.http.body: `t.Req` has no field `bok`; did you mean `book`? To replace this rule, add one \
+         to `http_rules` with `selector: t.S.A`; to remove it, give only the selector",
+        "t.S.A: google.api.http.response_body: `t.Res` has no field `txt`; did you mean `text`? To replace",
         "t.S.B: google.api.http.additional_bindings[0].get: path `b`: expected `/`",
-        "t.S.B: google.api.http.additional_bindings[0].body: `t.Req` has no field `tgs`; did you mean `tags`? A rule",
-        "t.S.C: google.api.http: GET `/b/{nme}` is already bound to t.S.B by google.api.http, as `/b/{id}`. A rule",
+        "t.S.B: google.api.http.additional_bindings[0].body: `t.Req` has no field `tgs`; did you mean `tags`? To replace",
+        "t.S.C: google.api.http: GET `/b/{nme}` is already bound to t.S.B by google.api.http, as `/b/{id}`. To replace",
         "t.S.C: google.api.http.get: path `/b/{nme}`, variable `nme`: `t.Req` has no field `nme`",
         "http_rules[1]: t.S.D: expected an HTTP method (or `*` for any), found `A B`",
     ];

@@ -72,18 +72,18 @@ fn every_problem_is_said_in_its_order() {
             "success_status[1].status: expected a whole number from 200 to 299, but found nothing",
             "http_rules[0].selector: `far.Books.Gte` selects no method: did you mean `far.Books.Get`?",
             "proto: far.Books.Read: google.api.http: GET `/books/{name=*}` is already bound to far.Books.Get by \
-             google.api.http, as `/books/{name}`. A rule in `http_rules` with `selector: far.Books.Read` replaces this \
-             one, or with nothing but the selector takes it away",
+             google.api.http, as `/books/{name}`. To replace this rule, add one to `http_rules` with `selector: \
+             far.Books.Read`; to remove it, give only the selector",
             "proto: far.Books.List: google.api.http.get: path `/lists/{tags}`, variable `tags`: expected a singular \
-             field, but `tags` is repeated: only body and query can fill it. A rule in `http_rules` with `selector: \
-             far.Books.List` replaces this one",
+             field, but `tags` is repeated: only body and query can fill it. To replace this rule, add one to \
+             `http_rules` with `selector: far.Books.List`;",
             "proto: far.Books.Put: google.api.http.body: expected a field of `far.Book` itself, such as `child`, found \
-             the path `child.name`. A rule in `http_rules` with `selector: far.Books.Put`",
-            "proto: far.Books.Put: google.api.http.response_body: `far.Book` has no field `nme`; did you mean `name`? A \
-             rule in `http_rules` with",
+             the path `child.name`. To replace this rule, add one to `http_rules` with `selector: far.Books.Put`;",
+            "proto: far.Books.Put: google.api.http.response_body: `far.Book` has no field `nme`; did you mean `name`? \
+             To replace this rule, add one to `http_rules` with",
             "proto: far.Books.Nest: google.api.http.additional_bindings[0]: expected no additional_bindings within \
-             additional_bindings: give them all to the rule itself. A rule in `http_rules` with `selector: \
-             far.Books.Nest`",
+             additional_bindings: give them all to the rule itself. To replace this rule, add one to `http_rules` with \
+             `selector: far.Books.Nest`;",
             "http_rules[1].post: far.Books.Plain: path `/p/{nme}/{tags}`, variable `nme`: `far.Book` has no field",
             "http_rules[1].post: far.Books.Plain: path `/p/{nme}/{tags}`, variable `tags`: expected a singular field",
             "http_rules[1].body: far.Books.Plain: `far.Book` has no field `chld`; did you mean `child`?",
@@ -309,7 +309,7 @@ fn many_problems_are_counted_and_none_is_long() {
     assert!(
         errors
             .summary()
-            .ends_with("takes it away (4999 more problems are in the log)"),
+            .ends_with("give only the selector (4999 more problems are in the log)"),
         "{}",
         errors.summary()
     );
