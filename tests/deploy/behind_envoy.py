@@ -81,6 +81,9 @@ def tour(platform: str) -> Iterator[Step | Live]:
     for step in TOUR:
         if not PAGES.isdisjoint(step.command):
             continue
+        if step.title == COVER and platform == "envoy-gateway-full-without-patch":
+            # Envoy before 1.40 holds headers whatever it is told, and 1.40 doesn't: either content-type is right.
+            continue
         if step.title == COVER and platform in ("istio-trafficextension", "envoy-gateway-plain"):
             # Headers that aren't held go out before the message, which has the content-type.
             step = dataclasses.replace(step, content_type="application/octet-stream")
