@@ -457,18 +457,24 @@ def apply(root: Json, pointer: str, operation: str, value: Json) -> None:
 
 
 def with_file(place: Place, text: str, module: str, backend: tuple[str, int]) -> Json:
-    """Envoy with this configuration file, which takes the module from a place and names a backend."""
+    """Envoy with this configuration file, which takes the module from a place and names a backend. Its metrics are at
+    the socket `metrics` of the place's directory.
+    """
     bootstrap = yaml.safe_load(text)
-    [listener] = bootstrap["static_resources"]["listeners"]
-    [cluster] = bootstrap["static_resources"]["clusters"]
+    [listener, metrics] = bootstrap["static_resources"]["listeners"]
+    [cluster, admin] = bootstrap["static_resources"]["clusters"]
     listener["address"] = loopback(place.listener_port)
     [endpoint] = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]
     address = endpoint["endpoint"]["address"]["socket_address"]
     if (address["address"], address["port_value"]) != backend:
         raise Mistake(f"expected the backend {backend}, found {address}")
     endpoint["endpoint"]["address"] = loopback(place.backend_port)
-    # Its port is one for a whole machine.
-    del bootstrap["admin"]
+    [endpoint] = admin["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    if endpoint["endpoint"]["address"] != bootstrap["admin"]["address"]:
+        raise Mistake("the metrics aren't those of the admin interface")
+    # Their ports are some for a whole machine.
+    metrics["address"] = {"pipe": {"path": str(place.directory / "metrics")}}
+    bootstrap["admin"]["address"] = endpoint["endpoint"]["address"] = {"pipe": {"path": str(place.directory / "admin")}}
     chain = listener["filter_chains"][0]["filters"][0]["typed_config"]["http_filters"]
     [wasm] = [element for element in chain if element["typed_config"]["@type"] == WASM]
     local = wasm["typed_config"]["config"]["vm_config"]["code"]["local"]
@@ -487,6 +493,10 @@ def kubernetes(place: Place) -> Json:
     deployment = one(documents("kubernetes", "gateway.yaml"), "Deployment")
     pod = deployment["spec"]["template"]["spec"]
     [container] = pod["containers"]
+    annotations = deployment["spec"]["template"]["metadata"]["annotations"]
+    scraped = {"name": "metrics", "containerPort": int(annotations["prometheus.io/port"])}
+    if scraped not in container["ports"]:
+        raise Mistake(f"Prometheus scrapes a port that the pod doesn't name: {scraped}")
     volumes = {volume["name"]: volume for volume in pod["volumes"]}
     mounted = {mount["mountPath"]: volumes[mount["name"]] for mount in container["volumeMounts"]}
     folder, file = told_file(container["command"]).rsplit("/", 1)
