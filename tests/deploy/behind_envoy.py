@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -55,7 +56,7 @@ def main() -> int:
             if made.returncode != 0:
                 return 1
             with demo.started_envoy(folder / "envoy.json", port, folder / "envoy.log") as address:
-                steps = list(tour(platform))
+                steps = [*tour(platform), *(metrics(folder) if platform in ("kubernetes", "compose") else ())]
                 problems = [
                     problem
                     for step in steps
@@ -81,6 +82,9 @@ def tour(platform: str) -> Iterator[Step | Live]:
     for step in TOUR:
         if not PAGES.isdisjoint(step.command):
             continue
+        if step.title == COVER and platform == "envoy-gateway-full-without-patch":
+            # Envoy before 1.40 holds headers whatever it is told, and 1.40 doesn't: either content-type is right.
+            continue
         if step.title == COVER and platform in ("istio-trafficextension", "envoy-gateway-plain"):
             # Headers that aren't held go out before the message, which has the content-type.
             step = dataclasses.replace(step, content_type="application/octet-stream")
@@ -93,6 +97,17 @@ def tour(platform: str) -> Iterator[Step | Live]:
                 step = dataclasses.replace(step, answer={"book": BIG_SLEEP})
         yield step
     yield from MORE
+
+
+def metrics(folder: Path) -> Iterator[Step]:
+    """What Prometheus gets after the tour, and what nobody gets: the rest of Envoy's admin interface."""
+    get = ("curl", "-q", "-sS", "--unix-socket", str(folder / "metrics"))
+    name = 'protobridge_requests{grpc_method="bookstore.v1.Bookstore.ListBooks",grpc_status="OK"}'
+    count = ("sh", "-c", f"{shlex.join(get)} http://envoy/stats/prometheus | grep -c -F {shlex.quote(name)}")
+    yield Step("Prometheus finds the metrics", count, 1)
+    refused = (*get, "-o", "/dev/null", "-w", "%{http_code}")
+    for method, path in (("GET", "/stats"), ("POST", "/quitquitquit"), ("POST", "/stats/prometheus")):
+        yield Step("The rest of the admin interface isn't there", (*refused, "-X", method, f"http://envoy{path}"), 404)
 
 
 if __name__ == "__main__":

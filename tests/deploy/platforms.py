@@ -283,10 +283,13 @@ def istio_trafficextension(place: Place) -> Json:
 ORDER = ("cors", "lua", "wasm", "rbac", "grpc_web", "grpc_stats", "router")
 
 LISTENER = "type.googleapis.com/envoy.config.listener.v3.Listener"
+# The gateway's listener, as Envoy Gateway calls it from 1.10 on, and before.
+BY_PORT = "tcp-80"
+BY_GATEWAY = "default/bookstore/http"
 
 
-def envoy_gateway(place: Place, policy: Json) -> Json:
-    """A gateway of Envoy Gateway's with this EnvoyExtensionPolicy."""
+def envoy_gateway(place: Place, policy: Json, listener: str = BY_PORT) -> Json:
+    """A gateway of Envoy Gateway's with this EnvoyExtensionPolicy, and this name of its listener."""
     manifests = documents("envoy-gateway", "plain", "gateway.yaml")
     gateway_class = one(manifests, "Gateway", "bookstore")["spec"]["gatewayClassName"]
     controller = one(manifests, "GatewayClass", gateway_class)["spec"]["controllerName"]
@@ -330,7 +333,7 @@ def envoy_gateway(place: Place, policy: Json) -> Json:
         "route_config": {"name": "http-80", "virtual_hosts": [virtual_host]},
         "http_filters": filters,
     }
-    return static(place.listener("tcp-80", manager), list(clusters.values()))
+    return static(place.listener(listener, manager), list(clusters.values()))
 
 
 def envoy_gateway_filters(place: Place, policy: Json) -> list[Json]:
@@ -374,7 +377,8 @@ def envoy_gateway_plain(place: Place) -> Json:
     return envoy_gateway(place, policy)
 
 
-def envoy_gateway_full(place: Place) -> Json:
+def envoy_gateway_full(place: Place, name: str = BY_PORT, policies: int = 1) -> Json:
+    """With this name of the listener, of which so many policies know it."""
     [kustomization] = documents("envoy-gateway", "full", "kustomization.yaml")
     policy = one(documents("envoy-gateway", "plain", "extension-policy.yaml"), "EnvoyExtensionPolicy")
     for change in kustomization["patches"]:
@@ -382,20 +386,41 @@ def envoy_gateway_full(place: Place) -> Json:
             raise Mistake(f"changes {change['target']}")
         for operation in yaml.safe_load(change["patch"]):
             apply(policy, operation["path"], operation["op"], operation["value"])
-    bootstrap = envoy_gateway(place, policy)
+    bootstrap = envoy_gateway(place, policy, name)
     [listener] = bootstrap["static_resources"]["listeners"]
-    patches = one(documents("envoy-gateway", "full", "patch-policy.yaml"), "EnvoyPatchPolicy")["spec"]
+    files = [file for file in kustomization["resources"] if file.endswith(".yaml")]
+    specs = [one(documents("envoy-gateway", "full", file), "EnvoyPatchPolicy")["spec"] for file in files]
+    known = [patches for patches in specs if patch_listener(listener, patches)]
+    if len(known) != policies:
+        raise Mistake(f"expected {policies} policies that know the listener {name}, found {len(known)}")
+    return bootstrap
+
+
+def patch_listener(listener: Json, patches: Json) -> bool:
+    """Whether it is the listener of this EnvoyPatchPolicy, which then changes it. Of one that isn't there, the policy's
+    status says so, and the other policies hold.
+    """
     targets_gateway(patches)
+    [target] = {(patch["type"], patch["name"]) for patch in patches["jsonPatches"]}
+    if target != (LISTENER, listener["name"]):
+        return False
     for patch in patches["jsonPatches"]:
-        if (patch["type"], patch["name"]) != (LISTENER, listener["name"]):
-            raise Mistake(f"there is no {patch['type']} {patch['name']}")
         operation = patch["operation"]
         pointers = list(pointers_to(listener, operation["jsonPath"]))
         if not pointers:
             raise Mistake(f"nothing is at {operation['jsonPath']}")
         for pointer in pointers:
             apply(listener, f"{pointer}/{operation['path']}", operation["op"], operation["value"])
-    return bootstrap
+    return True
+
+
+def envoy_gateway_full_before_1_10(place: Place) -> Json:
+    return envoy_gateway_full(place, BY_GATEWAY)
+
+
+def envoy_gateway_full_without_patch(place: Place) -> Json:
+    """The gateway has another port than the policies know."""
+    return envoy_gateway_full(place, "tcp-8080", policies=0)
 
 
 def pointers_to(root: Json, path: str) -> Iterator[str]:
@@ -432,18 +457,24 @@ def apply(root: Json, pointer: str, operation: str, value: Json) -> None:
 
 
 def with_file(place: Place, text: str, module: str, backend: tuple[str, int]) -> Json:
-    """Envoy with this configuration file, which takes the module from a place and names a backend."""
+    """Envoy with this configuration file, which takes the module from a place and names a backend. Its metrics are at
+    the socket `metrics` of the place's directory.
+    """
     bootstrap = yaml.safe_load(text)
-    [listener] = bootstrap["static_resources"]["listeners"]
-    [cluster] = bootstrap["static_resources"]["clusters"]
+    [listener, metrics] = bootstrap["static_resources"]["listeners"]
+    [cluster, admin] = bootstrap["static_resources"]["clusters"]
     listener["address"] = loopback(place.listener_port)
     [endpoint] = cluster["load_assignment"]["endpoints"][0]["lb_endpoints"]
     address = endpoint["endpoint"]["address"]["socket_address"]
     if (address["address"], address["port_value"]) != backend:
         raise Mistake(f"expected the backend {backend}, found {address}")
     endpoint["endpoint"]["address"] = loopback(place.backend_port)
-    # Its port is one for a whole machine.
-    del bootstrap["admin"]
+    [endpoint] = admin["load_assignment"]["endpoints"][0]["lb_endpoints"]
+    if endpoint["endpoint"]["address"] != bootstrap["admin"]["address"]:
+        raise Mistake("the metrics aren't those of the admin interface")
+    # Their ports are some for a whole machine.
+    metrics["address"] = {"pipe": {"path": str(place.directory / "metrics")}}
+    bootstrap["admin"]["address"] = endpoint["endpoint"]["address"] = {"pipe": {"path": str(place.directory / "admin")}}
     chain = listener["filter_chains"][0]["filters"][0]["typed_config"]["http_filters"]
     [wasm] = [element for element in chain if element["typed_config"]["@type"] == WASM]
     local = wasm["typed_config"]["config"]["vm_config"]["code"]["local"]
@@ -462,6 +493,10 @@ def kubernetes(place: Place) -> Json:
     deployment = one(documents("kubernetes", "gateway.yaml"), "Deployment")
     pod = deployment["spec"]["template"]["spec"]
     [container] = pod["containers"]
+    annotations = deployment["spec"]["template"]["metadata"]["annotations"]
+    scraped = {"name": "metrics", "containerPort": int(annotations["prometheus.io/port"])}
+    if scraped not in container["ports"]:
+        raise Mistake(f"Prometheus scrapes a port that the pod doesn't name: {scraped}")
     volumes = {volume["name"]: volume for volume in pod["volumes"]}
     mounted = {mount["mountPath"]: volumes[mount["name"]] for mount in container["volumeMounts"]}
     folder, file = told_file(container["command"]).rsplit("/", 1)
@@ -498,6 +533,8 @@ PLATFORMS: dict[str, Callable[[Place], Json]] = {
     "istio-trafficextension": istio_trafficextension,
     "envoy-gateway-plain": envoy_gateway_plain,
     "envoy-gateway-full": envoy_gateway_full,
+    "envoy-gateway-full-before-1.10": envoy_gateway_full_before_1_10,
+    "envoy-gateway-full-without-patch": envoy_gateway_full_without_patch,
     "kubernetes": kubernetes,
     "compose": compose,
 }

@@ -62,6 +62,18 @@ fn envoy_gateway_with_a_patch() {
     the_tour_holds("envoy-gateway-full");
 }
 
+/// Its listener has another name there.
+#[test]
+fn envoy_gateway_before_1_10_with_a_patch() {
+    the_tour_holds("envoy-gateway-full-before-1.10");
+}
+
+/// What the policies patch isn't there: requests are answered all the same.
+#[test]
+fn envoy_gateway_with_a_patch_that_is_not_in_force() {
+    the_tour_holds("envoy-gateway-full-without-patch");
+}
+
 #[test]
 fn envoy_in_kubernetes() {
     the_tour_holds("kubernetes");
