@@ -11,7 +11,7 @@ use super::keys::MAX_SIZE;
 use super::settings::Limits;
 use crate::grpc::compression::{Encoding, InflateError, Inflater};
 use crate::routing::Methods;
-use crate::schema::{Comments, Schema, SchemaError, Source, nearest};
+use crate::schema::{Comments, Schema, Source, nearest};
 use crate::text::base64::decode_text;
 use crate::text::problems::Problems;
 use crate::text::shown::{NAME, listed, shown};
@@ -62,14 +62,9 @@ pub(super) fn compile_schema(
         false => MAX_SIZE as usize,
     };
     let max_proto_bytes = known_limit("limits.max_proto_bytes", limits.max_proto_bytes);
-    let compile = |source: Source<'_>| {
-        let schema = Schema::compile(source, max_proto_bytes)?;
-        let comments = if comments {
-            source.comments()
-        } else {
-            Comments::default()
-        };
-        Ok::<_, Problems<SchemaError>>((schema, comments))
+    let compile = |source: Source<'_>| match comments {
+        true => Schema::compile_with_comments(source, max_proto_bytes),
+        false => Ok((Schema::compile(source, max_proto_bytes)?, Comments::default())),
     };
     let compiled = match value {
         Value::Null => return None,

@@ -125,7 +125,7 @@ fn document(source: &Source<'_>, whole: &Whole) -> Vec<Box<[u8]>> {
     out.open("components");
     out.open("schemas");
     for (name, schema) in schemas {
-        out.text(&name, &schema);
+        out.text(&name, schema);
     }
     out.close();
     if !security.schemes.is_empty() {

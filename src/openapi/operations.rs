@@ -46,7 +46,7 @@ impl Item {
     pub(super) fn write(self, out: &mut Writer) {
         out.open(&self.text);
         for (http_method, operation) in self.operations {
-            out.text(http_method, &operation);
+            out.text(http_method, operation);
         }
         if !self.notes.is_empty() {
             out.value("description", self.notes.join("\n\n"));

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 /// An object that is being written, and those within it that are open.
 ///
-/// It is written in pieces, for which the parts that went into earlier ones make room.
+/// It is written in pieces. What was made before becomes a piece of its own: nothing is there twice at any time.
 pub(super) struct Writer {
     pieces: Vec<Box<[u8]>>,
     piece: Vec<u8>,
@@ -13,8 +13,8 @@ pub(super) struct Writer {
     is_empty: bool,
 }
 
-/// A piece has so many bytes, and what goes over.
-const PIECE: usize = 64 << 10;
+/// What is shorter is copied into the piece that is being written: it costs less than a piece of its own.
+const PIECE: usize = 256;
 
 impl Writer {
     pub(super) fn new() -> Self {
@@ -29,13 +29,18 @@ impl Writer {
 
     /// Adds a member.
     pub(super) fn value(&mut self, name: &str, value: impl Into<Value>) {
-        self.text(name, &text(&value.into()));
+        self.text(name, text(&value.into()));
     }
 
     /// Adds a member whose value is this JSON.
-    pub(super) fn text(&mut self, name: &str, json: &[u8]) {
+    pub(super) fn text(&mut self, name: &str, json: Box<[u8]>) {
         self.name(name);
-        self.put(json);
+        if json.len() < PIECE {
+            self.put(&json);
+        } else {
+            self.end_piece();
+            self.pieces.push(json);
+        }
     }
 
     /// Begins a member that is an object. What follows is within it, up to [`Writer::close`].
@@ -54,7 +59,7 @@ impl Writer {
     /// All of it.
     pub(super) fn finish(mut self) -> Vec<Box<[u8]>> {
         self.close();
-        self.pieces.push(self.piece.into());
+        self.end_piece();
         self.pieces
     }
 
@@ -68,8 +73,13 @@ impl Writer {
 
     fn put(&mut self, bytes: &[u8]) {
         self.piece.extend_from_slice(bytes);
-        if self.piece.len() >= PIECE {
-            self.pieces.push(std::mem::take(&mut self.piece).into());
+    }
+
+    /// Begins a piece. One with no room beside it, if the last has anything: many are kept.
+    fn end_piece(&mut self) {
+        if !self.piece.is_empty() {
+            self.pieces.push(self.piece.as_slice().into());
+            self.piece.clear();
         }
     }
 }

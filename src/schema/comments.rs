@@ -1,39 +1,42 @@
 //! The comments of the given files, by what they are about.
 //!
-//! They are in source code info, which costs several times the rest of a schema: it is read for them alone, a file after
-//! the other, and dropped.
+//! They are in source code info, which costs several times the rest of a schema: it is there for one file at a time, and
+//! dropped.
 //!
 //! Source: google/protobuf/descriptor.proto (`SourceCodeInfo`).
 
 use std::collections::HashMap;
 
 use prost::Message;
-use prost_types::{DescriptorProto, EnumDescriptorProto, FileDescriptorProto, FileDescriptorSet};
+use prost_types::{DescriptorProto, EnumDescriptorProto, FileDescriptorProto};
 
-use super::proto_text;
+use crate::wire::{Reader, WireType};
+
+/// The number of `FileDescriptorSet.file`.
+const SET_FILE: u32 = 1;
 
 /// What is said of services, methods, messages, fields, enums and their values.
 #[derive(Debug, Default)]
 pub struct Comments(HashMap<String, String>);
 
 impl Comments {
-    /// Those of texts by the names of their files. A text that can't be read has none.
-    pub(super) fn of_texts<'t>(texts: impl IntoIterator<Item = (&'t str, &'t str)>) -> Self {
-        let mut comments = Self::default();
-        for (name, text) in texts {
-            if let Ok(file) = proto_text::parse(name, text) {
-                comments.add(&file);
+    /// Adds those of a descriptor set, if it was made with source code info.
+    pub(super) fn add_descriptor_set(&mut self, bytes: &[u8]) {
+        let mut set = Reader::new(bytes);
+        while let Ok((number, wire_type)) = set.tag() {
+            if (number, wire_type) != (SET_FILE, WireType::Len) {
+                if set.skip(number, wire_type, 0).is_err() {
+                    return;
+                }
+                continue;
+            }
+            let Ok(bytes) = set.length_delimited() else {
+                return;
+            };
+            if let Ok(file) = FileDescriptorProto::decode(bytes) {
+                self.add(&file);
             }
         }
-        comments
-    }
-
-    /// Those of a descriptor set, if it was made with source code info.
-    pub(super) fn of_descriptor_set(bytes: &[u8]) -> Self {
-        let mut comments = Self::default();
-        let set = FileDescriptorSet::decode(bytes).unwrap_or_default();
-        set.file.iter().for_each(|file| comments.add(file));
-        comments
     }
 
     /// What is said of the element with this full name, as Markdown. A value of an enum is named within it:
@@ -42,7 +45,8 @@ impl Comments {
         self.0.get(full_name).map(String::as_str)
     }
 
-    fn add(&mut self, file: &FileDescriptorProto) {
+    /// Adds those of a file that has its source code info.
+    pub(super) fn add(&mut self, file: &FileDescriptorProto) {
         let locations = file.source_code_info.iter().flat_map(|info| &info.location);
         for location in locations {
             let said = [&location.leading_comments, &location.trailing_comments];
@@ -130,7 +134,10 @@ fn within(scope: &str, name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use prost_types::FileDescriptorSet;
+
     use super::*;
+    use crate::schema::proto_text;
 
     const PROTO: &str = r#"syntax = "proto3";
 package p;
@@ -159,7 +166,8 @@ message M {
 
     #[test]
     fn each_comment_is_that_of_its_element() {
-        let comments = Comments::of_texts([("p.proto", PROTO)]);
+        let mut comments = Comments::default();
+        comments.add(&proto_text::parse("p.proto", PROTO).unwrap());
         let said: Vec<_> = [
             "p.S",
             "p.S.Do",
@@ -191,10 +199,17 @@ message M {
     #[test]
     fn those_of_a_descriptor_set_are_read_where_it_has_them() {
         let mut file = proto_text::parse("p.proto", PROTO).unwrap();
-        let set = |file: FileDescriptorProto| FileDescriptorSet { file: vec![file] }.encode_to_vec();
-        let with = set(file.clone());
-        assert_eq!(Comments::of_descriptor_set(&with).get("p.M"), Some("A message."));
+        let said = |file: &FileDescriptorProto| {
+            let set = FileDescriptorSet {
+                file: vec![FileDescriptorProto::default(), file.clone()],
+            };
+            let mut comments = Comments::default();
+            // A field that isn't known, as of a later protoc.
+            comments.add_descriptor_set(&[b"\x10\x01", &*set.encode_to_vec()].concat());
+            comments.get("p.M").map(str::to_owned)
+        };
+        assert_eq!(said(&file).as_deref(), Some("A message."));
         file.source_code_info = None;
-        assert_eq!(Comments::of_descriptor_set(&set(file)).get("p.M"), None);
+        assert_eq!(said(&file), None);
     }
 }

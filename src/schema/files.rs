@@ -7,6 +7,7 @@ use prost::Message;
 use prost_reflect::{DescriptorPool, FileDescriptor, ServiceDescriptor};
 use prost_types::FileDescriptorProto;
 
+use super::comments::Comments;
 use super::editions::Features;
 use super::error::SchemaError;
 use super::imports::{self, Imports, Sees};
@@ -38,8 +39,12 @@ struct TextFile<'a> {
 }
 
 impl<'a> TextFile<'a> {
-    fn parse(name: &str, text: &'a str) -> Result<Self, SchemaError> {
+    /// Its comments are added to `comments`.
+    fn parse(name: &str, text: &'a str, comments: Option<&mut Comments>) -> Result<Self, SchemaError> {
         let mut descriptor = proto_text::parse(name, text)?;
+        if let Some(comments) = comments {
+            comments.add(&descriptor);
+        }
         // It costs much memory, and prost-reflect much time for each option.
         descriptor.source_code_info = None;
         Ok(Self {
@@ -51,10 +56,12 @@ impl<'a> TextFile<'a> {
 }
 
 impl<'a> Files<'a> {
-    /// Those that can't be read go to `problems`, and what imports them is left out with them.
+    /// Those that can't be read go to `problems`, and what imports them is left out with them. The comments of the others
+    /// are added to `comments`.
     pub(super) fn from_texts(
         given: &[(&str, &'a str)],
         max_proto_bytes: usize,
+        mut comments: Option<&mut Comments>,
         problems: &mut Problems<SchemaError>,
     ) -> Result<Self, SchemaError> {
         let length: usize = given.iter().map(|(_, text)| text.len()).sum();
@@ -78,7 +85,7 @@ impl<'a> Files<'a> {
                 problems.add(|| SchemaError::in_file(name, "the file is given twice"));
                 continue;
             }
-            match TextFile::parse(name, text) {
+            match TextFile::parse(name, text, comments.as_deref_mut()) {
                 Ok(file) => files.push(file),
                 // protox does not read all that is in newer ones, and few need what these have more.
                 Err(error) if *name == DESCRIPTOR => log::warn!("the bundled {DESCRIPTOR} is used: {error}"),
@@ -141,7 +148,7 @@ impl<'a> Files<'a> {
             if let Some(text) = bundled::text(&name)
                 && known.insert(name.clone())
             {
-                let file = TextFile::parse(&name, text)?;
+                let file = TextFile::parse(&name, text, None)?;
                 wanted.extend(file.descriptor.dependency.iter().cloned());
                 self.texts.push(file);
             }
@@ -163,7 +170,7 @@ impl<'a> Files<'a> {
             let Some(text) = bundled::text(name).filter(|_| !known.contains(name)) else {
                 continue;
             };
-            let file = TextFile::parse(name, text)?;
+            let file = TextFile::parse(name, text, None)?;
             // The same messages may have been given under another path.
             let package = file.descriptor.package();
             let mut messages = file.descriptor.message_type.iter();
@@ -558,7 +565,7 @@ impl BundledNames {
         let mut names = HashMap::new();
         for file in bundled::names() {
             let Some(TextFile { descriptor, .. }) =
-                bundled::text(file).and_then(|text| TextFile::parse(file, text).ok())
+                bundled::text(file).and_then(|text| TextFile::parse(file, text, None).ok())
             else {
                 continue;
             };

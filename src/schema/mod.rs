@@ -14,7 +14,7 @@
 //!    Google's.
 //! 4. [`tables`] compiles it into what the codec reads.
 //!
-//! The `comments` are read apart, where somebody wants them.
+//! The `comments` are kept apart, where somebody wants them.
 //!
 //! An `error` says where it is in which file, and the `nearest` name where one was misspelled.
 
@@ -61,17 +61,6 @@ pub enum Source<'a> {
 /// The name of the file that [`Source::Proto`] is.
 const SINGLE_FILE: &str = "service.proto";
 
-impl Source<'_> {
-    /// The comments of the given files.
-    pub fn comments(self) -> Comments {
-        match self {
-            Self::Proto(text) => Comments::of_texts([(SINGLE_FILE, text)]),
-            Self::Protos(texts) => Comments::of_texts(texts.iter().map(|(name, text)| (&**name, &**text))),
-            Self::DescriptorSet(bytes) => Comments::of_descriptor_set(bytes),
-        }
-    }
-}
-
 /// A compiled schema.
 #[derive(Clone, Debug)]
 pub struct Schema {
@@ -93,8 +82,30 @@ impl Schema {
     ///
     /// The first that is wrong with each file, but for those that import one which can't be read.
     pub fn compile(source: Source<'_>, max_proto_bytes: usize) -> Result<Self, Problems<SchemaError>> {
+        Self::compile_noting(source, max_proto_bytes, None)
+    }
+
+    /// The same, and the comments of the given files.
+    ///
+    /// # Errors
+    ///
+    /// As [`Schema::compile`].
+    pub fn compile_with_comments(
+        source: Source<'_>,
+        max_proto_bytes: usize,
+    ) -> Result<(Self, Comments), Problems<SchemaError>> {
+        let mut comments = Comments::default();
+        let schema = Self::compile_noting(source, max_proto_bytes, Some(&mut comments))?;
+        Ok((schema, comments))
+    }
+
+    fn compile_noting(
+        source: Source<'_>,
+        max_proto_bytes: usize,
+        comments: Option<&mut Comments>,
+    ) -> Result<Self, Problems<SchemaError>> {
         let mut problems = Problems::default();
-        match Self::compile_readable(source, max_proto_bytes, &mut problems) {
+        match Self::compile_readable(source, max_proto_bytes, comments, &mut problems) {
             Ok(schema) => problems.or(schema),
             Err(others) => {
                 problems.append(others, |other| other);
@@ -108,18 +119,25 @@ impl Schema {
     fn compile_readable(
         source: Source<'_>,
         max_proto_bytes: usize,
+        comments: Option<&mut Comments>,
         problems: &mut Problems<SchemaError>,
     ) -> Result<Self, Problems<SchemaError>> {
         let mut files = match source {
-            Source::Proto(text) => Files::from_texts(&[(SINGLE_FILE, text)], max_proto_bytes, problems)?,
+            Source::Proto(text) => Files::from_texts(&[(SINGLE_FILE, text)], max_proto_bytes, comments, problems)?,
             Source::Protos(texts) => {
                 let texts: Vec<_> = texts
                     .iter()
                     .map(|(name, text)| (name.as_str(), text.as_str()))
                     .collect();
-                Files::from_texts(&texts, max_proto_bytes, problems)?
+                Files::from_texts(&texts, max_proto_bytes, comments, problems)?
             }
-            Source::DescriptorSet(bytes) => Files::from_descriptor_set(bytes)?,
+            Source::DescriptorSet(bytes) => {
+                let files = Files::from_descriptor_set(bytes)?;
+                if let Some(comments) = comments {
+                    comments.add_descriptor_set(bytes);
+                }
+                files
+            }
         };
         files.add_bundled()?;
         files.link()?;
