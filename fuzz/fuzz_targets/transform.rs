@@ -56,7 +56,7 @@ fn rules() -> Vec<Rules> {
     ]
     .into_iter()
     .map(|(operations, checks)| {
-        let configuration = json!({ "proto": PROTO, "transforms": [{ "request": operations }], "limits": { "max_message_bytes": 1 << 20 } });
+        let configuration = json!({ "proto": PROTO, "json": { "preserve_proto_field_names": true }, "transforms": [{ "request": operations }], "limits": { "max_message_bytes": 1 << 20 } });
         let plugin = Plugin::load(configuration.to_string().as_bytes(), 7).expect("a configuration");
         let mut captures = Captures::default();
         let Match::Route(route) = plugin.router.find("POST", b"/fuzz.transform.S/Do", &mut captures) else {
@@ -88,10 +88,7 @@ fuzz_target!(|data: &[u8]| {
         };
         let tables = &rules.plugin.tables;
         let message = tables.message_index("fuzz.transform.M").expect("the message");
-        let options = PrintOptions {
-            preserve_proto_field_names: true,
-            ..PrintOptions::default()
-        };
+        let options = PrintOptions::default();
         let mut printed = Vec::new();
         if WireToJson::default()
             .message(tables, message, &first, &options, &mut printed)

@@ -6,7 +6,7 @@ use std::cell::RefCell;
 
 use libfuzzer_sys::fuzz_target;
 use protobridge::codec::{WireToJson, check_required};
-use protobridge_fuzz::{Choice, MESSAGES};
+use protobridge_fuzz::Choice;
 use serde_json::Value;
 
 thread_local! {
@@ -18,7 +18,7 @@ fuzz_target!(|data: &[u8]| {
     let Some((choice, wire)) = Choice::of(data) else {
         return;
     };
-    let tables = &MESSAGES.tables;
+    let tables = choice.tables();
     let options = choice.print_options();
     let convert = |codec: &mut WireToJson| {
         let mut json = b"before".to_vec();

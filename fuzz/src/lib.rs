@@ -18,6 +18,8 @@ use protobridge::schema::{Schema, Source};
 /// The tables of every message here, and the ones that inputs are of.
 pub struct Messages {
     pub tables: Tables,
+    /// The same, printed by the names of the `.proto`.
+    pub by_proto_names: Tables,
     roots: Vec<MessageIndex>,
 }
 
@@ -31,7 +33,8 @@ pub static MESSAGES: LazyLock<Messages> = LazyLock::new(|| {
     ]
     .map(|(path, text)| (path.to_owned(), text.to_owned()));
     let schema = Schema::compile(Source::Protos(&files), 1 << 20).expect("the schema");
-    let tables = Tables::build(schema.pool(), schema.features(), 0x5eed);
+    let build = || Tables::build(schema.pool(), schema.features(), 0x5eed);
+    let tables = build();
     let roots = [
         "test.everything.Everything",
         "fuzz.Old",
@@ -47,6 +50,7 @@ pub static MESSAGES: LazyLock<Messages> = LazyLock::new(|| {
     .map(|name| tables.message_index(name).expect(name));
     Messages {
         tables,
+        by_proto_names: build().with_proto_names(),
         roots: roots.into(),
     }
 });
@@ -110,11 +114,18 @@ impl Choice {
         }
     }
 
+    /// The tables to print by.
+    pub fn tables(&self) -> &'static Tables {
+        match self.bit(2) {
+            true => &MESSAGES.by_proto_names,
+            false => &MESSAGES.tables,
+        }
+    }
+
     pub fn print_options(&self) -> PrintOptions {
         PrintOptions {
             always_print_fields_with_no_presence: self.bit(0),
             always_print_enums_as_ints: self.bit(1),
-            preserve_proto_field_names: self.bit(2),
             unquote_int64_if_possible: self.bit(3),
             add_whitespace: self.bit(4),
         }

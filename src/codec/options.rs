@@ -50,8 +50,6 @@ pub struct PrintOptions {
     pub always_print_fields_with_no_presence: bool,
     /// Print enum numbers instead of names.
     pub always_print_enums_as_ints: bool,
-    /// Print the names of the `.proto` instead of lowerCamelCase.
-    pub preserve_proto_field_names: bool,
     /// Print 64-bit integers without quotes where a double holds them exactly.
     pub unquote_int64_if_possible: bool,
     /// Print line breaks and indentation.

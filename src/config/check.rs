@@ -34,6 +34,18 @@ impl Checked {
         }
     }
 
+    /// Takes the value of a key that the configuration gives. What stands there from now on says no more than that there was
+    /// one.
+    pub(super) fn take(&mut self, key: &str) -> Option<Value> {
+        let value = self.0.get_mut(key)?;
+        let nothing = if value.is_null() {
+            Value::Null
+        } else {
+            Value::Bool(true)
+        };
+        Some(std::mem::replace(value, nothing))
+    }
+
     /// Whether it is known what the configuration says of a key, be it nothing. It isn't where its value was refused, or
     /// where an unknown key beside it may be this one misspelled.
     pub(super) fn is_known(&self, path: &str) -> bool {

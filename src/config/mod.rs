@@ -24,7 +24,7 @@ pub use self::error::{ConfigError, ConfigErrors};
 use self::rules::{base_path, http_rules};
 use self::service_config::Form;
 pub use self::settings::{Dispatch, Limits, NativeGrpc, Settings, Streaming, Unmatched, Upstream};
-use self::source::{Compiled, compile_schema, served};
+use self::source::{Compiled, Given, compile_schema, served};
 use self::success::{StatusRules, SuccessStatuses};
 use self::transforms::{entries, rule_error};
 use crate::hooks::Hooks;
@@ -84,9 +84,12 @@ impl Plugin {
     /// Everything that is wrong, each with the path of its key: first keys and values, then the schema, then what
     /// depends on it. Errors that only follow from another one are left out: after an error, the rest is checked as far
     /// as its meaning is known.
-    pub fn load(configuration: &[u8], seed: u64) -> Result<Self, ConfigErrors> {
+    pub fn load(configuration: impl AsRef<[u8]>, seed: u64) -> Result<Self, ConfigErrors> {
         let mut errors = Problems::default();
-        let Some(mut configuration) = value::read(configuration, &mut errors) else {
+        let read = value::read(configuration.as_ref(), &mut errors);
+        // Most of it is the schema mostly, and that makes room for what becomes of it.
+        drop(configuration);
+        let Some(mut configuration) = read else {
             return Err(errors.into());
         };
         let warnings = deprecated::replace(&mut configuration);
@@ -102,7 +105,8 @@ impl Plugin {
     /// Loads a configuration whose `http_rules` are a list, and were given in this form.
     fn load_object(configuration: Map<String, Value>, form: Form, seed: u64) -> Result<Self, Problems<ConfigError>> {
         let mut errors = Problems::default();
-        let checked = Checked::new(configuration, &mut errors);
+        let mut checked = Checked::new(configuration, &mut errors);
+        let given = Given::take(&mut checked);
         let settings = Settings::new(&checked);
         if settings.upstream.connect_bridge && settings.dispatch == Dispatch::Call {
             errors.add(|| {
@@ -123,7 +127,7 @@ impl Plugin {
         let entries = entries(&checked, &mut errors);
         let hooks = hooks::read(&checked, &settings, &mut errors);
         let described = openapi::options(&checked, &mut errors);
-        let schema = compile_schema(&checked, &settings.limits, described.is_some(), &mut errors);
+        let schema = compile_schema(&checked, given, &settings.limits, described.is_some(), &mut errors);
         let compiled = schema.and_then(|compiled| {
             let methods = served(&checked, compiled.key, &compiled.schema, &mut errors)?;
             Some((compiled, methods))
@@ -141,6 +145,9 @@ impl Plugin {
         let mut tables = Tables::build(schema.pool(), schema.features(), seed);
         if checked.flag("json.strip_enum_prefix") {
             tables = tables.without_enum_prefixes();
+        }
+        if checked.flag("json.preserve_proto_field_names") {
+            tables = tables.with_proto_names();
         }
         let auto_mapping = match checked.flag_or_auto("auto_mapping") {
             _ if !checked.is_known("auto_mapping") => AutoMapping::None,

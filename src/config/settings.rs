@@ -86,7 +86,6 @@ impl Settings {
             print: PrintOptions {
                 always_print_fields_with_no_presence: checked.flag("json.always_print_fields_with_no_presence"),
                 always_print_enums_as_ints: checked.flag("json.always_print_enums_as_ints"),
-                preserve_proto_field_names: checked.flag("json.preserve_proto_field_names"),
                 unquote_int64_if_possible: checked.flag("json.unquote_int64_if_possible"),
                 add_whitespace: checked.flag("json.add_whitespace"),
             },

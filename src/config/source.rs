@@ -25,90 +25,101 @@ pub(super) struct Compiled {
     pub(super) comments: Comments,
 }
 
+/// The keys of which one has the schema.
+const SOURCES: [&str; 3] = ["proto", "protos", "descriptor_set"];
+
+/// The schema as it is given: by the one key that it should be, or by others.
+pub(super) struct Given(Vec<(&'static str, Value)>);
+
+impl Given {
+    /// Takes it out of a configuration, of which it is most mostly: what becomes of it needs the room.
+    pub(super) fn take(checked: &mut Checked) -> Self {
+        let given = SOURCES.into_iter().filter_map(|key| Some((key, checked.take(key)?)));
+        Self(given.collect())
+    }
+}
+
 /// Compiles the schema; `None` if there is none, which has been said then. Its comments are read too where they are wanted.
 ///
 /// It is an error if not exactly one of the three keys is given. Of `limits`, those of `.proto` texts and descriptor sets
 /// hold, unless what they were set to isn't known.
 pub(super) fn compile_schema(
     checked: &Checked,
+    given: Given,
     limits: &Limits,
     comments: bool,
     errors: &mut Problems<ConfigError>,
 ) -> Option<Compiled> {
-    const SOURCES: [&str; 3] = ["proto", "protos", "descriptor_set"];
-    let given: Vec<_> = SOURCES
-        .into_iter()
-        .filter_map(|key| checked.given(key).map(|value| (key, value)))
-        .collect();
-    let [(key, value)] = given.as_slice() else {
-        if given.is_empty() && !SOURCES.iter().all(|key| checked.is_known(key)) {
+    let (key, value) = match <[_; 1]>::try_from(given.0) {
+        Ok([only]) => only,
+        Err(given) => {
+            if !given.is_empty() || SOURCES.iter().all(|key| checked.is_known(key)) {
+                errors.add(|| not_one(&given));
+            }
             return None;
         }
-        let found = given.iter().map(|(key, _)| *key).collect::<Vec<_>>().join(" and ");
-        errors.add(|| {
-            ConfigError::new(
-                "",
-                format!(
-                    "expected a schema, in exactly one of {}, but found {}",
-                    SOURCES.join(", "),
-                    if found.is_empty() { "none" } else { &found }
-                ),
-            )
-        });
-        return None;
     };
     let known_limit = |key: &str, limit: usize| match checked.is_known(key) {
         true => limit,
         false => MAX_SIZE as usize,
     };
     let max_proto_bytes = known_limit("limits.max_proto_bytes", limits.max_proto_bytes);
+    let max_schema_bytes = known_limit("limits.max_schema_bytes", limits.max_schema_bytes);
     let compile = |source: Source<'_>| match comments {
         true => Schema::compile_with_comments(source, max_proto_bytes),
         false => Ok((Schema::compile(source, max_proto_bytes)?, Comments::default())),
     };
     let compiled = match value {
-        Value::Null => return None,
         // What imports a file whose text isn't known can't be compiled.
         Value::Object(files) if files.values().any(Value::is_null) => return None,
         Value::Object(files) => {
-            let texts: Vec<_> = files
-                .iter()
-                .map(|(name, text)| (name.clone(), text.as_str().unwrap_or_default().to_owned()))
-                .collect();
-            compile(Source::Protos(&texts))
+            let texts = files.into_iter().map(|(name, text)| match text {
+                Value::String(text) => (name, text),
+                _ => (name, String::new()),
+            });
+            compile(Source::Protos(&texts.collect::<Vec<_>>()))
         }
-        value => {
-            let text = value.as_str().unwrap_or_default();
-            if *key == "proto" {
-                compile(Source::Proto(text))
-            } else {
-                let bytes = match decode_text(text) {
-                    Ok(bytes) => bytes,
-                    Err(error) => {
-                        let message = format!("expected base64, but found other text ({error})");
-                        errors.add(|| ConfigError::new(*key, message));
-                        return None;
-                    }
-                };
-                let mut inflater = Inflater::default();
-                let limit = known_limit("limits.max_schema_bytes", limits.max_schema_bytes);
-                match plain(&bytes, limit, &mut inflater) {
-                    Ok(set) => compile(Source::DescriptorSet(set)),
-                    Err(message) => {
-                        errors.add(|| ConfigError::new(*key, message));
-                        return None;
-                    }
+        Value::String(text) if key == "proto" => compile(Source::Proto(&text)),
+        Value::String(text) => {
+            let bytes = match decode_text(&text) {
+                Ok(bytes) => bytes,
+                Err(error) => {
+                    let message = format!("expected base64, but found other text ({error})");
+                    errors.add(|| ConfigError::new(key, message));
+                    return None;
+                }
+            };
+            drop(text);
+            let mut inflater = Inflater::default();
+            match plain(&bytes, max_schema_bytes, &mut inflater) {
+                Ok(set) => compile(Source::DescriptorSet(set)),
+                Err(message) => {
+                    errors.add(|| ConfigError::new(key, message));
+                    return None;
                 }
             }
         }
+        _ => return None,
     };
     match compiled {
         Ok((schema, comments)) => Some(Compiled { key, schema, comments }),
         Err(problems) => {
-            errors.append(problems, |error| ConfigError::new(*key, error.to_string()));
+            errors.append(problems, |error| ConfigError::new(key, error.to_string()));
             None
         }
     }
+}
+
+fn not_one(given: &[(&str, Value)]) -> ConfigError {
+    let found = given.iter().map(|(key, _)| *key).collect::<Vec<_>>().join(" and ");
+    ConfigError::new(
+        "",
+        format!(
+            "expected a schema, in exactly one of {}, but found {}",
+            SOURCES.join(", "),
+            if found.is_empty() { "none" } else { &found }
+        ),
+    )
 }
 
 /// A descriptor set of at most `limit` bytes, as it is or out of gzip.

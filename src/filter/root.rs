@@ -10,7 +10,7 @@ use super::abi::{self, Buffer};
 use super::envoy::context::EnvoyContext;
 use super::envoy::shared::Shared as EnvoyShared;
 use super::host_profile::{self, HostProfile, Known, Undecided};
-use super::observe::loaded::loaded;
+use super::observe::loaded::{Fingerprint, loaded};
 use super::observe::timed::Timed;
 use super::shared::Shared;
 use super::wasmx::context::{WasmxContext, unsupported};
@@ -104,8 +104,8 @@ struct Refused {
     answer: String,
 }
 
-/// The configuration, and the bytes that it is made of.
-fn load(size: usize) -> Result<(Plugin, Vec<u8>), Refused> {
+/// The configuration, and what tells it from others.
+fn load(size: usize) -> Result<(Plugin, Fingerprint), Refused> {
     let configuration = abi::buffer(Buffer::PluginConfiguration, 0, size).map_err(|status| {
         let error = format!("cannot read the plugin configuration: {status}");
         Refused {
@@ -115,8 +115,9 @@ fn load(size: usize) -> Result<(Plugin, Vec<u8>), Refused> {
     })?;
     // Field names are hashed with a seed that a client cannot know.
     let seed = RandomState::new().hash_one(0);
-    match Plugin::load(&configuration, seed) {
-        Ok(plugin) => Ok((plugin, configuration)),
+    let fingerprint = Fingerprint::of(&configuration);
+    match Plugin::load(configuration, seed) {
+        Ok(plugin) => Ok((plugin, fingerprint)),
         Err(errors) => Err(Refused {
             log: errors.to_string(),
             answer: errors.summary(),

@@ -138,7 +138,7 @@ impl<'s> Shown<'s> {
         template.put_under(source.base_path);
         let names = template.variables.iter().map(|variable| {
             let fields = variable_fields(source, method.input, &variable.field_path);
-            let names = fields.iter().map(|(_, field)| printed_name(source, field));
+            let names = fields.iter().map(|(_, field)| source.tables.printed_name(field));
             names.collect::<Vec<_>>().join("_")
         });
         let names: Vec<_> = names.collect();
@@ -527,13 +527,6 @@ fn variable_fields<'s>(
         }
     }
     found
-}
-
-fn printed_name<'f>(source: &Source<'_>, field: &'f Field) -> &'f str {
-    match source.print.preserve_proto_field_names {
-        true => &field.name,
-        false => &field.json_name,
-    }
 }
 
 fn is_raw(message: &MessageTable) -> bool {

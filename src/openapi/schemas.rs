@@ -278,10 +278,7 @@ impl<'s> Schemas<'s> {
 
     /// The name that a field goes by.
     pub(super) fn printed_name<'f>(&self, field: &'f Field) -> &'f str {
-        match self.source.print.preserve_proto_field_names {
-            true => &field.name,
-            false => &field.json_name,
-        }
+        self.source.tables.printed_name(field)
     }
 
     fn is_always_printed(&self, field: &Field) -> bool {

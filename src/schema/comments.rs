@@ -5,7 +5,7 @@
 //!
 //! Source: google/protobuf/descriptor.proto (`SourceCodeInfo`).
 
-use std::collections::HashMap;
+use std::cmp::Ordering;
 
 use prost::Message;
 use prost_types::{DescriptorProto, EnumDescriptorProto, FileDescriptorProto};
@@ -17,7 +17,20 @@ const SET_FILE: u32 = 1;
 
 /// What is said of services, methods, messages, fields, enums and their values.
 #[derive(Debug, Default)]
-pub struct Comments(HashMap<String, String>);
+pub struct Comments {
+    /// All names and comments. There are many, and few are long: apart they would take twice as much.
+    text: String,
+    /// By their names, once all are there.
+    each: Vec<Comment>,
+}
+
+/// A full name, and what is said of it right behind it.
+#[derive(Debug)]
+struct Comment {
+    start: usize,
+    name_length: usize,
+    length: usize,
+}
 
 impl Comments {
     /// Adds those of a descriptor set, if it was made with source code info.
@@ -39,12 +52,6 @@ impl Comments {
         }
     }
 
-    /// What is said of the element with this full name, as Markdown. A value of an enum is named within it:
-    /// `pkg.Color.RED`.
-    pub fn get(&self, full_name: &str) -> Option<&str> {
-        self.0.get(full_name).map(String::as_str)
-    }
-
     /// Adds those of a file that has its source code info.
     pub(super) fn add(&mut self, file: &FileDescriptorProto) {
         let locations = file.source_code_info.iter().flat_map(|info| &info.location);
@@ -59,9 +66,46 @@ impl Comments {
             if !said.is_empty()
                 && let Some(name) = named(file, &location.path)
             {
-                self.0.insert(name, said.join("\n\n"));
+                self.push(&name, &said.join("\n\n"));
             }
         }
+    }
+
+    fn push(&mut self, name: &str, said: &str) {
+        self.each.push(Comment {
+            start: self.text.len(),
+            name_length: name.len(),
+            length: said.len(),
+        });
+        self.text.push_str(name);
+        self.text.push_str(said);
+    }
+
+    /// All are there: from now on they can be had.
+    pub(super) fn complete(&mut self) {
+        let Self { text, each } = self;
+        text.shrink_to_fit();
+        each.shrink_to_fit();
+        each.sort_by(|one, other| one.name(text).cmp(other.name(text)));
+    }
+
+    /// What is said of the element with this full name, as Markdown. A value of an enum is named within it:
+    /// `pkg.Color.RED`.
+    pub fn get(&self, full_name: &str) -> Option<&str> {
+        let compare = |comment: &Comment| comment.name(&self.text).cmp(full_name);
+        let at = self.each.partition_point(|comment| compare(comment) == Ordering::Less);
+        let comment = self
+            .each
+            .get(at)
+            .filter(|comment| compare(comment) == Ordering::Equal)?;
+        let start = comment.start + comment.name_length;
+        self.text.get(start..start + comment.length)
+    }
+}
+
+impl Comment {
+    fn name<'t>(&self, text: &'t str) -> &'t str {
+        text.get(self.start..self.start + self.name_length).unwrap_or_default()
     }
 }
 
@@ -168,6 +212,7 @@ message M {
     fn each_comment_is_that_of_its_element() {
         let mut comments = Comments::default();
         comments.add(&proto_text::parse("p.proto", PROTO).unwrap());
+        comments.complete();
         let said: Vec<_> = [
             "p.S",
             "p.S.Do",
@@ -206,6 +251,7 @@ message M {
             let mut comments = Comments::default();
             // A field that isn't known, as of a later protoc.
             comments.add_descriptor_set(&[b"\x10\x01", &*set.encode_to_vec()].concat());
+            comments.complete();
             comments.get("p.M").map(str::to_owned)
         };
         assert_eq!(said(&file).as_deref(), Some("A message."));

@@ -96,6 +96,7 @@ impl Schema {
     ) -> Result<(Self, Comments), Problems<SchemaError>> {
         let mut comments = Comments::default();
         let schema = Self::compile_noting(source, max_proto_bytes, Some(&mut comments))?;
+        comments.complete();
         Ok((schema, comments))
     }
 

@@ -305,7 +305,7 @@ impl<'a> Printer<'a> {
         field: &Field,
         value: impl FnOnce(&mut [u8; ROOM], usize) -> usize,
     ) -> bool {
-        let Some((key, start)) = field.json_key.short(!members.empty) else {
+        let Some((key, start)) = field.key.short(!members.empty) else {
             return false;
         };
         members.empty = false;

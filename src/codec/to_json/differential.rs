@@ -15,10 +15,11 @@ use crate::codec::random_schema::{MESSAGES_PER_SCHEMA, ROOT, Random, random_prot
 #[test]
 fn random_messages_print_as_prost_reflect_prints_them() {
     for (text, messages) in [(PROTO3, ["p3.Tree", "p3.Known"].as_slice()), (PROTO2, &["p2.Old"])] {
-        let schema = Schema::new(text);
+        let (schema, by_proto_names) = (Schema::new(text), Schema::new(text).by_proto_names());
         for name in messages {
             for seed in 0..rounds() / 3 {
-                compare(&schema, name, seed, &format!("{name}, seed {seed}"));
+                let schema = if proto_names(seed) { &by_proto_names } else { &schema };
+                compare(schema, name, seed, &format!("{name}, seed {seed}"));
             }
         }
     }
@@ -28,12 +29,18 @@ fn random_messages_print_as_prost_reflect_prints_them() {
 fn messages_of_random_schemas_print_as_prost_reflect_prints_them() {
     for seed in 0..rounds().div_ceil(MESSAGES_PER_SCHEMA) {
         let text = random_proto(seed);
-        let schema = Schema::new(&text);
+        let (schema, by_proto_names) = (Schema::new(&text), Schema::new(&text).by_proto_names());
         for message in 0..MESSAGES_PER_SCHEMA {
             let seed = seed * MESSAGES_PER_SCHEMA + message;
-            compare(&schema, ROOT, seed, &format!("seed {seed} of {text}"));
+            let schema = if proto_names(seed) { &by_proto_names } else { &schema };
+            compare(schema, ROOT, seed, &format!("seed {seed} of {text}"));
         }
     }
+}
+
+/// Whether a message is printed by the names of the `.proto`.
+fn proto_names(seed: u64) -> bool {
+    seed.is_multiple_of(3)
 }
 
 fn compare(schema: &Schema, name: &str, seed: u64, what: &str) {
@@ -44,7 +51,6 @@ fn compare(schema: &Schema, name: &str, seed: u64, what: &str) {
         random: Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ name.len() as u64),
     };
     let options = PrintOptions {
-        preserve_proto_field_names: seed.is_multiple_of(3),
         always_print_enums_as_ints: seed.is_multiple_of(5),
         unquote_int64_if_possible: false,
         add_whitespace: seed.is_multiple_of(7),
@@ -53,16 +59,16 @@ fn compare(schema: &Schema, name: &str, seed: u64, what: &str) {
     let index = schema.tables.message_index(name).unwrap();
     let wire = generator.message(index, 0);
     let ours: Value = serde_json::from_str(&schema.print_with(name, &wire, &options)).unwrap();
-    let theirs = by_prost_reflect(schema, name, &wire, &options);
+    let theirs = by_prost_reflect(schema, name, &wire, &options, proto_names(seed));
     assert!(same(&ours, &theirs), "{what}: {wire:x?}\n{ours}\n{theirs}");
 }
 
-fn by_prost_reflect(schema: &Schema, name: &str, wire: &[u8], options: &PrintOptions) -> Value {
+fn by_prost_reflect(schema: &Schema, name: &str, wire: &[u8], options: &PrintOptions, proto_names: bool) -> Value {
     let descriptor = schema.pool.get_message_by_name(name).unwrap();
     let message = DynamicMessage::decode(descriptor, wire).unwrap();
     let options = SerializeOptions::new()
         .skip_default_fields(!options.always_print_fields_with_no_presence)
-        .use_proto_field_name(options.preserve_proto_field_names)
+        .use_proto_field_name(proto_names)
         .use_enum_numbers(options.always_print_enums_as_ints);
     message
         .serialize_with_options(serde_json::value::Serializer, &options)

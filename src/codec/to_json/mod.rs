@@ -137,9 +137,7 @@ impl WireToJson {
             tables,
             wire,
             options: *options,
-            compact: !options.always_print_fields_with_no_presence
-                && !options.add_whitespace
-                && !options.preserve_proto_field_names,
+            compact: !options.always_print_fields_with_no_presence && !options.add_whitespace,
             unknown_types,
             out,
             start,

@@ -438,11 +438,7 @@ impl<'a> Printer<'a> {
 
     #[inline]
     fn bare_key(&mut self, members: &mut Members<'a>, field: &Field) {
-        let key = if self.options.preserve_proto_field_names {
-            &field.proto_key
-        } else {
-            &field.json_key
-        };
+        let key = &field.key;
         if self.options.add_whitespace {
             self.member(&mut members.empty, key.as_bytes());
             return;

@@ -118,7 +118,7 @@ impl<'p, 'j> Parser<'p, 'j> {
         }
         let mut guess = 0;
         let mut key_at = self.scan.at;
-        let mut guessed = fields.first().is_some_and(|field| self.scan.take_key(&field.json_key));
+        let mut guessed = fields.first().is_some_and(|field| self.scan.take_key(&field.key));
         loop {
             let index = if guessed {
                 Some(guess)
@@ -147,7 +147,7 @@ impl<'p, 'j> Parser<'p, 'j> {
             let field = fields.get(guess);
             // Most keys come in the order of the fields, and without white space.
             key_at = self.scan.at + 1;
-            guessed = field.is_some_and(|field| self.scan.take_next_key(&field.json_key));
+            guessed = field.is_some_and(|field| self.scan.take_next_key(&field.key));
             if !guessed {
                 if !self.scan.next_member()? {
                     break;
@@ -155,7 +155,7 @@ impl<'p, 'j> Parser<'p, 'j> {
                 // Without white space, it is known to be another one.
                 let spaced = self.scan.at > key_at;
                 key_at = self.scan.at;
-                guessed = spaced && field.is_some_and(|field| self.scan.take_key(&field.json_key));
+                guessed = spaced && field.is_some_and(|field| self.scan.take_key(&field.key));
             }
         }
         if !bound.is_empty() {

@@ -163,7 +163,6 @@ fn everything_read() -> Settings {
         print: PrintOptions {
             always_print_fields_with_no_presence: true,
             always_print_enums_as_ints: true,
-            preserve_proto_field_names: true,
             unquote_int64_if_possible: true,
             add_whitespace: true,
         },

@@ -18,9 +18,27 @@ const ONCE: u64 = 60_000_000_000;
 /// How many services are named: a line of nginx's log ends after 2 KiB.
 const NAMED: usize = 20;
 
+/// What tells a configuration from others.
+pub struct Fingerprint {
+    length: usize,
+    hash: u64,
+}
+
+impl Fingerprint {
+    /// That of these bytes.
+    pub fn of(configuration: &[u8]) -> Self {
+        let mut hasher = DefaultHasher::new();
+        configuration.hash(&mut hasher);
+        Self {
+            length: configuration.len(),
+            hash: hasher.finish(),
+        }
+    }
+}
+
 /// `configuration`, from which `plugin` was loaded, is in force.
-pub fn loaded(configuration: &[u8], plugin: &Plugin) {
-    if !host_profile::is_envoy(configuration.len()) || is_first(configuration) {
+pub fn loaded(configuration: &Fingerprint, plugin: &Plugin) {
+    if !host_profile::is_envoy(configuration.length) || is_first(configuration) {
         for warning in &plugin.warnings {
             log::warn!("{warning}");
         }
@@ -32,13 +50,11 @@ pub fn loaded(configuration: &[u8], plugin: &Plugin) {
 }
 
 /// Whether nobody has told of this configuration lately.
-fn is_first(configuration: &[u8]) -> bool {
+fn is_first(configuration: &Fingerprint) -> bool {
     let Ok(now) = abi::now() else {
         return true;
     };
-    let mut hasher = DefaultHasher::new();
-    configuration.hash(&mut hasher);
-    let key = format!("protobridge.loaded.{:016x}", hasher.finish());
+    let key = format!("protobridge.loaded.{:016x}", configuration.hash);
     let (last, version) = match abi::shared_data(&key) {
         Ok((value, version)) => (value.try_into().ok().map(u64::from_le_bytes), version),
         Err(_) => (None, 0),

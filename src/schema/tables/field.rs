@@ -14,10 +14,11 @@ pub struct Field {
     pub name: Box<str>,
     /// The name in JSON; `[full.name]` for an extension.
     pub json_name: Box<str>,
-    /// `"jsonName":`, ready to copy.
-    pub json_key: Key,
-    /// `"proto_name":`, ready to copy.
-    pub proto_key: Key,
+    /// The name that is printed, quoted and with a colon, ready to copy: that in JSON, unless [`Tables::with_proto_names`]
+    /// has made it that of the `.proto`.
+    ///
+    /// [`Tables::with_proto_names`]: super::Tables::with_proto_names
+    pub key: Key,
     /// The field number.
     pub number: u32,
     /// The type of the value, or of one element.
@@ -95,8 +96,7 @@ impl Field {
         let packed = parts.packed && parts.cardinality == Cardinality::Repeated;
         let wire_type = if packed { WireType::Len } else { parts.kind.wire_type() };
         Self {
-            json_key: Key::new(&parts.json_name),
-            proto_key: Key::new(&parts.name),
+            key: Key::new(&parts.json_name),
             name: parts.name,
             json_name: parts.json_name,
             number: parts.number,

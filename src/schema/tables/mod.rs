@@ -32,6 +32,7 @@ pub struct Tables {
     messages: Vec<MessageTable>,
     enums: Vec<EnumTable>,
     by_name: HashMap<Box<str>, MessageIndex>,
+    proto_names: bool,
 }
 
 impl Tables {
@@ -73,6 +74,24 @@ impl Tables {
                 .map(|(name, index)| (Box::from(*name), *index))
                 .collect(),
             messages,
+            proto_names: false,
+        }
+    }
+
+    /// These tables, with fields that are printed by their names in the `.proto` instead of lowerCamelCase. Both are read.
+    pub fn with_proto_names(mut self) -> Self {
+        self.proto_names = true;
+        for field in self.messages.iter_mut().flat_map(|message| &mut message.fields) {
+            field.key = Key::new(&field.name);
+        }
+        self
+    }
+
+    /// The name that a field is printed by.
+    pub fn printed_name<'f>(&self, field: &'f Field) -> &'f str {
+        match self.proto_names {
+            true => &field.name,
+            false => &field.json_name,
         }
     }
 

@@ -60,7 +60,8 @@ struct Fixture {
 impl Fixture {
     /// The transforms are those of the configuration.
     fn new(proto: &str, transforms: Value) -> Self {
-        let configuration = json!({ "proto": proto, "transforms": transforms }).to_string();
+        let json = json!({ "preserve_proto_field_names": true });
+        let configuration = json!({ "proto": proto, "json": json, "transforms": transforms }).to_string();
         let plugin = Plugin::load(configuration.as_bytes(), 7).unwrap_or_else(|error| panic!("{error}"));
         let message = plugin.tables.message_index("t.M").unwrap();
         Self { plugin, message }
@@ -100,10 +101,7 @@ impl Fixture {
 
     fn json(&self, wire: &[u8]) -> Value {
         let mut text = Vec::new();
-        let options = PrintOptions {
-            preserve_proto_field_names: true,
-            ..PrintOptions::default()
-        };
+        let options = PrintOptions::default();
         let printed = WireToJson::default().message(&self.plugin.tables, self.message, wire, &options, &mut text);
         printed.unwrap_or_else(|error| panic!("{error}: {wire:x?}"));
         serde_json::from_slice(&text).unwrap()

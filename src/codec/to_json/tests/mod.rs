@@ -50,6 +50,14 @@ impl Schema {
         Self { pool, tables }
     }
 
+    /// The same, printed by the names of the `.proto`.
+    pub(super) fn by_proto_names(self) -> Self {
+        Self {
+            tables: self.tables.with_proto_names(),
+            ..self
+        }
+    }
+
     fn index(&self, message: &str) -> MessageIndex {
         self.tables.message_index(message).unwrap()
     }

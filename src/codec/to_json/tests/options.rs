@@ -50,12 +50,8 @@ fn names_are_those_of_the_proto_file_when_asked_for() {
         schema.print("p3.Names", &wire),
         r#"{"snakeCase":1,"a \"custom\" name":2}"#
     );
-    let options = PrintOptions {
-        preserve_proto_field_names: true,
-        ..PrintOptions::default()
-    };
     assert_eq!(
-        schema.print_with("p3.Names", &wire, &options),
+        schema.by_proto_names().print("p3.Names", &wire),
         r#"{"snake_case":1,"custom":2}"#
     );
 }
