@@ -344,7 +344,9 @@ Some more to try, in another terminal:
     curl -i 'http://{address}/v1/books?filter.authors=Stanis%C5%82aw+Lem'
     curl -i 'http://{address}/v1/shelves/mystery/books' -H 'content-type: application/json' -d '{{"title": "Playback"}}'
     curl -i 'http://{address}/v1/shelves/mystery/books' -H 'content-type: application/json' -d '{{"title": ["a list"]}}'
-    curl -i 'http://{guarded}/v1/shelves/fiction/books/solaris:lend' -H 'authorization: Bearer tess' -d '{{}}'
+    curl -i 'http://{guarded}/v1/shelves/fiction/books/solaris:lend' -H 'content-type: application/json' -d '{{}}'
+    curl -i 'http://{guarded}/v1/shelves/fiction/books/solaris:lend' -H 'content-type: application/json' -d '{{}}' \\
+        -H 'authorization: Bearer tess'
     .venv/bin/python examples/bookstore/client.py {address} watch fiction
 
 The configuration in use is {folder}/envoy.yaml, Envoy's log is beside it.

@@ -55,7 +55,7 @@ pub const DEPRECATED: &[Deprecated] = &[
             is: "in_place",
         },
         since: "0.2.0",
-        cure: "write in_place, and bodyless: call if requests without a body shall go by call as before",
+        cure: "write in_place, and bodyless: call if requests without a body should go by call, as before",
     },
 ];
 

@@ -1,4 +1,4 @@
-//! What waits for hooks: a request, or an answer.
+//! A request or an answer that waits while hooks are asked about it.
 
 use super::failure::Failure;
 use super::reply::Reply;
@@ -20,7 +20,7 @@ pub struct Asking {
     pub form: Form,
     /// Where its body is.
     pub body: Body,
-    /// What has come of the body, as long as that is not all of it.
+    /// What has come of the body so far; empty once all of it is there.
     pub gathered: Vec<u8>,
     /// The request as it stands, once all of it is there.
     pub request: CurrentRequest,
@@ -35,7 +35,7 @@ pub enum Form {
     Whole,
     /// The headers of a gRPC client's call.
     Native(GrpcProtocol),
-    /// The headers of what goes on unread: an upgrade, or a request that is none for a method.
+    /// The headers of a request that goes on unread: an upgrade, a preflight, or one that no method is for.
     Unread,
 }
 
@@ -47,11 +47,11 @@ pub enum Body {
         /// What it said.
         length: Option<usize>,
     },
-    /// It is there, and the host has something in whose place another may go.
+    /// All of it is here. The host holds a placeholder, which a new body may replace.
     Whole,
-    /// The host has none; or it waits there, unseen.
+    /// It isn't here: the request has none, or it waits in the host, unread.
     Absent {
-        /// There is none.
+        /// The request has none.
         ended: bool,
     },
 }
@@ -69,7 +69,7 @@ pub struct Answering {
     pub reply: Option<HookReply>,
 }
 
-/// A hook's turn that has ended, for those who count and log.
+/// What a hook did, for metrics and the log.
 #[derive(Clone, Debug)]
 pub struct HookNews {
     /// The hook's kind.
@@ -86,7 +86,7 @@ pub enum Turn {
     Call,
     /// This is the answer.
     Reply(HookReply),
-    /// The request fails, whatever hooks say.
+    /// The request is refused by this module: hooks have no say in it.
     Failed(Failure),
     /// The answer is in the workspace: it describes the services.
     Described,
@@ -110,7 +110,7 @@ impl Asking {
         self.body == Body::Gathers { length: None }
     }
 
-    /// What of gRPC the client speaks; `None`: it is no gRPC client.
+    /// Which form of gRPC the client speaks; `None`: it is no gRPC client.
     pub fn protocol(&self) -> Option<GrpcProtocol> {
         match self.form {
             Form::Native(protocol) => Some(protocol),
@@ -122,7 +122,7 @@ impl Asking {
     pub fn complete(&mut self, has_body: bool) {
         let (headers, _) = std::mem::take(&mut self.request).into_parts();
         let mut body = std::mem::take(&mut self.gathered);
-        // What Envoy's Lua filter gives to requests that have none.
+        // That is the placeholder which Envoy's Lua filter gives to requests without a body.
         if body == b" " && matches!(headers.get(":method"), Some(b"GET" | b"DELETE")) {
             body.clear();
         }
@@ -171,8 +171,8 @@ impl Answering {
     }
 }
 
-/// The headers of a response that takes the place of the one that the host holds, whose names are `held`. `to_head`: the client's
-/// method is HEAD.
+/// The headers of a response that takes the place of the one that the host holds, whose names are `held`. `to_head`:
+/// the client's method is HEAD.
 pub fn in_place_of(held: &Headers, reply: &Reply, to_head: bool, edits: &mut HeaderEdits) {
     edits.clear();
     for (name, _) in held.iter().filter(|(name, _)| name.first() != Some(&b':')) {

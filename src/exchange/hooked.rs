@@ -1,4 +1,4 @@
-//! Hooks: an exchange that waits for what their servers say.
+//! An exchange with hooks: it waits while plugin servers are asked about its request or its response.
 //!
 //! ```text
 //!   headers -> Gathers -> Asks (admission) -> the method is found -> Asks (sending) -> as without hooks
@@ -6,9 +6,14 @@
 //!                          the client  <-  Answers (response hooks)  <-  the whole answer  <-+
 //! ```
 //!
-//! An HTTP request is held whole. Of a gRPC client's call, and of what goes on unread, hooks see the headers alone: the body
-//! waits with the host. The host is told to ask ([`RequestStep::Ask`], [`ResponseStep::Ask`], [`CallStep::Ask`]), takes what is
-//! next by [`Exchange::next_hook`], and tells how a call ended by [`Exchange::hook_answered`].
+//! A request that is converted is held here whole. Of a gRPC client's call, and of a request that goes on unread (an
+//! upgrade, a preflight, or one that no method is for), hooks see only the headers: its body waits in the host.
+//!
+//! The host does its part in three steps:
+//!
+//! 1. It is told to ask: [`RequestStep::Ask`], [`ResponseStep::Ask`], [`CallStep::Ask`].
+//! 2. It calls [`Exchange::next_hook`], which says what to do: make a call, or let request or answer go on.
+//! 3. When a call has ended, it tells [`Exchange::hook_answered`], and goes on with the second step.
 
 use std::rc::Rc;
 
@@ -31,7 +36,7 @@ use crate::text::append::reserve_as_it_comes;
 
 /// The request.
 impl Exchange {
-    /// The request headers came of a request that these hooks are for.
+    /// The headers came of a request that meets these hooks.
     pub(super) fn begin_hooked<'w>(
         &mut self,
         (chain, form): (Chain, Form),
@@ -104,13 +109,13 @@ impl Exchange {
         if !self.goes_on_unread(head, end_of_stream, abilities, workspace) {
             return chain.map(|chain| (chain, Form::Whole));
         }
-        // A service may take it for a call, whatever the path begins with.
+        // Outside of the path prefix, hooks are asked only where a service might take the request for a gRPC call.
         let may_call =
             || head.bridged_path().is_some() || self.plugin.router.called_alike(head.whole_path(), |_| true).is_some();
         (chain.is_some() || may_call()).then(|| (hooks.for_native(), Form::Unread))
     }
 
-    /// Whether a request would go on as it is, whatever its body, if nothing changed it.
+    /// Whether a request goes on without its body being read: an upgrade, a preflight, or one that no method is for.
     fn goes_on_unread(
         &self,
         head: &Head,
@@ -135,7 +140,7 @@ impl Exchange {
         }
     }
 
-    /// More of a body came that hooks wait for. `end`: it is the last.
+    /// More came of the body of a request whose hooks wait for all of it. `end`: it is the last.
     pub(super) fn gather<'w>(&mut self, chunk: &[u8], end: bool, workspace: &'w mut Workspace) -> RequestStep<'w> {
         let limits = &self.plugin.settings.limits;
         let State::Asking(asking) = &mut self.state else {
@@ -165,7 +170,7 @@ impl Exchange {
         }
     }
 
-    /// The body that hooks wait for is none.
+    /// The request whose hooks wait for its body has none.
     pub(super) fn gather_nothing<'w>(&mut self) -> RequestStep<'w> {
         match &mut self.state {
             State::Asking(asking) if asking.gathers() => {
@@ -176,7 +181,7 @@ impl Exchange {
         }
     }
 
-    /// What hooks have left of a request goes on.
+    /// All hooks have been asked: the request goes on as they left it.
     fn release<'w>(&'w mut self, abilities: Abilities, workspace: &'w mut Workspace) -> HookStep<'w> {
         let State::Asking(asking) = std::mem::replace(&mut self.state, State::New) else {
             return request_step(RequestStep::Await);
@@ -256,7 +261,7 @@ impl Exchange {
         self.carry(pending, converted, abilities, workspace)
     }
 
-    /// A request that is none for a method goes on as hooks have left it.
+    /// A request that no method is for goes on as the hooks left it.
     fn pass_whole<'w>(
         &mut self,
         request: CurrentRequest,
@@ -286,7 +291,7 @@ impl Exchange {
         })
     }
 
-    /// A body that is a stream of messages goes on, all of it at once.
+    /// A request that streams its messages goes on, with all of them at once.
     fn upload_whole<'w>(
         &'w mut self,
         pending: Pending,
@@ -318,7 +323,7 @@ impl Exchange {
 
 /// Request and response.
 impl Exchange {
-    /// What is next where a hook is to be asked, or has answered.
+    /// What to do next: the first time when hooks are to be asked, then each time that one has answered.
     pub fn next_hook<'w>(&'w mut self, abilities: Abilities, workspace: &'w mut Workspace) -> HookStep<'w> {
         match self.turn(abilities, workspace) {
             Turn::Call => {
@@ -372,7 +377,7 @@ impl Exchange {
                 Some(Ok(())) => return Turn::Described,
                 Some(Err(failure)) => return Turn::Failed(failure),
             }
-            // Else it is found when the request is released.
+            // If no hook waits for the method, it is found when the request is released.
             if !asking.course.awaits_method() {
                 return Turn::GoOn;
             }
@@ -390,8 +395,8 @@ impl Exchange {
         }
     }
 
-    /// The call that was under way has ended, with this message or a failure. [`Exchange::next_hook`] says what is next. What
-    /// came of the hook's turn is returned.
+    /// The call that was under way has ended, with this message or a failure. Returns what the hook did;
+    /// [`Exchange::next_hook`] says what is next.
     pub fn hook_answered(&mut self, answer: Result<&[u8], CallFailure>) -> Option<HookNews> {
         let (hook, verdict) = match &mut self.state {
             State::Asking(asking) => {
@@ -425,7 +430,7 @@ impl Exchange {
         })
     }
 
-    /// The client gets what a hook says.
+    /// The client gets the answer of a hook.
     fn reply_for_hook<'w>(&mut self, reply: HookReply, workspace: &'w mut Workspace) -> HookStep<'w> {
         let status = reply.status;
         let protocol = match &self.state {
@@ -454,7 +459,7 @@ impl Exchange {
 
 /// The response.
 impl Exchange {
-    /// How many bytes the host is to hold in the place of the answer that hooks are asked about.
+    /// How many bytes the host is to hold as a placeholder for the answer that hooks are asked about.
     pub fn room_for_answer(&self) -> usize {
         stand_in(match &self.state {
             State::Answering(answering) => answering.length(),
@@ -467,7 +472,8 @@ impl Exchange {
         self.asks_later.is_some()
     }
 
-    /// The whole answer is in the workspace's reply. Whether hooks are asked about it: only the service's own are for them.
+    /// The whole answer is in the workspace's reply. Returns whether hooks are asked about it: they see answers of the
+    /// service, and none that this module has made.
     fn begin_answering(&mut self) -> bool {
         let Some(answering) = self.asks_later.take() else {
             return false;
@@ -479,7 +485,7 @@ impl Exchange {
         is_services
     }
 
-    /// The step in whose place hooks may be asked.
+    /// If this step would answer the client, response hooks are asked first.
     pub(super) fn ask_about<'w>(&mut self, step: ResponseStep<'w>) -> ResponseStep<'w> {
         match step {
             ResponseStep::Reply(_) if self.begin_answering() => ResponseStep::Ask,
@@ -487,7 +493,7 @@ impl Exchange {
         }
     }
 
-    /// The same of a call's.
+    /// The same for a step of a call.
     pub(super) fn ask_about_call<'w>(&mut self, step: CallStep<'w>) -> CallStep<'w> {
         match step {
             CallStep::Reply(_) if self.begin_answering() => CallStep::Ask,

@@ -11,8 +11,8 @@ use super::settings::Client;
 use super::state::{CurrentRequest, HeaderChanges};
 use super::target::Target;
 
-/// Does to `request` what the answer says: its body, headers, query, path and method, in this order. Of a gRPC client's call it
-/// is the headers alone.
+/// Does to `request` what the answer says: its body, headers, query, path and method, in this order. A gRPC client's
+/// call is changed in its headers only.
 ///
 /// # Errors
 ///
@@ -29,7 +29,7 @@ pub(super) fn apply(
     let mut changes = header_changes(answer, client)?;
     let sent = String::from_utf8_lossy(request.target());
     let is_as_sent = sent == answer.url;
-    // What the client spelled wrong is for others to tell it, as without hooks.
+    // A path that the client has misspelled isn't the hook's error: it is found later, as without hooks.
     let target = match is_as_sent && !sent.is_empty() {
         true => Target::split(answer.url),
         false => Target::parse(answer.url).ok_or(CallFailure::Url)?,
@@ -55,9 +55,9 @@ pub(super) fn apply(
     Ok(())
 }
 
-/// Of the pseudo-headers there are none.
+/// What the answer changes in the headers, pseudo-headers aside.
 fn header_changes<'m>(answer: &'m RequestAnswer<'_>, client: Client) -> Result<HeaderChanges<'m>, CallFailure> {
-    // The form of a gRPC call isn't a hook's to change.
+    // Hooks don't change what makes a request a gRPC call.
     let is_kept = |name: &[u8]| {
         is_gateways_own(name) || client == Client::Native && (name == b"content-type" || name.starts_with(b"grpc-"))
     };
@@ -71,7 +71,7 @@ fn header_changes<'m>(answer: &'m RequestAnswer<'_>, client: Client) -> Result<H
         if is_kept(&name) {
             continue;
         }
-        // Left out, the client's own value would stay in its place.
+        // It can't just be left out: the client's own value would stay.
         if !is_header(&name, value) {
             return Err(CallFailure::Header);
         }
@@ -84,7 +84,7 @@ fn header_changes<'m>(answer: &'m RequestAnswer<'_>, client: Client) -> Result<H
     })
 }
 
-/// Path and query as they are to be. What the answer leaves as it was is spelled as it was.
+/// The new path and query. A part that the answer doesn't change keeps its spelling.
 fn new_target(answer: &RequestAnswer<'_>, target: &Target<'_>, is_as_sent: bool, request: &CurrentRequest) -> Vec<u8> {
     let mut wanted = Vec::with_capacity(answer.url.len());
     match is_as_sent {

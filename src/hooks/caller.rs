@@ -1,6 +1,7 @@
-//! What the gateway knows of client and route beside the request: it goes into `spec`, but for whether TLS ended here.
+//! What the gateway knows of the client and the route beside the request. It goes into `spec`, except whether TLS ended
+//! here.
 
-/// The names in `spec`, and the attributes of the gateway that they are.
+/// The names in `spec`, and the gateway's attribute for each.
 const ATTRIBUTES: [(&str, &str); 6] = [
     ("client_ip", "source\0address"),
     ("route", "xds\0route_name"),
@@ -19,8 +20,8 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Asks the gateway. `attribute`: the bytes of the attribute at this path, whose segments are separated by zero bytes;
-    /// `None`: it isn't there.
+    /// Asks the gateway. `attribute`: the bytes of the attribute at this path, whose segments are separated by zero
+    /// bytes; `None`: it isn't there.
     pub fn ask(mut attribute: impl FnMut(&str) -> Option<Vec<u8>>) -> Self {
         let mut known = |path: &str| attribute(path).filter(|value| !value.is_empty());
         let tls = known("connection\0tls_version").is_some();

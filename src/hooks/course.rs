@@ -1,5 +1,5 @@
-//! The hooks of one exchange, one after the other: a state machine without I/O, that says which call is next and is told how
-//! it ended.
+//! The hooks of one exchange, one after the other. This is a state machine without I/O: it says which call is next, and
+//! is told how the call ended.
 
 use std::time::Duration;
 
@@ -42,18 +42,19 @@ pub struct Course {
 /// What is known of the client's key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Key {
-    /// Nobody has looked.
+    /// No hook has checked it.
     Unseen,
-    /// Who should say couldn't be asked, and the request goes on all the same; or there is a session.
+    /// The hook that checks it has been asked. There is a session; or the call failed, and the request goes on all the
+    /// same.
     Seen,
-    /// The session is good.
+    /// The session, if there is one, has been checked.
     Checked,
 }
 
 /// The hooks that a request meets in one go.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
-    /// Pre, CustomKeyCheck, PostKeyAuth, and the checks of the session: before a method is sought.
+    /// Pre, CustomKeyCheck, PostKeyAuth, and the checks of the session: before the method is looked for.
     Admission,
     /// Post: when the method is known.
     Sending,
@@ -165,7 +166,8 @@ impl Course {
         self.request_uri.capacity() + self.session.as_ref().map_or(0, Session::footprint)
     }
 
-    /// What is next for a request in this stage. `now`: the time in seconds since 1970, which is asked for where it counts.
+    /// What is next for a request in this stage. `now`: the time in seconds since 1970, which is asked for where it
+    /// counts.
     pub fn next<'c>(
         &'c mut self,
         stage: Stage,
@@ -254,9 +256,9 @@ impl Course {
     fn find(&mut self, last: Kind, request: &CurrentRequest) {
         self.calls = false;
         while let Some(hook) = self.chain.hook(self.at).filter(|hook| hook.kind <= last) {
-            // Where nobody asks for keys, nobody comes after that either.
+            // If no key was checked, PostKeyAuth hooks don't run.
             let is_keyless = hook.kind == Kind::PostKeyAuth && self.key == Key::Unseen;
-            // What a stage has left out doesn't come later.
+            // A request hook that hasn't been asked isn't asked about the response.
             let is_past = last == Kind::Response && hook.kind < last;
             if !is_keyless && !is_past && self.chain.includes(hook, request.path()) {
                 self.calls = true;
@@ -306,7 +308,7 @@ impl Course {
         }
     }
 
-    /// The call of the hook whose turn it was is over. `None`: there is none.
+    /// The call that was under way is over, and the hook's turn with it. `None`: there was none.
     fn end(&mut self) -> Option<(Kind, OnError)> {
         let hook = self.chain.hook(self.at).filter(|_| self.calls)?;
         let ended = (hook.kind, hook.on_error);
@@ -368,9 +370,9 @@ impl Verdict {
     }
 }
 
-/// How many bytes of names and values go along with a call. Servers refuse calls with more than they take (gRPC's C core from
-/// 8 KiB on), and a client that can have its call refused gets past a hook that may fail. W3C's Trace Context, section 3.3.1.5,
-/// asks for 512 bytes of `tracestate`.
+/// How many bytes of names and values go along with a call as metadata. Servers refuse calls with too much of it
+/// (gRPC's C core from 8 KiB on). A client that could bring that about would get past a hook with `on_error: allow`.
+/// W3C's Trace Context, section 3.3.1.5, asks for 512 bytes of `tracestate`.
 const MOST_METADATA: usize = 2048;
 
 /// Whether a header of the request says which trace it belongs to: it goes along with the calls.

@@ -5,16 +5,16 @@ use std::fmt;
 use super::settings::Kind;
 use crate::wire::WireError;
 
-/// Why a call is as good as not made.
+/// Why a hook's call failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CallFailure {
-    /// The gateway didn't take it.
+    /// The gateway didn't make it.
     NotSent,
     /// It took longer than the hook has.
     TimedOut,
     /// The server, or the gateway in its place, ended it with this gRPC status.
     Status(u32),
-    /// The server ended it well, but without a message.
+    /// The server ended it with status OK, but without a message.
     NoMessage,
     /// The answer has more bytes than a message may have.
     TooLarge {
@@ -29,13 +29,13 @@ pub enum CallFailure {
     NotText,
     /// The answer has no `request`, or of a response hook no `response`.
     Missing(&'static str),
-    /// The answer's `url` is none.
+    /// The answer's `url` is neither a path nor a URL with one.
     Url,
-    /// The answer's method isn't one.
+    /// The answer's method isn't an HTTP method.
     Method,
-    /// A header of the answer can't be sent.
+    /// HTTP can't carry a header of the answer.
     Header,
-    /// The answer's status is none that a response can have.
+    /// The answer's status isn't one that a response can have.
     StatusCode(i32),
 }
 
@@ -49,7 +49,7 @@ impl CallFailure {
     }
 }
 
-/// What the template says of a refusal without words.
+/// The text of a refusal for which a hook gives none.
 pub const NOT_AUTHORISED: &str = "Key not authorised";
 
 impl From<WireError> for CallFailure {

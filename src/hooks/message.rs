@@ -1,9 +1,13 @@
 //! What is read of a `coprocess.Object` that a server answers with (`proto-fixtures/coprocess/coprocess.proto`).
 //!
-//! By hand over the wire format, as everything of an answer is used where it lies: bodies aren't copied, and a session stays
-//! the bytes that it is. As in Go, a message that comes in several records is merged, of several values of a string or a number
-//! the last counts, and a field in another wire type is an unknown one. Of a map there are all entries, of which the last of each
-//! key counts; what isn't UTF-8 there has U+FFFD.
+//! The wire format is read by hand, so that an answer needn't be copied: bodies are used where they lie, and a session
+//! stays the bytes that it is. What a message means is as in Go:
+//!
+//! - A message that comes in several records is merged.
+//! - Of several values of a string or a number, the last counts.
+//! - A field with another wire type is an unknown one.
+//! - A map's entries are all kept in their order, and the last of each key counts. Bytes that aren't UTF-8 become
+//!   U+FFFD there.
 
 use std::borrow::Cow;
 
@@ -29,13 +33,13 @@ pub struct Answer<'m> {
 pub struct RequestAnswer<'m> {
     /// Headers that get this one value.
     pub set_headers: Pairs<'m>,
-    /// Headers to take away.
+    /// Headers to remove.
     pub delete_headers: Vec<&'m str>,
     /// The path, if it is one.
     pub url: &'m str,
     /// Query parameters that get this one value.
     pub add_params: Pairs<'m>,
-    /// Query parameters to take away.
+    /// Query parameters to remove.
     pub delete_params: Vec<&'m str>,
     /// The answer in place of the service's.
     pub overrides: Overrides<'m>,
@@ -50,11 +54,11 @@ pub struct RequestAnswer<'m> {
 pub struct Overrides<'m> {
     /// The HTTP status.
     pub code: i32,
-    /// The body, before that in `body`.
+    /// The body; if it isn't empty, it counts and not `body`.
     pub error: &'m str,
     /// Further headers.
     pub headers: Pairs<'m>,
-    /// Whether an error goes out without the template.
+    /// Whether an error's body is the text as it is, and not Tyk's template.
     pub override_error: bool,
     /// The body.
     pub body: &'m str,

@@ -1,8 +1,9 @@
-//! Hooks: servers of Tyk's rich plugins, asked about each request and response. They stay as they are; what they get and what
-//! is done with what they answer is what they know from Tyk.
+//! Hooks: plugin servers that were written for Tyk are asked about requests and responses. They need no change: they
+//! get what Tyk sends, and their answers have the effect that they have in Tyk.
 //!
-//! Nothing here calls anyone or knows a host. [`Hooks`] is what a configuration says. For a request that it is for, it gives a
-//! [`Chain`](settings::Chain), of which an exchange makes a [`Course`]: that says which call is next, and is told how it ended.
+//! Nothing here makes a call or knows a host. [`Hooks`] is what a configuration says. For each request that meets hooks
+//! it gives a [`Chain`](settings::Chain). An exchange makes a [`Course`] of that: it says which call is next, and is
+//! told how it ended.
 //!
 //! ```text
 //!  headers and body          method found                          response
@@ -19,12 +20,12 @@
 //! - [`state`]: request and response as they stand between two hooks. [`caller`]: what the gateway knows beside them.
 //! - `sent`, `write`: the object that a hook gets. `message`: what is read of the one that it answers with.
 //! - `answer`, `target`, `query`: what a request hook's answer does. `response`: what a response hook's does.
-//! - `session`: who has been authenticated.
-//! - [`reply`]: answers in place of the service's. `sniff`: the types of bodies that nobody names. [`native`]: refusals for
-//!   gRPC clients. [`failure`]: failed calls.
+//! - `session`: who the client is, as the hook that checks keys says.
+//! - [`reply`]: answers in place of the service's. `sniff`: the types of bodies that nobody names. [`native`]: refusals
+//!   for gRPC clients. [`failure`]: failed calls.
 //! - `names`: header names. `pairs`: names and values.
 //!
-//! Source: Tyk's gateway and `proto-fixtures/coprocess/coprocess.proto`, which is what is on the wire.
+//! Source: the code of Tyk's gateway, and `proto-fixtures/coprocess/coprocess.proto` for what is on the wire.
 
 mod answer;
 pub mod caller;

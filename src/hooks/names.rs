@@ -2,8 +2,8 @@
 
 use crate::grpc::metadata::{is_connection_header, is_header_value};
 
-/// Appends a name as Go's `textproto.CanonicalMIMEHeaderKey` spells it: a capital at its beginning and after each hyphen,
-/// else small letters; as it is where it is no name.
+/// Appends a name as Go's `textproto.CanonicalMIMEHeaderKey` spells it: a capital at its beginning and after each
+/// hyphen, else small letters; as it is where it is no name.
 pub fn append_canonical(name: &[u8], out: &mut Vec<u8>) {
     if !is_token(name) {
         out.extend_from_slice(name);
@@ -19,8 +19,8 @@ pub fn append_canonical(name: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Whether the gateway alone decides on a header: pseudo-headers, the host, what belongs to the connection, and the length of
-/// the body. `name` is in lower case.
+/// Whether the gateway alone decides on a header: pseudo-headers, the host, what belongs to the connection, and the
+/// length of the body. `name` is in lower case.
 pub fn is_gateways_own(name: &[u8]) -> bool {
     matches!(name, b"" | b"host" | b"content-length" | [b':', ..]) || is_connection_header(name)
 }

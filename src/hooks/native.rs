@@ -4,9 +4,10 @@ use crate::grpc::Code;
 
 /// The gRPC codes in the place of the HTTP statuses with which a hook answers itself.
 ///
-/// The codes' own table (`google/rpc/code.proto`), read backwards, so that all clients are told the same, and what comes
-/// closest to a status that isn't there. gRPC's table for plain HTTP (`doc/http-grpc-status-mapping.md`) is for answers that
-/// nobody meant: of it there is 502 alone.
+/// This is the table of `google/rpc/code.proto` read backwards, so that gRPC and HTTP clients are told the same. A
+/// status that isn't there has the code that comes closest. gRPC's table for plain HTTP
+/// (`doc/http-grpc-status-mapping.md`) isn't used, except for 502: it is for answers of proxies, not for those that
+/// somebody chose.
 pub const CODES: [(u16, Code); 19] = [
     (400, Code::InvalidArgument),
     (401, Code::Unauthenticated),
@@ -29,7 +30,8 @@ pub const CODES: [(u16, Code); 19] = [
     (504, Code::DeadlineExceeded),
 ];
 
-/// The gRPC code in the place of the HTTP status with which a hook answers itself. It is never OK: the method hasn't been called.
+/// The gRPC code in the place of the HTTP status with which a hook answers itself. It is never OK: the method hasn't
+/// been called.
 ///
 /// A status that isn't among [`CODES`] counts as the first of its hundred (RFC 9110, section 15); of a success or a
 /// redirection nothing is known in gRPC.

@@ -1,4 +1,5 @@
-//! Names and values: the maps of an object, headers, queries. One form for all of them, so that the module has one sort.
+//! Names and values: the maps of an object, headers, queries. One form for all of them, so that the module has one
+//! sort.
 
 use std::borrow::Cow;
 

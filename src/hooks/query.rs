@@ -3,8 +3,8 @@
 use super::pairs::{Pairs, sort};
 use crate::text::percent::{Decoding, decode};
 
-/// Reads a query: names and values, decoded, in the order of the names, and the values of a name in theirs. What is malformed
-/// isn't there: a pair with a semicolon in it, or with an escape that is none.
+/// Reads a query: names and values, decoded, in the order of the names, and the values of a name in theirs. What is
+/// malformed isn't there: a pair with a semicolon in it, or with an escape that is none.
 pub fn parse(query: &[u8]) -> Pairs<'static> {
     let mut values = Pairs::new();
     for pair in query.split(|byte| *byte == b'&') {

@@ -1,4 +1,4 @@
-//! Answers in place of the service's: refusals in the template, and what a hook says as it says it.
+//! Answers in place of the service's: refusals in Tyk's template, and bodies that a hook gives as they are.
 
 use super::failure::NOT_AUTHORISED;
 use super::message::Overrides;
@@ -25,12 +25,12 @@ pub struct HookReply {
 }
 
 impl HookReply {
-    /// An error in the template.
+    /// An error in Tyk's template.
     pub(super) fn error(status: u16, message: &str, request: &CurrentRequest) -> Self {
         Self::from_template(status, message, Headers::default(), request)
     }
 
-    /// The answer that `overrides` give; `None`: the request goes on. The code must be 0 or below, or a status.
+    /// The answer that `overrides` give; `None`: the request goes on. The code must be 0, below 0, or a status.
     pub(super) fn overriding(overrides: &Overrides<'_>, request: &CurrentRequest) -> Option<Self> {
         let status = u16::try_from(overrides.code).ok().filter(|status| *status > 0)?;
         let mut headers = Headers::default();
@@ -91,7 +91,7 @@ impl HookReply {
         }
     }
 
-    /// The reply as the client of this request gets it: to a HEAD, and with a status that has none, without its body.
+    /// The reply as the client gets it: without a body if the request is a HEAD, or the status has none.
     pub(super) fn to(mut self, is_head: bool) -> Self {
         if is_head || !has_body(self.status) {
             self.body.clear();

@@ -12,7 +12,8 @@ use super::sniff::add_content_type;
 use super::state::CurrentResponse;
 use crate::http::headers::Headers;
 
-/// Does to `response` what the answer says: its headers, its body and its status. All headers are the answer's then.
+/// Does to `response` what the answer says: its headers, its body and its status. Headers that the answer lacks are
+/// removed.
 ///
 /// # Errors
 ///
@@ -47,8 +48,9 @@ pub(super) fn apply(
     Ok(())
 }
 
-/// The headers of an answer, with all their values: `multivalue_headers`, where `headers` is what was sent. Where it isn't, its
-/// values take the first places, and what it lacks is gone.
+/// The headers of an answer, with all their values. If `headers` is what was sent, they are `multivalue_headers`.
+/// Otherwise a value in `headers` takes the place of the first of that name, and names that `headers` lacks are
+/// removed.
 fn headers_of<'a>(answer: &'a ResponseAnswer<'_>, response: &CurrentResponse) -> Pairs<'a> {
     let mut first = last_of_each(answer.headers.iter().map(pairs::borrowed).collect());
     let is_as_sent = first == first_values(response.headers.iter());
@@ -75,7 +77,7 @@ fn headers_of<'a>(answer: &'a ResponseAnswer<'_>, response: &CurrentResponse) ->
     headers
 }
 
-/// A value as the service sent it, where that had to be changed to be text.
+/// The value that the service sent, if the hook got it with U+FFFD in place of bytes that aren't UTF-8 and left it so.
 fn as_it_came<'v>(name: &[u8], value: &'v [u8], response: &'v CurrentResponse) -> &'v [u8] {
     let mark = "\u{fffd}".as_bytes();
     if !value.windows(mark.len()).any(|part| part == mark) {

@@ -26,8 +26,8 @@ pub(super) struct Sent<'s> {
 }
 
 impl Sent<'_> {
-    /// Appends the object to `out`. `scratch` is memory. Of each body there is one copy, of one that is text two, as the object
-    /// has it twice.
+    /// Appends the object to `out`. `scratch` is memory to reuse. A body is copied once, or twice if it is text: the
+    /// object has it in two fields then.
     pub fn write(&self, response: Option<&CurrentResponse>, scratch: &mut Vec<u8>, out: &mut Vec<u8>) {
         write_number(1, self.hook.kind.number(), out);
         write_bytes(2, self.hook.name.as_bytes(), out);
@@ -119,7 +119,7 @@ impl Sent<'_> {
 /// `ReturnOverrides` whose code is -1, of which a varint has ten bytes.
 const NO_OVERRIDE: &[u8] = b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01";
 
-/// The MD5 of no bytes: there are no bundles here.
+/// The MD5 of an empty name, in hexadecimal: there are no bundles here.
 const NO_BUNDLE: &[u8] = b"d41d8cd98f00b204e9800998ecf8427e";
 
 /// The response without its body.

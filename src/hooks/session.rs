@@ -1,4 +1,4 @@
-//! Who has been authenticated: the `SessionState` of `CustomKeyCheck`'s answer.
+//! Who the client is: the `SessionState` in the answer of the `CustomKeyCheck` hook.
 
 use super::failure::CallFailure;
 use super::message::{Answer, Value, entry, for_each, raw_entry};
@@ -10,8 +10,8 @@ use crate::wire::write_record;
 /// A session, and what is checked of it.
 #[derive(Clone, Debug, Default)]
 pub struct Session {
-    /// As the server wrote it, with what is set here behind it, which counts more for whoever reads it. So later hooks get
-    /// all that it has, fields that nobody here knows too.
+    /// As the server wrote it, followed by what is set here: of two values of a field, readers take the later one. So
+    /// later hooks get all of it, with fields that aren't known here.
     wire: Vec<u8>,
     metadata: Pairs<'static>,
     is_inactive: bool,
@@ -22,7 +22,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// Takes the session of an answer, with the metadata that stand beside it. `None`: there is none, or it has no token.
+    /// Takes the session of an answer, with the metadata that stand beside it. `None`: there is none, or it has no
+    /// token.
     ///
     /// # Errors
     ///
@@ -76,8 +77,8 @@ impl Session {
         &self.metadata
     }
 
-    /// Why nobody gets on with this session: the HTTP status and the message of the refusal. `now`: the time in seconds since
-    /// 1970, which is asked for where it counts.
+    /// Why a request with this session is refused: the HTTP status and the message. `now`: gives the time in seconds
+    /// since 1970; it is called only if the session expires.
     pub fn refusal(&self, now: impl FnOnce() -> i64) -> Option<(u16, &'static str)> {
         if self.is_inactive {
             Some((403, "Key is inactive, please renew"))
@@ -90,7 +91,7 @@ impl Session {
         }
     }
 
-    /// How many bytes of memory it takes, but for what its metadata take beside their place in the wire format.
+    /// How many bytes of memory its wire format takes.
     pub fn footprint(&self) -> usize {
         self.wire.capacity()
     }

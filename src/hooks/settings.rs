@@ -10,9 +10,9 @@ use crate::text::percent::decode_lenient;
 pub enum Kind {
     /// Before anything else.
     Pre,
-    /// Says who the client is.
+    /// Checks the key, and says who the client is.
     CustomKeyCheck,
-    /// Behind it.
+    /// After that, with the session.
     PostKeyAuth,
     /// Once the method is known, before the request goes to the service.
     Post,
@@ -75,7 +75,7 @@ pub struct Hook {
     pub timeout: Duration,
     /// What becomes of the exchange when the call fails.
     pub on_error: OnError,
-    /// Whether a body that is text travels once alone, as bytes.
+    /// Whether a body that is text is sent only as bytes, and not as text too.
     pub raw_body_only: bool,
     /// The paths that it is for; `None`: those of all hooks.
     pub paths: Option<PathPrefix>,
@@ -120,8 +120,8 @@ impl Hooks {
         covered.then(|| Chain::new(&self.0, Client::Http))
     }
 
-    /// The hooks of a call by a gRPC client. They are for all of them: what a path prefix guards, a call reaches by another
-    /// path.
+    /// The hooks of a gRPC client's call, and of a request that goes on unread. Path prefixes don't count: by gRPC, a
+    /// method has another path than the one that a prefix guards.
     pub fn for_native(&self) -> Chain {
         Chain::new(&self.0, Client::Native)
     }
@@ -130,9 +130,9 @@ impl Hooks {
 /// Who sends a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Client {
-    /// An HTTP client: all of its request is seen.
+    /// An HTTP client: hooks see all of its request.
     Http,
-    /// A gRPC client: its headers are, and nothing but headers of it changes.
+    /// A gRPC client, or a request that goes on unread: hooks see only the headers, and can change nothing else.
     Native,
 }
 
@@ -187,7 +187,8 @@ impl Chain {
 
 /// The paths that begin so.
 ///
-/// Both are compared decoded, `%2F` too: whatever spelling of a path finds a method below the prefix is covered.
+/// Prefix and path are compared decoded, `%2F` too. So each spelling of a path that leads to a method below the prefix
+/// is covered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathPrefix(Vec<u8>);
 

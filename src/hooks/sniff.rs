@@ -1,10 +1,10 @@
-//! The type of a body that nobody has named, as Go's `net/http` finds it for texts (`DetectContentType`, after the WHATWG's
-//! "MIME Sniffing").
+//! The type of a body that nobody has named, as Go's `net/http` finds it for texts (`DetectContentType`, after the
+//! WHATWG's "MIME Sniffing").
 
 use crate::http::headers::Headers;
 
-/// Adds the type of the body to the headers of a response where they have none and don't say that it is encoded, as Go's
-/// server does it.
+/// Adds the type of the body to the headers of a response where they have none and don't say that it is encoded, as
+/// Go's server does it.
 pub fn add_content_type(body: &[u8], headers: &mut Headers) {
     if headers.get("content-type").is_none()
         && headers.get("content-encoding").is_none_or(<[u8]>::is_empty)

@@ -3,18 +3,18 @@
 use super::pairs::{Pair, Pairs, first_of_each, get, position};
 use crate::http::headers::{HeaderEdits, Headers};
 
-/// A request as it stands.
+/// A request as the hooks so far have left it.
 #[derive(Debug, Default)]
 pub struct CurrentRequest {
     headers: Headers,
     body: Vec<u8>,
-    /// The names of the headers that aren't what the client sent, pseudo-headers included.
+    /// The names of headers that hooks have changed, pseudo-headers included.
     changed: Pairs<'static>,
 }
 
 impl CurrentRequest {
-    /// A request that no hook has seen. `headers` has the pseudo-headers too, names in lower case; `body` is all of the body,
-    /// or empty for a gRPC client's call, whose body goes past the hooks.
+    /// A request that no hook has seen. `headers` has the pseudo-headers too, names in lower case; `body` is all of the
+    /// body, or empty for a gRPC client's call, whose body hooks don't see.
     pub fn new(headers: Headers, body: Vec<u8>) -> Self {
         Self {
             headers,
@@ -43,8 +43,8 @@ impl CurrentRequest {
         self.headers.footprint() + self.body.capacity()
     }
 
-    /// Adds what the hooks have changed in the headers to `edits`, pseudo-headers included; not the length of the body, which
-    /// is the body's.
+    /// Adds what the hooks have changed in the headers to `edits`, pseudo-headers included. The length of the body
+    /// isn't among it: it is set where the body is.
     pub fn edits(&self, edits: &mut HeaderEdits) {
         let mut seen = vec![false; self.changed.len()];
         for (name, value) in self.headers.iter() {
@@ -90,7 +90,7 @@ impl CurrentRequest {
         headers.find(|(found, _)| *found == name).map(|(_, value)| value)
     }
 
-    /// Whether the changes are none: what an echo says.
+    /// Whether there is nothing to change, as when a hook returns the object as it came.
     fn is_as_after(&self, changes: &HeaderChanges<'_>) -> bool {
         let HeaderChanges { deleted, set, length } = changes;
         let mut set = set.iter();
@@ -143,7 +143,7 @@ pub(super) struct HeaderChanges<'c> {
     pub length: Option<String>,
 }
 
-/// A response as it stands.
+/// A response as the hooks so far have left it.
 #[derive(Debug, Default)]
 pub struct CurrentResponse {
     /// The HTTP status.

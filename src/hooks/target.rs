@@ -1,4 +1,4 @@
-//! The `url` of an answer, read as Go's `url.ParseRequestURI` reads it: of all of it, path and query are of use.
+//! The `url` of an answer, read as Go's `url.ParseRequestURI` reads it. Only path and query are used.
 
 use super::query::append_escape;
 use crate::text::percent::malformed_escape;

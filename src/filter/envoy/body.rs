@@ -1,14 +1,19 @@
-//! One direction's body as Envoy shows it, part by part, and what may be put in its place. Functions that call the host fail
-//! with its status.
+//! One direction's body as Envoy shows it, part by part, and what may be put in its place. Functions that call the host
+//! fail with its status.
 //!
-//! What a callback shows depends on how the one before it ended. Behind "stop, and watermark" or "continue" it is the new
-//! part alone: a buffer without bounds, which is gone when the callback ends. Behind "stop, and buffer" it is Envoy's own
-//! buffer, with what was left there at the beginning; that is in reach in the trailers callback too. Made longer than its
-//! bounds, which nothing tells, it has Envoy answer in the midst of the host call, and call this module while it is running. So
-//! it never grows here: what Envoy shows of it is a length that it has.
+//! What a callback shows depends on how the callback before it ended:
 //!
-//! A new part that another filter has buffered first is such a buffer too, and nothing shows it. Where it outgrows its bounds,
-//! Envoy answers 500; `filter::exports` keeps the module whole then.
+//! - After "stop, and watermark" or "continue" it shows only the new part. That is a buffer without bounds, which is
+//!   gone when the callback ends.
+//! - After "stop, and buffer" it shows Envoy's own buffer: first what was left there, then the new part. The trailers
+//!   callback can reach this buffer too.
+//!
+//! Envoy's own buffer has bounds, which a filter can't ask for. If a host call makes it longer than that, Envoy answers
+//! the client during that call, and calls this module while it is still running. So the buffer never grows here, unless
+//! [`Body::may_grow`] says that it may: what is put there is at most as long as what Envoy shows.
+//!
+//! A new part can be such a buffer as well, if another filter has buffered it first, and nothing shows that. If it
+//! outgrows its bounds, Envoy answers 500, and `filter::exports` catches the call that comes while the module runs.
 
 use proxy_wasm::types::Action;
 
@@ -20,13 +25,13 @@ pub struct Body {
     buffer: Buffer,
     /// How many bytes the callback shows.
     shown: usize,
-    /// How many of them, at the beginning, were left there by the callback before.
+    /// How many of them, at the beginning, the callback before has left in Envoy's buffer.
     left: usize,
-    /// What is left means nothing.
+    /// What was left there is filler: bytes that only keep a place, and that anything may replace.
     filler: bool,
     /// What is shown is in Envoy's own buffer.
     buffered: bool,
-    /// It may become longer than it is, whatever that has Envoy do.
+    /// Envoy's buffer may become longer, although Envoy may answer the client then.
     grows: bool,
     /// How many bytes have come.
     pub seen: usize,
@@ -57,7 +62,7 @@ impl Body {
         Ok(new)
     }
 
-    /// A body callback shows `size` bytes, which nobody wants to see.
+    /// A body callback shows `size` bytes, which aren't read.
     pub fn show(&mut self, size: usize) {
         self.shown = size;
     }
@@ -67,7 +72,7 @@ impl Body {
         self.shown = if self.buffered { self.left } else { 0 };
     }
 
-    /// How many bytes may be put in the place of those that are new, or mean nothing.
+    /// How many bytes may be put in the place of the new part, or of the filler.
     pub fn room(&self) -> usize {
         match self.buffered {
             true if self.filler && self.grows => usize::MAX,
@@ -82,7 +87,7 @@ impl Body {
         self.buffered && self.filler
     }
 
-    /// Puts `bytes`, for which there is [`Body::room`], in the place of those that are new, or mean nothing.
+    /// Puts `bytes`, for which there is [`Body::room`], in the place of the new part, or of the filler.
     pub fn replace(&mut self, bytes: &[u8]) -> Result<(), HostStatus> {
         if !self.buffered || self.filler || self.left == 0 {
             abi::replace_buffer(self.buffer, self.shown, bytes)?;
@@ -96,7 +101,7 @@ impl Body {
         Ok(())
     }
 
-    /// Takes out what is new, or means nothing.
+    /// Takes out the new part, or the filler.
     pub fn drop_all(&mut self) -> Result<(), HostStatus> {
         match self.shown {
             0 => Ok(()),
@@ -110,8 +115,8 @@ impl Body {
         Action::Continue
     }
 
-    /// Ends a callback about a response: Envoy holds what is shown. Where it only can by buffering, headers go first, and so may
-    /// what there is.
+    /// Ends a callback about a response: Envoy holds what is shown. If it can hold only by buffering, nothing is held:
+    /// the headers have to go first then, and what is shown may go with them.
     pub fn hold_response(&mut self) -> Action {
         match exports::has_watermark() {
             true => self.hold(),
@@ -127,21 +132,22 @@ impl Body {
         exports::stop_and_watermark()
     }
 
-    /// Ends the last callback about a body: a byte of filler stands in Envoy's buffer for what takes its place later, of whatever
-    /// length. To be asked for where all callbacks come through `filter::exports`.
+    /// Ends the last callback about a body: one byte of filler keeps the place in Envoy's buffer. Later, something of
+    /// any length replaces it. Only for hosts whose callbacks all come through `filter::exports`.
     pub fn stand_in(&mut self) -> Result<Action, HostStatus> {
         let action = self.reserve(1);
         self.may_grow();
         action
     }
 
-    /// What is in Envoy's buffer may become longer than it is: it may outgrow its bounds, when Envoy answers 413 or 500 in the
-    /// midst of the host call.
+    /// From now on, what is in Envoy's buffer may become longer. If it outgrows its bounds, Envoy answers 413 or 500
+    /// during the host call.
     pub fn may_grow(&mut self) {
         self.grows = true;
     }
 
-    /// Ends the callback: Envoy holds `size` bytes of filler in place of what is shown, or as many as there is room for.
+    /// Ends the callback: Envoy holds `size` bytes of filler in place of what is shown, or as many as there is room
+    /// for.
     pub fn reserve(&mut self, size: usize) -> Result<Action, HostStatus> {
         let size = match self.buffered {
             true => size.min(self.shown),

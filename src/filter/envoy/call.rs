@@ -23,8 +23,8 @@ pub fn start(call: &Call<'_>) -> Result<u32, Failure> {
     };
     let token = abi::open_grpc_stream(&upstream, call.service, call.method, &metadata)
         .map_err(|status| unreachable(format!("{status:?}")))?;
-    // Envoy forgets a stream at its end only when this side was closed by the call for that, and else keeps it for as long
-    // as there is this configuration.
+    // Envoy forgets a stream at its end only when this side was closed by the call for that, and else keeps it for as
+    // long as there is this configuration.
     let sent = call
         .message
         .map_or(Ok(()), |message| abi::send_grpc_message(token, message, true))

@@ -27,7 +27,8 @@ use crate::http::headers::{HeaderEdits, Headers};
 /// The longest body of a request that may turn out to end with trailers.
 const MAX_SHORT: usize = 1024;
 
-/// Room for a gRPC message beside what its body takes, which is six times as much in JSON's shortest forms, and less mostly.
+/// Bytes of room for a gRPC message, beside six times its JSON body: the shortest forms of JSON become six times as
+/// long, most become shorter.
 const SPARE_ROOM: usize = 64;
 
 /// One HTTP exchange.
@@ -44,7 +45,7 @@ pub struct EnvoyContext {
     call: Option<u32>,
     /// The call of a hook in flight.
     hook: Option<u32>,
-    /// What an answer of this filter's that is on its way must become when it passes here.
+    /// What has to be restored when an answer of this filter's comes through it.
     disguised: Option<Disguised>,
 }
 
@@ -415,7 +416,7 @@ impl EnvoyContext {
         }
     }
 
-    /// A step about the request is done so.
+    /// A step about the request has been done, with this result.
     fn followed(&mut self, followed: Followed) -> Action {
         match followed {
             Followed::Continue => return Action::Continue,
@@ -453,7 +454,7 @@ impl EnvoyContext {
             next
         };
         if exports::take_called_within() {
-            // What the request has become is more than Envoy holds, and it has said so.
+            // The new body was more than Envoy holds, and Envoy has answered the client.
             self.exchange.borrow_mut().answered_elsewhere(Some(413));
             self.phase = Phase::Answered;
             return;
@@ -483,7 +484,7 @@ impl EnvoyContext {
         }
     }
 
-    /// Ends a callback about the response's body: something stands in its place until hooks have been asked.
+    /// Ends a callback about the response's body: Envoy holds a placeholder for it until hooks have been asked.
     fn keep_the_place(&mut self) -> Action {
         let room = self.exchange.borrow().room_for_answer();
         match self.response_body.reserve(room) {
@@ -501,7 +502,7 @@ impl EnvoyContext {
         }
     }
 
-    /// The trailers after a request whose headers have gone on: what is left of its body can go nowhere any more.
+    /// The trailers came of a request whose headers have gone on. What is left of its body can't be sent any more.
     fn end_upload(&mut self) -> Action {
         let native = self.exchange.borrow().changes_native();
         let mut left = false;
@@ -521,7 +522,7 @@ impl EnvoyContext {
             ));
         }
         if native {
-            // They are the client's, as all that isn't a message.
+            // In a gRPC client's call only messages are changed, and trailers aren't any.
             return action;
         }
         match abi::clear_headers(Map::RequestTrailers) {
@@ -530,7 +531,7 @@ impl EnvoyContext {
         }
     }
 
-    /// What is answered or complete goes no further.
+    /// Drops a part of a request that is complete or answered already.
     fn drop_request_part(&mut self) -> Action {
         let action = self.hold_request_empty();
         match self.behind_the_request() {
@@ -547,7 +548,7 @@ impl EnvoyContext {
         }
     }
 
-    /// What becomes of the end of a request that is complete already.
+    /// How to end the last callback of a request that was complete before.
     fn behind_the_request(&self) -> Action {
         match self.call.is_some() || self.hook.is_some() || self.phase == Phase::Answered {
             true => Action::Pause,
@@ -555,10 +556,13 @@ impl EnvoyContext {
         }
     }
 
-    /// How much room to have Envoy hold for a request that may end with trailers, of which nothing tells beforehand: a body
-    /// that Envoy doesn't hold is out of reach then. The last `new` of its bytes are in this part. `None`: such requests are
-    /// rare, and this one says its length, so that it is none mostly; or it is longer than what is carried so; or its next
-    /// part may be longer than what Envoy buffers, as in HTTP/1.1.
+    /// How much room Envoy should hold, in case this request ends with trailers. Nothing tells that beforehand, and at
+    /// the trailers only a body that Envoy holds can be changed. `new`: how many bytes of the body are in this part.
+    /// `None`: no room is held. Such requests are rare, so it is done only if the request
+    ///
+    /// - doesn't say its length: one that does mostly has no trailers;
+    /// - isn't too long;
+    /// - has no next part that may be longer than what Envoy buffers, as in HTTP/1.1.
     fn room_before_trailers(&self, new: usize) -> Option<usize> {
         let length = self.request_body.seen;
         let begun = self.exchange.borrow().begun_without_length()?;
@@ -660,7 +664,7 @@ impl EnvoyContext {
                 self.disguised = self.shared.replies.send(self.context, reply, &self.shared.ticker);
             }
             Phase::Response { .. } => send_reply(reply, reply.status),
-            // The client is told already.
+            // The client has been answered already.
             Phase::Answered => {}
         }
         Action::Pause
@@ -682,7 +686,7 @@ fn with_trailers() -> Failure {
     Failure::unimplemented("a request with trailers cannot be carried here: send it without")
 }
 
-/// What Envoy says by a response that it made up.
+/// What happened, if Envoy made up this response.
 fn made_up(headers: &Headers, end_of_stream: bool) -> Option<HostReply> {
     if !may_be_made_up(headers, end_of_stream) {
         return None;
@@ -690,7 +694,7 @@ fn made_up(headers: &Headers, end_of_stream: bool) -> Option<HostReply> {
     host_reply(&abi::property(&["response", "code_details"]).ok()?, headers)
 }
 
-/// Whether Envoy says that its Connect bridge has given an answer up for its length. The client has Envoy's own 500 then.
+/// Whether Envoy's Connect bridge has given up an answer because of its length. The client has Envoy's own 500 then.
 fn bridge_overflowed() -> bool {
     abi::property(&["response", "code_details"]).is_ok_and(|details| details == BRIDGE_OVERFLOW)
 }

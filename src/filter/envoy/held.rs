@@ -1,8 +1,9 @@
 //! Answers that Envoy holds until their status is known, and for how long.
 //!
-//! Over its buffer's mark, which nothing tells, Envoy stops reading the service, and so the trailers for which an answer is
-//! held would never come. They mostly come with the message, or within a moment. An answer for which they don't goes on
-//! without them, and then what is behind it is read. The shortest are over no mark, and wait.
+//! An answer is held until its trailers come, which have the status. Mostly they come with the message, or a moment
+//! later. But if the answer is longer than the high watermark of Envoy's buffer, Envoy stops reading from the service,
+//! and the trailers never come. A filter can't ask where that mark is. So an answer whose trailers don't come in time
+//! goes on without them; then Envoy reads on. The shortest answers are below any mark, and wait.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -11,7 +12,7 @@ use std::rc::Rc;
 use crate::exchange::Exchange;
 use crate::filter::abi;
 
-/// How long an answer waits at the least, and at the most for so much longer, in milliseconds.
+/// An answer waits at least so long, and at most twice as long, in milliseconds.
 pub const TICK: u32 = 50;
 
 /// How long an answer waits, in nanoseconds. A timer may be a little early.

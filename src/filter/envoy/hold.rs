@@ -1,13 +1,13 @@
 //! Finding out whether the host holds request and response headers.
 //!
-//! Envoy lets a filter wait at the headers for the body only with `allow_on_headers_stop_iteration: true`; without it,
-//! a filter that waits sees no body, for ever. No property tells; the operator may, by `hold_headers`. Else a request with a
-//! body waits for at most one tick, and its body arriving while it waits proves that headers are held: from then on
-//! nothing waits any more.
+//! Headers are held if Envoy keeps them back while this filter waits for the body. Envoy does so only with
+//! `allow_on_headers_stop_iteration: true`. Without that, a filter that waits at the headers never sees a body. There
+//! is no property to ask; the operator can say it by `hold_headers`. Otherwise a request with a body waits for at most
+//! one tick. If its body comes in that time, headers are held, and from then on no request waits for this.
 //!
-//! That they cannot be held is never concluded. All that would tell is when bodies come, and clients choose that: one that
-//! sends its bodies just when their headers have been let go could teach a worker wrong for all others. So each request of a
-//! worker that has no proof waits its tick, and its own client alone decides what becomes of it.
+//! It is never concluded that headers can't be held. Only the time at which bodies come could tell, and clients choose
+//! that: a client that sends each body just after its headers were let go could mislead the worker about all other
+//! requests. So without proof each request waits its tick, and only its own client decides what becomes of it.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -20,7 +20,7 @@ pub const TICK: u32 = 20;
 /// How long a request waits, in nanoseconds. A timer may be a little early.
 const WAIT: u64 = (TICK as u64 - 1) * 1_000_000;
 
-/// How long a request waits that can only go on with its body, in nanoseconds.
+/// How long a request waits that can't go on without its body, in nanoseconds.
 const WAIT_FOR_A_CALL: u64 = 5_000_000_000;
 
 /// What is known of one plugin configuration.
@@ -82,7 +82,7 @@ impl Holding {
         let mut waiting = self.waiting.borrow_mut();
         if waiting.iter().any(|request| request.context == context) {
             self.verdict.set(Verdict::Holds);
-            // The others wait for their bodies, but for those that need not: their time goes on.
+            // Those that can go on without their bodies keep their time. The others now wait for their bodies.
             waiting.retain(|request| request.context != context && request.exchange.borrow().uploads());
         }
     }

@@ -1,8 +1,9 @@
-//! Calls of hooks by Envoy's call API, and what becomes of a request or an answer behind them.
+//! Calls of hooks by Envoy's call API, and what is done with a request or an answer once they have ended.
 //!
-//! A hook's answer comes outside of all callbacks of the exchange. Of a body, only Envoy's own buffer can be changed then, and
-//! so something stands there in its place ([`Body::stand_in`]). What a request becomes may be longer; over the buffer's bounds
-//! Envoy answers 413 itself, in the midst of the host call, from which `filter::exports` keeps the module.
+//! A hook's answer comes outside of the callbacks of the exchange. At that time, a filter can change a body only in
+//! Envoy's own buffer. So a placeholder is held there in the body's place ([`Body::stand_in`]). The new body may be
+//! longer than the placeholder. If it is longer than the buffer may be, Envoy answers 413 itself, during the host call
+//! that puts it there. `filter::exports` catches the call that comes to this module meanwhile.
 
 use super::body::Body;
 use super::local_reply::call_host_reply;
@@ -16,18 +17,18 @@ use crate::filter::observe::metrics;
 use crate::hooks::{CallFailure, HookCall, METHOD, SERVICE};
 use crate::http::headers::HeaderEdits;
 
-/// Makes the next call that can be made; else does with what is next as `then` says.
+/// Makes the next call, and returns its token. If there is no more call to make, `then` gets what is next.
 ///
 /// # Errors
 ///
-/// None: what `then` returns, where no call is under way.
+/// This is no error: no call is under way, and it is what `then` returned.
 pub fn ask<R>(
     exchange: &mut Exchange,
     workspace: &mut Workspace,
     shared: &Shared,
     then: impl FnOnce(HookStep<'_>) -> R,
 ) -> Result<u32, R> {
-    // Each turn takes a hook, of which there are so many.
+    // This ends: each round uses up one hook.
     loop {
         let failure = match exchange.next_hook(shared.abilities(), workspace) {
             HookStep::Call(call) => match start(&call) {
@@ -40,7 +41,7 @@ pub fn ask<R>(
     }
 }
 
-/// The call that was under way has ended so.
+/// Tells the exchange how the call that was under way has ended.
 pub fn answered(exchange: &mut Exchange, answer: Result<&[u8], CallFailure>, shared: &Shared) {
     if let Some(news) = exchange.hook_answered(answer)
         && shared.observer().hook(&news)
@@ -60,11 +61,12 @@ fn start(call: &HookCall<'_>) -> Result<u32, CallFailure> {
     })
 }
 
-/// What a call has ended with, of whose message so many bytes came; no more than `limit` are taken.
+/// What a call has ended with: the message, of which `size` bytes came, or why it failed. `limit`: the most bytes that
+/// are taken.
 pub fn message(code: u32, size: usize, limit: usize) -> Result<Vec<u8>, CallFailure> {
     match code {
         0 if size > limit => Err(CallFailure::TooLarge { size, limit }),
-        // No message of the service's: it isn't counted as one.
+        // It isn't from the service, and so isn't counted among the bytes that came from there.
         0 if size == 0 => Ok(Vec::new()),
         0 => abi::buffer_from(Buffer::GrpcMessage, 0, size).map_err(|_| CallFailure::NoMessage),
         code => Err(
@@ -76,17 +78,17 @@ pub fn message(code: u32, size: usize, limit: usize) -> Result<Vec<u8>, CallFail
     }
 }
 
-/// What became of an exchange all of whose hooks have been asked.
+/// What was done with an exchange after its last hook.
 pub enum Then {
-    /// What its step asked for is done.
+    /// What the step asked for.
     Followed(Followed),
-    /// An answer is on its way, maybe under another guise for now.
+    /// An answer is on its way. It may have to be changed when it comes through this filter.
     Answered(Option<Disguised>),
-    /// The answer goes on where the service's was.
+    /// The answer has replaced the service's in place, and goes on.
     InPlace,
 }
 
-/// Does what is next within a callback about the request.
+/// Does what is next, during a callback about the request.
 pub fn follow(step: HookStep<'_>, request: &Request<'_>, body: &mut Body) -> Result<Followed, Failure> {
     match step {
         HookStep::Request { changes, step } => {
@@ -97,15 +99,15 @@ pub fn follow(step: HookStep<'_>, request: &Request<'_>, body: &mut Body) -> Res
     }
 }
 
-/// The service's answer, which is held and may be changed.
+/// The service's answer, which Envoy holds, and which can be changed.
 pub struct HeldAnswer<'a> {
     /// Its body.
     pub body: &'a mut Body,
-    /// It is one to HEAD.
+    /// The client's method is HEAD.
     pub to_head: bool,
 }
 
-/// Does what is next when a hook has answered. `answer`: there is one of the service's.
+/// Does what is next when a hook has answered, outside of the callbacks. `answer`: the service's, if it has come.
 pub fn follow_later(
     step: HookStep<'_>,
     request: &Request<'_>,
@@ -113,7 +115,7 @@ pub fn follow_later(
     answer: Option<HeldAnswer<'_>>,
 ) -> Result<Then, Failure> {
     match (step, answer) {
-        // Each of them has a round of its own.
+        // At once: it needn't wait for a round of its own (`replies`), since each hook's answer comes in one.
         (
             HookStep::Request {
                 step: RequestStep::Reply(reply),

@@ -1,8 +1,8 @@
 //! Answers that Envoy made up because the upstream gave none, and how they are known.
 //!
-//! Where a request doesn't reach the upstream, or something goes wrong between the two, Envoy answers in plain text, as the
-//! client asked in HTTP; to a gRPC request it answers by a status alone. The attribute `response.code_details` says what
-//! happened (`envoy/stream_info/stream_info.h`, `ResponseCodeDetailValues`).
+//! If a request doesn't reach the upstream, or something goes wrong between the two, Envoy answers itself (a local
+//! reply): in plain text to an HTTP request, and with only a status to a gRPC request. The attribute
+//! `response.code_details` says what happened (`envoy/stream_info/stream_info.h`, `ResponseCodeDetailValues`).
 
 use crate::exchange::HostReply;
 use crate::grpc::connect;
@@ -13,8 +13,8 @@ use crate::http::media_type::GRPC;
 #[cfg(target_arch = "wasm32")]
 pub const BRIDGE_OVERFLOW: &[u8] = b"connect_bridge_unary_response_too_large";
 
-/// Whether Envoy may have made up the response with these headers, so that its details are worth asking for: all but what
-/// only a gRPC server sends, or a bridge for it.
+/// Whether Envoy may have made up the response with these headers. Only then its details are asked for. They aren't for
+/// what only a gRPC server sends, or a bridge for it.
 pub fn may_be_made_up(headers: &Headers, end_of_stream: bool) -> bool {
     // The second is what only the Connect bridge makes of a message.
     let plain = headers.get(":status") != Some(b"200")
@@ -50,8 +50,9 @@ pub fn host_reply(details: &[u8], headers: &Headers) -> Option<HostReply> {
     })
 }
 
-/// What Envoy says by closing a gRPC call with `code` and `message`; `None` if that is the upstream's. Envoy marks every
-/// message that is its own with the details of what happened, `{…}`, and those of the upstream with `{via_upstream}`.
+/// What happened, if Envoy has closed a gRPC call itself with `code` and `message`; `None` if that is the upstream's
+/// status. Each message of Envoy's own ends with the details of what happened, `{…}`, and each of the upstream's with
+/// `{via_upstream}`.
 pub fn call_host_reply(code: u32, message: &[u8]) -> Option<HostReply> {
     if code == 13 && (message == b"response_timeout" || message.ends_with(b"{response_timeout}")) {
         return Some(HostReply::Deadline);

@@ -1,9 +1,10 @@
 //! Envoy, and what behaves like it.
 //!
 //! - `context`: one exchange. `steps`: what a step asks for, done. `body`: what may be done to a body, and when.
-//! - `shared`: what all exchanges of one plugin configuration share here: whether headers are held (`hold`), answers that
-//!   wait for their status (`held`), answers that wait to go out (`replies`), and the timer for all (`ticker`).
-//! - `hooks`: the calls of hooks. `call`: a gRPC call in the request's place. [`upstream`]: the form in which Envoy takes its target and metadata.
+//! - `shared`: what all exchanges of one plugin configuration share here: whether headers are held (`hold`), answers
+//!   that wait for their status (`held`), answers that wait to go out (`replies`), and the timer for all (`ticker`).
+//! - `hooks`: the calls of hooks. `call`: a gRPC call in the request's place. [`upstream`]: the form in which Envoy
+//!   takes its target and metadata.
 //! - [`local_reply`]: answers that Envoy made up.
 //! - `names`: Envoy's own header names.
 //!

@@ -1,8 +1,9 @@
-//! Answers of the filter's own, and when they go out.
+//! Answers that the filter makes itself, and when they go out.
 //!
 //! Envoy ends an HTTP/1.1 connection on which more than two responses wait to be written ("Too many responses queued").
-//! A client that pipelines requests which the filter refuses at once runs into that, since Envoy writes only between
-//! its rounds. So a refusal waits for a tick, and has a round of its own.
+//! Envoy writes only between the rounds of its event loop. So a client that pipelines requests which the filter refuses
+//! at once would lose its connection. To avoid that, a refusal waits for a tick of the timer, and has a round of its
+//! own.
 
 use std::cell::RefCell;
 
@@ -14,8 +15,8 @@ use crate::http::media_type::GRPC;
 /// The tick that lets waiting answers go, in milliseconds.
 const TICK: u32 = 1;
 
-/// What a 400 is sent as, to become 400 again on its way through this filter: Envoy closes an HTTP/1.1 connection after a
-/// 400 that a filter sends, whatever other requests wait on it.
+/// A 400 is sent under this status, and becomes 400 again on its way through this filter: its disguise. After a 400
+/// that a filter sends, Envoy closes an HTTP/1.1 connection, even if other requests wait on it.
 const BAD_REQUEST_STAND_IN: u16 = 422;
 
 /// Refusals that wait.
@@ -54,7 +55,7 @@ impl Replies {
     }
 }
 
-/// The status and content-type to restore when the stand-in of a reply passes back through this filter.
+/// The status and content-type to restore when a reply in disguise comes back through this filter.
 #[derive(Debug)]
 pub struct Disguised {
     status: u16,
@@ -85,8 +86,8 @@ impl Disguised {
     }
 }
 
-/// Answers at once a client to whom nothing of an answer has gone. Returns what must become of the answer when it comes
-/// through this filter.
+/// Answers at once a client that has got nothing of an answer yet. Returns what has to be restored when the answer
+/// comes through this filter.
 pub fn send_through(reply: &Reply) -> Option<Disguised> {
     send_reply(
         reply,
@@ -98,8 +99,8 @@ pub fn send_through(reply: &Reply) -> Option<Disguised> {
     Disguised::of(reply)
 }
 
-/// Answers as [`send_through`] a request that Envoy's gRPC-Web filter has seen: of an answer that is no success in gRPC, that
-/// filter makes one without a body, and so the reply goes as a success.
+/// As [`send_through`], for a request that Envoy's gRPC-Web filter has seen. That filter takes the body out of an
+/// answer that isn't a success in gRPC, so the reply is sent as a success.
 pub fn send_past_grpc_web(reply: &Reply) -> Option<Disguised> {
     let mut disguise = Reply {
         status: 200,

@@ -62,7 +62,7 @@ impl Shared {
             property: abi::property_at,
             clock: || abi::now().map_or(0, |now| i64::try_from(now / 1_000_000_000).unwrap_or(i64::MAX)),
             ..Abilities::envoy(
-                // What is held back by "stop, and buffer" is bounded, and Envoy adds to it.
+                // Without "stop, and watermark", what is held is in Envoy's buffer, which is bounded and fills.
                 self.holding.verdict() == Verdict::Holds && exports::has_watermark(),
                 logged.then_some(ORIGINAL_PATH_HEADER),
             )
@@ -92,7 +92,7 @@ impl Shared {
         });
     }
 
-    /// Lets go on the answers for whose status nobody waits any longer.
+    /// Lets answers go on that have waited long enough for their status.
     fn release_held(&self) {
         for (context, exchange) in self.held.take_due() {
             if let Err(status) = abi::set_effective_context(context) {
@@ -101,7 +101,7 @@ impl Shared {
             }
             let workspace = &mut *self.any.workspace.borrow_mut();
             let released = match exchange.borrow_mut().release_response(workspace) {
-                // From here on the exchange asks for nothing that its context would have to know this for.
+                // Its context needn't know of this: the exchange asks for nothing more that depends on it.
                 ResponseStep::RewriteHeaders(edits) => {
                     abi::edit_headers(Map::ResponseHeaders, edits).and_then(|()| abi::continue_stream(Stream::Response))
                 }
@@ -117,7 +117,7 @@ impl Shared {
         }
     }
 
-    /// Lets go on what waits while it isn't known whether headers are held.
+    /// Lets requests go on that have waited long enough while it isn't known whether headers are held.
     fn release_waiting(&self) {
         let now = abi::now().unwrap_or(u64::MAX);
         for request in self.holding.take_due(now) {
@@ -140,7 +140,8 @@ impl Shared {
         let workspace = &mut *self.any.workspace.borrow_mut();
         let mut exchange = exchange.borrow_mut();
         let step = exchange.release_request_headers(self.abilities(), workspace);
-        // At once, since this is a round of its own, and as it is: its context isn't here to undo a disguise.
+        // At once, since a tick is a round of its own; and without a disguise, since the context that would undo it
+        // isn't here.
         if let RequestStep::Reply(reply) = step {
             abi::send_reply(reply, reply.status);
             return false;

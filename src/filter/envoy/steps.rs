@@ -15,7 +15,7 @@ use crate::exchange::{Failure, Reply, RequestStep, ResponseStep};
 use crate::filter::abi::{self, HostStatus, Map, Stream};
 use crate::http::headers::HeaderEdits;
 
-/// What became of a step about the request.
+/// The result of a step about the request.
 pub enum Followed {
     /// The request goes on.
     Continue,
@@ -25,7 +25,7 @@ pub enum Followed {
     Called(u32),
     /// It waits, and a hook is asked by a call with this token.
     Asked(u32),
-    /// An answer is on its way, maybe under another guise for now.
+    /// An answer is on its way. It may have to be changed when it comes through this filter.
     Answered(Option<Disguised>),
 }
 
@@ -50,7 +50,7 @@ impl Request<'_> {
             RequestStep::Await | RequestStep::Drop | RequestStep::Ask => Ok(Followed::Pause),
             RequestStep::Reply(reply) => Ok(Followed::Answered(self.replies.send(self.context, reply, self.ticker))),
             RequestStep::BreakOff(reply) => Ok(Followed::Answered(self.break_off(reply))),
-            // This answer goes past all filters, this one too: nothing would undo a disguise.
+            // This answer goes past all filters, this one too, where a disguise would be undone.
             RequestStep::Supersede(reply) => {
                 abi::send_reply(reply, reply.status);
                 Ok(Followed::Answered(None))
@@ -69,7 +69,7 @@ impl Request<'_> {
         }
     }
 
-    /// Answers at once a request of which the filters behind have seen the beginning. Returns as [`send_through`].
+    /// Answers at once a request whose beginning later filters have seen. Returns as [`send_through`].
     pub fn break_off(&self, reply: &Reply) -> Option<Disguised> {
         match self.settings.upstream.grpc_web {
             true => send_past_grpc_web(reply),
@@ -107,8 +107,8 @@ fn replace_body(body: &mut Body, bytes: &[u8]) -> Result<(), Failure> {
     replaced.map_err(|status| status.refused("to change the request body"))
 }
 
-/// The same step without the bytes, for an answer to HEAD: Envoy would send them, and an HTTP/1.1 client take them for the
-/// next answer.
+/// The same step without the bytes, for an answer to HEAD: Envoy would send them, and an HTTP/1.1 client take them for
+/// the next answer.
 pub fn without_body(step: ResponseStep<'_>) -> ResponseStep<'_> {
     match step {
         ResponseStep::Hold(_) => ResponseStep::Hold(b""),
@@ -123,8 +123,8 @@ pub fn without_body(step: ResponseStep<'_>) -> ResponseStep<'_> {
     }
 }
 
-/// Does what a step about the response asks for, about the part of the body that `body` shows. `headers_gone`: they went on
-/// before the body.
+/// Does what a step about the response asks for, about the part of the body that `body` shows. `headers_gone`: they
+/// went on before the body.
 pub fn follow_response(step: ResponseStep<'_>, headers_gone: bool, body: &mut Body) -> Result<Action, Failure> {
     match step {
         ResponseStep::Hold(bytes) if bytes.len() > body.room() => reset_response(),

@@ -31,8 +31,8 @@ pub fn grpc_service(cluster: &str, authority: Option<&str>) -> Vec<u8> {
     service
 }
 
-/// Metadata as Envoy's gRPC client takes them: the values of `-bin` names as bytes, which it writes in base64 itself, one
-/// for a name.
+/// Metadata as Envoy's gRPC client takes them: the values of `-bin` names as bytes, which it writes in base64 itself,
+/// one for a name.
 pub fn call_metadata(metadata: &Headers, timeout: Option<Duration>) -> Headers {
     let mut converted = Headers::default();
     // A client's own would stand beside the one that is added, and Envoy would read neither of them.
