@@ -133,6 +133,10 @@ impl Exchange {
         if !passes && !head.is_preflight() {
             return false;
         }
+        let describes = self.plugin.openapi.as_ref().and_then(|openapi| openapi.at(head.path()));
+        if describes.is_some() {
+            return head.is_preflight() && end_of_stream;
+        }
         match Matched::find(&self.plugin, head.method(), head.path(), &mut workspace.captures) {
             Ok(None) => true,
             Err(failure) => failure.is_unmatched() && end_of_stream,

@@ -111,10 +111,16 @@ async fn a_key_that_cannot_be_checked_is_refused() {
 async fn the_openapi_document_is_behind_the_key() {
     for (script, status) in [("let_in(o, 't')", 200), ("pass", 403)] {
         for version in Http::BOTH {
-            let request = hooks(Request::get("/openapi.json"), &[("auth", script)]);
-            let answer = at("keys-described").refuse(version, request).await;
-            assert_eq!(answer.status, status, "{version:?} {script} {answer:?}");
-            assert_eq!(answer.json()["openapi"].is_string(), status == 200, "{version:?}");
+            for listener in ["keys-described", "keys-described-pass"] {
+                let request = hooks(Request::get("/openapi.json"), &[("auth", script)]);
+                let answer = at(listener).refuse(version, request).await;
+                assert_eq!(answer.status, status, "{listener} {version:?} {script} {answer:?}");
+                assert_eq!(
+                    answer.json()["openapi"].is_string(),
+                    status == 200,
+                    "{listener} {version:?}"
+                );
+            }
         }
     }
 }

@@ -129,6 +129,13 @@ fn listeners() -> Vec<Listener> {
             &with(with_keys(), json!({ "openapi": { "path": "/openapi.json" } })),
         ),
         Listener::new(
+            "keys-described-pass",
+            &with(
+                with_keys(),
+                json!({ "openapi": { "path": "/openapi.json" }, "unmatched": "pass_through" }),
+            ),
+        ),
+        Listener::new(
             "keys-upgrades",
             &with(with_keys(), json!({ "unmatched": "pass_through" })),
         )
