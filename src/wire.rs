@@ -6,6 +6,8 @@
 use std::collections::HashMap;
 use std::fmt;
 
+use crate::text::append::append;
+
 /// How deep values nest at most, both ways: messages, lists and maps, unknown and skipped ones too.
 pub const DEPTH_LIMIT: usize = 100;
 
@@ -347,9 +349,30 @@ fn write_long_varint(mut value: u64, out: &mut Vec<u8>) {
 
 /// Appends a length-delimited record: field `number` with the value `bytes`.
 pub fn write_record(number: u32, bytes: &[u8], out: &mut Vec<u8>) {
+    write_record_head(number, bytes.len(), out);
+    append(bytes, out);
+}
+
+/// Appends what stands before the value of a length-delimited record, of `length` bytes.
+#[inline(always)]
+pub fn write_record_head(number: u32, length: usize, out: &mut Vec<u8>) {
+    // Nearly all of them.
+    if number < 16 && length < 0x80 {
+        out.extend_from_slice(&[(number << 3) as u8 | WireType::Len as u8, length as u8]);
+        return;
+    }
+    write_long_head(number, length, out);
+}
+
+/// How many bytes a record takes whose contents are so many, under a field number below 16.
+pub fn record_length(length: usize) -> usize {
+    1 + varint_length(length as u64) + length
+}
+
+#[cold]
+fn write_long_head(number: u32, length: usize, out: &mut Vec<u8>) {
     Tag::new(number, WireType::Len).append_to(out);
-    write_varint(bytes.len() as u64, out);
-    out.extend_from_slice(bytes);
+    write_varint(length as u64, out);
 }
 
 /// How many bytes [`write_varint`] appends: 1 to 10.

@@ -222,17 +222,22 @@ impl Exchange {
     fn release_whole<'w>(
         &'w mut self,
         course: Course,
-        request: CurrentRequest,
+        mut request: CurrentRequest,
         has_body: bool,
         abilities: Abilities,
         workspace: &'w mut Workspace,
     ) -> RequestStep<'w> {
-        let head = Head::new(request.headers().clone()).sent_to(course.request_uri());
+        // Response hooks see them again.
+        let headers = match course.awaits_response() {
+            true => request.headers().clone(),
+            false => request.take_headers(),
+        };
+        let head = Head::new(headers).sent_to(course.request_uri());
         let found = Matched::find(&self.plugin, head.method(), head.path(), &mut workspace.captures);
         let mut pending = match found {
             Ok(None) => match self.bars(&head) {
                 Some(failure) => return self.fail_request(&failure, workspace),
-                None => return self.pass_whole(request, has_body, workspace),
+                None => return self.pass_whole(&head, request.into_parts().1, has_body, workspace),
             },
             Ok(Some(matched)) => {
                 self.method = Some(Rc::clone(matched.method()));
@@ -268,11 +273,11 @@ impl Exchange {
     /// A request that no method is for goes on as the hooks left it.
     fn pass_whole<'w>(
         &mut self,
-        request: CurrentRequest,
+        head: &Head,
+        body: Vec<u8>,
         has_body: bool,
         workspace: &'w mut Workspace,
     ) -> RequestStep<'w> {
-        let (headers, body) = request.into_parts();
         if !has_body && !body.is_empty() {
             let failure = Failure::unimplemented(
                 "a hook gave a body to a request without one, which cannot be carried in place here: bind the path to a \
@@ -281,7 +286,7 @@ impl Exchange {
             return self.fail_request(&failure, workspace);
         }
         workspace.edits.clear();
-        if headers.get("content-length").is_some() {
+        if head.headers().get("content-length").is_some() {
             let length = itoa::Buffer::new().format(body.len()).to_owned();
             workspace.edits.set(b"content-length", length.as_bytes());
         }

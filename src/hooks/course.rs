@@ -13,7 +13,7 @@ use super::sent::Sent;
 use super::session::Session;
 use super::settings::{Chain, Hook, Kind, OnError};
 use super::state::{CurrentRequest, CurrentResponse};
-use crate::grpc::metadata::is_metadata_value;
+use crate::grpc::metadata::{is_binary, is_metadata_value};
 use crate::http::headers::Headers;
 
 /// The service of every call.
@@ -378,5 +378,6 @@ const MOST_METADATA: usize = 2048;
 /// Whether a header of the request says which trace it belongs to: it goes along with the calls.
 fn is_trace(name: &[u8]) -> bool {
     const NAMES: [&[u8]; 4] = [b"traceparent", b"tracestate", b"b3", b"x-request-id"];
-    NAMES.contains(&name) || name.starts_with(b"x-b3-")
+    // Of binary metadata there are none among them: they would have to be decoded for Envoy.
+    NAMES.contains(&name) || name.starts_with(b"x-b3-") && !is_binary(name)
 }

@@ -1,22 +1,77 @@
 //! Header names: as Go spells them, and which of them a hook has no say in.
 
 use crate::grpc::metadata::{is_connection_header, is_header_value};
+use crate::text::append::append;
 
 /// Appends a name as Go's `textproto.CanonicalMIMEHeaderKey` spells it: a capital at its beginning and after each
 /// hyphen, else small letters; as it is where it is no name.
 pub fn append_canonical(name: &[u8], out: &mut Vec<u8>) {
+    let start = out.len();
+    append(name, out);
+    let written = out.get_mut(start..).unwrap_or_default();
+    // Word by word as long as there are only the bytes that nearly all names are made of.
+    let (words, rest) = written.as_chunks_mut::<8>();
+    let mut begins = true;
+    for word in words {
+        match capitals(u64::from_le_bytes(*word), begins) {
+            Some((canonical, ends)) => {
+                *word = canonical.to_le_bytes();
+                begins = ends;
+            }
+            None => return rewrite(name, start, out),
+        }
+    }
+    let mut last = LETTERS;
+    for (place, byte) in last.iter_mut().zip(rest.iter()) {
+        *place = *byte;
+    }
+    match capitals(u64::from_le_bytes(last), begins) {
+        Some((canonical, _)) => rest
+            .iter_mut()
+            .zip(canonical.to_le_bytes())
+            .for_each(|(to, from)| *to = from),
+        None => rewrite(name, start, out),
+    }
+}
+
+/// A word of small letters, digits and hyphens, with capitals behind the hyphens and, if a part `begins` with it, at its
+/// beginning; and whether another begins behind it. `None`: it has other bytes.
+fn capitals(word: u64, begins: bool) -> Option<(u64, bool)> {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGH: u64 = ONES << 7;
+    // The high bits of those bytes that are at least `byte`, of bytes without a high bit.
+    let from = |byte: u8| word + ONES * (0x80 - u64::from(byte));
+    if word & HIGH != 0 {
+        return None;
+    }
+    let within = |first: u8, last: u8| from(first) & !from(last + 1) & HIGH;
+    let (letters, hyphens) = (within(b'a', b'z'), within(b'-', b'-'));
+    if letters | hyphens | within(b'0', b'9') != HIGH {
+        return None;
+    }
+    let beginnings = hyphens << 8 | u64::from(begins) << 7;
+    Some((word ^ (beginnings & letters) >> 2, hyphens >> 63 == 1))
+}
+
+const LETTERS: [u8; 8] = [b'a'; 8];
+
+/// Appends a name in the place of what stands from `start` on, whatever bytes it has.
+#[cold]
+fn rewrite(name: &[u8], start: usize, out: &mut Vec<u8>) {
+    out.truncate(start);
     if !is_token(name) {
         out.extend_from_slice(name);
         return;
     }
-    let mut starts = true;
-    for byte in name {
-        out.push(match starts {
+    let mut begins = true;
+    out.extend(name.iter().map(|byte| {
+        let letter = match begins {
             true => byte.to_ascii_uppercase(),
             false => byte.to_ascii_lowercase(),
-        });
-        starts = *byte == b'-';
-    }
+        };
+        begins = *byte == b'-';
+        letter
+    }));
 }
 
 /// Whether the gateway alone decides on a header: pseudo-headers, the host, what belongs to the connection, and the
@@ -27,8 +82,32 @@ pub fn is_gateways_own(name: &[u8]) -> bool {
 
 /// Whether this is a token (RFC 9110, section 5.6.2), which methods and names of headers are.
 pub fn is_token(text: &[u8]) -> bool {
-    let of_token = |byte: &u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte);
-    !text.is_empty() && text.iter().all(of_token)
+    !text.is_empty() && text.iter().all(|byte| of_token(*byte))
+}
+
+fn of_token(byte: u8) -> bool {
+    let (bits, at) = match byte {
+        0..64 => (const { token_bits(0) }, byte),
+        64..128 => (const { token_bits(64) }, byte - 64),
+        _ => return false,
+    };
+    bits >> at & 1 == 1
+}
+
+/// Which of the 64 bytes from `first` on may stand in a token: most of a request's headers pass here.
+const fn token_bits(first: u8) -> u64 {
+    let (mut bits, mut at) = (0, 0);
+    while at < 64 {
+        let byte = first + at;
+        let may = byte.is_ascii_alphanumeric()
+            || matches!(
+                byte,
+                b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+            );
+        bits |= (may as u64) << at;
+        at += 1;
+    }
+    bits
 }
 
 /// Whether HTTP can carry a header.

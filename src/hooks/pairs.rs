@@ -56,6 +56,10 @@ pub fn owned<'p>((name, value): &Pair<'_>) -> Pair<'p> {
 
 /// Bytes as UTF-8: what isn't has U+FFFD.
 pub fn lossy(bytes: &[u8]) -> Cow<'_, [u8]> {
+    // Nearly all are, and that takes a look at each word instead of each byte.
+    if bytes.is_ascii() {
+        return Cow::Borrowed(bytes);
+    }
     match String::from_utf8_lossy(bytes) {
         Cow::Borrowed(_) => Cow::Borrowed(bytes),
         Cow::Owned(text) => Cow::Owned(text.into_bytes()),

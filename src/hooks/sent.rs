@@ -9,9 +9,9 @@ use super::query;
 use super::session::Session;
 use super::settings::{Hook, Kind, Settings};
 use super::state::{CurrentRequest, CurrentResponse};
-use super::write::{record_length, write_bytes, write_entry, write_head, write_header, write_number, write_text_entry};
+use super::write::{write_bytes, write_entry, write_header, write_number, write_text_entry};
 use crate::grpc::metadata::is_connection_header;
-use crate::wire::write_record;
+use crate::wire::{record_length, write_record, write_record_head};
 
 /// What a hook gets, beside the response.
 pub(super) struct Sent<'s> {
@@ -186,7 +186,7 @@ impl<'b> Body<'b> {
         };
         let whole = head.len() + length(self.text) + length(self.raw);
         out.reserve(whole);
-        write_head(number, whole, out);
+        write_record_head(number, whole, out);
         out.extend_from_slice(head);
         write_bytes(fields.text, self.text, out);
         write_bytes(fields.raw, self.raw, out);

@@ -2,6 +2,7 @@
 
 use super::pairs::{Pair, Pairs, first_of_each, get, position};
 use crate::http::headers::{HeaderEdits, Headers};
+use crate::text::equal::equal;
 
 /// A request as the hooks so far have left it.
 #[derive(Debug, Default)]
@@ -33,6 +34,11 @@ impl CurrentRequest {
         &self.body
     }
 
+    /// Takes the headers out, and leaves none.
+    pub fn take_headers(&mut self) -> Headers {
+        std::mem::take(&mut self.headers)
+    }
+
     /// Headers and body.
     pub fn into_parts(self) -> (Headers, Vec<u8>) {
         (self.headers, self.body)
@@ -46,6 +52,9 @@ impl CurrentRequest {
     /// Adds what the hooks have changed in the headers to `edits`, pseudo-headers included. The length of the body
     /// isn't among it: it is set where the body is.
     pub fn edits(&self, edits: &mut HeaderEdits) {
+        if self.changed.is_empty() {
+            return;
+        }
         let mut seen = vec![false; self.changed.len()];
         for (name, value) in self.headers.iter() {
             // What is changed has one value.
@@ -78,7 +87,7 @@ impl CurrentRequest {
 
     /// Puts `body` in the place of the body, and its length into `changes`.
     pub(super) fn set_body(&mut self, body: &[u8], changes: &mut HeaderChanges<'_>) {
-        if self.body != body {
+        if !equal(&self.body, body) {
             self.body.clear();
             self.body.extend_from_slice(body);
             changes.length = Some(body.len().to_string());

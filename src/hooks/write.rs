@@ -2,7 +2,8 @@
 
 use super::names::append_canonical;
 use super::pairs::lossy;
-use crate::wire::{Tag, WireType, varint_length, write_record, write_varint};
+use crate::text::append::append;
+use crate::wire::{Tag, WireType, record_length, write_record, write_record_head, write_varint};
 
 /// Appends a number, unless it is 0.
 pub fn write_number(number: u32, value: u64, out: &mut Vec<u8>) {
@@ -19,16 +20,16 @@ pub fn write_bytes(number: u32, bytes: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Appends what stands before a message of so many bytes.
-pub fn write_head(number: u32, length: usize, out: &mut Vec<u8>) {
-    Tag::new(number, WireType::Len).append_to(out);
-    write_varint(length as u64, out);
+/// Appends what stands before the key of an entry of a map of strings, of which these are the lengths.
+fn begin_entry(number: u32, key: usize, value: usize, out: &mut Vec<u8>) {
+    write_record_head(number, record_length(key) + record_length(value), out);
+    write_record_head(1, key, out);
 }
 
 /// Appends an entry of a map of strings.
 pub fn write_entry(number: u32, key: &[u8], value: &[u8], out: &mut Vec<u8>) {
-    write_head(number, record_length(key.len()) + record_length(value.len()), out);
-    write_record(1, key, out);
+    begin_entry(number, key.len(), value.len(), out);
+    append(key, out);
     write_record(2, value, out);
 }
 
@@ -37,8 +38,7 @@ pub fn write_header(number: u32, name: &[u8], value: &[u8], out: &mut Vec<u8>) {
     if !name.is_ascii() {
         return write_entry(number, &lossy(name), value, out);
     }
-    write_head(number, record_length(name.len()) + record_length(value.len()), out);
-    write_head(1, name.len(), out);
+    begin_entry(number, name.len(), value.len(), out);
     append_canonical(name, out);
     write_record(2, value, out);
 }
@@ -46,9 +46,4 @@ pub fn write_header(number: u32, name: &[u8], value: &[u8], out: &mut Vec<u8>) {
 /// Appends an entry of a map of strings; what isn't UTF-8 has U+FFFD.
 pub fn write_text_entry(number: u32, key: &[u8], value: &[u8], out: &mut Vec<u8>) {
     write_entry(number, &lossy(key), &lossy(value), out);
-}
-
-/// How many bytes a record takes whose contents are so many, under a field number below 16.
-pub fn record_length(length: usize) -> usize {
-    1 + varint_length(length as u64) + length
 }

@@ -10,7 +10,7 @@ use super::local_reply::call_host_reply;
 use super::replies::{Disguised, send_through};
 use super::shared::Shared;
 use super::steps::{Followed, Request, edit_headers};
-use super::upstream::{call_metadata, grpc_service};
+use super::upstream::grpc_service;
 use crate::exchange::{Exchange, Failure, HookStep, HostReply, Reply, RequestStep, Workspace, in_place_of};
 use crate::filter::abi::{self, Buffer, HostStatus, Map, Stream, send_reply};
 use crate::filter::observe::metrics;
@@ -54,8 +54,7 @@ pub fn answered(exchange: &mut Exchange, answer: Result<&[u8], CallFailure>, sha
 /// Makes a call. Returns its token.
 fn start(call: &HookCall<'_>) -> Result<u32, CallFailure> {
     let upstream = grpc_service(&call.hook.cluster, call.authority);
-    let metadata = call_metadata(call.metadata, None);
-    abi::call_grpc(&upstream, SERVICE, METHOD, &metadata, call.message, call.timeout).map_err(|status| {
+    abi::call_grpc(&upstream, SERVICE, METHOD, call.metadata, call.message, call.timeout).map_err(|status| {
         log::debug!("cannot call cluster {:?}: {status:?}", call.hook.cluster);
         CallFailure::NotSent
     })

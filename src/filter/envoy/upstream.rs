@@ -7,7 +7,7 @@ use base64::Engine as _;
 use crate::grpc::metadata::is_binary;
 use crate::http::headers::Headers;
 use crate::text::base64::STANDARD;
-use crate::wire::write_record;
+use crate::wire::{record_length, write_record, write_record_head};
 
 /// The router's header for the timeout of one request, in milliseconds; the router takes it out.
 pub const TIMEOUT_HEADER: &[u8] = b"x-envoy-upstream-rq-timeout-ms";
@@ -21,13 +21,13 @@ pub fn timeout_value(timeout: Duration) -> String {
 ///
 /// A bare cluster name will not do: Envoy parses it as this message first, and one that happens to parse aborts Envoy.
 pub fn grpc_service(cluster: &str, authority: Option<&str>) -> Vec<u8> {
-    let mut envoy_grpc = Vec::with_capacity(cluster.len() + 8);
-    write_record(1, cluster.as_bytes(), &mut envoy_grpc);
+    let within = record_length(cluster.len()) + authority.map_or(0, |authority| record_length(authority.len()));
+    let mut service = Vec::with_capacity(record_length(within));
+    write_record_head(1, within, &mut service);
+    write_record(1, cluster.as_bytes(), &mut service);
     if let Some(authority) = authority {
-        write_record(2, authority.as_bytes(), &mut envoy_grpc);
+        write_record(2, authority.as_bytes(), &mut service);
     }
-    let mut service = Vec::with_capacity(envoy_grpc.len() + 8);
-    write_record(1, &envoy_grpc, &mut service);
     service
 }
 

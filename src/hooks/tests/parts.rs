@@ -24,6 +24,42 @@ fn names_are_spelled_as_go_spells_them() {
 }
 
 #[test]
+fn names_are_spelled_the_same_wherever_their_hyphens_are_and_whatever_else_is_in_them() {
+    // What RFC 9110, section 5.6.2, has in a token.
+    let of_token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    let by_bytes = |name: &[u8]| -> Vec<u8> {
+        if !name.iter().all(|byte| of_token(*byte)) {
+            return name.to_vec();
+        }
+        let begins = |at: usize| at == 0 || name[at - 1] == b'-';
+        let spelled = |(at, byte): (usize, &u8)| match begins(at) {
+            true => byte.to_ascii_uppercase(),
+            false => byte.to_ascii_lowercase(),
+        };
+        name.iter().enumerate().map(spelled).collect()
+    };
+    for length in 1..=20 {
+        for at in 0..length {
+            for byte in 0..=255 {
+                for rest in [b'b', b'-', b'9', b'Z'] {
+                    let mut name = vec![b'b'; length];
+                    name[(at + 1) % length] = rest;
+                    name[at] = byte;
+                    let mut out = b"before".to_vec();
+                    append_canonical(&name, &mut out);
+                    assert_eq!(
+                        out.strip_prefix(b"before"),
+                        Some(&*by_bytes(&name)),
+                        "{}",
+                        name.escape_ascii()
+                    );
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn queries_are_read_and_written_as_in_go() {
     for (query, encoded) in [
         ("", ""),
