@@ -36,8 +36,9 @@ UPSTREAM = ROOT / "target/release/bench-upstream"
 CLIENT = ROOT / "target/release/bench-load"
 MESSAGES = 1000  # of a stream; benches/upstream sends as many
 
-NATIVE, OURS, GRPC_WEB, BRIDGE, TRANSFORMS, HOOK, EXT_PROC, EXT_AUTHZ, FLOOR = LISTENERS = [
-    "native", "protobridge", "grpc_web", "bridge", "transforms", "hook", "ext_proc", "ext_authz", "floor"
+NATIVE, OURS, GRPC_WEB, BRIDGE, TRANSFORMS, HOOK, EXT_PROC, EXT_PROC_ECHO, EXT_AUTHZ, FLOOR = LISTENERS = [
+    "native", "protobridge", "grpc_web", "bridge", "transforms", "hook", "ext_proc", "ext_proc_echo", "ext_authz",
+    "floor",
 ]
 
 
@@ -278,6 +279,11 @@ def all_shapes(schema: Schema) -> list[Shape]:
         echo("list, a field removed two levels deep, beside the same without", "EchoBooks", "/v1/books",
              "ListBooksResponse", books(4_500, numbers), 8, 300, **transformed),
         # A hook in front that changes nothing, beside other filters that ask a server in front of the module.
+        # A hook sends the whole request back. An external processor may do so too, or say that everything stays.
+        echo("object, a Pre hook, beside ext_proc that echoes", "EchoBook", "/v1/book", "Book", small,
+             listeners={NATIVE: EXT_PROC_ECHO, OURS: HOOK}),
+        echo("list, a Pre hook, beside ext_proc that echoes", "EchoBooks", "/v1/books", "ListBooksResponse",
+             books(4_500, numbers), 8, 300, listeners={NATIVE: EXT_PROC_ECHO, OURS: HOOK}),
         echo("object, a Pre hook, beside ext_proc", "EchoBook", "/v1/book", "Book", small,
              listeners={NATIVE: EXT_PROC, OURS: HOOK}),
         echo("list, a Pre hook, beside ext_proc", "EchoBooks", "/v1/books", "ListBooksResponse",
@@ -354,17 +360,6 @@ def bootstrap(upstream: int, schema: Schema, arguments: Any) -> dict[str, Any]:
     hooks = {"cluster": "upstream", "timeout": "10s", "pre": [{"name": "echo"}]}
     hook_proto = {**proto, "value": {**proto["value"], "hooks": hooks}}
     server = {"envoy_grpc": {"cluster_name": "upstream"}, "timeout": "10s"}
-    ext_proc = {
-        "name": "envoy.filters.http.ext_proc",
-        "typed_config": {
-            "@type": f"{TYPE}.filters.http.ext_proc.v3.ExternalProcessor",
-            "grpc_service": server,
-            "message_timeout": "10s",
-            "processing_mode": {
-                "request_header_mode": "SEND", "request_body_mode": "BUFFERED", "response_header_mode": "SKIP",
-            },
-        },
-    }
     ext_authz = {
         "name": "envoy.filters.http.ext_authz",
         "typed_config": {
@@ -381,7 +376,8 @@ def bootstrap(upstream: int, schema: Schema, arguments: Any) -> dict[str, Any]:
         BRIDGE: [wasm("protobridge", module, bridge_proto), bridge],
         TRANSFORMS: [wasm("protobridge", module, transforms_proto)],
         HOOK: [wasm("protobridge", module, hook_proto)],
-        EXT_PROC: [ext_proc, wasm("protobridge", module, proto)],
+        EXT_PROC: [ext_proc(server, "stays"), wasm("protobridge", module, proto)],
+        EXT_PROC_ECHO: [ext_proc(server, "echo"), wasm("protobridge", module, proto)],
         EXT_AUTHZ: [ext_authz, wasm("protobridge", module, proto)],
         FLOOR: [wasm("noop", NOOP, None)],
     }
@@ -407,6 +403,21 @@ def bootstrap(upstream: int, schema: Schema, arguments: Any) -> dict[str, Any]:
 
 
 BUFFER = 16 << 20
+
+
+def ext_proc(server: dict[str, Any], authority: str) -> dict[str, Any]:
+    """`authority` says to benches/upstream what the processor does."""
+    return {
+        "name": "envoy.filters.http.ext_proc",
+        "typed_config": {
+            "@type": f"{TYPE}.filters.http.ext_proc.v3.ExternalProcessor",
+            "grpc_service": {**server, "envoy_grpc": {**server["envoy_grpc"], "authority": authority}},
+            "message_timeout": "10s",
+            "processing_mode": {
+                "request_header_mode": "SEND", "request_body_mode": "BUFFERED", "response_header_mode": "SKIP",
+            },
+        },
+    }
 
 
 def listener(name: str, filters: list[Any]) -> dict[str, Any]:

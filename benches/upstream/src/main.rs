@@ -5,7 +5,8 @@
 //! - `…/Get…` answers with the frame in the file of the first argument.
 //! - `…/List…` answers with that frame a thousand times, as many at a time as fit into 32 KiB, as tonic sends messages
 //!   that are ready.
-//! - `…/Process`, an external processor, and `…/Check`, an external authorizer, let everything go on as it is.
+//! - `…/Process`, an external processor, and `…/Check`, an external authorizer, let everything go on as it is. With the
+//!   authority `echo`, the processor sends headers and body back, as a hook does.
 
 use bytes::{Bytes, BytesMut};
 use h2::server::{Builder, SendResponse};
@@ -55,6 +56,7 @@ async fn serve(
     mut respond: SendResponse<Bytes>,
     message: Bytes,
 ) -> Result<(), h2::Error> {
+    let echoes = request.uri().authority().is_some_and(|authority| authority == "echo");
     let method = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
     let mut response = Response::new(());
     response
@@ -62,7 +64,7 @@ async fn serve(
         .insert("content-type", HeaderValue::from_static("application/grpc"));
     if method == "Process" {
         let stream = respond.send_response(response, false)?;
-        return process(request.into_body(), stream).await;
+        return process(request.into_body(), stream, echoes).await;
     }
     let body = read(request.into_body()).await?;
     let mut stream = respond.send_response(response, false)?;
@@ -91,8 +93,8 @@ fn ok() -> HeaderMap {
 }
 
 /// Answers each message of an external processor's stream when it has come (envoy/service/ext_proc/v3/external_processor.proto):
-/// a ProcessingRequest by an empty HeadersResponse or BodyResponse.
-async fn process(mut body: RecvStream, mut stream: SendStream<Bytes>) -> Result<(), h2::Error> {
+/// a ProcessingRequest by an empty HeadersResponse or BodyResponse, or with `echoes` by the headers or the body that it has.
+async fn process(mut body: RecvStream, mut stream: SendStream<Bytes>, echoes: bool) -> Result<(), h2::Error> {
     let mut come = BytesMut::new();
     while let Some(chunk) = body.data().await {
         let chunk = chunk?;
@@ -100,14 +102,87 @@ async fn process(mut body: RecvStream, mut stream: SendStream<Bytes>) -> Result<
         come.extend_from_slice(&chunk);
         while let Some(message) = next_message(&mut come) {
             // The tag of `request_headers`, or else of `request_body`, comes first.
-            let answer: &[u8] = match message.first() {
-                Some(0x12) => b"\0\0\0\0\x02\x0a\0",
-                _ => b"\0\0\0\0\x02\x1a\0",
+            let is_headers = message.first() == Some(&0x12);
+            let answer = match (is_headers, echoes) {
+                (true, true) => headers_again(&message),
+                (false, true) => body_again(&message),
+                (true, false) => record(0x0a, b""),
+                (false, false) => record(0x1a, b""),
             };
-            send(&mut stream, Bytes::from_static(answer)).await?;
+            let answer = framed(&answer);
+            send(&mut stream, answer).await?;
         }
     }
     stream.send_trailers(ok())
+}
+
+/// A ProcessingResponse whose `request_headers.response.header_mutation` sets the headers of this ProcessingRequest,
+/// `request_headers.headers`, to the values that they have; but for those that no processor may set.
+fn headers_again(message: &Bytes) -> Vec<u8> {
+    let mut mutation = Vec::new();
+    let map = within(0x12, message).and_then(|headers| within(0x0a, &headers));
+    let mut map = map.as_deref().unwrap_or_default();
+    while let Some((0x0a, rest)) = map.split_first().map(|(tag, rest)| (*tag, rest))
+        && let Some((length, rest)) = varint(rest)
+        && let Some((header, rest)) = rest.split_at_checked(length)
+    {
+        map = rest;
+        let name = within(0x0a, header).unwrap_or_default();
+        if !name.starts_with(b":") && !name.starts_with(b"x-envoy-") && name != b"host" {
+            mutation.extend(record(0x0a, &record(0x0a, header)));
+        }
+    }
+    [0x12, 0x0a, 0x0a]
+        .iter()
+        .fold(mutation, |inner, tag| record(*tag, &inner))
+}
+
+/// A ProcessingResponse whose `request_body.response.body_mutation.body` is the body of this ProcessingRequest,
+/// `request_body.body`; an empty BodyResponse, if it has none.
+fn body_again(message: &Bytes) -> Vec<u8> {
+    match within(0x22, message).and_then(|http_body| within(0x0a, &http_body)) {
+        Some(body) => [0x0a, 0x1a, 0x0a, 0x1a]
+            .iter()
+            .fold(body, |inner, tag| record(*tag, &inner)),
+        None => record(0x1a, b""),
+    }
+}
+
+/// The value of the field with this tag, if the message begins with it.
+fn within(tag: u8, message: &[u8]) -> Option<Vec<u8>> {
+    let (first, rest) = message.split_first()?;
+    let (length, rest) = (*first == tag).then(|| varint(rest))??;
+    rest.get(..length).map(<[u8]>::to_vec)
+}
+
+fn framed(message: &[u8]) -> Bytes {
+    let mut frame = BytesMut::from(&b"\0"[..]);
+    frame.extend_from_slice(&(message.len() as u32).to_be_bytes());
+    frame.extend_from_slice(message);
+    frame.freeze()
+}
+
+/// A varint, and what follows it.
+fn varint(bytes: &[u8]) -> Option<(usize, &[u8])> {
+    let end = bytes.iter().position(|byte| byte & 0x80 == 0)?;
+    let (number, rest) = bytes.split_at_checked(end + 1)?;
+    let number = number
+        .iter()
+        .rev()
+        .fold(0, |number, byte| number << 7 | usize::from(byte & 0x7f));
+    Some((number, rest))
+}
+
+fn record(tag: u8, bytes: &[u8]) -> Vec<u8> {
+    let mut record = vec![tag];
+    let mut length = bytes.len();
+    while length > 0x7f {
+        record.push(length as u8 | 0x80);
+        length >>= 7;
+    }
+    record.push(length as u8);
+    record.extend_from_slice(bytes);
+    record
 }
 
 /// Takes the first gRPC message out of what has come, if it is whole.
