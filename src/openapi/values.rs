@@ -59,6 +59,8 @@ pub(super) fn well_known(kind: WellKnown, side: Side) -> Option<Value> {
             };
             json!({ "type": "string", "pattern": pattern, "examples": ["1.5s"] })
         }
+        // In a path or a query, names of the `.proto` are read too.
+        (WellKnown::FieldMask, Side::Parameter) => mask(r"[!-+\-/-~]+"),
         (WellKnown::FieldMask, _) => mask(r"[!-+\-/-^`-~]+"),
         (WellKnown::Struct, _) => json!({ "type": "object" }),
         (WellKnown::ListValue, _) => json!({ "type": "array", "items": {} }),

@@ -76,6 +76,7 @@ async fn holds(configuration: &Value, address: SocketAddr, paths: &str, more: &[
     let seed = std::env::var(SEED).unwrap_or_else(|_| "2".to_owned());
     let (mut schemathesis, _) = program("schemathesis");
     schemathesis
+        .env("SCHEMATHESIS_HOOKS", Path::new(ROOT).join("tests/openapi/hooks.py"))
         .args(["run", &format!("{url}/openapi.json"), &format!("--seed={seed}")])
         .args(ARGUMENTS)
         .args(more)
