@@ -41,7 +41,7 @@ fn names_are_spelled_the_same_wherever_their_hyphens_are_and_whatever_else_is_in
     for length in 1..=20 {
         for at in 0..length {
             for byte in 0..=255 {
-                for rest in [b'b', b'-', b'9', b'Z'] {
+                for rest in *b"b-9Z" {
                     let mut name = vec![b'b'; length];
                     name[(at + 1) % length] = rest;
                     name[at] = byte;
