@@ -403,7 +403,7 @@ impl Describer<'_> {
         let content = if is_without_content(status) {
             None
         } else if raw {
-            Some(json!({ "*/*": {} }))
+            Some(json!({ "*/*": bytes() }))
         } else {
             let schema = match field {
                 None => self.schemas.value(Kind::Message(method.output), Side::Response),
@@ -438,6 +438,10 @@ impl Describer<'_> {
                 "description".to_owned(),
                 "The same, with a status that the service chose.".into(),
             );
+            // Bytes have a schema at one status alone: FastMCP expects JSON of an operation that has one at all of them.
+            if raw && let Some(content) = others.get_mut("content") {
+                *content = json!({ "*/*": {} });
+            }
         }
         json!({ status.to_string(): success, "2XX": others, "default": failure })
     }
@@ -534,7 +538,12 @@ fn is_raw(message: &MessageTable) -> bool {
 }
 
 fn raw_body() -> Value {
-    json!({ "description": "Bytes of any type.", "content": { text(OCTET_STREAM): {} } })
+    json!({ "description": "Bytes of any type.", "content": { text(OCTET_STREAM): bytes() } })
+}
+
+/// What isn't JSON. Without a schema, generated clients drop it.
+fn bytes() -> Value {
+    json!({ "schema": { "type": "string", "format": "binary" } })
 }
 
 fn text(media_type: &'static [u8]) -> &'static str {

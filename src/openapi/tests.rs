@@ -295,11 +295,16 @@ fn bodies_and_answers_are_those_of_the_binding() {
         "{rest}/requestBody/content/application~1json/schema/properties"
     ));
     assert_eq!(names(&body), ["m", "raw", "tags"]);
+    let bytes = json!({ "schema": { "type": "string", "format": "binary" } });
     assert_eq!(
-        names(&at("/paths/~1api~1raw/put/requestBody/content")),
-        ["application/octet-stream"]
+        at("/paths/~1api~1raw/put/requestBody/content"),
+        json!({ "application/octet-stream": bytes })
     );
-    assert_eq!(names(&at("/paths/~1api~1raw/put/responses/200/content")), ["*/*"]);
+    assert_eq!(
+        at("/paths/~1api~1raw/put/responses/200/content"),
+        json!({ "*/*": bytes })
+    );
+    assert_eq!(at("/paths/~1api~1raw/put/responses/2XX/content"), json!({ "*/*": {} }));
     let stream = "/paths/~1api~1stream/post";
     assert_eq!(
         names(&at(&format!("{stream}/requestBody/content"))),

@@ -20,7 +20,7 @@ const ROOM: usize = Key::SHORT + SHORT;
 impl<'a> Printer<'a> {
     /// Prints the next record, if it is a common member. `false`: nothing has been read or printed.
     ///
-    /// For messages that are printed without white space, without defaults and with JSON names.
+    /// For messages that are printed without white space and without defaults.
     #[inline(always)]
     pub(super) fn common_member(
         &mut self,

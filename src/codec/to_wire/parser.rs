@@ -116,9 +116,10 @@ impl<'p, 'j> Parser<'p, 'j> {
                 self.out.extend_from_slice(self.records.of(bound));
             }
         }
+        let guesses = table.guesses();
         let mut guess = 0;
         let mut key_at = self.scan.at;
-        let mut guessed = fields.first().is_some_and(|field| self.scan.take_key(&field.key));
+        let mut guessed = guesses.first().is_some_and(|field| self.scan.take_key(&field.key));
         loop {
             let index = if guessed {
                 Some(guess)
@@ -144,7 +145,7 @@ impl<'p, 'j> Parser<'p, 'j> {
                 }
                 None => self.scan.skip_value(self.depth)?,
             }
-            let field = fields.get(guess);
+            let field = guesses.get(guess);
             // Most keys come in the order of the fields, and without white space.
             key_at = self.scan.at + 1;
             guessed = field.is_some_and(|field| self.scan.take_next_key(&field.key));

@@ -3,6 +3,7 @@
 use prost_reflect::{FieldDescriptor, MessageDescriptor};
 
 use super::field::Field;
+use super::key::Key;
 use super::kind::{FieldIndex, Names, WellKnown};
 use super::names::{NONE, NameSlot, hash_name};
 use crate::schema::editions::Features;
@@ -23,6 +24,8 @@ pub struct MessageTable {
     oneof_count: u32,
     well_known: Option<WellKnown>,
     pub(super) needs_required_check: bool,
+    /// What is read by each field's key is that field.
+    reads_keys: bool,
 }
 
 /// Numbers below this have a slot in `MessageTable::dense`; beyond, fields are found by binary search.
@@ -80,6 +83,7 @@ impl MessageTable {
             oneof_count: oneofs.len() as u32,
             well_known: WellKnown::of(descriptor.full_name()),
             needs_required_check: false,
+            reads_keys: true,
         };
         table.fill_names();
         table
@@ -110,6 +114,23 @@ impl MessageTable {
                 at = (at + 1) & mask;
             }
         }
+    }
+
+    /// Has all fields printed by their names in the `.proto`.
+    pub(super) fn take_proto_names(&mut self) {
+        for field in &mut self.fields {
+            field.key = Key::new(&field.name);
+        }
+        // Where it is another one's JSON name too, it is read as that.
+        let mut fields = self.fields.iter().zip(0..);
+        self.reads_keys =
+            fields.all(|(field, index)| self.field_by_name(field.name.as_bytes()) == Some(FieldIndex(index)));
+    }
+
+    /// All fields, if each may be guessed by its [`Field::key`] before it is looked up; else none.
+    #[inline]
+    pub fn guesses(&self) -> &[Field] {
+        if self.reads_keys { &self.fields } else { &[] }
     }
 
     /// The full name, without a leading dot.

@@ -81,9 +81,7 @@ impl Tables {
     /// These tables, with fields that are printed by their names in the `.proto` instead of lowerCamelCase. Both are read.
     pub fn with_proto_names(mut self) -> Self {
         self.proto_names = true;
-        for field in self.messages.iter_mut().flat_map(|message| &mut message.fields) {
-            field.key = Key::new(&field.name);
-        }
+        self.messages.iter_mut().for_each(MessageTable::take_proto_names);
         self
     }
 

@@ -439,3 +439,25 @@ fn nesting_ends_at_the_depth_limit() {
         }
     }
 }
+
+#[test]
+fn a_name_in_json_has_precedence_over_one_of_the_proto_however_keys_are_printed_and_spaced() {
+    let proto = "syntax = \"proto2\"; package n; message Named { optional string foo_bar = 1; optional string x = 2 [json_name = \"foo_bar\"]; }
+        message Swapped { optional string a = 1 [json_name = \"b\"]; optional string b = 2 [json_name = \"a\"]; }";
+    let tables = || compile(&[("n.proto", proto)]).1;
+    for tables in [tables(), tables().with_proto_names()] {
+        for (message, json, expected) in [
+            ("n.Named", r#"{"foo_bar":"v"}"#, &b"\x12\x01v"[..]),
+            ("n.Named", r#"{ "foo_bar" : "v" }"#, b"\x12\x01v"),
+            ("n.Swapped", r#"{"a":"v","b":"w"}"#, b"\x12\x01v\x0a\x01w"),
+            ("n.Swapped", r#"{ "b" : "w", "a" : "v" }"#, b"\x0a\x01w\x12\x01v"),
+        ] {
+            let options = strict();
+            let mut wire = Vec::new();
+            let index = tables.message_index(message).unwrap();
+            let input = JsonInput::new(json.as_bytes(), &options);
+            JsonToWire::default().message(&tables, index, input, &mut wire).unwrap();
+            assert_eq!(wire, expected, "{message} {json}");
+        }
+    }
+}
