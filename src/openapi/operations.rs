@@ -438,10 +438,6 @@ impl Describer<'_> {
                 "description".to_owned(),
                 "The same, with a status that the service chose.".into(),
             );
-            // Bytes have a schema at one status alone: FastMCP expects JSON of an operation that has one at all of them.
-            if raw && let Some(content) = others.get_mut("content") {
-                *content = json!({ "*/*": {} });
-            }
         }
         json!({ status.to_string(): success, "2XX": others, "default": failure })
     }

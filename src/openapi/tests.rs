@@ -304,7 +304,11 @@ fn bodies_and_answers_are_those_of_the_binding() {
         at("/paths/~1api~1raw/put/responses/200/content"),
         json!({ "*/*": bytes })
     );
-    assert_eq!(at("/paths/~1api~1raw/put/responses/2XX/content"), json!({ "*/*": {} }));
+    // Of answers of several types, openapi-generator makes TypeScript that doesn't compile.
+    assert_eq!(
+        at("/paths/~1api~1raw/put/responses/2XX/content"),
+        json!({ "*/*": bytes })
+    );
     let stream = "/paths/~1api~1stream/post";
     assert_eq!(
         names(&at(&format!("{stream}/requestBody/content"))),

@@ -55,7 +55,7 @@ pub(super) fn well_known(kind: WellKnown, side: Side) -> Option<Value> {
         (WellKnown::Duration, side) => {
             let pattern = match side {
                 Side::Response => r"^-?[0-9]+(\.[0-9]+)?s$",
-                _ => r"^-?(0|[1-9][0-9]{0,10})(\.[0-9]{1,9})?s$",
+                _ => r"^-?(0|[1-9][0-9]{0,10}|[12][0-9]{11})(\.[0-9]{1,9})?s$",
             };
             json!({ "type": "string", "pattern": pattern, "examples": ["1.5s"] })
         }
@@ -72,17 +72,16 @@ pub(super) fn well_known(kind: WellKnown, side: Side) -> Option<Value> {
 
 /// The keys of a map with this type of keys.
 pub(super) fn keys(kind: Kind, side: Side) -> Option<Value> {
-    let (sign, more) = match kind {
+    let format = match kind {
         Kind::Bool => return Some(json!({ "enum": ["true", "false"] })),
-        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => ("-?", "{0,8}"),
-        Kind::Uint32 | Kind::Fixed32 => ("", "{0,8}"),
-        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => ("-?", "{0,17}"),
-        Kind::Uint64 | Kind::Fixed64 => ("", "{0,18}"),
+        Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => "int32",
+        Kind::Uint32 | Kind::Fixed32 => "uint32",
+        Kind::Int64 | Kind::Sint64 | Kind::Sfixed64 => "int64",
+        Kind::Uint64 | Kind::Fixed64 => "uint64",
         _ => return None,
     };
-    // Of those that are read, these are in range whatever they are.
-    let more = if side == Side::Response { "*" } else { more };
-    Some(json!({ "pattern": format!("^(0|{sign}[1-9][0-9]{more})$") }))
+    let (sign, above_zero, least) = decimal(format, side);
+    Some(json!({ "pattern": format!("^(0|{sign}({above_zero}){least})$") }))
 }
 
 /// The same, or null.
@@ -149,41 +148,50 @@ fn integer(format: &str, minimum: Value, maximum: Value, side: Side) -> Value {
         "type": "integer", "format": format, "minimum": minimum, "maximum": maximum, "examples": [0],
     });
     if side == Side::Request {
-        or_text(&mut schema, digits(&minimum, 8));
+        or_text(&mut schema, digits(format, side));
     }
     schema
 }
 
 /// 64 bits, which JSON prints in quotes, since a double doesn't hold them all.
 fn long(format: &str, minimum: Value, maximum: Value, side: Side, unquoted: bool) -> Value {
-    let pattern = digits(&minimum, 17);
-    match side {
-        Side::Response if !unquoted => {
-            json!({
-                "type": "string", "format": format, "pattern": pattern.replace("{0,17}", "*"), "examples": ["0"],
-            })
-        }
-        Side::Parameter => json!({ "type": "string", "format": format, "pattern": pattern, "examples": ["0"] }),
-        Side::Request | Side::Response => {
-            let mut schema = json!({
-                "type": "integer", "format": format, "minimum": minimum, "maximum": maximum, "examples": ["0"],
-            });
-            or_text(
-                &mut schema,
-                match side {
-                    Side::Response => pattern.replace("{0,17}", "*"),
-                    _ => pattern,
-                },
-            );
-            schema
-        }
+    let pattern = digits(format, side);
+    if side == Side::Parameter || side == Side::Response && !unquoted {
+        return json!({ "type": "string", "format": format, "pattern": pattern, "examples": ["0"] });
+    }
+    let mut schema = json!({
+        "type": "integer", "format": format, "minimum": minimum, "maximum": maximum, "examples": ["0"],
+    });
+    or_text(&mut schema, pattern);
+    schema
+}
+
+/// The texts of the integers of a format.
+fn digits(format: &str, side: Side) -> String {
+    let (sign, above_zero, least) = decimal(format, side);
+    match least {
+        "" => format!("^{sign}(0|{above_zero})$"),
+        least => format!("^({sign}(0|{above_zero}){least})$"),
     }
 }
 
-/// Integers of up to so many digits behind the first, which are in range whatever they are.
-fn digits(minimum: &Value, more: u32) -> String {
-    let sign = if minimum.as_u64() == Some(0) { "" } else { "-?" };
-    format!("^{sign}(0|[1-9][0-9]{{0,{more}}})$")
+/// The sign that integers of a format may have, those above zero, and the least one. What is printed is in range whatever
+/// it is. Of what is read, those are here whose first digits show that they are, and the two at the ends.
+fn decimal(format: &str, side: Side) -> (&'static str, &'static str, &'static str) {
+    let sign = if format.starts_with('u') { "" } else { "-?" };
+    if side == Side::Response {
+        return (sign, "[1-9][0-9]*", "");
+    }
+    match format {
+        "int32" => (sign, "[1-9][0-9]{0,8}|1[0-9]{9}|20[0-9]{8}|2147483647", "|-2147483648"),
+        "uint32" => (sign, "[1-9][0-9]{0,8}|[1-3][0-9]{9}|4[01][0-9]{8}|4294967295", ""),
+        "int64" => (
+            sign,
+            "[1-9][0-9]{0,17}|[1-8][0-9]{18}|9[01][0-9]{17}|9223372036854775807",
+            "|-9223372036854775808",
+        ),
+        _ => (sign, "[1-9][0-9]{0,18}|1[0-7][0-9]{18}|18446744073709551615", ""),
+    }
 }
 
 fn or_text(schema: &mut Value, pattern: String) {

@@ -96,21 +96,34 @@ fn python(script: &str) -> Command {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_document_of_every_form_says_is_true() {
     let (_echo, address) = Running::service(&mut python("tests/envoy/services/echo.py"));
-    let configuration = json!({
-        "proto": schema::PROTO,
-        "services": ["test.everything.Echo", "test.everything.Paths", "test.everything.Patches", "test.everything.Nothing"],
-        "upstream": { "grpc_web": true },
-        "openapi": { "path": "/openapi.json" },
-    });
     let paths = "^/v1/(echo$|nested|message-body|field-body/(list|map|scalar|enum)|part/(map|int64)|\
                  typed/(int|bool|enum|mask)|ping|things|unnamed/)";
     holds(
-        &configuration,
+        &described_forms(),
         address,
         paths,
         &["--max-examples=5", "--phases=fuzzing"],
     )
     .await;
+}
+
+fn described_forms() -> Value {
+    json!({
+        "proto": schema::PROTO,
+        "services": ["test.everything.Echo", "test.everything.Paths", "test.everything.Patches", "test.everything.Nothing"],
+        "upstream": { "grpc_web": true },
+        "openapi": { "path": "/openapi.json" },
+    })
+}
+
+/// At the limits of each type, which random requests seldom meet.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_document_says_of_the_values_of_each_type_is_true() {
+    let (_echo, address) = Running::service(&mut python("tests/envoy/services/echo.py"));
+    let (_bench, url) = gateway(&described_forms(), address);
+    let (mut values, _) = program("python");
+    values.arg(Path::new(ROOT).join("tests/openapi/values.py")).arg(url);
+    said(values).await;
 }
 
 /// The bookstore, and its address.
@@ -142,12 +155,12 @@ fn described_bookstore() -> Value {
     })
 }
 
-/// Of the bookstore all but the stream, which doesn't end. The service refuses more than its schema says.
+/// Of the bookstore all but the stream, which doesn't end.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_the_document_of_the_bookstore_says_is_true() {
     let (_service, address) = bookstore().await;
     let phases = "--phases=coverage,fuzzing";
-    let checks = "--exclude-checks=unsupported_method,positive_data_acceptance";
+    let checks = "--exclude-checks=unsupported_method";
     holds(
         &described_bookstore(),
         address,
