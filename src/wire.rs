@@ -174,6 +174,21 @@ impl<'w> Reader<'w> {
         Ok(contents)
     }
 
+    /// A length-delimited record whose tag and length have a byte each: its field number, 1 to 15, and its contents.
+    /// `None`: what comes next isn't one, and nothing has been read.
+    #[inline(always)]
+    pub fn short_record(&mut self) -> Option<(u32, &'w [u8])> {
+        let &[tag @ 0x0a..0x80, length @ ..0x80, ref behind @ ..] = self.rest() else {
+            return None;
+        };
+        if tag & 7 != WireType::Len as u8 {
+            return None;
+        }
+        let contents = behind.get(..usize::from(length))?;
+        self.position += 2 + contents.len();
+        Some((u32::from(tag >> 3), contents))
+    }
+
     /// The contents of the group whose start tag has just been read, without its end tag.
     ///
     /// `depth` is how many levels are open, this group included. It looks at every record of the group, but notes in

@@ -33,7 +33,7 @@ fuzz_target!(|data: &[u8]| {
     let answer = letters.0;
     let hook = |kind| Hook {
         kind,
-        name: "hook".to_owned(),
+        name: "hook".into(),
         cluster: "cluster".to_owned(),
         timeout: Duration::from_secs(2),
         on_error,

@@ -101,7 +101,7 @@ fn read_hook(
     let timeout = text("timeout").and_then(duration);
     (!flag("disabled")).then(|| Hook {
         kind,
-        name: text("name").unwrap_or_default().to_owned(),
+        name: text("name").unwrap_or_default().into(),
         cluster: text("cluster").map(str::to_owned).or(common).unwrap_or_default(),
         timeout: timeout
             .or_else(|| checked.duration("hooks.timeout"))

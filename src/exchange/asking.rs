@@ -1,5 +1,7 @@
 //! A request or an answer that waits while hooks are asked about it.
 
+use std::rc::Rc;
+
 use super::failure::Failure;
 use super::reply::Reply;
 use super::workspace::Workspace;
@@ -75,7 +77,7 @@ pub struct HookNews {
     /// The hook's kind.
     pub kind: Kind,
     /// Its name.
-    pub name: String,
+    pub name: Rc<str>,
     /// What it did.
     pub outcome: HookOutcome,
 }
@@ -108,6 +110,11 @@ impl Asking {
     /// Whether it is awaited and doesn't say how long it is.
     pub fn lacks_length(&self) -> bool {
         self.body == Body::Gathers { length: None }
+    }
+
+    /// Whether it is awaited, and as much of it has come as it said.
+    pub fn has_all(&self) -> bool {
+        matches!(self.body, Body::Gathers { length: Some(length) } if length == self.gathered.len())
     }
 
     /// Which form of gRPC the client speaks; `None`: it is no gRPC client.

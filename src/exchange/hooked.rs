@@ -81,9 +81,11 @@ impl Exchange {
         if let Err(failure) = refused {
             return self.fail_request(&failure, workspace);
         }
-        self.account();
         match gathers {
-            true => RequestStep::Await,
+            true => {
+                self.account();
+                RequestStep::Await
+            }
             false => RequestStep::Ask,
         }
     }
@@ -166,12 +168,10 @@ impl Exchange {
         asking.gathered.extend_from_slice(chunk);
         if end {
             asking.complete(true);
+            return RequestStep::Ask;
         }
         self.account();
-        match end {
-            true => RequestStep::Ask,
-            false => RequestStep::Drop,
-        }
+        RequestStep::Drop
     }
 
     /// The request whose hooks wait for its body has none.
@@ -410,7 +410,7 @@ impl Exchange {
         let (hook, verdict) = match &mut self.state {
             State::Asking(asking) => {
                 let hook = asking.course.hook()?;
-                let hook = (hook.kind, hook.name.clone());
+                let hook = (hook.kind, Rc::clone(&hook.name));
                 let verdict = asking.course.answered(answer, &mut asking.request);
                 asking.reply = verdict.reply;
                 (hook, verdict.outcome)
@@ -423,14 +423,13 @@ impl Exchange {
                     reply,
                 } = &mut **answering;
                 let hook = course.hook()?;
-                let hook = (hook.kind, hook.name.clone());
+                let hook = (hook.kind, Rc::clone(&hook.name));
                 let verdict = course.answered_of_response(answer, request, response.get_or_insert_default());
                 *reply = verdict.reply;
                 (hook, verdict.outcome)
             }
             _ => return None,
         };
-        self.account();
         let (kind, name) = hook;
         Some(HookNews {
             kind,

@@ -256,6 +256,7 @@ impl Exchange {
 
     fn pass_through<'w>(&mut self) -> RequestStep<'w> {
         self.state = State::Untouched;
+        self.account();
         RequestStep::PassThrough
     }
 
@@ -560,6 +561,11 @@ impl Exchange {
             State::Asking(asking) if asking.lacks_length() => Some(0),
             _ => None,
         }
+    }
+
+    /// Whether hooks wait only for the end of a body that has come whole, by its own length.
+    pub fn has_all_for_hooks(&self) -> bool {
+        matches!(&self.state, State::Asking(asking) if asking.has_all())
     }
 
     /// The longest part of a request body that is read at all, if the body isn't streamed: a longer one is over the

@@ -37,7 +37,7 @@ pub struct Head {
     has_protocol: bool,
     content_length: Option<usize>,
     expects_continue: bool,
-    /// The target as the client sent it; `None`: it is in the headers.
+    /// The target as the client sent it; `None`: that is the one in the headers.
     sent_target: Option<Vec<u8>>,
 }
 
@@ -69,10 +69,8 @@ impl Head {
 
     /// The headers of a request whose target was this one, before hooks changed it.
     pub fn sent_to(self, target: &[u8]) -> Self {
-        Self {
-            sent_target: Some(target.to_vec()),
-            ..self
-        }
+        let sent_target = (self.whole_path() != target).then(|| target.to_vec());
+        Self { sent_target, ..self }
     }
 
     fn value(&self, position: Position) -> Option<&[u8]> {

@@ -1,10 +1,11 @@
 //! What the gateway knows of the client and the route beside the request. It goes into `spec`, except whether TLS ended
 //! here.
 
-/// The names in `spec`, and the gateway's attribute for each.
-const ATTRIBUTES: [(&str, &str); 6] = [
-    ("client_ip", "source\0address"),
-    ("route", "xds\0route_name"),
+/// The name in `spec` for the route, and the gateway's attribute.
+const ROUTE: (&str, &str) = ("route", "xds\0route_name");
+
+/// The same for the client's certificate.
+const CERTIFICATE: [(&str, &str); 4] = [
     ("cert_subject", "connection\0subject_peer_certificate"),
     ("cert_sha256", "connection\0sha256_peer_certificate_digest"),
     ("cert_uri_san", "connection\0uri_san_peer_certificate"),
@@ -25,19 +26,19 @@ impl Caller {
     pub fn ask(mut attribute: impl FnMut(&str) -> Option<Vec<u8>>) -> Self {
         let mut known = |path: &str| attribute(path).filter(|value| !value.is_empty());
         let tls = known("connection\0tls_version").is_some();
-        // Without TLS there is no certificate to ask for.
-        let asked = ATTRIBUTES.iter().filter(|(name, _)| tls || !name.starts_with("cert_"));
-        let spec = asked.filter_map(|(name, path)| {
-            let value = known(path)?;
-            Some(match *name {
-                "client_ip" => (*name, without_port(&value).to_vec()),
-                name => (name, value),
-            })
-        });
-        Self {
-            tls,
-            spec: spec.collect(),
+        let mut spec = Vec::with_capacity(MOSTLY);
+        if let Some(mut address) = known("source\0address") {
+            drop_port(&mut address);
+            spec.push(("client_ip", address));
         }
+        // Without TLS there is no certificate to ask for.
+        let certificate = CERTIFICATE.iter().filter(|_| tls);
+        for (name, path) in [&ROUTE].into_iter().chain(certificate) {
+            if let Some(value) = known(path) {
+                spec.push((*name, value));
+            }
+        }
+        Self { tls, spec }
     }
 
     /// The method has been found that the request calls: its full name, `package.Service/Method`.
@@ -54,13 +55,15 @@ impl Caller {
 
 const METHOD: &str = "grpc_method";
 
-/// The address of `address:port`, of which an IPv6 address has brackets around it.
-fn without_port(address: &[u8]) -> &[u8] {
-    match address.strip_prefix(b"[") {
-        Some(rest) => rest.split(|byte| *byte == b']').next().unwrap_or(rest),
-        None => match memchr::memrchr(b':', address) {
-            Some(at) => address.get(..at).unwrap_or(address),
-            None => address,
-        },
+/// How many names there are without TLS, the method's among them.
+const MOSTLY: usize = 3;
+
+/// Leaves the address of `address:port`, of which an IPv6 address has brackets around it.
+fn drop_port(address: &mut Vec<u8>) {
+    if address.first() == Some(&b'[') {
+        address.remove(0);
+        address.truncate(memchr::memchr(b']', address).unwrap_or(address.len()));
+    } else {
+        address.truncate(memchr::memrchr(b':', address).unwrap_or(address.len()));
     }
 }

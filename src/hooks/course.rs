@@ -377,7 +377,10 @@ const MOST_METADATA: usize = 2048;
 
 /// Whether a header of the request says which trace it belongs to: it goes along with the calls.
 fn is_trace(name: &[u8]) -> bool {
-    const NAMES: [&[u8]; 4] = [b"traceparent", b"tracestate", b"b3", b"x-request-id"];
-    // Of binary metadata there are none among them: they would have to be decoded for Envoy.
-    NAMES.contains(&name) || name.starts_with(b"x-b3-") && !is_binary(name)
+    match name.first() {
+        Some(b't') => matches!(name, b"traceparent" | b"tracestate"),
+        // Of binary metadata there are none among them: they would have to be decoded for Envoy.
+        Some(b'x') => name == b"x-request-id" || name.starts_with(b"x-b3-") && !is_binary(name),
+        _ => name == b"b3",
+    }
 }

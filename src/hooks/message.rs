@@ -94,7 +94,8 @@ impl<'m> Answer<'m> {
     /// It is no wire format, or has a string that isn't UTF-8.
     pub fn read(message: &'m [u8]) -> Result<Self, CallFailure> {
         let mut answer = Self::default();
-        for_each(message, |number, value| {
+        let mut fields = Fields::new(message);
+        while let Some((number, value)) = fields.next_field()? {
             match (number, value) {
                 (3, Value::Bytes(bytes)) => answer.request.get_or_insert_default().merge(bytes)?,
                 (4, Value::Bytes(bytes)) => match &mut answer.session {
@@ -106,15 +107,15 @@ impl<'m> Answer<'m> {
                 (7, Value::Bytes(bytes)) => answer.response.get_or_insert_default().merge(bytes)?,
                 _ => {}
             }
-            Ok(())
-        })?;
+        }
         Ok(answer)
     }
 }
 
 impl<'m> RequestAnswer<'m> {
     fn merge(&mut self, message: &'m [u8]) -> Result<(), CallFailure> {
-        for_each(message, |number, value| {
+        let mut fields = Fields::new(message);
+        while let Some((number, value)) = fields.next_field()? {
             match (number, value) {
                 (2, Value::Bytes(bytes)) => self.set_headers.push(entry(bytes)?),
                 (3, Value::Bytes(bytes)) => self.delete_headers.push(text(bytes)?),
@@ -126,14 +127,15 @@ impl<'m> RequestAnswer<'m> {
                 (14, Value::Bytes(bytes)) => self.raw_body = bytes,
                 _ => {}
             }
-            Ok(())
-        })
+        }
+        Ok(())
     }
 }
 
 impl<'m> Overrides<'m> {
     fn merge(&mut self, message: &'m [u8]) -> Result<(), CallFailure> {
-        for_each(message, |number, value| {
+        let mut fields = Fields::new(message);
+        while let Some((number, value)) = fields.next_field()? {
             match (number, value) {
                 (1, Value::Number(number)) => self.code = number as i32,
                 (2, Value::Bytes(bytes)) => self.error = text(bytes)?,
@@ -142,14 +144,15 @@ impl<'m> Overrides<'m> {
                 (5, Value::Bytes(bytes)) => self.body = text(bytes)?,
                 _ => {}
             }
-            Ok(())
-        })
+        }
+        Ok(())
     }
 }
 
 impl<'m> ResponseAnswer<'m> {
     fn merge(&mut self, message: &'m [u8]) -> Result<(), CallFailure> {
-        for_each(message, |number, value| {
+        let mut fields = Fields::new(message);
+        while let Some((number, value)) = fields.next_field()? {
             match (number, value) {
                 (1, Value::Number(number)) => self.code = number as i32,
                 (2, Value::Bytes(bytes)) => self.raw_body = bytes,
@@ -157,22 +160,22 @@ impl<'m> ResponseAnswer<'m> {
                 (5, Value::Bytes(bytes)) => self.multivalue_headers.push(Header::read(bytes)?),
                 _ => {}
             }
-            Ok(())
-        })
+        }
+        Ok(())
     }
 }
 
 impl<'m> Header<'m> {
     fn read(message: &'m [u8]) -> Result<Self, CallFailure> {
         let mut header = Self::default();
-        for_each(message, |number, value| {
+        let mut fields = Fields::new(message);
+        while let Some((number, value)) = fields.next_field()? {
             match (number, value) {
                 (1, Value::Bytes(bytes)) => header.key = text(bytes)?,
                 (2, Value::Bytes(bytes)) => header.values.push(text(bytes)?),
                 _ => {}
             }
-            Ok(())
-        })?;
+        }
         Ok(header)
     }
 }
@@ -186,34 +189,50 @@ pub enum Value<'m> {
     Bytes(&'m [u8]),
 }
 
-/// Calls `each` for every field of a message that has such a value, and passes over the others.
-pub fn for_each<'m>(
-    message: &'m [u8],
-    mut each: impl FnMut(u32, Value<'m>) -> Result<(), CallFailure>,
-) -> Result<(), CallFailure> {
-    let mut reader = Reader::new(message);
-    while !reader.is_empty() {
-        let (number, wire_type) = reader.tag()?;
-        match wire_type {
-            WireType::Varint => each(number, Value::Number(reader.varint()?))?,
-            WireType::Len => each(number, Value::Bytes(reader.length_delimited()?))?,
-            other => reader.skip(number, other, 1)?,
-        }
+/// The fields of a message that have such a value; the others are passed over.
+pub struct Fields<'m>(Reader<'m>);
+
+impl<'m> Fields<'m> {
+    /// Of a whole message.
+    pub fn new(message: &'m [u8]) -> Self {
+        Self(Reader::new(message))
     }
-    Ok(())
+
+    /// The next one: its number and its value.
+    #[inline(always)]
+    pub fn next_field(&mut self) -> Result<Option<(u32, Value<'m>)>, CallFailure> {
+        // Nearly all of them.
+        if let Some((number, bytes)) = self.0.short_record() {
+            return Ok(Some((number, Value::Bytes(bytes))));
+        }
+        self.any()
+    }
+
+    fn any(&mut self) -> Result<Option<(u32, Value<'m>)>, CallFailure> {
+        let reader = &mut self.0;
+        while !reader.is_empty() {
+            let (number, wire_type) = reader.tag()?;
+            match wire_type {
+                WireType::Varint => return Ok(Some((number, Value::Number(reader.varint()?)))),
+                WireType::Len => return Ok(Some((number, Value::Bytes(reader.length_delimited()?)))),
+                other => reader.skip(number, other, 1)?,
+            }
+        }
+        Ok(None)
+    }
 }
 
 /// The key of a map's entry and the value, which may be a string or a message.
 pub fn raw_entry(message: &[u8]) -> Result<(&[u8], &[u8]), CallFailure> {
     let (mut key, mut value) = Default::default();
-    for_each(message, |number, found| {
+    let mut fields = Fields::new(message);
+    while let Some((number, found)) = fields.next_field()? {
         match (number, found) {
             (1, Value::Bytes(bytes)) => key = bytes,
             (2, Value::Bytes(bytes)) => value = bytes,
             _ => {}
         }
-        Ok(())
-    })?;
+    }
     Ok((key, value))
 }
 

@@ -1,37 +1,42 @@
 //! Header names: as Go spells them, and which of them a hook has no say in.
 
 use crate::grpc::metadata::{is_connection_header, is_header_value};
-use crate::text::append::append;
+use crate::text::append::{SHORT, append_with, copy_short};
 
 /// Appends a name as Go's `textproto.CanonicalMIMEHeaderKey` spells it: a capital at its beginning and after each
 /// hyphen, else small letters; as it is where it is no name.
 pub fn append_canonical(name: &[u8], out: &mut Vec<u8>) {
-    let start = out.len();
-    append(name, out);
-    let written = out.get_mut(start..).unwrap_or_default();
-    // Word by word as long as there are only the bytes that nearly all names are made of.
-    let (words, rest) = written.as_chunks_mut::<8>();
-    let mut begins = true;
-    for word in words {
-        match capitals(u64::from_le_bytes(*word), begins) {
-            Some((canonical, ends)) => {
-                *word = canonical.to_le_bytes();
-                begins = ends;
-            }
-            None => return rewrite(name, start, out),
+    let mut is_plain = name.len() <= SHORT;
+    if is_plain {
+        append_with(out, |room| {
+            let length = copy_short(name, room);
+            is_plain = capitalise(room, length);
+            if is_plain { length } else { 0 }
+        });
+    }
+    if !is_plain {
+        rewrite(name, out);
+    }
+}
+
+/// Gives the name of this length in `room` its capitals, word by word. `false`: it has other bytes than those that nearly
+/// all names are made of.
+#[inline(always)]
+fn capitalise(room: &mut [u8; SHORT], length: usize) -> bool {
+    let (mut left, mut begins) = (length, true);
+    for word in room.as_chunks_mut::<8>().0 {
+        // Letters behind the end, where there are zeros.
+        let letters = if left < 8 { LETTERS << (8 * left) } else { 0 };
+        let Some((canonical, ends)) = capitals(u64::from_le_bytes(*word) | letters, begins) else {
+            return false;
+        };
+        *word = canonical.to_le_bytes();
+        if left <= 8 {
+            break;
         }
+        (left, begins) = (left - 8, ends);
     }
-    let mut last = LETTERS;
-    for (place, byte) in last.iter_mut().zip(rest.iter()) {
-        *place = *byte;
-    }
-    match capitals(u64::from_le_bytes(last), begins) {
-        Some((canonical, _)) => rest
-            .iter_mut()
-            .zip(canonical.to_le_bytes())
-            .for_each(|(to, from)| *to = from),
-        None => rewrite(name, start, out),
-    }
+    true
 }
 
 /// A word of small letters, digits and hyphens, with capitals behind the hyphens and, if a part `begins` with it, at its
@@ -53,12 +58,11 @@ fn capitals(word: u64, begins: bool) -> Option<(u64, bool)> {
     Some((word ^ (beginnings & letters) >> 2, hyphens >> 63 == 1))
 }
 
-const LETTERS: [u8; 8] = [b'a'; 8];
+const LETTERS: u64 = u64::from_le_bytes([b'a'; 8]);
 
-/// Appends a name in the place of what stands from `start` on, whatever bytes it has.
+/// Appends a name, whatever bytes it has.
 #[cold]
-fn rewrite(name: &[u8], start: usize, out: &mut Vec<u8>) {
-    out.truncate(start);
+fn rewrite(name: &[u8], out: &mut Vec<u8>) {
     if !is_token(name) {
         out.extend_from_slice(name);
         return;

@@ -65,10 +65,12 @@ impl Sent<'_> {
             .filter(|(name, _)| !matches!(*name, b"host" | b"transfer-encoding") && !name.starts_with(b":"))
             .filter(|(name, _)| !for_response || !is_connection_header(name));
         let seen = seen.map(|(name, value)| (Cow::Borrowed(name), Cow::Borrowed(value)));
-        for (name, value) in first_of_each(seen.collect()) {
+        let mut pairs = Pairs::with_capacity(headers.len());
+        pairs.extend(seen);
+        for (name, value) in first_of_each(pairs) {
             write_header(1, &name, &lossy(&value), out);
         }
-        write_bytes(5, self.url().as_bytes(), out);
+        write_bytes(5, &self.url(), out);
         for (name, value) in first_of_each(query::parse(self.request.query())) {
             write_text_entry(6, &name, &value, out);
         }
@@ -79,15 +81,13 @@ impl Sent<'_> {
     }
 
     /// Path and query as they stand; for response hooks the absolute URL.
-    fn url(&self) -> String {
-        let target = String::from_utf8_lossy(self.request.target());
-        match self.hook.kind {
-            Kind::Response => {
-                let authority = self.request.headers().get(":authority").unwrap_or_default();
-                format!("{}://{}{target}", self.scheme(), String::from_utf8_lossy(authority))
-            }
-            _ => target.into_owned(),
+    fn url(&self) -> Cow<'_, [u8]> {
+        let target = lossy(self.request.target());
+        if self.hook.kind != Kind::Response {
+            return target;
         }
+        let authority = lossy(self.request.headers().get(":authority").unwrap_or_default());
+        Cow::Owned([self.scheme().as_bytes(), b"://", &authority, &target].concat())
     }
 
     fn scheme(&self) -> &'static str {
@@ -150,7 +150,7 @@ pub(super) fn first_values<'h>(headers: impl Iterator<Item = (&'h [u8], &'h [u8]
 /// Headers by their canonical names, as text.
 fn canonical<'h>(headers: impl Iterator<Item = (&'h [u8], &'h [u8])>) -> Pairs<'h> {
     let canonical = headers.map(|(name, value)| {
-        let mut canonical = Vec::with_capacity(name.len());
+        let mut canonical = Vec::new();
         append_canonical(name, &mut canonical);
         (Cow::Owned(owned_lossy(canonical)), lossy(value))
     });

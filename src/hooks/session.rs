@@ -1,7 +1,7 @@
 //! Who the client is: the `SessionState` in the answer of the `CustomKeyCheck` hook.
 
 use super::failure::CallFailure;
-use super::message::{Answer, Value, entry, for_each, raw_entry};
+use super::message::{Answer, Fields, Value, entry, raw_entry};
 use super::pairs::{Pairs, get, last_of_each, owned};
 use super::settings::Settings;
 use super::write::write_entry;
@@ -35,7 +35,8 @@ impl Session {
         let mut session = Self::default();
         let mut metadata = Pairs::new();
         let (mut has_rights, mut has_right) = (false, false);
-        for_each(wire, |number, value| {
+        let mut fields = Fields::new(wire);
+        while let Some((number, value)) = fields.next_field()? {
             match (number, value) {
                 (5, Value::Number(number)) => session.expires = number as i64,
                 (10, Value::Bytes(bytes)) => {
@@ -47,8 +48,7 @@ impl Session {
                 (23, Value::Bytes(bytes)) => metadata.push(entry(bytes)?),
                 _ => {}
             }
-            Ok(())
-        })?;
+        }
         session.is_barred = has_rights && !has_right;
         session.wire.extend_from_slice(wire);
         let given = last_of_each(metadata.clone());

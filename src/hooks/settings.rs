@@ -68,7 +68,7 @@ pub struct Hook {
     /// When it is called.
     pub kind: Kind,
     /// Which function of the server it is.
-    pub name: String,
+    pub name: Rc<str>,
     /// The gateway's name of the server.
     pub cluster: String,
     /// How long it has, from 1 ms to 2^31 - 1 ms.

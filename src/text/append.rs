@@ -15,30 +15,41 @@ pub const SHORT: usize = 32;
 /// Appends `text`.
 #[inline]
 pub fn append(text: &[u8], out: &mut Vec<u8>) {
-    let end = out.len() + text.len();
-    match text.len() {
+    // No more room is asked for than the text takes.
+    if text.len() <= SHORT && out.capacity() - out.len() >= SHORT {
+        append_with(out, |room| copy_short(text, room));
+    } else {
+        out.extend_from_slice(text);
+    }
+}
+
+/// Copies a text of up to [`SHORT`] bytes to the beginning of `room`; its length.
+#[inline(always)]
+pub fn copy_short(text: &[u8], room: &mut [u8; SHORT]) -> usize {
+    let length = text.len();
+    match length {
         0 => {}
-        16..=SHORT => {
-            // The two halves overlap.
-            if let (Some(first), Some(last)) = (text.first_chunk::<16>(), text.last_chunk::<16>()) {
-                out.extend_from_slice(first);
-                out.truncate(end - 16);
-                out.extend_from_slice(last);
+        1..4 => {
+            // The first byte, the one in the middle, and the last one: all there are.
+            for at in [0, length / 2, length - 1] {
+                if let (Some(place), Some(byte)) = (room.get_mut(at), text.get(at)) {
+                    *place = *byte;
+                }
             }
         }
-        8..16 => {
-            if let (Some(first), Some(last)) = (text.first_chunk::<8>(), text.last_chunk::<8>()) {
-                out.extend_from_slice(first);
-                out.truncate(end - 8);
-                out.extend_from_slice(last);
-            }
-        }
-        1..8 => {
-            for byte in text {
-                out.push(*byte);
-            }
-        }
-        _ => out.extend_from_slice(text),
+        4..8 => copy_ends::<4>(text, room),
+        8..16 => copy_ends::<8>(text, room),
+        _ => copy_ends::<16>(text, room),
+    }
+    length
+}
+
+/// Copies a text of `N` to `2 * N` bytes by its two ends, which overlap.
+#[inline(always)]
+fn copy_ends<const N: usize>(text: &[u8], room: &mut [u8; SHORT]) {
+    if let (Some(first), Some(last)) = (text.first_chunk::<N>(), text.last_chunk::<N>()) {
+        copy_to(room, 0, first);
+        copy_to(room, text.len() - N, last);
     }
 }
 

@@ -13,7 +13,7 @@ fn hooks_are_read_with_their_defaults() {
     let found = hooks(&json!({ "cluster": "c", "pre": [{ "name": "a" }], "auth": {} })).unwrap();
     let hook = |kind, name: &str| Hook {
         kind,
-        name: name.to_owned(),
+        name: name.into(),
         cluster: "c".to_owned(),
         timeout: Duration::from_secs(2),
         on_error: OnError::Deny,
@@ -52,7 +52,7 @@ fn every_key_of_hooks_counts() {
     let found = hooks(&given).unwrap();
     let hook = |kind, name: &str| Hook {
         kind,
-        name: name.to_owned(),
+        name: name.into(),
         cluster: "c".to_owned(),
         timeout: Duration::from_secs(1),
         on_error: OnError::Deny,

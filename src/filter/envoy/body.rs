@@ -132,12 +132,23 @@ impl Body {
         exports::stop_and_watermark()
     }
 
-    /// Ends the last callback about a body: one byte of filler keeps the place in Envoy's buffer. Later, something of
-    /// any length replaces it. Only for hosts whose callbacks all come through `filter::exports`.
+    /// Ends the last callback about a body: filler keeps the place in Envoy's buffer, one byte if there is none yet.
+    /// Later, something of any length replaces it. Only for hosts whose callbacks all come through `filter::exports`.
     pub fn stand_in(&mut self) -> Result<Action, HostStatus> {
-        let action = self.reserve(1);
         self.may_grow();
-        action
+        match self.has_filler() && self.shown == self.left {
+            true => Ok(Action::Pause),
+            false => self.reserve(1),
+        }
+    }
+
+    /// Ends the callback that has shown all of a body, before it is said that this is all: Envoy holds it, as filler in
+    /// its own place.
+    pub fn keep(&mut self) -> Action {
+        self.buffered = true;
+        self.filler = true;
+        self.left = self.shown;
+        Action::Pause
     }
 
     /// From now on, what is in Envoy's buffer may become longer. If it outgrows its bounds, Envoy answers 413 or 500

@@ -86,7 +86,7 @@ fn base64(bytes: &[u8]) -> String {
 fn hook(kind: Kind) -> Hook {
     Hook {
         kind,
-        name: format!("{kind:?}"),
+        name: format!("{kind:?}").into(),
         cluster: "server".to_owned(),
         timeout: Duration::from_secs(2),
         on_error: OnError::Deny,

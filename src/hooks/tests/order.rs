@@ -5,7 +5,7 @@ use super::*;
 #[test]
 fn hooks_are_called_by_kind_then_as_they_are_listed() {
     let named = |kind, name: &str| Hook {
-        name: name.to_owned(),
+        name: name.into(),
         ..hook(kind)
     };
     let hooks = vec![

@@ -323,6 +323,45 @@ async fn what_a_request_becomes_is_held_within_envoys_buffer() {
     assert_eq!(bench().traps(), "");
 }
 
+/// Short bodies stay in Envoy's buffer while hooks are asked, where what hooks made of them takes their place.
+#[tokio::test]
+async fn bodies_around_the_length_that_stays_in_the_buffer_become_others() {
+    let text = |length: usize| json!({ "stringValue": "x".repeat(length - r#"{"stringValue":""}"#.len()) });
+    for (listener, version) in each(&["in-place", "tiny"]) {
+        for length in [20, 1023, 1024, 1025, 5000] {
+            let sent = text(length);
+            let scripts = [
+                ("", sent.clone()),
+                (
+                    r#"o.request.raw_body = b'{"stringValue":"' + b'y' * 3000 + b'"}'"#,
+                    json!({ "stringValue": "y".repeat(3000) }),
+                ),
+                ("o.request.raw_body = b'{}'", json!({})),
+            ];
+            for (script, expected) in scripts {
+                let whole = post(&sent);
+                let declared = Request::post("/v1/echo", &sent).header("content-length", length.to_string());
+                let with_trailers = || declared.clone().trailer("x-trailer", "t");
+                let mut requests = vec![whole];
+                if version == Http::Two {
+                    requests.push(declared.clone());
+                    // Of a longer one with trailers, nothing can be changed any more.
+                    requests.extend((length <= 1024).then(with_trailers));
+                }
+                for request in requests {
+                    let at_request = format!("{listener} {version:?} {length} {script:?} {request:?}");
+                    let (answer, received) = at(listener)
+                        .exchange(version, hooks(request, &[("first", script)]), Script::echo())
+                        .await;
+                    assert_eq!(answer.status, 200, "{at_request} {answer:?}");
+                    assert_eq!(received.json(), expected, "{at_request}");
+                }
+            }
+        }
+    }
+    assert_eq!(bench().traps(), "");
+}
+
 #[tokio::test]
 async fn a_body_over_the_limit_is_not_asked_about() {
     for version in Http::BOTH {
