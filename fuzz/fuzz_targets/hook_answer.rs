@@ -52,6 +52,7 @@ fuzz_target!(|data: &[u8]| {
         org_id: "o1".to_owned(),
         api_id: "a1".to_owned(),
         config_data: None,
+        attributes: true,
         hooks: vec![hook(kind), hook(last)],
     })
     .expect("hooks");

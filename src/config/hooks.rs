@@ -71,6 +71,7 @@ pub(super) fn read(checked: &Checked, settings: &Settings, errors: &mut Problems
         org_id: checked.text("hooks.org_id").unwrap_or_default(),
         api_id: checked.text("hooks.api_id").unwrap_or_default(),
         config_data,
+        attributes: checked.flag("hooks.attributes"),
         hooks,
     })
 }

@@ -506,6 +506,12 @@ pub const KEYS: &[Key] = &[
         Some("{}"),
         "config_data in the spec; empty, it isn't there.",
     ),
+    key(
+        "hooks.attributes",
+        Kind::Flag,
+        Some("true"),
+        "The spec also says who the client is, and which route it takes.",
+    ),
     key("hooks.pre", Kind::Hooks, Some("[]"), "Before anything else."),
     key(
         "hooks.auth",

@@ -65,8 +65,9 @@ impl Exchange {
         } else {
             self.share.admit(footprint, limits)
         };
+        let caller = Caller::ask(chain.settings().attributes, abilities.property);
         let asking = Asking {
-            course: Course::new(chain, Caller::ask(abilities.property), head.headers()),
+            course: Course::new(chain, caller, head.headers()),
             stage: Stage::Admission,
             form,
             body: match gathers {

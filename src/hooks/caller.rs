@@ -21,11 +21,14 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Asks the gateway. `attribute`: the bytes of the attribute at this path, whose segments are separated by zero
+    /// Asks the gateway, about more than TLS only if `spec` is to have it. `attribute`: the bytes of the attribute at this path, whose segments are separated by zero
     /// bytes; `None`: it isn't there.
-    pub fn ask(mut attribute: impl FnMut(&str) -> Option<Vec<u8>>) -> Self {
+    pub fn ask(in_spec: bool, mut attribute: impl FnMut(&str) -> Option<Vec<u8>>) -> Self {
         let mut known = |path: &str| attribute(path).filter(|value| !value.is_empty());
         let tls = known("connection\0tls_version").is_some();
+        if !in_spec {
+            return Self { tls, spec: Vec::new() };
+        }
         let mut spec = Vec::with_capacity(MOSTLY);
         if let Some(mut address) = known("source\0address") {
             drop_port(&mut address);

@@ -98,6 +98,8 @@ pub struct Settings {
     pub api_id: String,
     /// `config_data` of the spec: JSON, with the keys in order; `None` leaves it out.
     pub config_data: Option<String>,
+    /// Whether the spec says what the gateway knows of client and route.
+    pub attributes: bool,
     /// In the order of their calls: by kind, then as configured. At most one checks keys.
     pub hooks: Vec<Hook>,
 }

@@ -100,6 +100,10 @@ fn what_a_hook_costs() {
             assert_eq!(exchange.host_calls(), BTreeMap::from(expected));
         }
     }
+    let gateway = hooked(json!({ "pre": [{ "name": "a" }], "attributes": false }));
+    drop(gateway.request(post()));
+    let of_tls = 1;
+    assert_eq!(gateway.request(post()).host_calls()[&GetProperty], of_tls);
 }
 
 #[test]

@@ -28,6 +28,7 @@ fn hooks_are_read_with_their_defaults() {
             org_id: String::new(),
             api_id: String::new(),
             config_data: None,
+            attributes: true,
             hooks: vec![hook(Kind::Pre, "a"), hook(Kind::CustomKeyCheck, "")],
         }
     );
@@ -42,6 +43,7 @@ fn every_key_of_hooks_counts() {
         "path_prefix": "/v1/",
         "org_id": "o1",
         "api_id": "a1",
+        "attributes": false,
         "config_data": { "b": { "z": 1, "a": [true, null] }, "a": 1.5 },
         "response": [{ "name": "r" }],
         "post": [{ "name": "p", "disabled": false }, { "name": "gone", "disabled": true }],
@@ -65,6 +67,7 @@ fn every_key_of_hooks_counts() {
         org_id: "o1".to_owned(),
         api_id: "a1".to_owned(),
         config_data: Some(r#"{"a":1.5,"b":{"a":[true,null],"z":1}}"#.to_owned()),
+        attributes: false,
         hooks: vec![
             Hook {
                 on_error: OnError::Allow,
@@ -162,7 +165,7 @@ fn errors_of_hooks_name_the_key_and_the_cure() {
         (
             json!({ "cluster": "c", "auht": {}, "post_key_auth": [{ "name": "a" }] }),
             "hooks.auht: unknown key; did you mean \"auth\"? (known here: cluster, authority, timeout, path_prefix, org_id, \
-             api_id, config_data, pre, auth, post_key_auth, post, response)",
+             api_id, config_data, attributes, pre, auth, post_key_auth, post, response)",
         ),
         (
             json!({ "cluster": 1, "pre": [{ "name": "a" }] }),

@@ -342,10 +342,12 @@ impl Context for EnvoyContext {
             return;
         }
         self.call = None;
+        // A success has no message.
+        let mut message = Vec::new();
         if code != 0 {
             self.look_at_the_time();
+            message = abi::grpc_status_message().unwrap_or_default();
         }
-        let message = abi::grpc_status_message().unwrap_or_default();
         let host_reply = call_host_reply(code, &message);
         self.called(|exchange, workspace| exchange.call_closed(code, &message, host_reply, workspace));
     }

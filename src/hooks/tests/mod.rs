@@ -102,6 +102,7 @@ fn settings(hooks: Vec<Hook>) -> Settings {
         org_id: "o1".to_owned(),
         api_id: "a1".to_owned(),
         config_data: Some(r#"{"k":"v"}"#.to_owned()),
+        attributes: true,
         hooks,
     }
 }

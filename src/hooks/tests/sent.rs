@@ -129,7 +129,7 @@ fn the_spec_has_what_the_gateway_knows() {
         let found = known.iter().find(|(known, _)| *known == path);
         found.map(|(_, value)| value.as_bytes().to_vec())
     };
-    let mut caller = Caller::ask(asked);
+    let mut caller = Caller::ask(true, asked);
     caller.calls("shop.Books/Get");
     caller.calls("shop.Books/List");
     let mut rig = Rig::get(&[Kind::Post], "/");
@@ -160,13 +160,20 @@ fn the_spec_has_what_the_gateway_knows() {
     assert_eq!(sent["request"]["scheme"], "https");
 
     // Without TLS there is no certificate.
-    let plain = Caller::ask(|path| match path.replace('\0', ".").as_str() {
+    let plain = Caller::ask(true, |path| match path.replace('\0', ".").as_str() {
         "connection.tls_version" => None,
         "source.address" => Some(b"10.0.0.1:80".to_vec()),
         _ => Some(b"x".to_vec()),
     });
     let spec: Vec<_> = plain.spec().collect();
     assert_eq!(spec, [("client_ip", &b"10.0.0.1"[..]), ("route", b"x")]);
+
+    // The scheme is told in any case.
+    let mut untold = Caller::ask(false, asked);
+    assert!(untold.tls);
+    untold.calls("shop.Books/Get");
+    let spec: Vec<_> = untold.spec().collect();
+    assert_eq!(spec, [("grpc_method", &b"shop.Books/Get"[..])]);
 }
 
 #[test]
