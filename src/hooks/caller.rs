@@ -21,8 +21,8 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Asks the gateway, about more than TLS only if `spec` is to have it. `attribute`: the bytes of the attribute at this path, whose segments are separated by zero
-    /// bytes; `None`: it isn't there.
+    /// Asks the gateway; about more than TLS only if it is to stand `in_spec`. `attribute`: the bytes of the attribute at
+    /// this path, whose segments are separated by zero bytes; `None`: it isn't there.
     pub fn ask(in_spec: bool, mut attribute: impl FnMut(&str) -> Option<Vec<u8>>) -> Self {
         let mut known = |path: &str| attribute(path).filter(|value| !value.is_empty());
         let tls = known("connection\0tls_version").is_some();

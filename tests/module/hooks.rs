@@ -40,6 +40,22 @@ fn a_request_waits_for_its_hooks() {
     assert_eq!(exchange.answer().json(), json!({ "int32Value": 2 }));
 }
 
+/// In HTTP/2, parts with nothing in them may stand in front of the end.
+#[test]
+fn a_body_that_says_it_is_empty_may_come_in_parts() {
+    let gateway = hooked(json!({ "pre": [{ "name": "a" }] }));
+    let exchange = gateway.request(
+        Request::post("/v1/echo")
+            .header("content-type", "application/json")
+            .header("content-length", "0")
+            .open(),
+    );
+    exchange.send(b"", false);
+    exchange.send(b"", true);
+    echo(&exchange);
+    assert_eq!(sent_in_place(&exchange), json!({}));
+}
+
 /// What went on in place, whatever calls there were beside it.
 fn sent_in_place(exchange: &Exchange) -> Value {
     let forwarded = exchange.forwarded();

@@ -151,7 +151,9 @@ impl HttpContext for EnvoyContext {
                 Err(status) => self.fail(&status.refused("to change the request body")),
             };
         }
-        if size == self.request_body.seen && size <= MAX_SHORT && self.exchange.borrow().has_all_for_hooks() {
+        // It keeps a place in Envoy's buffer only if there is something of it.
+        let is_first = size == self.request_body.seen;
+        if is_first && (1..=MAX_SHORT).contains(&size) && self.exchange.borrow().has_all_for_hooks() {
             return self.request_body.keep();
         }
         if !end_of_stream && let Some(room) = self.room_before_trailers(chunk.len()) {
