@@ -18,6 +18,7 @@ import importlib.resources
 import json
 import math
 import random
+import shutil
 import statistics
 import subprocess
 import sys
@@ -94,6 +95,8 @@ def main() -> int:
     parser.add_argument("--beside", type=Path, help="another module, which takes the native transcoder's place")
     parser.add_argument("--instructions", action="store_true", help="count instructions; needs valgrind")
     arguments = parser.parse_args()
+    if arguments.instructions and not shutil.which("callgrind_control"):
+        parser.error("--instructions needs valgrind: expected callgrind_control on the PATH")
     try:
         with tempfile.TemporaryDirectory(prefix="protobridge-bench-") as name:
             run(Path(name), arguments)
