@@ -87,6 +87,7 @@ impl Exchange {
                 self.account();
                 RequestStep::Await
             }
+            // `next_hook` accounts for it, here and wherever else it is what comes next.
             false => RequestStep::Ask,
         }
     }

@@ -145,10 +145,7 @@ impl Body {
     /// Ends the callback that has shown all of a body, before it is said that this is all: Envoy holds it, as filler in
     /// its own place.
     pub fn keep(&mut self) -> Action {
-        self.buffered = true;
-        self.filler = true;
-        self.left = self.shown;
-        Action::Pause
+        self.hold_filler(self.shown)
     }
 
     /// From now on, what is in Envoy's buffer may become longer. If it outgrows its bounds, Envoy answers 413 or 500
@@ -165,10 +162,15 @@ impl Body {
             false => size,
         };
         abi::fill_buffer(self.buffer, self.shown, size)?;
+        Ok(self.hold_filler(size))
+    }
+
+    /// Ends the callback: the `size` bytes that Envoy's buffer has now are filler.
+    fn hold_filler(&mut self, size: usize) -> Action {
         self.buffered = true;
         self.filler = true;
         self.shown = size;
         self.left = size;
-        Ok(Action::Pause)
+        Action::Pause
     }
 }
